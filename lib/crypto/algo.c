@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "crypto/algo.h"
+
+#include "proto/ipsec.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define ICV(n) (UINT64_C(1) << (n))
+
+static const struct fer_algo rows[] = {
+	{.name = "null",
+		.role = FER_ENCRYPTION,
+		.method = FER_METHOD_NULL,
+		.align_bytes = 4,
+		.ndis = 0x1},
+#define CBC(bits, ndis_bit)                                                                        \
+	{                                                                                          \
+		.name = "aes-cbc-" #bits, .role = FER_ENCRYPTION, .method = FER_METHOD_AES_CBC,    \
+		.key_bytes = (bits) / 8, .iv_bytes = 16, .align_bytes = 16, .ndis = (ndis_bit)     \
+	}
+	CBC(128, 0x40),
+	CBC(192, 0x80),
+	CBC(256, 0x100),
+#define GCM(bits, ndis_bit)                                                                        \
+	{                                                                                          \
+		.name = "aes-gcm-" #bits, .role = FER_ENCRYPTION, .method = FER_METHOD_AES_GCM,    \
+		.key_bytes = (bits) / 8, .salt_bytes = 4, .iv_bytes = 8, .align_bytes = 4,         \
+		.icv_bytes = 16, .icv_choices = ICV(8) | ICV(12) | ICV(16), .aead = true,          \
+		.counter = true, .ndis = (ndis_bit)                                                \
+	}
+	GCM(128, 0x8),
+	GCM(192, 0x10),
+	GCM(256, 0x20),
+#define HMAC(alg_name, alg_method, key, icv, ndis_bit)                                             \
+	{                                                                                          \
+		.name = (alg_name), .role = FER_INTEGRITY, .method = (alg_method),                 \
+		.key_bytes = (key), .icv_bytes = (icv), .icv_choices = ICV(icv),                   \
+		.ndis = (ndis_bit)                                                                 \
+	}
+	HMAC("hmac-sha1-96", FER_METHOD_HMAC_SHA1, 20, 12, 0x2),
+	HMAC("hmac-sha2-256-128", FER_METHOD_HMAC_SHA2_256, 32, 16, 0x4),
+	HMAC("hmac-sha2-512-256", FER_METHOD_HMAC_SHA2_512, 64, 32, 0),
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].role == role && strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+const struct fer_algo *fer_algo_row(unsigned i)
+{
+	return i < N_ROWS ? &rows[i] : NULL;
+}
+
+const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryption,
+	const struct fer_algo *integrity, unsigned icv_bytes)
+{
+	if (encryption->aead && integrity != NULL)
+		return "has integrity of its own and takes no second algorithm";
+	if (!encryption->aead && integrity == NULL)
+		return "needs an integrity algorithm: encryption without integrity does not exist";
+
+	const struct fer_algo *tag = encryption->aead ? encryption : integrity;
+	if (icv_bytes == 0)
+		icv_bytes = tag->icv_bytes;
+	if (icv_bytes > FER_ESP_MAX_ICV_BYTES || (tag->icv_choices & ICV(icv_bytes)) == 0)
+		return "has no integrity value of this length";
+
+	*s = (struct fer_suite){
+		.method = (uint8_t)encryption->method,
+		.auth_method = integrity == NULL ? FER_METHOD_NULL : (uint8_t)integrity->method,
+		.key_bytes = encryption->key_bytes,
+		.iv_bytes = encryption->iv_bytes,
+		.icv_bytes = (uint8_t)icv_bytes,
+		.align_bytes = encryption->align_bytes,
+		.aead = encryption->aead,
+		.counter = encryption->counter,
+	};
+	return NULL;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One row per algorithm.  Whoever needs a size, an offset or a property asks the row, never which
+// algorithm it is; a new algorithm is a new row and its known answers.  Pure: no crypto library.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FER_MAX_KEY_BYTES 64 // the longest key of any row, salt included
+#define FER_SALT_BYTES 4     // room for the longest salt
+
+enum fer_algo_role { FER_ENCRYPTION, FER_INTEGRITY };
+
+// What the engine has to do; the key size tells the variants of one method apart.
+enum fer_method {
+	FER_METHOD_NULL,
+	FER_METHOD_AES_CBC,
+	FER_METHOD_AES_GCM,
+	FER_METHOD_HMAC_SHA1,
+	FER_METHOD_HMAC_SHA2_256,
+	FER_METHOD_HMAC_SHA2_512,
+};
+
+struct fer_algo {
+	const char *name; // as in documents: "aes-gcm-128"
+	enum fer_algo_role role;
+	enum fer_method method;
+	uint8_t key_bytes;    // without the salt
+	uint8_t salt_bytes;   // follow the key in keying material
+	uint8_t iv_bytes;     // in front of the ciphertext
+	uint8_t align_bytes;  // payload, padding and trailer are a multiple of it (at least 4)
+	uint8_t icv_bytes;    // the usual length of the integrity value; 0: makes none
+	uint64_t icv_choices; // bit n: an integrity value of n bytes is allowed
+	bool aead;            // encrypts and authenticates with one key
+	bool counter;         // a repeated IV under one key breaks it
+	uint32_t ndis;        // bit of the IPsecOV2 contract; 0 when it has none
+};
+
+// The row of that name in that role; NULL when there is none.  "none" is not a row.
+const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name);
+
+// The i-th row, in no special order; NULL behind the last.
+const struct fer_algo *fer_algo_row(unsigned i);
+
+// The transform of one SA, without its keys: what every packet needs to know of its algorithms.
+struct fer_suite {
+	uint8_t method;      // enum fer_method of the encryption
+	uint8_t auth_method; // the same of the integrity algorithm; with AEAD not used
+	uint8_t key_bytes;   // of the encryption
+	uint8_t iv_bytes;
+	uint8_t icv_bytes;
+	uint8_t align_bytes;
+	bool aead;
+	bool counter;
+	bool esn;
+	uint8_t salt[FER_SALT_BYTES];
+};
+
+// Combines an encryption row and an integrity row (NULL: none) into a suite; icv_bytes 0 takes the
+// usual length.  Salt and esn are left 0 for the caller to set.
+// Returns NULL on success, or the reason for the refusal, a sentence without subject: encryption
+// without integrity, AEAD with a second integrity algorithm, an ICV of another length.
+__attribute__((warn_unused_result)) const char *fer_suite_init(struct fer_suite *s,
+	const struct fer_algo *encryption, const struct fer_algo *integrity, unsigned icv_bytes);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The crypto engine of one thread.  It works on bursts: a whole burst of ESP packets, of any mix of
+// associations, in one call, so that independent packets can be computed side by side.
+//
+// It knows the layout of an ESP packet (SPI, sequence number, IV, ciphertext, ICV) and nothing in
+// front of it.  Every buffer is contiguous and private to the caller.
+
+#include "base/verdict.h"
+#include "crypto/algo.h"
+#include "crypto/iv.h"
+#include "crypto/key.h"
+
+#include <stdint.h>
+
+#define FER_ENGINE_BURST 256 // jobs in one call at most
+
+// One packet.
+struct fer_job {
+	uint8_t *esp; // the SPI
+	const struct fer_suite *suite;
+	const struct fer_key *key;
+	uint64_t iv;     // seal: the IV of a counter mode, unique under its key; else unused
+	uint32_t len;    // from the SPI to the end of the ICV
+	uint32_t seq_hi; // high half of the sequence number; used with ESN
+	uint8_t verdict; // set by the engine, enum fer_verdict
+};
+
+// Opens an engine: picks the code for this CPU, seeds its generator of CBC IVs.  Returns NULL with
+// *error one of: -ENOMEM, -ENOTSUP (the CPU or the library lacks something), or what ivs returned.
+__attribute__((warn_unused_result)) struct fer_engine *fer_engine_open(
+	const struct fer_iv_source *ivs, int *error);
+
+// Wipes what the engine remembers of keys and data, and frees it.  NULL does nothing.
+void fer_engine_close(struct fer_engine *e);
+
+// The instruction set in use ("AVX512", "AVX2", "SSE"), for people.
+const char *fer_engine_arch(const struct fer_engine *e);
+
+// Seals n packets in place: writes the IV, encrypts, writes the ICV.  len covers complete rooms for
+// all of them, and the plaintext is a multiple of the suite's alignment: the caller framed it.
+// Each job's verdict is FER_OK or FER_CRYPTO_ERROR; a packet with the latter must not be sent.
+void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
+// Opens n packets in place: verifies, and decrypts only what verified.  Verdicts: FER_OK;
+// FER_BAD_SYNTAX, len is none that the suite can make; FER_BAD_ICV; FER_CRYPTO_ERROR.  A packet
+// that is not FER_OK is byte for byte as it was.  Tags are compared in constant time.
+void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);

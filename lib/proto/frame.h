@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// One look at the headers of one layer of a packet.  Everything is taken through a bounded cursor;
+// the result is offsets that later stages use without looking again.
+//
+// Offsets count from the first byte handed in.  A layer is an IP header with its options or
+// extension headers, and the first bytes of what follows.
+
+#include "base/verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// All headers of a layer must end within this many bytes of the start of the frame.
+#define FER_HEADERS_MAX 1024
+
+// IPv6 extension headers walked in one layer; more is a malformed packet.
+#define FER_EXTENSIONS_MAX 16
+
+// fragment: a first fragment has FER_FRAGMENT only, a later one FER_FRAGMENT_LATER as well.
+#define FER_FRAGMENT 0x1
+#define FER_FRAGMENT_LATER 0x2
+
+struct fer_frame {
+	uint16_t ip_off;
+	uint16_t up_off;      // what follows the IP header and all extension headers
+	uint16_t up_next_off; // the byte that names it
+	uint16_t sec_off; // where a transport-mode ESP or AH header goes (RFC 4303 section 3.1.1)
+	uint16_t sec_next_off; // the byte that names what stands there now
+	uint16_t frag_off;     // IPv6: the fragment header; 0 where there is none
+	uint32_t end;          // end of the IP packet; the frame may go on with padding
+	uint16_t sport; // TCP, UDP, SCTP: host order; ICMP: type << 8 | code in dport, 0 here
+	uint16_t dport;
+	uint8_t version;  // 4 or 6
+	uint8_t protocol; // of what stands at up_off
+	uint8_t fragment;
+	bool has_ports;   // sport and dport were there to be read (false in later fragments)
+	bool has_options; // IPv4 options, or IPv6 extension headers
+	bool df;          // IPv4 DF; always true for IPv6
+};
+
+// Parses the layer whose IP header begins at ip_off.
+//   bytes  the frame; avail of them can be read, up to FER_HEADERS_MAX are
+//   end    where the enclosing data ends: the frame, or the payload of an outer layer
+// Returns FER_OK with f set, or FER_BAD_IP: neither version 4 nor 6, header or length field shorter
+// than it can be or longer than the data, a bad IPv4 header checksum, an extension header that
+// overruns, too many of them, a jumbogram, a fragment with an impossible extent.
+// ESP, AH and No Next Header end the walk, as does any protocol that is no extension header; for
+// a later fragment it ends at the fragment header.
+__attribute__((warn_unused_result)) enum fer_verdict fer_frame_parse(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// IPv4 and IPv6 headers: addresses, and the fields that IPsec changes.  Above this layer nobody
+// asks which version it is.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FER_IPV4_HEADER_BYTES 20
+#define FER_IPV6_HEADER_BYTES 40
+#define FER_IPV4_MAX_BYTES 65535        // total length
+#define FER_IPV6_MAX_BYTES (65535 + 40) // payload length and the header; no jumbograms
+#define FER_ADDR_TEXT_BYTES 46
+
+// An address of either version, in network byte order; IPv4 takes the first four bytes and the
+// others are 0, so two addresses are equal when all bytes of the struct are.
+struct fer_addr {
+	uint8_t bytes[16];
+	uint8_t version; // 4 or 6; 0: any address of any version
+};
+
+// A prefix: bits after len are 0.  version 0 in addr: any.
+struct fer_prefix {
+	struct fer_addr addr;
+	uint8_t len; // 0 to 32 or 128
+};
+
+// Reads an address as people write it, without zone or prefix.  False when it is none.
+__attribute__((warn_unused_result)) bool fer_addr_parse(const char *text, struct fer_addr *a);
+
+// Reads "ADDRESS/LEN", "ADDRESS" (a host) or "any".  False when it is none of these, when LEN is
+// out of range, or when bits behind the prefix are set.
+__attribute__((warn_unused_result)) bool fer_prefix_parse(const char *text, struct fer_prefix *p);
+
+// Writes an address as RFC 5952 says; "any" for version 0.  Returns text.
+const char *fer_addr_text(const struct fer_addr *a, char text[FER_ADDR_TEXT_BYTES]);
+
+bool fer_addr_equal(const struct fer_addr *a, const struct fer_addr *b);
+
+// Is a in p?  A prefix of version 0 has every address in it.
+bool fer_prefix_has(const struct fer_prefix *p, const struct fer_addr *a);
+
+// The functions below work on a complete IPv4 or IPv6 header at ip, told apart by its first four
+// bits.  The IPv4 header checksum is kept right by incremental update (RFC 1624), so a wrong one
+// stays wrong.
+
+// Source and destination, as they stand in the header (no routing header is looked at).
+void fer_ip_addresses(const uint8_t *ip, struct fer_addr *src, struct fer_addr *dst);
+
+// Sets the length of the whole packet, header included: total length, or payload length.
+void fer_ip_set_len(uint8_t *ip, uint32_t len);
+
+// Sets the protocol byte next_off bytes behind ip: the protocol of IPv4 (9), or a next-header byte
+// of IPv6 or of one of its extension headers.
+void fer_ip_set_next(uint8_t *ip, uint16_t next_off, uint8_t protocol);
+
+// DSCP and ECN as one byte: type of service, or traffic class.
+uint8_t fer_ip_tos(const uint8_t *ip);
+void fer_ip_set_tos(uint8_t *ip, uint8_t tos);
+
+// Writes a fresh outer header without options: len is the length of the whole packet, id is used
+// by IPv4 and flow_label by IPv6 only.  Returns its size, 20 or 40.
+struct fer_ip_header {
+	const struct fer_addr *src, *dst; // the version of both says which header it is
+	uint32_t len;
+	uint32_t flow_label;
+	uint16_t id;
+	uint8_t tos;
+	uint8_t ttl;
+	uint8_t protocol;
+	bool df;
+};
+unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What RFC 4301 and RFC 4303 fix: protocol numbers, header sizes, and the words direction and mode.
+
+#include <stdint.h>
+
+#define FER_PROTO_HOPOPTS 0
+#define FER_PROTO_ICMP 1
+#define FER_PROTO_IPV4 4
+#define FER_PROTO_TCP 6
+#define FER_PROTO_UDP 17
+#define FER_PROTO_IPV6 41
+#define FER_PROTO_ROUTING 43
+#define FER_PROTO_FRAGMENT 44
+#define FER_PROTO_ESP 50
+#define FER_PROTO_AH 51
+#define FER_PROTO_ICMPV6 58
+#define FER_PROTO_NONE 59 // no next header: a dummy packet (RFC 4303 section 2.6)
+#define FER_PROTO_DSTOPTS 60
+#define FER_PROTO_SCTP 132
+#define FER_PROTO_MOBILITY 135
+
+#define FER_SPI_MIN 256u // 0 is for local use, 1 to 255 are reserved by IANA
+
+#define FER_ESP_HEADER_BYTES 8  // SPI, sequence number
+#define FER_ESP_TRAILER_BYTES 2 // pad length, next header
+#define FER_ESP_MAX_IV_BYTES 16
+#define FER_ESP_MAX_ICV_BYTES 32
+
+#define FER_MAX_ROUNDS 4 // layers of ESP and AH in one packet
+
+enum fer_direction { FER_OUT, FER_IN };
+
+enum fer_mode { FER_TRANSPORT, FER_TUNNEL };
+
+// How the outer header of a tunnel is made (RFC 4301 section 5.1.2, RFC 6040).
+#define FER_DSCP_COPY 0xff              // else 0 to 63
+#define FER_FLOW_LABEL_COPY 0xffffffffu // else 0 to 0xfffff; from IPv4 a copy is 0
+
+enum fer_df { FER_DF_COPY, FER_DF_SET, FER_DF_CLEAR }; // IPv6 inside: a copy is set
+
+struct fer_outer_rules {
+	uint32_t flow_label;
+	uint8_t dscp;
+	uint8_t ttl; // 1 to 255; the hop limit over IPv6
+	uint8_t df;  // enum fer_df
+};
