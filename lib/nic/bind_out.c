@@ -95,14 +95,18 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 	return bind_nested(b, i, sa, tunnel, fer_oob_esp_offset(o));
 }
 
-void fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
+unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
+	unsigned n_rounds = 0;
+
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
 		p->n_layers = 0;
 		if (fer_pkt_alive(p))
 			p->verdict = (uint8_t)bind(nic, b, i);
+		n_rounds = RTE_MAX(n_rounds, p->n_layers);
 	}
 	fer_batch_mark(b, FER_STAGE_BIND);
+	return n_rounds;
 }

@@ -30,9 +30,10 @@ void fer_nic_fini(struct fer_nic *nic)
 
 void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b)
 {
-	fer_bind_out(nic, b);
-	fer_crypt_seal(nic, b, 0); // transport, or the only one
-	fer_crypt_seal(nic, b, 1); // the tunnel around it
+	unsigned n_rounds = fer_bind_out(nic, b);
+
+	for (unsigned k = 0; k < n_rounds; k++) // inside out
+		fer_crypt_seal(nic, b, k);
 }
 
 void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)
