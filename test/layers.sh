@@ -29,6 +29,8 @@ for dir in lib/*/; do
 		continue
 	}
 	for file in $(find "$dir" -name '*.[ch]' | sort); do
+		# The names have no blanks.
+		# shellcheck disable=SC2013
 		for target in $(sed -n 's|^#include "\([a-z_]*\)/.*|\1|p' "$file"); do
 			case $may in
 			*" $target "*) ;;

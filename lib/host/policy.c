@@ -2,7 +2,6 @@
 #include "host/policy.h"
 
 #include "base/bytes.h"
-#include "nic/batch.h"
 
 #include <rte_acl.h>
 

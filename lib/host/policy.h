@@ -16,6 +16,7 @@
 
 #define FER_POLICY_MAX_GROUPS 2 // what the out-of-band words can name: an inner and an outer bundle
 #define FER_PROTO_ANY 256
+#define FER_NO_RULE UINT32_MAX
 
 enum fer_policy_action { FER_POLICY_PROTECT, FER_POLICY_BYPASS, FER_POLICY_DISCARD };
 
@@ -60,8 +61,8 @@ struct fer_policy_query {
 
 #define FER_POLICY_BURST 256
 
-// Finds the first rule that matches each of n packets, up to FER_POLICY_BURST; FER_NO_RULE (nic/
-// batch.h) where there is none.
+// Finds the first rule that matches each of n packets, up to FER_POLICY_BURST; FER_NO_RULE where
+// there is none.
 //
 // For a fragment, first or later, and for a packet too short for the ports its protocol has, ports
 // and ICMP types match any value; needs_ports[i] is then set when the rule found names some: such a

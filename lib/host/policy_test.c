@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/policy.h"
 
-#include "nic/batch.h"
 #include "support/eal.h"
 
 #include <rte_malloc.h>

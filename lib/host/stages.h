@@ -6,8 +6,9 @@
 #include "host/host.h"
 #include "sa/sa.h"
 
-// Work space of a worker, for look-ups over a whole burst.
+// Work space of a worker for look-ups over a whole burst.
 struct fer_host_work {
+	unsigned n;
 	struct fer_policy_query query[FER_BATCH_MAX];
 	uint32_t rule[FER_BATCH_MAX];
 	bool needs_ports[FER_BATCH_MAX];
@@ -15,18 +16,19 @@ struct fer_host_work {
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 };
 
-// Decides for every living packet: the SAs to protect with, in p->handle, or a verdict, or nothing.
+// Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
+// and it passes as it is.
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
-// Frames every packet with the SA in handle[k]: headers, number, room for IV and ICV, padding,
+// Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
 // trailer, and the send words.
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
 
-// Commits what verified, and gives each packet that failed its verdict.
+// Commits the numbers of what verified, and gives each packet that failed its verdict.
 void fer_commit_in(struct fer_host *host, struct fer_batch *b);
 
-// Takes the headers and trailers of the layers off.
+// Takes headers and trailers of the opened layers off.
 void fer_strip_in(struct fer_host *host, struct fer_batch *b);
 
-// Is the plain packet what a policy expects over the SAs it came over?
+// Is each plain packet what a policy expects over the SAs it came over?
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);

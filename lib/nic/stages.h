@@ -5,8 +5,9 @@
 
 #include "nic/nic.h"
 
-// Finds the outbound SAs that the words name, and their headers in the packet.
-void fer_bind_out(struct fer_nic *nic, struct fer_batch *b);
+// Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
+// layers the packet with most of them has.
+unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b);
 
 // Finds the inbound SA of the next layer of every packet that has one, by protocol, destination
 // and SPI, and asks it for the full sequence number.  Returns how many packets wait for crypt.
