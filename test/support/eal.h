@@ -11,17 +11,17 @@
 // Starts the EAL with that much memory ("256"), or ends the test.
 static inline void fer_test_eal_init(const char *megabytes)
 {
-	// The EAL sorts what it is given and keeps pointers to it.
-	static char args[][32] = {"test", "--no-huge", "-m", "", "--no-pci", "--no-telemetry",
-		"--no-shconf", "--log-level=*:critical", "-l", "0"};
+	// The EAL reorders the array and writes into the strings.
+	static char args[][24] = {"test", "--no-huge", "--no-pci", "--no-telemetry", "--no-shconf",
+		"--log-level=*:error", "-l", "0", "-m", ""};
 	enum { N_ARGS = sizeof(args) / sizeof(args[0]) };
 	char *argv[N_ARGS + 1] = {NULL};
 
-	snprintf(args[3], sizeof(args[3]), "%s", megabytes);
+	snprintf(args[N_ARGS - 1], sizeof(args[0]), "%s", megabytes);
 	for (int i = 0; i < N_ARGS; i++)
 		argv[i] = args[i];
 	if (rte_eal_init(N_ARGS, argv) < 0) {
-		fputs("the EAL does not start\n", stderr);
+		fputs("rte_eal_init failed\n", stderr);
 		exit(EXIT_FAILURE);
 	}
 }
