@@ -30,7 +30,8 @@
 #define FER_NO_GROUP UINT32_MAX
 
 // Outbound tunnel: everything of the outer header and the ESP header that no packet changes.  The
-// IPv4 checksum in it is that of the header with length, identification, DSCP and ECN zero.
+// length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
+// right for that: the setters of proto/ip.h keep it so.
 struct fer_sa_template {
 	uint8_t ip[FER_IPV6_HEADER_BYTES];
 	uint8_t ip_bytes; // 20, 40; 0 in transport mode

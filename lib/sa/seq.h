@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct fer_seq {
-	_Atomic uint64_t last; // last number given
+	_Atomic uint64_t last; // last number given; past the limit: none is left
 	uint64_t limit;        // last legal one: 2^32 - 1, or 2^64 - 1 with ESN
 };
 

@@ -65,6 +65,13 @@ static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const stru
 	return h ^ (h >> 32);
 }
 
+// What a hint says of an id, besides where it stands: the SPI, and the bits of the hash that chose
+// no line.  Never 0.
+static inline uint64_t fer_sa_hint_spi_tag(uint32_t spi, uint64_t hash)
+{
+	return (uint64_t)spi << 32 | (uint32_t)hash;
+}
+
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
 	rte_prefetch0(&t->hints[fer_sa_hint_hash(t, id) >> t->hint_shift]);
