@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <pcap/pcap.h>
@@ -25,6 +27,7 @@
 #define OPTION_END 0
 #define OPTION_IF_TSRESOL 9
 #define RESOLUTION_MICROSECONDS 6
+#define MAX_TEMP_NAMES 100
 #define LINKTYPE_RAW 101 // what DLT_RAW is called inside files
 
 // The beginning of the file is read before libpcap reads it, because libpcap does not tell the time
@@ -40,6 +43,15 @@ struct fer_capture {
 	size_t n_head;
 	size_t head_at; // what libpcap has had of the head
 	uint8_t head[HEAD_BYTES];
+};
+
+struct fer_capture_out {
+	pcap_t *pcap;
+	pcap_dumper_t *dumper;
+	struct fer_capture_format format;
+	char *path; // as the caller calls it
+	char *dest; // the same behind links; NULL when written directly
+	char *temp; // where the packets are until finish(); NULL when written directly
 };
 
 // Nothing in a path or in libpcap's text can make it two lines.
@@ -301,4 +313,159 @@ void fer_capture_close(struct fer_capture *c)
 		close(c->fd);
 	free(c->path);
 	free(c);
+}
+
+// Creates out->temp in the folder of dest, which out owns from here on.  A file descriptor, or -1
+// and errno.
+static int open_temp(struct fer_capture_out *out, char *dest, mode_t mode)
+{
+	out->dest = dest;
+	if (dest == NULL)
+		return -1;
+
+	const char *slash = strrchr(dest, '/');
+	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - dest);
+
+	for (unsigned i = 0; i < MAX_TEMP_NAMES; i++) {
+		char *temp;
+		long pid = getpid();
+
+		if (asprintf(&temp, "%.*s.ferrule-pcap-%ld-%u", dir_len, dest, pid, i) < 0)
+			return -1;
+		int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+		if (fd >= 0) {
+			out->temp = temp;
+			return fd;
+		}
+		free(temp);
+		if (errno != EEXIST)
+			break;
+	}
+	return -1;
+}
+
+// A file descriptor for the packets, or -1 and errno.
+static int open_destination(struct fer_capture_out *out)
+{
+	struct stat st;
+
+	// Where it leads to a file, opening it by name would start at the file's beginning.
+	if (strcmp(out->path, "/dev/stdout") == 0)
+		return dup(STDOUT_FILENO);
+	if (stat(out->path, &st) != 0)
+		return errno == ENOENT ? open_temp(out, strdup(out->path), 0666) : -1;
+	if (!S_ISREG(st.st_mode))
+		return open(out->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	if (access(out->path, W_OK) != 0)
+		return -1;
+	return open_temp(out, realpath(out->path, NULL), st.st_mode & 0777);
+}
+
+// Writes the header of the file.  0, or -1 and errno.
+static int start_writing(struct fer_capture_out *out, int fd)
+{
+	FILE *f = fdopen(fd, "wb");
+
+	if (f == NULL) {
+		close(fd);
+		return -1;
+	}
+	out->pcap = pcap_open_dead_with_tstamp_precision(out->format.link_type,
+		FER_CAPTURE_MAX_BYTES,
+		out->format.nanoseconds ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO);
+	if (out->pcap == NULL) {
+		fclose(f);
+		return -1;
+	}
+	// Closes f where it fails.
+	out->dumper = pcap_dump_fopen(out->pcap, f);
+	return out->dumper == NULL ? -1 : 0;
+}
+
+struct fer_capture_out *fer_capture_out_open(const char *path, struct fer_capture_format format,
+	char error[static FER_CAPTURE_ERROR_BYTES])
+{
+	struct fer_capture_out *out = calloc(1, sizeof(*out));
+	int fd = -1;
+
+	assert(is_link_type_known(format.link_type));
+	if (out != NULL) {
+		out->format = format;
+		out->path = strdup(path);
+	}
+	if (out != NULL && out->path != NULL)
+		fd = open_destination(out);
+	if (fd < 0 || start_writing(out, fd) != 0) {
+		complain(error, path, "cannot write: %s", strerror(errno));
+		fer_capture_out_abort(out);
+		return NULL;
+	}
+	return out;
+}
+
+int fer_capture_out_write(struct fer_capture_out *out, const struct fer_capture_packet *p,
+	char error[static FER_CAPTURE_ERROR_BYTES])
+{
+	long fraction = out->format.nanoseconds ? p->when.tv_nsec : p->when.tv_nsec / 1000;
+	const struct pcap_pkthdr h = {
+		.ts = {.tv_sec = p->when.tv_sec, .tv_usec = fraction},
+		.caplen = p->cap_len,
+		.len = p->len,
+	};
+
+	assert(p->cap_len <= FER_CAPTURE_MAX_BYTES);
+	pcap_dump((u_char *)out->dumper, &h, p->bytes);
+	if (ferror(pcap_dump_file(out->dumper))) {
+		complain(error, out->path, "cannot write: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+// Gives everything to the kernel.  A network file system may say at close() only that its disk is
+// full, and pcap_dump_close() does not listen: hence a close() of our own.  0, or -1 and errno.
+static int flush(pcap_dumper_t *dumper)
+{
+	if (pcap_dump_flush(dumper) != 0)
+		return -1;
+
+	int fd = dup(fileno(pcap_dump_file(dumper)));
+
+	return fd < 0 ? -1 : close(fd);
+}
+
+static void release(struct fer_capture_out *out)
+{
+	if (out->dumper != NULL)
+		pcap_dump_close(out->dumper);
+	if (out->pcap != NULL)
+		pcap_close(out->pcap);
+	free(out->temp);
+	free(out->dest);
+	free(out->path);
+	free(out);
+}
+
+int fer_capture_out_finish(struct fer_capture_out *out, char error[static FER_CAPTURE_ERROR_BYTES])
+{
+	int rc = flush(out->dumper);
+
+	if (rc == 0 && out->temp != NULL)
+		rc = rename(out->temp, out->dest);
+	if (rc != 0) {
+		complain(error, out->path, "cannot write: %s", strerror(errno));
+		fer_capture_out_abort(out);
+		return -1;
+	}
+	release(out);
+	return 0;
+}
+
+void fer_capture_out_abort(struct fer_capture_out *out)
+{
+	if (out == NULL)
+		return;
+	if (out->temp != NULL)
+		unlink(out->temp);
+	release(out);
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Does every file that can be read give its packets, and every other a reason?
+// Does every file that can be read give its packets, and every other a reason?  Is an output either
+// whole or not there?
 #include "capture.h"
 
 #include "base/bytes.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <pcap/pcap.h>
 #include <cmocka.h>
@@ -241,6 +247,30 @@ static void expect_refused(const struct image *f, const char *reason)
 	store("in", f->bytes, f->len);
 	assert_int_equal(count_packets("in", error), -1);
 	expect_reason(error, "in", reason);
+}
+
+// How many files are in the folder, hidden ones too?
+static int count_files(void)
+{
+	DIR *d = opendir(".");
+	int n = -2; // . and ..
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void expect_file(const char *path, const uint8_t *bytes, size_t len)
+{
+	static uint8_t found[sizeof(struct image)];
+	FILE *f = fopen(path, "rb");
+
+	assert_non_null(f);
+	assert_int_equal(fread(found, 1, sizeof(found), f), len);
+	assert_memory_equal(found, bytes, len);
+	fclose(f);
 }
 
 static const bool both_orders[] = {false, true};
@@ -642,6 +672,8 @@ static void reasons_stay_one_line(void **state)
 	memset(path, 'x', sizeof(path) - 1);
 	assert_null(fer_capture_open(path, error));
 	assert_non_null(strstr(error, strerror(ENAMETOOLONG)));
+	assert_null(fer_capture_out_open(path, (struct fer_capture_format){DLT_RAW, false}, error));
+	assert_non_null(strstr(error, strerror(ENAMETOOLONG)));
 }
 
 static void pipes_can_be_read(void **state)
@@ -671,6 +703,284 @@ static void files_longer_than_the_head_are_read(void **state)
 	for (unsigned i = 0; i < 150; i++)
 		expect_packet(c, 1500, 1500, i, i * 1000);
 	expect_end(c);
+}
+
+static struct fer_capture_out *open_out(const char *path, int link_type, bool nanoseconds)
+{
+	char error[FER_CAPTURE_ERROR_BYTES] = "";
+	struct fer_capture_out *out = fer_capture_out_open(
+		path, (struct fer_capture_format){link_type, nanoseconds}, error);
+
+	assert_string_equal(error, "");
+	assert_non_null(out);
+	return out;
+}
+
+static void write_packet(struct fer_capture_out *out, uint32_t sec, long nsec, size_t len)
+{
+	static uint8_t bytes[FER_CAPTURE_MAX_BYTES];
+	char error[FER_CAPTURE_ERROR_BYTES] = "";
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = packet_byte(i);
+	struct fer_capture_packet p = {bytes, (uint32_t)len, (uint32_t)len, {sec, nsec}};
+	assert_int_equal(fer_capture_out_write(out, &p, error), 0);
+	assert_string_equal(error, "");
+}
+
+static void finish(struct fer_capture_out *out)
+{
+	char error[FER_CAPTURE_ERROR_BYTES] = "";
+
+	assert_int_equal(fer_capture_out_finish(out, error), 0);
+	assert_string_equal(error, "");
+}
+
+static void outputs_have_exactly_these_bytes(void **state)
+{
+	static const struct {
+		int link_type;
+		uint32_t in_file;
+	} types[] = {{DLT_EN10MB, 1}, {DLT_RAW, 101}, {DLT_IPV4, 228}, {DLT_IPV6, 229}};
+	struct image *f = *state;
+
+	for (size_t i = 0; i < 2 * N_ELEMENTS(types); i++) {
+		bool is_nano = i % 2 != 0;
+		put_classic(f, false, is_nano ? NANO : MICRO, SNAP_LEN, types[i / 2].in_file);
+		put_record(f, 1700000000, is_nano ? 123456789 : 123456, 60);
+		put_record(f, UINT32_MAX, is_nano ? 999999999 : 999999, 65549);
+		put_record(f, 0, 0, 0);
+
+		struct fer_capture_out *out = open_out("out", types[i / 2].link_type, is_nano);
+		write_packet(out, 1700000000, 123456789, 60);
+		write_packet(out, UINT32_MAX, 999999999, 65549);
+		write_packet(out, 0, 0, 0);
+		finish(out);
+		expect_file("out", f->bytes, f->len);
+	}
+	assert_int_equal(count_files(), 1);
+}
+
+static void an_output_without_packets_is_a_valid_file(void **state)
+{
+	struct image *f = *state;
+	char error[FER_CAPTURE_ERROR_BYTES];
+
+	put_classic(f, false, NANO, SNAP_LEN, 1);
+	finish(open_out("out", DLT_EN10MB, true));
+	expect_file("out", f->bytes, f->len);
+	assert_int_equal(count_packets("out", error), 0);
+}
+
+static void an_output_is_there_when_it_is_whole(void **state)
+{
+	(void)state;
+	struct fer_capture_out *out = open_out("out", DLT_RAW, false);
+	for (int i = 0; i < 10; i++)
+		write_packet(out, 1, 1, 60000);
+	assert_int_not_equal(access("out", F_OK), 0);
+	fer_capture_out_abort(out);
+	assert_int_equal(count_files(), 0);
+
+	store("out", (const uint8_t *)"mine", 4);
+	out = open_out("out", DLT_RAW, false);
+	write_packet(out, 1, 1, 60000);
+	fer_capture_out_abort(out);
+	fer_capture_out_abort(NULL);
+	expect_file("out", (const uint8_t *)"mine", 4);
+	assert_int_equal(count_files(), 1);
+}
+
+static void outputs_beside_each_other_do_not_meet(void **state)
+{
+	char error[FER_CAPTURE_ERROR_BYTES];
+	struct fer_capture_out *a = open_out("a", DLT_RAW, false),
+			       *b = open_out("b", DLT_RAW, false);
+
+	(void)state;
+	write_packet(a, 1, 1, 60);
+	finish(b);
+	finish(a);
+	assert_int_equal(count_packets("a", error), 1);
+	assert_int_equal(count_packets("b", error), 0);
+	assert_int_equal(count_files(), 2);
+}
+
+// Copies what "in" holds to path while it is read.
+static void copy_to(const struct image *f, const char *path)
+{
+	char error[FER_CAPTURE_ERROR_BYTES];
+	struct fer_capture *c = open_image(f);
+	struct fer_capture_format format = fer_capture_format(c);
+	struct fer_capture_out *out = open_out(path, format.link_type, format.nanoseconds);
+	struct fer_capture_packet p;
+
+	while (fer_capture_read(c, &p, error) == 1)
+		assert_int_equal(fer_capture_out_write(out, &p, error), 0);
+	finish(out);
+	fer_capture_close(c);
+}
+
+static void the_input_can_be_the_output(void **state)
+{
+	struct image *f = *state;
+
+	put_classic(f, false, NANO, SNAP_LEN, 229);
+	for (unsigned i = 0; i < 150; i++)
+		put_record(f, UINT32_MAX - i, 999999999 - i, 1500);
+	put_record_header(f, 7, 8, 64, 1514);
+	put_packet_bytes(f, 64);
+	copy_to(f, "in");
+	expect_file("in", f->bytes, f->len);
+	copy_to(f, "./in");
+	expect_file("in", f->bytes, f->len);
+	assert_int_equal(count_files(), 1);
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode;
+}
+
+static void outputs_respect_permissions_and_links(void **state)
+{
+	mode_t before = umask(027);
+
+	(void)state;
+	finish(open_out("out", DLT_RAW, false));
+	assert_int_equal(mode_of("out") & 07777, 0640);
+	assert_int_equal(chmod("out", 0600), 0);
+	assert_int_equal(symlink("out", "link"), 0);
+	struct fer_capture_out *out = open_out("link", DLT_RAW, false);
+	write_packet(out, 1, 1, 60);
+	finish(out);
+	umask(before);
+	assert_int_equal(mode_of("out") & 07777, 0600);
+	assert_true(S_ISLNK(mode_of("link")));
+	assert_int_equal(count_files(), 2);
+}
+
+static void places_that_cannot_be_written_are_refused(void **state)
+{
+	const struct fer_capture_format format = {DLT_RAW, false};
+	char error[FER_CAPTURE_ERROR_BYTES];
+
+	(void)state;
+	assert_null(fer_capture_out_open("no/out", format, error));
+	expect_reason(error, "no/out", strerror(ENOENT));
+	assert_null(fer_capture_out_open(".", format, error));
+	expect_reason(error, ".", strerror(EISDIR));
+	store("file", (const uint8_t *)"x", 1);
+	assert_null(fer_capture_out_open("file/out", format, error));
+	expect_reason(error, "file/out", strerror(ENOTDIR));
+	if (geteuid() != 0) {
+		assert_int_equal(chmod("file", 0400), 0);
+		assert_null(fer_capture_out_open("file", format, error));
+		expect_reason(error, "file", strerror(EACCES));
+	}
+	assert_int_equal(count_files(), 1);
+}
+
+static void an_output_that_vanishes_is_reported(void **state)
+{
+	char error[FER_CAPTURE_ERROR_BYTES];
+
+	(void)state;
+	assert_int_equal(mkdir("sub", 0700), 0);
+	struct fer_capture_out *out = open_out("sub/out", DLT_RAW, false);
+	assert_int_equal(rename("sub", "moved"), 0);
+	assert_int_equal(fer_capture_out_finish(out, error), -1);
+	expect_reason(error, "sub/out", strerror(ENOENT));
+}
+
+static void devices_and_pipes_are_written_directly(void **state)
+{
+	struct image *f = *state;
+	uint8_t found[200];
+
+	finish(open_out("/dev/null", DLT_RAW, false));
+	assert_true(S_ISCHR(mode_of("/dev/null")));
+
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	int fd = open("fifo", O_RDONLY | O_NONBLOCK);
+	struct fer_capture_out *out = open_out("fifo", DLT_EN10MB, true);
+	write_packet(out, 5, 6, 70);
+	finish(out);
+	put_classic(f, false, NANO, SNAP_LEN, 1);
+	put_record(f, 5, 6, 70);
+	assert_int_equal(read(fd, found, sizeof(found)), f->len);
+	assert_memory_equal(found, f->bytes, f->len);
+	close(fd);
+	assert_true(S_ISFIFO(mode_of("fifo")));
+	assert_int_equal(count_files(), 1);
+}
+
+static void standard_output_is_written_where_it_stands(void **state)
+{
+	struct image *f = *state;
+
+	fflush(stdout);
+	int saved = dup(STDOUT_FILENO);
+	int fd = open("log", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "before", 6), 6);
+	dup2(fd, STDOUT_FILENO);
+	struct fer_capture_out *out = open_out("/dev/stdout", DLT_EN10MB, false);
+	finish(out);
+	ssize_t n = write(STDOUT_FILENO, "after", 5);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	close(fd);
+	assert_int_equal(n, 5);
+	put_classic(f, false, MICRO, SNAP_LEN, 1);
+	uint8_t expected[6 + 24 + 5] = "before";
+	memcpy(expected + 6, f->bytes, 24);
+	memcpy(expected + 30, "after", 5);
+	expect_file("log", expected, sizeof(expected));
+	assert_int_equal(count_files(), 1);
+}
+
+// Writes packets of len bytes into path until that fails: after how many?  100 when finish() failed
+// only.
+static int write_until_full(const char *path, size_t len, int reason)
+{
+	static uint8_t bytes[FER_CAPTURE_MAX_BYTES];
+	char error[FER_CAPTURE_ERROR_BYTES];
+	struct fer_capture_out *out = open_out(path, DLT_RAW, false);
+	struct fer_capture_packet p = {bytes, (uint32_t)len, (uint32_t)len, {0, 0}};
+
+	for (int i = 0; i < 100; i++) {
+		if (fer_capture_out_write(out, &p, error) != 0) {
+			expect_reason(error, path, strerror(reason));
+			fer_capture_out_abort(out);
+			return i;
+		}
+	}
+	assert_int_equal(fer_capture_out_finish(out, error), -1);
+	expect_reason(error, path, strerror(reason));
+	return 100;
+}
+
+static void a_full_disk_is_reported_and_leaves_nothing(void **state)
+{
+	struct rlimit old, small;
+
+	(void)state;
+	assert_int_equal(write_until_full("/dev/full", 0, ENOSPC), 100);
+	assert_true(write_until_full("/dev/full", 1500, ENOSPC) < 10);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){1000, old.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int at_finish = write_until_full("out", 10, EFBIG);
+	int at_write = write_until_full("out", 9000, EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(at_finish, 100);
+	assert_int_equal(at_write, 0);
+	assert_int_equal(count_files(), 0);
 }
 
 // Each test has an image to build files in, and an empty folder that it stands in.
@@ -715,6 +1025,17 @@ int main(void)
 		IN_FOLDER(reasons_stay_one_line),
 		IN_FOLDER(pipes_can_be_read),
 		IN_FOLDER(files_longer_than_the_head_are_read),
+		IN_FOLDER(outputs_have_exactly_these_bytes),
+		IN_FOLDER(an_output_without_packets_is_a_valid_file),
+		IN_FOLDER(an_output_is_there_when_it_is_whole),
+		IN_FOLDER(outputs_beside_each_other_do_not_meet),
+		IN_FOLDER(the_input_can_be_the_output),
+		IN_FOLDER(outputs_respect_permissions_and_links),
+		IN_FOLDER(places_that_cannot_be_written_are_refused),
+		IN_FOLDER(an_output_that_vanishes_is_reported),
+		IN_FOLDER(devices_and_pipes_are_written_directly),
+		IN_FOLDER(standard_output_is_written_where_it_stands),
+		IN_FOLDER(a_full_disk_is_reported_and_leaves_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
