@@ -21,8 +21,8 @@
 #define BURST 32
 #define N_SEGMENTS 16383
 #define N_DATAGRAMS 256 // that may wait for fragments at once
-#define NS_PER_S UINT64_C(1000000000)
-#define FRAGMENT_TIMEOUT_NS (30 * NS_PER_S)
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define FRAGMENT_TIMEOUT_NS (30 * NS_PER_SECOND)
 
 // What came out of the file and is not written yet.
 struct input {
@@ -242,7 +242,7 @@ static int finish_burst(struct run *r)
 		fer_path_out(&r->path, b);
 	else
 		fer_path_in(&r->path, b,
-			(uint64_t)first->tv_sec * NS_PER_S + (uint64_t)first->tv_nsec,
+			(uint64_t)first->tv_sec * NS_PER_SECOND + (uint64_t)first->tv_nsec,
 			&r->timed_out);
 	for (unsigned i = 0; i < r->n_inputs; i++) {
 		const struct input *in = &r->inputs[i];

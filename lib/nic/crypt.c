@@ -97,8 +97,8 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 	job.esp = nic->crypt->piece;
 	job.verdict = FER_CRYPTO_ERROR;
 	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len)) {
-		number_job(
-			sa, &job, atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
+		number_job(sa, layer, &job,
+			atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
 		fer_engine_seal(nic->engine, &job, 1);
 	}
 	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
