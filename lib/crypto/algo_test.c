@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Does every row make sense, and do exactly the legal pairs of rows make a suite?
+#include "crypto/algo.h"
+
+#include "proto/ipsec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct fer_algo *find(enum fer_algo_role role, const char *name)
+{
+	const struct fer_algo *a = fer_algo_find(role, name);
+
+	assert_non_null(a);
+	return a;
+}
+
+static void rows_are_found_by_name_and_role(void **state)
+{
+	const struct fer_algo *a;
+	unsigned n = 0;
+
+	(void)state;
+	for (; (a = fer_algo_row(n)) != NULL; n++) {
+		assert_ptr_equal(fer_algo_find(a->role, a->name), a);
+		assert_null(fer_algo_find(
+			a->role == FER_INTEGRITY ? FER_ENCRYPTION : FER_INTEGRITY, a->name));
+	}
+	assert_int_equal(n, 10);
+	assert_null(fer_algo_row(n + 1));
+	assert_null(fer_algo_find(FER_ENCRYPTION, "none"));
+	assert_null(fer_algo_find(FER_INTEGRITY, "none"));
+	assert_null(fer_algo_find(FER_ENCRYPTION, ""));
+	assert_null(fer_algo_find(FER_ENCRYPTION, "AES-GCM-128"));
+}
+
+static void check_row(const struct fer_algo *a)
+{
+	assert_true(a->key_bytes + a->salt_bytes <= FER_MAX_KEY_BYTES);
+	assert_true(a->salt_bytes <= FER_SALT_BYTES);
+	assert_true(a->iv_bytes <= FER_ESP_MAX_IV_BYTES);
+	assert_true(a->icv_bytes <= FER_ESP_MAX_ICV_BYTES);
+	assert_true(a->icv_bytes % 4 == 0 && a->iv_bytes % 4 == 0);
+	if (a->role == FER_ENCRYPTION) {
+		// RFC 4303 section 2.4: payload, padding and trailer end on a 4-byte boundary.
+		assert_true(a->align_bytes >= 4);
+		assert_int_equal(a->align_bytes & (a->align_bytes - 1), 0);
+		assert_int_equal(a->aead, a->icv_bytes != 0);
+	} else {
+		assert_false(a->aead);
+		assert_true(a->icv_bytes != 0);
+	}
+	for (unsigned n = 0; n < 64; n++)
+		if (a->icv_choices & UINT64_C(1) << n)
+			assert_true(n >= 8 && n <= FER_ESP_MAX_ICV_BYTES);
+	if (a->icv_bytes != 0)
+		assert_true(a->icv_choices & UINT64_C(1) << a->icv_bytes);
+	if (a->counter)
+		assert_true(a->iv_bytes == 8);
+}
+
+static void every_row_is_sane(void **state)
+{
+	const struct fer_algo *a;
+
+	(void)state;
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++) {
+		check_row(a);
+		for (unsigned k = 0; k < i; k++)
+			assert_true(a->ndis == 0 || a->ndis != fer_algo_row(k)->ndis);
+	}
+}
+
+// RFC 3602, RFC 4106 section 8.4, RFC 4868 section 2.3, RFC 2404 section 3: sizes as published.
+static void sizes_are_those_of_the_documents(void **state)
+{
+	static const struct {
+		enum fer_algo_role role;
+		const char *name;
+		uint8_t key, salt, iv, align, icv;
+	} rows[] = {
+		{FER_ENCRYPTION, "null", 0, 0, 0, 4, 0},
+		{FER_ENCRYPTION, "aes-cbc-128", 16, 0, 16, 16, 0},
+		{FER_ENCRYPTION, "aes-cbc-192", 24, 0, 16, 16, 0},
+		{FER_ENCRYPTION, "aes-cbc-256", 32, 0, 16, 16, 0},
+		{FER_ENCRYPTION, "aes-gcm-128", 16, 4, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-gcm-192", 24, 4, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-gcm-256", 32, 4, 8, 4, 16},
+		{FER_INTEGRITY, "hmac-sha1-96", 20, 0, 0, 0, 12},
+		{FER_INTEGRITY, "hmac-sha2-256-128", 32, 0, 0, 0, 16},
+		{FER_INTEGRITY, "hmac-sha2-512-256", 64, 0, 0, 0, 32},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fer_algo *a = find(rows[i].role, rows[i].name);
+
+		assert_int_equal(a->key_bytes, rows[i].key);
+		assert_int_equal(a->salt_bytes, rows[i].salt);
+		assert_int_equal(a->iv_bytes, rows[i].iv);
+		assert_int_equal(a->align_bytes, rows[i].align);
+		assert_int_equal(a->icv_bytes, rows[i].icv);
+	}
+}
+
+static void check_suite(const struct fer_suite *s, const struct fer_algo *encryption,
+	const struct fer_algo *integrity, unsigned icv_bytes)
+{
+	assert_int_equal(s->method, encryption->method);
+	assert_int_equal(s->auth_method, integrity == NULL ? FER_METHOD_NULL : integrity->method);
+	assert_int_equal(s->key_bytes, encryption->key_bytes);
+	assert_int_equal(s->iv_bytes, encryption->iv_bytes);
+	assert_int_equal(s->align_bytes, encryption->align_bytes);
+	assert_int_equal(s->icv_bytes, icv_bytes);
+	assert_int_equal(s->aead, encryption->aead);
+	assert_int_equal(s->counter, encryption->counter);
+	assert_false(s->esn);
+	assert_memory_equal(s->salt, "\0\0\0\0", sizeof(s->salt));
+}
+
+static void check_pair(const struct fer_algo *encryption, const struct fer_algo *integrity)
+{
+	const struct fer_algo *tag = encryption->aead ? encryption : integrity;
+	bool legal = encryption->aead == (integrity == NULL);
+
+	for (unsigned icv = 0; icv <= 256; icv++) {
+		struct fer_suite s, before;
+
+		memset(&s, 0xee, sizeof(s));
+		before = s;
+		const char *refusal = fer_suite_init(&s, encryption, integrity, icv);
+		bool fits = legal && (icv == 0 || (icv < 64 && (tag->icv_choices >> icv & 1) != 0));
+		assert_int_equal(refusal == NULL, fits);
+		if (fits)
+			check_suite(&s, encryption, integrity, icv == 0 ? tag->icv_bytes : icv);
+		else
+			assert_memory_equal(&s, &before, sizeof(s));
+	}
+}
+
+static void legal_pairs_and_no_others_make_a_suite(void **state)
+{
+	const struct fer_algo *e, *a;
+
+	(void)state;
+	for (unsigned i = 0; (e = fer_algo_row(i)) != NULL; i++) {
+		if (e->role != FER_ENCRYPTION)
+			continue;
+		check_pair(e, NULL);
+		for (unsigned k = 0; (a = fer_algo_row(k)) != NULL; k++)
+			if (a->role == FER_INTEGRITY)
+				check_pair(e, a);
+	}
+}
+
+static void refusals_say_why(void **state)
+{
+	const struct fer_algo *gcm = find(FER_ENCRYPTION, "aes-gcm-128");
+	const struct fer_algo *cbc = find(FER_ENCRYPTION, "aes-cbc-128");
+	const struct fer_algo *sha = find(FER_INTEGRITY, "hmac-sha1-96");
+	struct fer_suite s;
+
+	(void)state;
+	assert_non_null(strstr(fer_suite_init(&s, cbc, NULL, 0), "without integrity"));
+	assert_non_null(strstr(fer_suite_init(&s, gcm, sha, 0), "no second algorithm"));
+	assert_non_null(strstr(fer_suite_init(&s, cbc, sha, 20), "of this length"));
+	assert_non_null(strstr(fer_suite_init(&s, gcm, NULL, 76), "of this length"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_are_found_by_name_and_role),
+		cmocka_unit_test(every_row_is_sane),
+		cmocka_unit_test(sizes_are_those_of_the_documents),
+		cmocka_unit_test(legal_pairs_and_no_others_make_a_suite),
+		cmocka_unit_test(refusals_say_why),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// AES-GCM in ESP, RFC 4106: the nonce is salt and IV, the additional data SPI and sequence number.
+//
+// The library reads nonce and additional data by one wide load each.  So both are written by one
+// store each, for the whole burst before its first packet is computed: a load that follows the
+// stores of its bytes at once would wait for them.
+#include "crypto/imb.h"
+
+#include "base/secret.h"
+
+#include <endian.h>
+#include <string.h>
+
+#define AAD_BYTES 8
+#define AAD_ESN_BYTES 12
+#define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
+#define REACH_SHORT 16 // packets that keys are fetched ahead
+#define REACH_LONG 4
+
+#define MAX_KEY_LINES 32
+_Static_assert(sizeof(struct gcm_key_data) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
+
+#define PROBE_BYTES (IMB_GCM_PROBED_BLOCKS * 16 * 2)
+
+static uint32_t text_bytes(const struct fer_job *j)
+{
+	return j->len - IMB_GCM_TEXT_OFF - j->suite->icv_bytes;
+}
+
+// Which lines of a key does a text of that length need?  Asked by changing each line in turn.  This
+// works for any release and any instruction set of the library, and nothing but speed depends on
+// it.
+static uint32_t probe_lines(
+	struct fer_engine *e, const struct imb_gcm *g, struct gcm_key_data *key, uint32_t text_len)
+{
+	static const uint8_t text[PROBE_BYTES] = {1};
+	uint8_t want[PROBE_BYTES + 16], got[PROBE_BYTES + 16];
+	uint32_t lines = 0;
+
+	g->enc(key, &e->gcm_ctx, want, text, text_len, text, text, AAD_BYTES, want + text_len, 16);
+	for (size_t at = 0; at < sizeof(*key); at += IMB_LINE_BYTES) {
+		uint8_t *line = (uint8_t *)key + at;
+
+		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
+			line[i] ^= 0xff;
+		g->enc(key, &e->gcm_ctx, got, text, text_len, text, text, AAD_BYTES, got + text_len,
+			16);
+		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
+			line[i] ^= 0xff;
+		if (memcmp(want, got, text_len + 16) != 0)
+			lines |= UINT32_C(1) << at / IMB_LINE_BYTES;
+	}
+	return lines;
+}
+
+static void init_size(struct fer_engine *e, struct imb_gcm *g)
+{
+	static const uint8_t probe_key[FER_MAX_KEY_BYTES] = {2};
+	struct gcm_key_data key;
+
+	g->expand(probe_key, &key);
+	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
+		g->lines[blocks] = probe_lines(e, g, &key, blocks * 16);
+	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &key, PROBE_BYTES);
+}
+
+void fer_imb_gcm_init(struct fer_engine *e)
+{
+	const IMB_MGR *m = e->wide;
+
+	e->gcm[0] = (struct imb_gcm){m->gcm128_enc, m->gcm128_dec, m->gcm128_pre, {0}};
+	e->gcm[1] = (struct imb_gcm){m->gcm192_enc, m->gcm192_dec, m->gcm192_pre, {0}};
+	e->gcm[2] = (struct imb_gcm){m->gcm256_enc, m->gcm256_dec, m->gcm256_pre, {0}};
+	for (unsigned i = 0; i < IMB_AES_SIZES; i++)
+		init_size(e, &e->gcm[i]);
+}
+
+static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
+{
+	uint32_t blocks = (text_bytes(j) + 15) / 16;
+	const char *key = (const char *)j->key;
+	uint32_t lines =
+		e->gcm[fer_imb_aes_index(j->suite->key_bytes)]
+			.lines[blocks < IMB_GCM_PROBED_BLOCKS ? blocks : IMB_GCM_PROBED_BLOCKS];
+
+	for (; lines != 0; lines &= lines - 1)
+		__builtin_prefetch(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
+}
+
+// Fetches the keys of the jobs from next on that are due when job at is computed.  Returns the
+// first that is not due yet.
+static unsigned fetch_keys(const struct fer_engine *e, unsigned at, unsigned next)
+{
+	struct fer_job *const *job = e->aead.job;
+
+	for (; next < e->aead.n; next++) {
+		if (next > at + (job[next]->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
+			break;
+		if (next == 0 || job[next]->key != job[next - 1]->key)
+			fetch_key(e, job[next]);
+	}
+	return next;
+}
+
+// What the library reads beside key and text.
+static void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uint64_t iv_be)
+{
+	const struct fer_suite *s = j->suite;
+	uint32_t salt;
+	uint64_t head; // SPI, then sequence number
+
+	memcpy(&salt, s->salt, sizeof(salt));
+	memcpy(&head, j->esp, sizeof(head));
+	e->nonce[i] = (imb_block){salt | iv_be << 32, iv_be >> 32};
+	if (s->esn)
+		e->aad[i] = (imb_block){
+			(uint32_t)head | (uint64_t)htobe32(j->seq_hi) << 32, head >> 32};
+	else
+		e->aad[i] = (imb_block){head, 0};
+}
+
+static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t *tag)
+{
+	const struct fer_job *j = e->aead.job[i];
+	const struct fer_suite *s = j->suite;
+	uint8_t *text = j->esp + IMB_GCM_TEXT_OFF;
+
+	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_bytes(j), (const uint8_t *)&e->nonce[i],
+		(const uint8_t *)&e->aad[i], s->esn ? AAD_ESN_BYTES : AAD_BYTES, tag, s->icv_bytes);
+}
+
+static const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer_job *j)
+{
+	return &e->gcm[fer_imb_aes_index(j->suite->key_bytes)];
+}
+
+void fer_imb_gcm_seal(struct fer_engine *e)
+{
+	unsigned n = e->aead.n, fetched = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = e->aead.job[i];
+		uint64_t iv_be = htobe64(j->iv);
+
+		memcpy(j->esp + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
+		build(e, i, j, iv_be);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = e->aead.job[i];
+
+		fetched = fetch_keys(e, i, fetched);
+		run(e, i, gcm_of(e, j)->enc, j->esp + j->len - j->suite->icv_bytes);
+	}
+}
+
+// Compares the tags, and where one is wrong makes the packet again what it was: what the library
+// took for ciphertext comes back when its "plaintext" is encrypted with the same nonce.
+static void judge(struct fer_engine *e, unsigned i)
+{
+	struct fer_job *j = e->aead.job[i];
+	uint8_t icv_bytes = j->suite->icv_bytes;
+
+	if (fer_secret_equal_icv(
+		    (const uint8_t *)&e->tag[i], j->esp + j->len - icv_bytes, icv_bytes))
+		return;
+	j->verdict = FER_BAD_ICV;
+	run(e, i, gcm_of(e, j)->enc, (uint8_t *)&e->tag[i]);
+}
+
+void fer_imb_gcm_open(struct fer_engine *e)
+{
+	unsigned n = e->aead.n, fetched = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = e->aead.job[i];
+		uint64_t iv_be;
+
+		memcpy(&iv_be, j->esp + FER_ESP_HEADER_BYTES, sizeof(iv_be));
+		build(e, i, j, iv_be);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		fetched = fetch_keys(e, i, fetched);
+		run(e, i, gcm_of(e, e->aead.job[i])->dec, (uint8_t *)&e->tag[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		judge(e, i);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// HMAC over ESP, RFC 2404 and RFC 4868: one burst of the library per hash, over all associations.
+//
+// With extended sequence numbers the high half is hashed behind the ciphertext, but not sent (RFC
+// 4303 section 2.2.1).  It stands in the room of the ICV while the packet is hashed.
+#include "crypto/imb.h"
+
+#include "base/bytes.h"
+#include "base/secret.h"
+
+#include <string.h>
+
+#define ESN_BYTES 4
+#define LONG_BYTES 256
+
+static void sha1_block(IMB_MGR *m, const void *block, void *state)
+{
+	IMB_SHA1_ONE_BLOCK(m, block, state);
+}
+
+static void sha256_block(IMB_MGR *m, const void *block, void *state)
+{
+	IMB_SHA256_ONE_BLOCK(m, block, state);
+}
+
+static void sha512_block(IMB_MGR *m, const void *block, void *state)
+{
+	IMB_SHA512_ONE_BLOCK(m, block, state);
+}
+
+const struct imb_mac fer_imb_macs[IMB_N_MACS] = {
+	{IMB_AUTH_HMAC_SHA_1, 20, 64, 16, 8, sha1_block},
+	{IMB_AUTH_HMAC_SHA_256, 32, 64, 33, 16, sha256_block},
+	{IMB_AUTH_HMAC_SHA_512, 64, 128, 0, 0, sha512_block},
+};
+_Static_assert(FER_METHOD_HMAC_SHA2_256 == FER_METHOD_HMAC_SHA1 + 1 &&
+		       FER_METHOD_HMAC_SHA2_512 == FER_METHOD_HMAC_SHA1 + 2,
+	"the table is in the order of the methods");
+
+void fer_imb_hmac_init(struct fer_engine *e)
+{
+	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
+		e->mac_jobs[i].auth_tag_output = e->digest[i];
+		e->mac_jobs[i].cipher_mode = IMB_CIPHER_NULL;
+	}
+}
+
+static uint8_t *icv_of(const struct fer_job *j)
+{
+	return j->esp + j->len - j->suite->icv_bytes;
+}
+
+// Hashes n jobs, leaving each whole digest in e->digest.
+static void run(
+	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = job[i];
+		IMB_JOB *to = &e->mac_jobs[i];
+
+		to->hash_alg = mac->hash;
+		to->auth_tag_output_len_in_bytes = mac->digest_bytes;
+		to->src = j->esp;
+		to->msg_len_to_hash_in_bytes = j->len - j->suite->icv_bytes;
+		to->u.HMAC._hashed_auth_key_xor_ipad = j->key->pair.inner;
+		to->u.HMAC._hashed_auth_key_xor_opad = j->key->pair.outer;
+		to->status = IMB_STATUS_BEING_PROCESSED;
+		if (j->suite->esn) {
+			memcpy(&e->under_seq_hi[i], icv_of(j), ESN_BYTES);
+			fer_store_be32(icv_of(j), j->seq_hi);
+			to->msg_len_to_hash_in_bytes += ESN_BYTES;
+		}
+		bytes += j->len;
+	}
+	unsigned few = bytes < (size_t)n * LONG_BYTES ? mac->few_short : mac->few_long;
+	IMB_MGR *m = n < few ? e->narrow : e->wide;
+
+	IMB_SUBMIT_HASH_BURST(m, e->mac_jobs, n, mac->hash);
+}
+
+static bool is_hashed(const struct fer_engine *e, unsigned i)
+{
+	return (e->mac_jobs[i].status & IMB_STATUS_COMPLETED_AUTH) != 0;
+}
+
+static void put_icv(const struct fer_engine *e, unsigned i, struct fer_job *j)
+{
+	if (is_hashed(e, i))
+		memcpy(icv_of(j), e->digest[i], j->suite->icv_bytes);
+	else
+		j->verdict = FER_CRYPTO_ERROR;
+}
+
+static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
+{
+	const struct fer_suite *s = j->suite;
+
+	if (s->esn)
+		memcpy(icv_of(j), &e->under_seq_hi[i], ESN_BYTES);
+	if (!is_hashed(e, i))
+		j->verdict = FER_CRYPTO_ERROR;
+	else if (!fer_secret_equal_icv(e->digest[i], icv_of(j), s->icv_bytes))
+		j->verdict = FER_BAD_ICV;
+	else if (s->iv_bytes != 0)
+		fer_imb_push(&e->cbc[fer_imb_aes_index(s->key_bytes)], j);
+}
+
+// The next jobs of the list that fit in one burst of the library.
+static unsigned chunk(const struct imb_list *l, unsigned at)
+{
+	return l->n - at < IMB_MAX_BURST_SIZE ? l->n - at : IMB_MAX_BURST_SIZE;
+}
+
+void fer_imb_hmac_make(struct fer_engine *e)
+{
+	for (unsigned k = 0; k < IMB_N_MACS; k++) {
+		const struct imb_list *l = &e->mac[k];
+
+		for (unsigned at = 0; at < l->n; at += IMB_MAX_BURST_SIZE) {
+			unsigned n = chunk(l, at);
+
+			run(e, &fer_imb_macs[k], l->job + at, n);
+			for (unsigned i = 0; i < n; i++)
+				put_icv(e, i, l->job[at + i]);
+		}
+	}
+}
+
+void fer_imb_hmac_verify(struct fer_engine *e)
+{
+	for (unsigned k = 0; k < IMB_N_MACS; k++) {
+		const struct imb_list *l = &e->mac[k];
+
+		for (unsigned at = 0; at < l->n; at += IMB_MAX_BURST_SIZE) {
+			unsigned n = chunk(l, at);
+
+			run(e, &fer_imb_macs[k], l->job + at, n);
+			for (unsigned i = 0; i < n; i++)
+				judge(e, i, l->job[at + i]);
+		}
+	}
+}
