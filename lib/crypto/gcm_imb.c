@@ -18,7 +18,7 @@
 #define REACH_LONG 4
 
 #define MAX_KEY_LINES 32
-_Static_assert(sizeof(struct gcm_key_data) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
+_Static_assert(sizeof(struct fer_key) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
 
 #define PROBE_BYTES (IMB_GCM_PROBED_BLOCKS * 16 * 2)
 
@@ -27,27 +27,30 @@ static uint32_t text_bytes(const struct fer_job *j)
 	return j->len - IMB_GCM_TEXT_OFF - j->suite->icv_bytes;
 }
 
-// Which lines of a key does a text of that length need?  Asked by changing each line in turn.  This
-// works for any release and any instruction set of the library, and nothing but speed depends on
-// it.
+static void flip(uint8_t line[IMB_LINE_BYTES])
+{
+	for (unsigned i = 0; i < IMB_LINE_BYTES; i++)
+		line[i] ^= 0xff;
+}
+
+// Which lines of a key does a text of that length need?  Asked by changing each line in turn: every
+// one that is read changes the tag.  This works for any release and any instruction set of the
+// library, and nothing but speed depends on it.
 static uint32_t probe_lines(
-	struct fer_engine *e, const struct imb_gcm *g, struct gcm_key_data *key, uint32_t text_len)
+	struct fer_engine *e, const struct imb_gcm *g, struct fer_key *key, uint32_t text_len)
 {
 	static const uint8_t text[PROBE_BYTES] = {1};
-	uint8_t want[PROBE_BYTES + 16], got[PROBE_BYTES + 16];
+	uint8_t out[PROBE_BYTES], want[16], got[16];
 	uint32_t lines = 0;
 
-	g->enc(key, &e->gcm_ctx, want, text, text_len, text, text, AAD_BYTES, want + text_len, 16);
-	for (size_t at = 0; at < sizeof(*key); at += IMB_LINE_BYTES) {
-		uint8_t *line = (uint8_t *)key + at;
-
-		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
-			line[i] ^= 0xff;
-		g->enc(key, &e->gcm_ctx, got, text, text_len, text, text, AAD_BYTES, got + text_len,
-			16);
-		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
-			line[i] ^= 0xff;
-		if (memcmp(want, got, text_len + 16) != 0)
+	g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, want,
+		sizeof(want));
+	for (size_t at = 0; at < sizeof(key->gcm); at += IMB_LINE_BYTES) {
+		flip((uint8_t *)key + at);
+		g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, got,
+			sizeof(got));
+		flip((uint8_t *)key + at);
+		if (memcmp(want, got, sizeof(want)) != 0)
 			lines |= UINT32_C(1) << at / IMB_LINE_BYTES;
 	}
 	return lines;
@@ -56,9 +59,9 @@ static uint32_t probe_lines(
 static void init_size(struct fer_engine *e, struct imb_gcm *g)
 {
 	static const uint8_t probe_key[FER_MAX_KEY_BYTES] = {2};
-	struct gcm_key_data key;
+	struct fer_key key;
 
-	g->expand(probe_key, &key);
+	g->expand(probe_key, &key.gcm);
 	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
 		g->lines[blocks] = probe_lines(e, g, &key, blocks * 16);
 	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &key, PROBE_BYTES);
