@@ -29,15 +29,12 @@ for dir in lib/*/; do
 		continue
 	}
 	for file in $(find "$dir" -name '*.[ch]' | sort); do
-<<<<<<< HEAD
-		# The names have no blanks.
-		# shellcheck disable=SC2013
-=======
 		case $file in
 		*_test.c) also=" support " ;; # test/support
 		*) also=" " ;;
 		esac
->>>>>>> sa
+		# The names have no blanks.
+		# shellcheck disable=SC2013
 		for target in $(sed -n 's|^#include "\([a-z_]*\)/.*|\1|p' "$file"); do
 			case $may$also in
 			*" $target "*) ;;

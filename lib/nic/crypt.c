@@ -61,11 +61,15 @@ static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const 
 	c->at[c->n++] = (uint16_t)i;
 }
 
-// What a packet to be sent adds to its job: the high half of its number, and an IV of its own.
-static void number_job(struct fer_sa *sa, struct fer_job *job, uint64_t iv)
+// What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
+// whole number goes into the receipt.
+static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
 {
-	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, fer_load_be32(job->esp + 4)) : 0;
+	uint32_t lo = fer_load_be32(job->esp + 4);
+
+	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) : 0;
 	job->iv = iv;
+	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }
 
 // IVs of counter modes: one atomic add for a run of packets of one SA.
@@ -80,7 +84,7 @@ static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_cry
 						 : atomic_fetch_add_explicit(&sa->out.iv,
 							   last - first, memory_order_relaxed);
 		for (unsigned j = first; j < last; j++)
-			number_job(sa, &c->job[j], iv++);
+			number_job(sa, &b->layer[c->at[j]][k], &c->job[j], iv++);
 	}
 }
 
@@ -93,8 +97,8 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 	job.esp = nic->crypt->piece;
 	job.verdict = FER_CRYPTO_ERROR;
 	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len)) {
-		number_job(
-			sa, &job, atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
+		number_job(sa, layer, &job,
+			atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
 		fer_engine_seal(nic->engine, &job, 1);
 	}
 	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
