@@ -157,10 +157,12 @@ void fer_segment_trim(struct rte_mbuf *m, uint32_t len)
 
 bool fer_segment_read(const struct rte_mbuf *m, uint32_t off, void *to, uint32_t len)
 {
+	if ((uint64_t)off + len > m->pkt_len)
+		return false;
+	if (len == 0)
+		return true;
 	const void *at = rte_pktmbuf_read(m, off, len, to);
 
-	if (at == NULL)
-		return false;
 	if (at != to)
 		memcpy(to, at, len);
 	return true;
