@@ -41,7 +41,7 @@ static bool refill(struct fer_engine *e)
 	};
 
 	memset(e->iv_pool, 0, sizeof(e->iv_pool));
-	if (IMB_SUBMIT_CIPHER_BURST(
+	if (IMB_SUBMIT_CIPHER_BURST_NOCHECK(
 		    e->wide, &job, 1, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) != 1)
 		return false;
 	e->iv_left = IMB_IV_POOL;
@@ -77,7 +77,7 @@ static void run(struct fer_engine *e, struct fer_job *const *job, unsigned n,
 		fill(&e->cbc_jobs[i], job[i]);
 		e->cbc_jobs[i].cipher_direction = direction;
 	}
-	IMB_SUBMIT_CIPHER_BURST(e->wide, e->cbc_jobs, n, IMB_CIPHER_CBC, direction,
+	IMB_SUBMIT_CIPHER_BURST_NOCHECK(e->wide, e->cbc_jobs, n, IMB_CIPHER_CBC, direction,
 		(IMB_KEY_SIZE_BYTES)job[0]->suite->key_bytes);
 	for (unsigned i = 0; i < n; i++)
 		if ((e->cbc_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)

@@ -91,8 +91,10 @@ struct imb_mac {
 	IMB_HASH_ALG hash;
 	uint8_t digest_bytes;
 	uint8_t block_bytes;
-	uint8_t few_short; // fewer packets than this go to the narrow code: short packets,
-	uint8_t few_long;  // and long ones
+	// Fewer packets than this go to the narrow code, and so do those that are left when the
+	// lanes of the wide code have been filled; for short packets and for long ones.
+	uint8_t few_short;
+	uint8_t few_long;
 	void (*one_block)(IMB_MGR *m, const void *block, void *state);
 };
 
