@@ -70,10 +70,24 @@ static void fill(IMB_JOB *to, const struct fer_job *j)
 	to->status = IMB_STATUS_BEING_PROCESSED;
 }
 
+// Fetches the round keys of one direction.
+static void fetch_key(const uint8_t *round_keys, unsigned key_bytes)
+{
+	unsigned bytes = (key_bytes / 4 + 7) * 16;
+
+	for (unsigned at = 0; at < bytes; at += IMB_LINE_BYTES)
+		fer_imb_fetch_line(round_keys + at);
+}
+
 static void run(struct fer_engine *e, struct fer_job *const *job, unsigned n,
 	IMB_CIPHER_DIRECTION direction)
 {
 	for (unsigned i = 0; i < n; i++) {
+		const struct fer_key *key = job[i]->key;
+
+		if (i == 0 || key != job[i - 1]->key)
+			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
+				job[i]->suite->key_bytes);
 		fill(&e->cbc_jobs[i], job[i]);
 		e->cbc_jobs[i].cipher_direction = direction;
 	}

@@ -89,6 +89,10 @@ static void run(
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (i == 0 || job[i]->key != job[i - 1]->key) {
+			fer_imb_fetch_line(job[i]->key->pair.inner);
+			fer_imb_fetch_line(job[i]->key->pair.outer);
+		}
 		fill(e, i, mac, job[i]);
 		bytes += job[i]->len;
 	}
