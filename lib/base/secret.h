@@ -15,20 +15,24 @@ void fer_secret_wipe(void *p, size_t len);
 // Are len bytes equal?  Takes the same time wherever they differ.
 __attribute__((warn_unused_result)) bool fer_secret_equal(const void *a, const void *b, size_t len);
 
+static inline uint64_t fer_secret_differ8(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x ^ y;
+}
+
 // The same for integrity values of 8 bytes and more, inlined for the data path.
 __attribute__((warn_unused_result)) static inline bool fer_secret_equal_icv(
 	const uint8_t *a, const uint8_t *b, size_t len)
 {
-	uint64_t x, y, differ = 0;
+	// The last 8 bytes, which may overlap those before them.
+	uint64_t differ = fer_secret_differ8(a + len - 8, b + len - 8);
 
-	// The last step goes back where len is no multiple of 8.
-	for (size_t at = 0; at < len; at += sizeof(x)) {
-		size_t from = at + sizeof(x) <= len ? at : len - sizeof(x);
-
-		memcpy(&x, a + from, sizeof(x));
-		memcpy(&y, b + from, sizeof(y));
-		differ |= x ^ y;
-	}
+	for (size_t at = 0; at + 8 < len; at += 8)
+		differ |= fer_secret_differ8(a + at, b + at);
 	__asm__("" : "+r"(differ)); // so that the compiler cannot leave the loop early
 	return differ == 0;
 }

@@ -235,12 +235,324 @@ static void mixed_bursts_agree_with_openssl(void **state)
 	}
 }
 
+// A packet sealed by OpenSSL, and what it was before anybody touched it.
+struct sealed {
+	struct fer_job job;
+	uint8_t was[MAX_PACKET];
+};
+
+static uint8_t room[MAX_PACKET];
+
+static struct sealed *sealed_packet(unsigned sa, uint32_t n_blocks)
+{
+	static struct sealed p;
+
+	p.job = frame(sa, room, n_blocks);
+	oracle_seal(&sas[sa], p.job.esp, p.job.len, p.job.seq_hi);
+	memcpy(p.was, p.job.esp, p.job.len);
+	return &p;
+}
+
+static void check_refused(struct sealed *p, enum fer_verdict verdict)
+{
+	static uint8_t before[MAX_PACKET];
+
+	memcpy(before, p->job.esp, sizeof(before));
+	fer_engine_open_burst(engine, &p->job, 1);
+	assert_int_equal(p->job.verdict, verdict);
+	assert_memory_equal(p->job.esp, before, sizeof(before));
+}
+
+// RFC 4303 section 3.4.4.1: a packet that fails is not delivered; ours is also left as it came.
+static void every_flipped_bit_is_found_and_changes_nothing(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++) {
+		struct sealed *p = sealed_packet(sa, 1 + 20 / sas[sa].suite.align_bytes);
+
+		for (uint32_t bit = 0; bit < p->job.len * 8; bit++) {
+			p->job.esp[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			check_refused(p, FER_BAD_ICV);
+			p->job.esp[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		assert_memory_equal(p->job.esp, p->was, p->job.len);
+		fer_engine_open_burst(engine, &p->job, 1);
+		assert_int_equal(p->job.verdict, FER_OK);
+	}
+}
+
+// RFC 4303 section 2.2.1: the high half is not sent, but authenticated.
+static void the_high_half_counts_with_esn_and_only_then(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++)
+		for (unsigned bit = 0; bit < 32; bit++) {
+			struct sealed *p = sealed_packet(sa, 4);
+
+			p->job.seq_hi ^= UINT32_C(1) << bit;
+			if (sas[sa].suite.esn) {
+				check_refused(p, FER_BAD_ICV);
+				p->job.seq_hi ^= UINT32_C(1) << bit;
+			}
+			fer_engine_open_burst(engine, &p->job, 1);
+			assert_int_equal(p->job.verdict, FER_OK);
+		}
+}
+
+static void lengths_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++) {
+		const struct fer_suite *s = &sas[sa].suite;
+
+		for (uint32_t len = 0; len <= 200; len++) {
+			struct sealed *p = sealed_packet(sa, 8);
+			bool possible = len > around(s) && (len - around(s)) % s->align_bytes == 0;
+
+			if (len == p->job.len)
+				continue;
+			p->job.len = len;
+			check_refused(p, possible ? FER_BAD_ICV : FER_BAD_SYNTAX);
+		}
+		struct sealed *p = sealed_packet(sa, 8);
+
+		p->job.len = UINT32_MAX - 3;
+		check_refused(p, FER_BAD_SYNTAX);
+		p->job.len = around(s) + (65536 / s->align_bytes) * s->align_bytes;
+		check_refused(p, FER_BAD_SYNTAX);
+	}
+}
+
+static void seal_refuses_lengths_that_cannot_be(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++)
+		for (uint32_t len = 0; len <= 200; len++) {
+			struct sealed *p = sealed_packet(sa, 8);
+			uint32_t fixed = around(&sas[sa].suite);
+
+			if (len > fixed && (len - fixed) % sas[sa].suite.align_bytes == 0)
+				continue;
+			p->job.len = len;
+			fer_engine_seal(engine, &p->job, 1);
+			assert_int_equal(p->job.verdict, FER_CRYPTO_ERROR);
+			assert_memory_equal(p->job.esp, p->was, around(&sas[sa].suite));
+		}
+}
+
+static void bad_packets_do_not_harm_their_neighbours(void **state)
+{
+	struct burst *b = &burst;
+	static uint8_t was[FER_ENGINE_BURST][MAX_PACKET];
+	enum fer_verdict want[FER_ENGINE_BURST];
+
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		frame_burst(b, 1 + random_below(FER_ENGINE_BURST), 0, n_sas);
+		for (unsigned i = 0; i < b->n; i++) {
+			struct fer_job *j = &b->job[i];
+
+			oracle_seal(&sas[b->sa[i]], j->esp, j->len, j->seq_hi);
+			want[i] = (enum fer_verdict)(random_below(8) == 0   ? FER_BAD_ICV
+						     : random_below(8) == 0 ? FER_BAD_SYNTAX
+									    : FER_OK);
+			if (want[i] == FER_BAD_ICV)
+				j->esp[random_below(j->len)] ^= (uint8_t)(1 << random_below(8));
+			if (want[i] == FER_BAD_SYNTAX)
+				j->len -= 1 + random_below(3);
+			memcpy(was[i], j->esp, j->len);
+		}
+		fer_engine_open_burst(engine, b->job, b->n);
+		for (unsigned i = 0; i < b->n; i++) {
+			assert_int_equal(b->job[i].verdict, want[i]);
+			if (want[i] == FER_OK)
+				check_text(b, i);
+			else
+				assert_memory_equal(b->job[i].esp, was[i], b->job[i].len);
+		}
+	}
+}
+
+#define PAGE 4096
+#define FENCED (2 * PAGE)
+
+// Two pages between two that cannot be touched.
+static uint8_t *map_fenced(void)
+{
+	uint8_t *p = mmap(NULL, FENCED + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(p != MAP_FAILED);
+	assert_int_equal(mprotect(p + PAGE, FENCED, PROT_READ | PROT_WRITE), 0);
+	return p + PAGE;
+}
+
+static void seal_and_open_at(unsigned sa, uint8_t *esp, uint32_t n_blocks)
+{
+	struct fer_job job = frame(sa, esp, n_blocks);
+	uint8_t plain[MAX_PACKET];
+	uint32_t off = 8u + job.suite->iv_bytes;
+
+	memcpy(plain, esp, job.len);
+	fer_engine_seal(engine, &job, 1);
+	assert_int_equal(job.verdict, FER_OK);
+	fer_engine_open_burst(engine, &job, 1);
+	assert_int_equal(job.verdict, FER_OK);
+	assert_memory_equal(esp + off, plain + off, job.len - around(job.suite));
+}
+
+// The library's wide loads and stores must not reach over either end of a packet.
+static void nothing_outside_a_packet_is_touched(void **state)
+{
+	uint8_t *fenced = map_fenced();
+
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++) {
+		const struct fer_suite *s = &sas[sa].suite;
+
+		for (uint32_t n = 1; n <= 1600u / s->align_bytes; n += n < 80 ? 1 : 7) {
+			uint32_t len = around(s) + n * s->align_bytes;
+
+			seal_and_open_at(sa, fenced + FENCED - len, n);
+			seal_and_open_at(sa, fenced, n);
+		}
+	}
+	munmap(fenced - PAGE, FENCED + 2 * PAGE);
+}
+
+static unsigned find_sa(enum fer_method method, enum fer_method auth)
+{
+	for (unsigned sa = 0; sa < n_sas; sa++)
+		if (sas[sa].suite.method == method && sas[sa].suite.auth_method == auth)
+			return sa;
+	fail();
+	return 0;
+}
+
+#define N_IVS 100000
+
+static int compare_ivs(const void *a, const void *b)
+{
+	return memcmp(a, b, FER_ESP_MAX_IV_BYTES);
+}
+
+// Seals n packets in bursts of burst_n and collects their IVs.
+static void collect_ivs(
+	struct fer_engine *e, uint8_t (*ivs)[FER_ESP_MAX_IV_BYTES], unsigned n, unsigned burst_n)
+{
+	unsigned sa = find_sa(FER_METHOD_AES_CBC, FER_METHOD_HMAC_SHA1);
+
+	for (unsigned done = 0; done < n; done += burst_n) {
+		for (unsigned i = 0; i < burst_n; i++)
+			burst.job[i] = frame(sa, burst.packet[i], 1);
+		fer_engine_seal(e, burst.job, burst_n);
+		for (unsigned i = 0; i < burst_n && done + i < n; i++)
+			memcpy(ivs[done + i], burst.packet[i] + 8, FER_ESP_MAX_IV_BYTES);
+	}
+}
+
+// RFC 3602 section 3: randomly generated; here: by a cipher, so none can come twice.
+static void cbc_ivs_do_not_repeat(void **state)
+{
+	uint8_t(*ivs)[FER_ESP_MAX_IV_BYTES] = calloc(N_IVS, sizeof(*ivs));
+
+	(void)state;
+	collect_ivs(engine, ivs, N_IVS, 100);
+	qsort(ivs, N_IVS, sizeof(*ivs), compare_ivs);
+	for (unsigned i = 1; i < N_IVS; i++)
+		assert_memory_not_equal(ivs[i - 1], ivs[i], sizeof(*ivs));
+	free(ivs);
+}
+
+// Golden files need the same IVs in every run, however the packets fall into bursts.
+static void cbc_ivs_follow_from_their_source(void **state)
+{
+	static uint8_t ivs[3][300][FER_ESP_MAX_IV_BYTES];
+	static int other_seed = 8;
+	const struct fer_iv_source other = {fixed_start, fixed_key, &other_seed};
+	const struct fer_iv_source *const sources[] = {&fixed_ivs, &fixed_ivs, &other};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		int error;
+		struct fer_engine *e = fer_imb_open(sources[i], arch, &error);
+
+		assert_non_null(e);
+		collect_ivs(e, ivs[i], 300, i == 1 ? 7 : 100);
+		fer_engine_close(e);
+	}
+	assert_memory_equal(ivs[0], ivs[1], sizeof(ivs[0]));
+	for (unsigned i = 0; i < 300; i++)
+		assert_memory_not_equal(ivs[0][i], ivs[2][i], FER_ESP_MAX_IV_BYTES);
+}
+
+static int no_key(void *ctx, uint8_t key[FER_IV_KEY_BYTES])
+{
+	(void)ctx;
+	(void)key;
+	return -EIO;
+}
+
+static void open_says_why_it_failed(void **state)
+{
+	const struct fer_iv_source broken = {fixed_start, no_key, NULL};
+	int error = 0;
+
+	(void)state;
+	assert_null(fer_engine_open(&broken, &error));
+	assert_int_equal(error, -EIO);
+	assert_null(fer_imb_open(&fixed_ivs, "Z80", &error));
+	assert_int_equal(error, -ENOTSUP);
+	fer_engine_close(NULL);
+}
+
+// The lines that 1.3 reads with VAES, worked out by hand: 15 round keys, then 48 powers of the hash
+// key, the highest first; a packet of n blocks needs the n lowest.
+static uint32_t lines_by_hand(unsigned size, uint32_t blocks)
+{
+	uint32_t powers = blocks < 48 ? blocks : 48;
+	uint32_t from = (0x3f0 - 16 * powers) / 64;
+	uint32_t key_bytes = (11 + 2 * size) * 16;
+
+	return (UINT32_C(0xffff) << from & 0xffff) | ((UINT32_C(1) << (key_bytes + 63) / 64) - 1);
+}
+
+static void probed_lines_are_those_of_release_1_3(void **state)
+{
+	const uint64_t vaes = IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
+
+	(void)state;
+	if (imb_get_version() != IMB_VERSION(1, 3, 0) || strcmp(engine->arch, "AVX512") != 0 ||
+		(engine->wide->features & vaes) != vaes)
+		skip();
+	for (unsigned size = 0; size < IMB_AES_SIZES; size++)
+		for (uint32_t n = 1; n <= IMB_GCM_PROBED_BLOCKS; n++)
+			assert_int_equal(engine->gcm[size].lines[n], lines_by_hand(size, n));
+}
+
+static void the_set_up_is_complete(void **state)
+{
+	(void)state;
+	assert_int_equal(n_sas, 42); // 3 x 3 AEAD, 3 x 3 CBC, 3 NULL; each twice
+	print_message("runs on %s\n", fer_engine_arch(engine));
+}
+
 int main(void)
 {
 	static const char *const archs[] = {"AVX512", "AVX2", "SSE"};
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_set_up_is_complete),
 		cmocka_unit_test(bursts_of_one_suite_agree_with_openssl),
 		cmocka_unit_test(mixed_bursts_agree_with_openssl),
+		cmocka_unit_test(every_flipped_bit_is_found_and_changes_nothing),
+		cmocka_unit_test(the_high_half_counts_with_esn_and_only_then),
+		cmocka_unit_test(lengths_that_cannot_be_are_refused),
+		cmocka_unit_test(seal_refuses_lengths_that_cannot_be),
+		cmocka_unit_test(bad_packets_do_not_harm_their_neighbours),
+		cmocka_unit_test(nothing_outside_a_packet_is_touched),
+		cmocka_unit_test(cbc_ivs_do_not_repeat),
+		cmocka_unit_test(cbc_ivs_follow_from_their_source),
+		cmocka_unit_test(open_says_why_it_failed),
+		cmocka_unit_test(probed_lines_are_those_of_release_1_3),
 	};
 	int failed = 0;
 

@@ -18,7 +18,7 @@
 #define REACH_LONG 4
 
 #define MAX_KEY_LINES 32
-_Static_assert(sizeof(struct gcm_key_data) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
+_Static_assert(sizeof(struct fer_key) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
 
 #define PROBE_BYTES (IMB_GCM_PROBED_BLOCKS * 16 * 2)
 
@@ -27,27 +27,30 @@ static uint32_t text_bytes(const struct fer_job *j)
 	return j->len - IMB_GCM_TEXT_OFF - j->suite->icv_bytes;
 }
 
-// Which lines of a key does a text of that length need?  Asked by changing each line in turn.  This
-// works for any release and any instruction set of the library, and nothing but speed depends on
-// it.
+static void flip(uint8_t line[IMB_LINE_BYTES])
+{
+	for (unsigned i = 0; i < IMB_LINE_BYTES; i++)
+		line[i] ^= 0xff;
+}
+
+// Which lines of a key does a text of that length need?  Asked by changing each line in turn: every
+// one that is read changes the tag.  This works for any release and any instruction set of the
+// library, and nothing but speed depends on it.
 static uint32_t probe_lines(
-	struct fer_engine *e, const struct imb_gcm *g, struct gcm_key_data *key, uint32_t text_len)
+	struct fer_engine *e, const struct imb_gcm *g, struct fer_key *key, uint32_t text_len)
 {
 	static const uint8_t text[PROBE_BYTES] = {1};
-	uint8_t want[PROBE_BYTES + 16], got[PROBE_BYTES + 16];
+	uint8_t out[PROBE_BYTES], want[16], got[16];
 	uint32_t lines = 0;
 
-	g->enc(key, &e->gcm_ctx, want, text, text_len, text, text, AAD_BYTES, want + text_len, 16);
-	for (size_t at = 0; at < sizeof(*key); at += IMB_LINE_BYTES) {
-		uint8_t *line = (uint8_t *)key + at;
-
-		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
-			line[i] ^= 0xff;
-		g->enc(key, &e->gcm_ctx, got, text, text_len, text, text, AAD_BYTES, got + text_len,
-			16);
-		for (size_t i = 0; i < IMB_LINE_BYTES; i++)
-			line[i] ^= 0xff;
-		if (memcmp(want, got, text_len + 16) != 0)
+	g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, want,
+		sizeof(want));
+	for (size_t at = 0; at < sizeof(key->gcm); at += IMB_LINE_BYTES) {
+		flip((uint8_t *)key + at);
+		g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, got,
+			sizeof(got));
+		flip((uint8_t *)key + at);
+		if (!fer_secret_equal(want, got, sizeof(want)))
 			lines |= UINT32_C(1) << at / IMB_LINE_BYTES;
 	}
 	return lines;
@@ -56,9 +59,9 @@ static uint32_t probe_lines(
 static void init_size(struct fer_engine *e, struct imb_gcm *g)
 {
 	static const uint8_t probe_key[FER_MAX_KEY_BYTES] = {2};
-	struct gcm_key_data key;
+	struct fer_key key;
 
-	g->expand(probe_key, &key);
+	g->expand(probe_key, &key.gcm);
 	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
 		g->lines[blocks] = probe_lines(e, g, &key, blocks * 16);
 	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &key, PROBE_BYTES);
@@ -75,6 +78,12 @@ void fer_imb_gcm_init(struct fer_engine *e)
 		init_size(e, &e->gcm[i]);
 }
 
+// __builtin_prefetch() is no side effect to gcc: a function that does nothing else is thrown away.
+static inline void fetch_line(const char *line)
+{
+	__asm__ volatile("prefetcht0 %0" : : "m"(*line));
+}
+
 static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 {
 	uint32_t blocks = (text_bytes(j) + 15) / 16;
@@ -84,19 +93,30 @@ static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 			.lines[blocks < IMB_GCM_PROBED_BLOCKS ? blocks : IMB_GCM_PROBED_BLOCKS];
 
 	for (; lines != 0; lines &= lines - 1)
-		__builtin_prefetch(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
+		fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
 }
 
-// Fetches the keys of the jobs from next on that are due when job at is computed.  Returns the
-// first that is not due yet.
-static unsigned fetch_keys(const struct fer_engine *e, unsigned at, unsigned next)
+// The first job whose key is not that of the job before; the number of jobs when there is none.
+static unsigned first_change(const struct imb_list *l)
+{
+	unsigned i = 1;
+
+	while (i < l->n && l->job[i]->key == l->job[i - 1]->key)
+		i++;
+	return i;
+}
+
+// Fetches the keys of the jobs from next on, next > 0, that are due when job at is computed.
+// Returns the first that is not due yet.
+__attribute__((noinline)) static unsigned fetch_keys(
+	const struct fer_engine *e, unsigned at, unsigned next)
 {
 	struct fer_job *const *job = e->aead.job;
 
 	for (; next < e->aead.n; next++) {
 		if (next > at + (job[next]->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
 			break;
-		if (next == 0 || job[next]->key != job[next - 1]->key)
+		if (job[next]->key != job[next - 1]->key)
 			fetch_key(e, job[next]);
 	}
 	return next;
@@ -136,7 +156,7 @@ static const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer
 
 void fer_imb_gcm_seal(struct fer_engine *e)
 {
-	unsigned n = e->aead.n, fetched = 0;
+	unsigned n = e->aead.n, fetched = first_change(&e->aead);
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = e->aead.job[i];
@@ -148,7 +168,8 @@ void fer_imb_gcm_seal(struct fer_engine *e)
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = e->aead.job[i];
 
-		fetched = fetch_keys(e, i, fetched);
+		if (fetched < n)
+			fetched = fetch_keys(e, i, fetched);
 		run(e, i, gcm_of(e, j)->enc, j->esp + j->len - j->suite->icv_bytes);
 	}
 }
@@ -169,7 +190,7 @@ static void judge(struct fer_engine *e, unsigned i)
 
 void fer_imb_gcm_open(struct fer_engine *e)
 {
-	unsigned n = e->aead.n, fetched = 0;
+	unsigned n = e->aead.n, fetched = first_change(&e->aead);
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = e->aead.job[i];
@@ -179,9 +200,9 @@ void fer_imb_gcm_open(struct fer_engine *e)
 		build(e, i, j, iv_be);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		fetched = fetch_keys(e, i, fetched);
+		if (fetched < n)
+			fetched = fetch_keys(e, i, fetched);
 		run(e, i, gcm_of(e, e->aead.job[i])->dec, (uint8_t *)&e->tag[i]);
-	}
-	for (unsigned i = 0; i < n; i++)
 		judge(e, i);
+	}
 }

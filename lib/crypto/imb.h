@@ -31,7 +31,7 @@
 // HMAC first: without a cipher the rest is not there.
 struct fer_key {
 	union {
-		struct gcm_key_data gcm;
+		_Alignas(IMB_LINE_BYTES) struct gcm_key_data gcm;
 		struct {
 			uint8_t inner[IMB_DIGEST_BYTES]; // hash state behind key ^ ipad
 			uint8_t outer[IMB_DIGEST_BYTES]; // and behind key ^ opad

@@ -10,10 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FER_ECN_NOT_ECT 0
-#define FER_ECN_ECT1 1
-#define FER_ECN_ECT0 2
-#define FER_ECN_CE 3
+// The ECN field (RFC 3168 section 5).
+#define FER_CODEPOINT_NOT_ECT 0
+#define FER_CODEPOINT_ECT1 1
+#define FER_CODEPOINT_ECT0 2
+#define FER_CODEPOINT_CE 3
 
 // Type of service of the outer header from that of the inner one: DSCP by the rule, ECN copied
 // (RFC 6040 section 4.1, normal mode).

@@ -75,14 +75,16 @@ struct fer_ip_header {
 };
 unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
 
-// Completes a header that fer_ip_write() made with length, identification, type of service and flow
-// label 0 and without DF: writes these fields and, in IPv4, brings the checksum up to date.
+// Completes a header that fer_ip_write() made for an empty packet, with identification, type of
+// service and flow label 0 and without DF: writes length and all of these, and brings the IPv4
+// checksum up to date.
 static inline void fer_ip_stamp(
 	uint8_t *ip, uint32_t len, uint16_t id, uint8_t tos, bool df, uint32_t flow_label)
 {
 	if (ip[0] >> 4 == 4) {
 		uint16_t frag = df ? 0x4000 : 0;
-		uint32_t sum = (uint16_t)~fer_load_be16(ip + 10) + tos + len + id + frag;
+		uint32_t sum = (uint16_t)~fer_load_be16(ip + 10) + tos + id + frag +
+			       (len - FER_IPV4_HEADER_BYTES);
 
 		ip[1] = tos;
 		fer_store_be16(ip + 2, (uint16_t)len);

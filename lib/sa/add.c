@@ -67,8 +67,6 @@ static int start_iv(struct fer_sa_control *c, struct fer_sa *sa, const char **wh
 
 static void write_template(struct fer_sa_template *tpl, const struct fer_sa_params *p)
 {
-	bool is_copied = p->outer.flow_label == FER_FLOW_LABEL_COPY;
-
 	tpl->version = p->dst.version;
 	tpl->rules = p->outer;
 	if (p->mode == FER_TRANSPORT)
@@ -78,10 +76,8 @@ static void write_template(struct fer_sa_template *tpl, const struct fer_sa_para
 		.src = &p->src,
 		.dst = &p->dst,
 		.len = tpl->ip_bytes,
-		.flow_label = is_copied ? 0 : p->outer.flow_label,
 		.ttl = p->outer.ttl,
 		.protocol = FER_PROTO_ESP,
-		.df = p->outer.df == FER_DF_SET,
 	};
 	fer_ip_write(tpl->ip, &header);
 }
