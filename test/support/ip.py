@@ -128,18 +128,18 @@ def transport_split(packet):
     """Where ESP goes in transport mode: (its next-header byte, its offset).
 
     Hop-by-hop options, routing headers and what destination options stand before them stay in
-    front; destination options behind a routing header are for the final node and go inside
-    (RFC 4303 section 3.1.1).  Destination options without a routing header stay in front.
+    front; all other destination options are for the final node and go inside, where they are
+    protected (RFC 4303 section 3.1.1 leaves the choice and recommends this).
     """
     if packet[0] >> 4 == 4:
         return 9, (packet[0] & 15) * 4
-    protocol_at, at, routing_seen = 6, 40, False
+    protocol_at, at = split = 6, 40
     while packet[protocol_at] in _EXTENSIONS:
-        if packet[protocol_at] == DESTINATION and routing_seen:
-            break
-        routing_seen |= packet[protocol_at] == ROUTING
+        is_option = packet[protocol_at] == DESTINATION
         protocol_at, at = _next_extension(packet, at)
-    return protocol_at, at
+        if not is_option:
+            split = protocol_at, at
+    return split
 
 
 def with_payload(headers, protocol_at, protocol, payload):

@@ -259,18 +259,19 @@ def _tunnel_inner(payload, next_header):
 # --- Sealing --------------------------------------------------------------------------------
 
 
-def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None):
+def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, split=None):
     """The packet protected by sa under the number seq, outer header by the documents' defaults.
 
-    more_padding is in units of the alignment; ecn overrides the outer ECN field of a tunnel.
+    more_padding is in units of the alignment; ecn overrides the outer ECN field of a tunnel; split,
+    as of ip.transport_split(), puts the ESP header of transport mode elsewhere.
     """
     if sa.mode == "tunnel":
         next_header = ip.IPV4_INSIDE if packet[0] >> 4 == 4 else ip.IPV6_INSIDE
         front, protocol_at = _outer_header(packet, sa, ecn)
         payload = packet + tfc
     else:
-        protocol_at, split = ip.transport_split(packet)
-        next_header, front, payload = packet[protocol_at], packet[:split], packet[split:]
+        protocol_at, esp_at = split or ip.transport_split(packet)
+        next_header, front, payload = packet[protocol_at], packet[:esp_at], packet[esp_at:]
 
     crypto = algorithm(sa)
     pad_length = _pad_length(sa, len(payload)) + more_padding * max(4, crypto.block)
