@@ -22,7 +22,7 @@ static char names[FER_N_VERDICTS][LONGEST_NAME];
 __attribute__((constructor)) static void lower_names(void)
 {
 	for (size_t v = 0; v < FER_N_VERDICTS; v++)
-		for (size_t i = 0; rows[v].name[i] != '\0' && i < LONGEST_NAME - 1; i++)
+		for (size_t i = 0; i < LONGEST_NAME - 1 && rows[v].name[i] != '\0'; i++)
 			names[v][i] = (char)tolower((unsigned char)rows[v].name[i]);
 }
 

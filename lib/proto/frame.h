@@ -18,7 +18,9 @@
 // IPv6 extension headers walked in one layer; more is a malformed packet.
 #define FER_EXTENSIONS_MAX 16
 
-// fragment: a first fragment has FER_FRAGMENT only, a later one FER_FRAGMENT_LATER as well.
+// fragment: a first fragment has FER_FRAGMENT only, a later one FER_FRAGMENT_LATER as well.  An
+// atomic fragment (IPv6: offset 0 and no more to come, RFC 8200 section 4.5) is none, but has a
+// frag_off.
 #define FER_FRAGMENT 0x1
 #define FER_FRAGMENT_LATER 0x2
 
@@ -26,11 +28,16 @@ struct fer_frame {
 	uint16_t ip_off;
 	uint16_t up_off;      // what follows the IP header and all extension headers
 	uint16_t up_next_off; // the byte that names it
-	uint16_t sec_off; // where a transport-mode ESP or AH header goes (RFC 4303 section 3.1.1)
-	uint16_t sec_next_off; // the byte that names what stands there now
-	uint16_t frag_off;     // IPv6: the fragment header; 0 where there is none
-	uint32_t end;          // end of the IP packet; the frame may go on with padding
-	uint16_t sport; // TCP, UDP, SCTP: host order; ICMP: type << 8 | code in dport, 0 here
+
+	// Where a transport-mode ESP or AH header goes (RFC 4303 section 3.1.1), and the byte that
+	// names what stands there now: behind hop-by-hop options, routing and fragment headers, in
+	// front of destination options that no routing or fragment header follows.
+	uint16_t sec_off;
+	uint16_t sec_next_off;
+
+	uint16_t frag_off; // IPv6: the fragment header; 0 where there is none
+	uint32_t end;      // end of the IP packet; the frame may go on with padding
+	uint16_t sport;    // TCP, UDP, SCTP: host order; ICMP: type << 8 | code in dport, 0 here
 	uint16_t dport;
 	uint8_t version;  // 4 or 6
 	uint8_t protocol; // of what stands at up_off
@@ -45,8 +52,9 @@ struct fer_frame {
 //   end    where the enclosing data ends: the frame, or the payload of an outer layer
 // Returns FER_OK with f set, or FER_BAD_IP: neither version 4 nor 6, header or length field shorter
 // than it can be or longer than the data, a bad IPv4 header checksum, an extension header that
-// overruns, too many of them, a jumbogram, a fragment with an impossible extent.
-// ESP, AH and No Next Header end the walk, as does any protocol that is no extension header; for
-// a later fragment it ends at the fragment header.
+// overruns, too many of them, hop-by-hop options behind another one, a jumbogram, a second fragment
+// header, a fragment with an impossible extent, headers or ports that the packet has but that
+// cannot be read. ESP, AH and No Next Header end the walk, as does any protocol that is no
+// extension header; for a later fragment it ends at the fragment header.
 __attribute__((warn_unused_result)) enum fer_verdict fer_frame_parse(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);

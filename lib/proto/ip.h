@@ -4,6 +4,8 @@
 // IPv4 and IPv6 headers: addresses, and the fields that IPsec changes.  Above this layer nobody
 // asks which version it is.
 
+#include "base/bytes.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,3 +74,27 @@ struct fer_ip_header {
 	bool df;
 };
 unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
+
+// Completes a header that fer_ip_write() made for an empty packet, with identification, type of
+// service and flow label 0 and without DF: writes length and all of these, and brings the IPv4
+// checksum up to date.
+static inline void fer_ip_stamp(
+	uint8_t *ip, uint32_t len, uint16_t id, uint8_t tos, bool df, uint32_t flow_label)
+{
+	if (ip[0] >> 4 == 4) {
+		uint16_t frag = df ? 0x4000 : 0;
+		uint32_t sum = (uint16_t)~fer_load_be16(ip + 10) + tos + id + frag +
+			       (len - FER_IPV4_HEADER_BYTES);
+
+		ip[1] = tos;
+		fer_store_be16(ip + 2, (uint16_t)len);
+		fer_store_be16(ip + 4, id);
+		fer_store_be16(ip + 6, frag);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		fer_store_be16(ip + 10, (uint16_t)~sum);
+	} else {
+		fer_store_be32(ip, 0x60000000u | (uint32_t)tos << 20 | flow_label);
+		fer_store_be16(ip + 4, (uint16_t)(len - FER_IPV6_HEADER_BYTES));
+	}
+}

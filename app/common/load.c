@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct fer_sa_params params_of(const struct fer_doc_sa *s)
+{
+	return (struct fer_sa_params){
+		.direction = s->direction,
+		.mode = s->mode,
+		.spi = s->spi,
+		.group = s->group,
+		.src = s->src,
+		.dst = s->dst,
+		.encryption = s->encryption,
+		.integrity = s->integrity,
+		.icv_bytes = s->icv_bytes,
+		.encryption_key = s->encryption_key.bytes,
+		.integrity_key = s->integrity_key.bytes,
+		.esn = s->esn,
+		.sequence = s->sequence,
+		.replay_window = s->replay_window,
+		.outer = s->outer,
+	};
+}
+
+int fer_load_sas(struct fer_sa_table *sas, const struct fer_doc *doc, uint64_t handles[],
+	struct fer_doc_error *err)
+{
+	for (uint32_t i = 0; i < doc->n_sas; i++) {
+		struct fer_sa_params params = params_of(&doc->sas[i]);
+		const char *why = NULL;
+		char field[32];
+		int error = fer_sa_add(sas, &params, &handles[i], &why);
+
+		if (error == 0)
+			continue;
+		snprintf(field, sizeof(field), "sas[%u]", i);
+		fer_doc_error_set(err, doc->name, doc->sas[i].line, field, why);
+		return error;
+	}
+	return 0;
+}
+
+static struct fer_policy_rule rule_of(const struct fer_doc_policy *p)
+{
+	static const enum fer_policy_action actions[] = {
+		[FER_DOC_PROTECT] = FER_POLICY_PROTECT,
+		[FER_DOC_BYPASS] = FER_POLICY_BYPASS,
+		[FER_DOC_DISCARD] = FER_POLICY_DISCARD,
+	};
+	struct fer_policy_rule r = {
+		.direction = p->direction,
+		.priority = p->priority,
+		.src = p->src,
+		.dst = p->dst,
+		.protocol = p->protocol == FER_DOC_PROTOCOL_ANY ? FER_PROTO_ANY : p->protocol,
+		.sport = {p->sport.first, p->sport.last},
+		.dport = {p->dport.first, p->dport.last},
+		.icmp_type = p->icmp_type == FER_DOC_ICMP_TYPE_ANY ? -1 : (int16_t)p->icmp_type,
+		.action = actions[p->action],
+		.n_groups = (uint8_t)p->n_groups,
+	};
+
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		r.group[g] = p->groups[g];
+	return r;
+}
+
+int fer_load_policies(
+	const struct fer_doc *doc, struct fer_policies **policies, struct fer_doc_error *err)
+{
+	const char *why = "no memory";
+	int error = -ENOMEM;
+
+	*policies = NULL;
+	if (doc->n_policies == 0)
+		return 0;
+	struct fer_policy_rule *rules = calloc(doc->n_policies, sizeof(*rules));
+	if (rules != NULL) {
+		for (uint32_t i = 0; i < doc->n_policies; i++)
+			rules[i] = rule_of(&doc->policies[i]);
+		*policies = fer_policies_build(rules, doc->n_policies, &error, &why);
+	}
+	free(rules);
+	if (*policies != NULL)
+		return 0;
+	fer_doc_error_set(err, doc->name, doc->policies[0].line, "policies", why);
+	return error;
+}

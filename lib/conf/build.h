@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Puts checked SAs and policies together to a document, and finds what only several of them show:
+// names, SPIs and keys that repeat, groups that do not exist.
+
+#include "conf/index.h"
+#include "conf/schema.h"
+#include "conf/trail.h"
+
+// A group named by a policy, until all SAs are known.
+struct fer_group_ref {
+	char name[FER_DOC_NAME_BYTES];
+	uint32_t line;
+	uint32_t policy;
+	uint32_t place; // in its list
+};
+
+struct fer_build {
+	struct fer_doc *doc;
+	struct fer_trail *trail;
+	struct fer_index sa_names;
+	struct fer_index policy_names;
+	struct fer_index group_names;
+	struct fer_index spis; // of `in` SAs, with dst
+	struct fer_index keys; // of counter modes, with salt
+	struct fer_group_ref *refs;
+	uint32_t n_refs;
+	uint32_t refs_room;
+	uint32_t policies_room;
+	uint32_t groups_room;
+};
+
+// Returns 0; or -errno with the error written and nothing to undo.  doc is empty and stays the
+// caller's.
+__attribute__((warn_unused_result)) int fer_build_init(
+	struct fer_build *b, struct fer_doc *doc, struct fer_trail *t);
+void fer_build_fini(struct fer_build *b);
+
+// Add an SA or a policy.  Return 0; or -errno with the error written.  The trail stands at it.
+__attribute__((warn_unused_result)) int fer_build_sa(
+	struct fer_build *b, const struct fer_sa_draft *d, const struct fer_lines *lines);
+__attribute__((warn_unused_result)) int fer_build_policy(
+	struct fer_build *b, const struct fer_policy_draft *d, const struct fer_lines *lines);
+
+// All has been added: finds the groups that policies name.  The trail stands at the root.
+__attribute__((warn_unused_result)) int fer_build_finish(struct fer_build *b);

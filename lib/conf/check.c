@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "conf/check.h"
+
+#include <stdio.h>
+
+static bool is_given(const struct fer_lines *lines, unsigned place)
+{
+	return lines->at[place].key != 0;
+}
+
+// Refuses a key that has no business where it stands.
+static int check_absent(struct fer_trail *t, const struct fer_lines *lines, unsigned place,
+	const char *field, const char *why)
+{
+	return is_given(lines, place) ? fer_trail_fail(t, lines->at[place].key, field, "%s", why)
+				      : 0;
+}
+
+static int check_addresses(
+	struct fer_trail *t, const struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	if (sa->src.version == sa->dst.version)
+		return 0;
+	return fer_trail_fail(
+		t, lines->at[FER_SA_DST].value, "dst", "is not of the same IP version as src");
+}
+
+static int check_suite(struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	const struct fer_algo *tag = sa->encryption->aead ? sa->encryption : sa->integrity;
+	unsigned at = is_given(lines, FER_SA_INTEGRITY) ? FER_SA_INTEGRITY : FER_SA_ESP;
+	struct fer_suite suite;
+	const char *why = fer_suite_init(&suite, sa->encryption, sa->integrity, 0);
+
+	if (why != NULL)
+		return fer_trail_fail(t, lines->at[at].value, "esp.integrity", "%s %s",
+			sa->encryption->name, why);
+	why = fer_suite_init(&suite, sa->encryption, sa->integrity, sa->icv_bytes);
+	if (why != NULL)
+		return fer_trail_fail(t, lines->at[FER_SA_ICV_BYTES].value, "esp.icv_bytes",
+			"%s %s", tag->name, why);
+	sa->icv_bytes = suite.icv_bytes;
+	return 0;
+}
+
+static int fail_key_length(struct fer_trail *t, const struct fer_doc_key *key,
+	const struct fer_algo *algo, uint32_t line, const char *field)
+{
+	char salt[64] = "";
+
+	if (algo->salt_bytes != 0)
+		snprintf(salt, sizeof(salt), ", the last %u of them the salt", algo->salt_bytes);
+	return fer_trail_fail(t, line, field, "is %u bytes long, but %s takes %u%s", key->len,
+		algo->name, algo->key_bytes + algo->salt_bytes, salt);
+}
+
+// algo NULL: there is none that could have a key.
+static int check_key(struct fer_trail *t, const struct fer_doc_key *key,
+	const struct fer_algo *algo, const struct fer_lines *lines, unsigned place,
+	const char *field)
+{
+	unsigned takes = algo == NULL ? 0 : algo->key_bytes + algo->salt_bytes;
+
+	if (algo == NULL)
+		return check_absent(t, lines, place, field, "belongs to no algorithm");
+	if (!is_given(lines, place) && takes != 0)
+		return fer_trail_fail(t, lines->at[FER_SA_ESP].value, field, "is missing");
+	if (key->len != takes)
+		return fail_key_length(t, key, algo, lines->at[place].value, field);
+	return 0;
+}
+
+static int check_esp(struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	int rc = check_suite(t, sa, lines);
+
+	if (rc == 0)
+		rc = check_key(t, &sa->encryption_key, sa->encryption, lines, FER_SA_ENCRYPTION_KEY,
+			"esp.encryption_key");
+	if (rc == 0)
+		rc = check_key(t, &sa->integrity_key, sa->integrity, lines, FER_SA_INTEGRITY_KEY,
+			"esp.integrity_key");
+	return rc;
+}
+
+static int check_numbers(struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	if (sa->sequence > UINT32_MAX && !sa->esn)
+		return fer_trail_fail(t, lines->at[FER_SA_SEQUENCE].value, "sequence",
+			"is over 2^32-1 and needs esn");
+	if (sa->direction == FER_OUT)
+		return check_absent(t, lines, FER_SA_REPLAY_WINDOW, "replay_window",
+			"belongs to direction in only");
+	if (!is_given(lines, FER_SA_REPLAY_WINDOW))
+		sa->replay_window = FER_DOC_REPLAY_WINDOW_DEFAULT;
+	if (sa->esn && sa->replay_window == 0)
+		return fer_trail_fail(t, lines->at[FER_SA_ESN].value, "esn",
+			"needs a replay_window with direction in");
+	return 0;
+}
+
+static int check_outer(
+	struct fer_trail *t, const struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	if (sa->direction == FER_OUT && sa->mode == FER_TUNNEL)
+		return 0;
+	return check_absent(
+		t, lines, FER_SA_OUTER, "outer", "belongs to tunnels of direction out only");
+}
+
+int fer_check_sa(struct fer_trail *t, struct fer_sa_draft *d, const struct fer_lines *lines)
+{
+	int rc = check_addresses(t, &d->sa, lines);
+
+	if (!is_given(lines, FER_SA_GROUP))
+		snprintf(d->group, sizeof(d->group), "%s", d->sa.name);
+	if (rc == 0)
+		rc = check_esp(t, &d->sa, lines);
+	if (rc == 0)
+		rc = check_numbers(t, &d->sa, lines);
+	if (rc == 0)
+		rc = check_outer(t, &d->sa, lines);
+	return rc;
+}
+
+static int check_prefixes(
+	struct fer_trail *t, const struct fer_doc_policy *p, const struct fer_lines *lines)
+{
+	uint8_t src = p->src.addr.version;
+	uint8_t dst = p->dst.addr.version;
+
+	if (src == 0 || dst == 0 || src == dst)
+		return 0;
+	return fer_trail_fail(
+		t, lines->at[FER_POLICY_DST].value, "dst", "is not of the same IP version as src");
+}
+
+static int check_ports(
+	struct fer_trail *t, const struct fer_doc_policy *p, const struct fer_lines *lines)
+{
+	static const char why[] = "needs protocol tcp, udp or sctp";
+	int rc;
+
+	if (p->protocol == FER_PROTO_TCP || p->protocol == FER_PROTO_UDP ||
+		p->protocol == FER_PROTO_SCTP)
+		return 0;
+	rc = check_absent(t, lines, FER_POLICY_SPORT, "sport", why);
+	if (rc == 0)
+		rc = check_absent(t, lines, FER_POLICY_DPORT, "dport", why);
+	return rc;
+}
+
+static int check_icmp_type(
+	struct fer_trail *t, const struct fer_doc_policy *p, const struct fer_lines *lines)
+{
+	if (p->protocol == FER_PROTO_ICMP || p->protocol == FER_PROTO_ICMPV6)
+		return 0;
+	return check_absent(
+		t, lines, FER_POLICY_ICMP_TYPE, "icmp_type", "needs protocol icmp or ipv6-icmp");
+}
+
+static int check_action(
+	struct fer_trail *t, const struct fer_doc_policy *p, const struct fer_lines *lines)
+{
+	if (p->action != FER_DOC_PROTECT)
+		return check_absent(
+			t, lines, FER_POLICY_SAS, "sas", "belongs to action protect only");
+	if (!is_given(lines, FER_POLICY_SAS))
+		return fer_trail_fail(t, lines->begin, "sas", "is missing");
+	if (p->n_groups == 0)
+		return fer_trail_fail(t, lines->at[FER_POLICY_SAS].value, "sas", "names no group");
+	return 0;
+}
+
+int fer_check_policy(
+	struct fer_trail *t, const struct fer_policy_draft *d, const struct fer_lines *lines)
+{
+	int rc = check_prefixes(t, &d->policy, lines);
+
+	if (rc == 0)
+		rc = check_ports(t, &d->policy, lines);
+	if (rc == 0)
+		rc = check_icmp_type(t, &d->policy, lines);
+	if (rc == 0)
+		rc = check_action(t, &d->policy, lines);
+	return rc;
+}

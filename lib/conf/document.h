@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// SA and policy documents: YAML (and so JSON) becomes structs that need no further checking, or one
+// line that says what is wrong and where.  Nothing is applied here.
+//
+// A loaded document is a value: nothing changes it until it is destroyed, any thread may read it.
+
+#include "crypto/algo.h"
+#include "proto/ip.h"
+#include "proto/ipsec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FER_DOC_MAX_BYTES ((size_t)256 << 20) // longest document that is read
+#define FER_DOC_NAME_BYTES 64                 // room for the longest name, 63 characters
+#define FER_DOC_POLICY_GROUPS 2 // a packet carries at most one inner and one outer bundle
+
+#define FER_DOC_REPLAY_WINDOW_DEFAULT 1024u
+#define FER_DOC_REPLAY_WINDOW_MAX 65536u
+
+#define FER_DOC_PROTOCOL_ANY 256  // a policy that names no protocol
+#define FER_DOC_ICMP_TYPE_ANY 256 // a policy that names no ICMP type
+
+enum fer_doc_action { FER_DOC_PROTECT, FER_DOC_BYPASS, FER_DOC_DISCARD };
+
+struct fer_doc_key {
+	uint8_t bytes[FER_MAX_KEY_BYTES]; // salt included, at the end
+	uint8_t len;
+};
+
+struct fer_doc_sa {
+	char name[FER_DOC_NAME_BYTES];
+	uint32_t line;  // where it begins in the document
+	uint32_t group; // index into groups
+	enum fer_direction direction;
+	enum fer_mode mode;
+	struct fer_addr src; // both of one version
+	struct fer_addr dst;
+	uint32_t spi;
+	uint32_t replay_window; // 0: not checked, as always for `out`
+	uint64_t sequence;
+	const struct fer_algo *encryption;
+	const struct fer_algo *integrity;  // NULL: none
+	struct fer_doc_key encryption_key; // of the right length, as is integrity_key
+	struct fer_doc_key integrity_key;
+	uint8_t icv_bytes; // the algorithm's usual length where the document gives none
+	bool esn;
+	struct fer_outer_rules outer; // the defaults unless an `out` tunnel says otherwise
+};
+
+struct fer_doc_ports {
+	uint16_t first;
+	uint16_t last;
+};
+
+struct fer_doc_policy {
+	char name[FER_DOC_NAME_BYTES];
+	uint32_t line;     // where it begins in the document
+	uint32_t priority; // lowest first, then the order of the document
+	enum fer_direction direction;
+	struct fer_prefix src; // both of one version, unless one is any
+	struct fer_prefix dst;
+	struct fer_doc_ports sport; // 0 to 65535: any
+	struct fer_doc_ports dport;
+	uint16_t protocol;
+	uint16_t icmp_type;
+	enum fer_doc_action action;
+	uint32_t n_groups;                      // 0 unless it protects
+	uint32_t groups[FER_DOC_POLICY_GROUPS]; // indexes into groups, innermost first
+};
+
+// What SAs share and policies name.
+struct fer_doc_group {
+	char name[FER_DOC_NAME_BYTES];
+	uint32_t n_sas[2];           // by enum fer_direction
+	uint32_t n_transport_sas[2]; // those of transport mode among them
+};
+
+struct fer_doc {
+	char *name;                      // of the file, as errors give it
+	struct fer_doc_sa *sas;          // in the order of the document; from fer_secret_map()
+	struct fer_doc_policy *policies; // in the order of the document
+	struct fer_doc_group *groups;    // in the order in which SAs name them
+	uint32_t n_sas;
+	uint32_t n_policies;
+	uint32_t n_groups;
+	size_t sas_bytes; // mapped
+};
+
+// One line without a newline, and never a byte of a key:
+// "FILE:LINE: FIELD: what is wrong", or "FILE: what is wrong" when no line is at fault.
+struct fer_doc_error {
+	char text[1024];
+};
+
+// Writes that line.  Whoever finds fault with a loaded document later, such as a table that is
+// full, makes its error here as well.
+//   line   0: no line is at fault, and field is not used
+//   field  such as "sas[0].esp.spi"; "yaml" where the document as a whole is at fault
+// Control characters in file are written as '?'.
+void fer_doc_error_set(struct fer_doc_error *err, const char *file, uint32_t line,
+	const char *field, const char *what);
+
+// Reads a document from a file, which may be a pipe, and checks it.
+// Returns 0 with *doc set and owned by the caller; or, with err set, -EINVAL for a document that is
+// refused, -EFBIG for one over FER_DOC_MAX_BYTES, and what open() or read() said.
+__attribute__((warn_unused_result)) int fer_doc_load_file(
+	const char *path, struct fer_doc **doc, struct fer_doc_error *err);
+
+// The same for bytes in memory, which stay the caller's, to wipe as well; name stands for the file
+// in errors.
+__attribute__((warn_unused_result)) int fer_doc_load_bytes(const char *name, const void *bytes,
+	size_t len, struct fer_doc **doc, struct fer_doc_error *err);
+
+// Wipes the keys and frees the document.  NULL does nothing.
+void fer_doc_destroy(struct fer_doc *doc);

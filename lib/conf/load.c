@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "conf/load.h"
+
+#include "base/secret.h"
+#include "conf/build.h"
+#include "conf/check.h"
+#include "conf/reader.h"
+#include "conf/value.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct loader {
+	struct fer_reader reader;
+	struct fer_trail trail;
+	struct fer_build build;
+};
+
+static const struct fer_sa_draft sa_defaults = {
+	.sa = {.outer = {.dscp = FER_DSCP_COPY,
+		       .df = FER_DF_COPY,
+		       .ttl = 64,
+		       .flow_label = FER_FLOW_LABEL_COPY}},
+};
+
+static const struct fer_policy_draft policy_defaults = {
+	.policy = {.sport = {0, UINT16_MAX},
+		.dport = {0, UINT16_MAX},
+		.protocol = FER_DOC_PROTOCOL_ANY,
+		.icmp_type = FER_DOC_ICMP_TYPE_ANY},
+};
+
+static int read_mapping(
+	struct loader *l, const struct fer_schema *s, void *draft, struct fer_lines *lines);
+
+static int next(struct loader *l)
+{
+	int rc = fer_reader_next(&l->reader);
+
+	if (rc == 0)
+		return 0;
+	if (rc == -ENOMEM)
+		return fer_trail_no_memory(&l->trail);
+	if (l->reader.is_syntax)
+		fer_trail_back(&l->trail, 0);
+	return fer_trail_fail(&l->trail, l->reader.line, NULL, "%s", l->reader.problem);
+}
+
+static int expect(struct loader *l, enum fer_event event, const char *what)
+{
+	if (l->reader.event == event)
+		return 0;
+	return fer_trail_fail(&l->trail, l->reader.line, NULL, "must be %s", what);
+}
+
+static int read_scalar(struct loader *l, const struct fer_field *f, void *draft)
+{
+	char why[FER_WHY_BYTES];
+	int rc = expect(l, FER_EVENT_SCALAR, "a single value");
+
+	if (rc == 0 && !fer_value_read(f, l->reader.text, draft, why))
+		rc = fer_trail_fail(&l->trail, l->reader.line, NULL, "%s", why);
+	return rc;
+}
+
+static int read_sa(struct loader *l, void *root)
+{
+	struct fer_sa_draft d = sa_defaults;
+	struct fer_lines lines = {.begin = l->reader.line};
+
+	(void)root;
+	int rc = read_mapping(l, &fer_schema_sa, &d, &lines);
+
+	if (rc == 0)
+		rc = fer_check_sa(&l->trail, &d, &lines);
+	if (rc == 0)
+		rc = fer_build_sa(&l->build, &d, &lines);
+	fer_secret_wipe(&d, sizeof(d));
+	return rc;
+}
+
+static int read_policy(struct loader *l, void *root)
+{
+	struct fer_policy_draft d = policy_defaults;
+	struct fer_lines lines = {.begin = l->reader.line};
+
+	(void)root;
+	int rc = read_mapping(l, &fer_schema_policy, &d, &lines);
+
+	if (rc == 0)
+		rc = fer_check_policy(&l->trail, &d, &lines);
+	if (rc == 0)
+		rc = fer_build_policy(&l->build, &d, &lines);
+	return rc;
+}
+
+// Reads the items of a list that belongs to a draft.
+static int read_list(struct loader *l, int (*read_item)(struct loader *l, void *draft), void *draft)
+{
+	int rc = expect(l, FER_EVENT_LIST, "a list");
+
+	for (uint32_t i = 0; rc == 0; i++) {
+		size_t back = fer_trail_index(&l->trail, i);
+		rc = next(l);
+		if (rc == 0 && l->reader.event == FER_EVENT_LIST_END) {
+			fer_trail_back(&l->trail, back);
+			return 0;
+		}
+		if (rc == 0)
+			rc = read_item(l, draft);
+		if (rc == 0)
+			fer_trail_back(&l->trail, back);
+	}
+	return rc;
+}
+
+static int read_group(struct loader *l, void *draft)
+{
+	struct fer_policy_draft *d = draft;
+	uint32_t n = d->policy.n_groups;
+	int rc = expect(l, FER_EVENT_SCALAR, "a name");
+
+	if (rc != 0)
+		return rc;
+	if (n == FER_DOC_POLICY_GROUPS)
+		return fer_trail_fail(&l->trail, l->reader.line, NULL,
+			"is one too many: a packet is protected by two groups at most");
+	if (!fer_value_is_name(l->reader.text))
+		return fer_trail_fail(&l->trail, l->reader.line, NULL, "%s", fer_value_no_name);
+	if (n > 0 && strcmp(l->reader.text, d->groups[0]) == 0)
+		return fer_trail_fail(&l->trail, l->reader.line, NULL, "is named twice");
+	snprintf(d->groups[n], sizeof(d->groups[n]), "%s", l->reader.text);
+	d->group_lines[n] = l->reader.line;
+	d->policy.n_groups++;
+	return 0;
+}
+
+static int read_value(
+	struct loader *l, const struct fer_field *f, void *draft, struct fer_lines *lines)
+{
+	switch (f->type) {
+	case FER_TYPE_MAPPING:
+		return read_mapping(l, f->mapping, draft, lines);
+	case FER_TYPE_SAS:
+		return read_list(l, read_sa, draft);
+	case FER_TYPE_POLICIES:
+		return read_list(l, read_policy, draft);
+	case FER_TYPE_GROUPS:
+		return read_list(l, read_group, draft);
+	default:
+		return read_scalar(l, f, draft);
+	}
+}
+
+// Finds the field of the key that was read, and remembers where it stands.
+static int read_key(struct loader *l, const struct fer_schema *s, struct fer_lines *lines,
+	const struct fer_field **f)
+{
+	uint32_t line = l->reader.line;
+
+	*f = fer_schema_find(s, l->reader.text);
+	if (*f == NULL)
+		return fer_trail_fail(&l->trail, line, NULL, "unknown key");
+	if ((*f)->type == FER_TYPE_UNSUPPORTED)
+		return fer_trail_fail(&l->trail, line, NULL, "is not supported by this version");
+	if (lines->at[(*f)->place].key != 0)
+		return fer_trail_fail(&l->trail, line, NULL, "is given twice");
+	lines->at[(*f)->place].key = line;
+	return 0;
+}
+
+static int read_pair(
+	struct loader *l, const struct fer_schema *s, void *draft, struct fer_lines *lines)
+{
+	const struct fer_field *f;
+	size_t back;
+	int rc = expect(l, FER_EVENT_SCALAR, "a mapping whose keys are plain names");
+
+	if (rc != 0)
+		return rc;
+	back = fer_trail_key(&l->trail, l->reader.text);
+	rc = read_key(l, s, lines, &f);
+	if (rc == 0)
+		rc = next(l);
+	if (rc != 0)
+		return rc;
+	lines->at[f->place].value = l->reader.line;
+	rc = read_value(l, f, draft, lines);
+	if (rc == 0)
+		fer_trail_back(&l->trail, back);
+	return rc;
+}
+
+static int check_required(
+	struct loader *l, const struct fer_schema *s, const struct fer_lines *lines, uint32_t begin)
+{
+	for (unsigned i = 0; i < s->n_fields; i++)
+		if (s->fields[i].required && lines->at[s->fields[i].place].key == 0)
+			return fer_trail_fail(&l->trail, begin, s->fields[i].key, "is missing");
+	return 0;
+}
+
+// Reads the pairs of a mapping.  The schema bounds the depth of the calls.
+static int read_mapping(
+	struct loader *l, const struct fer_schema *s, void *draft, struct fer_lines *lines)
+{
+	uint32_t begin = l->reader.line;
+	int rc = expect(l, FER_EVENT_MAPPING, "a mapping");
+
+	while (rc == 0) {
+		rc = next(l);
+		if (rc == 0 && l->reader.event == FER_EVENT_MAPPING_END)
+			return check_required(l, s, lines, begin);
+		if (rc == 0)
+			rc = read_pair(l, s, draft, lines);
+	}
+	return rc;
+}
+
+static int read_document(struct loader *l)
+{
+	struct fer_root_draft root = {0};
+	struct fer_lines lines = {0};
+	int rc = next(l);
+
+	if (rc == 0)
+		rc = read_mapping(l, &fer_schema_root, &root, &lines);
+	if (rc == 0)
+		rc = next(l);
+	if (rc == 0 && root.legacy_algorithms)
+		rc = fer_trail_fail(&l->trail, lines.at[FER_ROOT_LEGACY].value, "legacy_algorithms",
+			"true is not supported by this version");
+	if (rc == 0)
+		rc = fer_build_finish(&l->build);
+	return rc;
+}
+
+int fer_load(struct fer_doc *doc, const void *bytes, size_t len, struct fer_doc_error *err)
+{
+	struct loader l;
+	int rc;
+
+	fer_trail_init(&l.trail, doc->name, err);
+	rc = fer_build_init(&l.build, doc, &l.trail);
+	if (rc != 0)
+		return rc;
+	if (fer_reader_open(&l.reader, bytes, len) == 0) {
+		rc = read_document(&l);
+		fer_reader_close(&l.reader);
+	} else {
+		rc = fer_trail_no_memory(&l.trail);
+	}
+	fer_build_fini(&l.build);
+	return rc;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "conf/schema.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define N_FIELDS(fields) (sizeof(fields) / sizeof((fields)[0]))
+#define SCHEMA(table)                                                                              \
+	{                                                                                          \
+		.fields = (table), .n_fields = N_FIELDS(table)                                     \
+	}
+
+#define REQUIRED(name, kind, at) .key = (name), .type = (kind), .place = (at), .required = true
+#define OPTIONAL(name, kind, at) .key = (name), .type = (kind), .place = (at)
+
+// Where a value goes: offset and size of a member of a draft.
+#define INTO(draft, member)                                                                        \
+	.offset = offsetof(struct draft, member), .size = sizeof(((struct draft *)NULL)->member)
+
+static const char *const directions[] = {[FER_OUT] = "out", [FER_IN] = "in", NULL};
+static const char *const modes[] = {[FER_TRANSPORT] = "transport", [FER_TUNNEL] = "tunnel", NULL};
+static const char *const dfs[] = {
+	[FER_DF_COPY] = "copy", [FER_DF_SET] = "set", [FER_DF_CLEAR] = "clear", NULL};
+static const char *const ecns[] = {"rfc6040", NULL};
+static const char *const actions[] = {[FER_DOC_PROTECT] = "protect",
+	[FER_DOC_BYPASS] = "bypass",
+	[FER_DOC_DISCARD] = "discard",
+	NULL};
+
+static const struct fer_field esp_fields[] = {
+	{REQUIRED("spi", FER_TYPE_NUMBER, FER_SA_SPI), INTO(fer_sa_draft, sa.spi),
+		.min = FER_SPI_MIN, .max = UINT32_MAX},
+	{REQUIRED("encryption", FER_TYPE_ENCRYPTION, FER_SA_ENCRYPTION),
+		INTO(fer_sa_draft, sa.encryption)},
+	{OPTIONAL("encryption_key", FER_TYPE_KEY, FER_SA_ENCRYPTION_KEY),
+		INTO(fer_sa_draft, sa.encryption_key)},
+	{OPTIONAL("integrity", FER_TYPE_INTEGRITY, FER_SA_INTEGRITY),
+		INTO(fer_sa_draft, sa.integrity)},
+	{OPTIONAL("integrity_key", FER_TYPE_KEY, FER_SA_INTEGRITY_KEY),
+		INTO(fer_sa_draft, sa.integrity_key)},
+	{OPTIONAL("icv_bytes", FER_TYPE_NUMBER, FER_SA_ICV_BYTES), INTO(fer_sa_draft, sa.icv_bytes),
+		.min = 1, .max = FER_ESP_MAX_ICV_BYTES},
+};
+
+// ECN has one rule only, so its value has nowhere to go.
+static const struct fer_field outer_fields[] = {
+	{OPTIONAL("dscp", FER_TYPE_NUMBER, FER_SA_DSCP), INTO(fer_sa_draft, sa.outer.dscp),
+		.max = 63, .word = "copy", .word_value = FER_DSCP_COPY},
+	{OPTIONAL("df", FER_TYPE_WORD, FER_SA_DF), INTO(fer_sa_draft, sa.outer.df), .words = dfs},
+	{OPTIONAL("ecn", FER_TYPE_WORD, FER_SA_ECN), .words = ecns},
+	{OPTIONAL("ttl", FER_TYPE_NUMBER, FER_SA_TTL), INTO(fer_sa_draft, sa.outer.ttl), .min = 1,
+		.max = 255},
+	{OPTIONAL("flow_label", FER_TYPE_NUMBER, FER_SA_FLOW_LABEL),
+		INTO(fer_sa_draft, sa.outer.flow_label), .max = 0xfffff, .word = "copy",
+		.word_value = FER_FLOW_LABEL_COPY},
+};
+
+static const struct fer_schema esp = SCHEMA(esp_fields);
+static const struct fer_schema outer = SCHEMA(outer_fields);
+
+static const struct fer_field sa_fields[] = {
+	{REQUIRED("name", FER_TYPE_NAME, FER_SA_NAME), INTO(fer_sa_draft, sa.name)},
+	{OPTIONAL("group", FER_TYPE_NAME, FER_SA_GROUP), INTO(fer_sa_draft, group)},
+	{REQUIRED("direction", FER_TYPE_WORD, FER_SA_DIRECTION), INTO(fer_sa_draft, sa.direction),
+		.words = directions},
+	{REQUIRED("mode", FER_TYPE_WORD, FER_SA_MODE), INTO(fer_sa_draft, sa.mode), .words = modes},
+	{REQUIRED("src", FER_TYPE_ADDRESS, FER_SA_SRC), INTO(fer_sa_draft, sa.src)},
+	{REQUIRED("dst", FER_TYPE_ADDRESS, FER_SA_DST), INTO(fer_sa_draft, sa.dst)},
+	{REQUIRED("esp", FER_TYPE_MAPPING, FER_SA_ESP), .mapping = &esp},
+	{OPTIONAL("ah", FER_TYPE_UNSUPPORTED, FER_SA_AH)},
+	{OPTIONAL("esn", FER_TYPE_BOOL, FER_SA_ESN), INTO(fer_sa_draft, sa.esn)},
+	{OPTIONAL("sequence", FER_TYPE_NUMBER, FER_SA_SEQUENCE), INTO(fer_sa_draft, sa.sequence),
+		.max = UINT64_MAX},
+	{OPTIONAL("replay_window", FER_TYPE_NUMBER, FER_SA_REPLAY_WINDOW),
+		INTO(fer_sa_draft, sa.replay_window), .max = FER_DOC_REPLAY_WINDOW_MAX},
+	{OPTIONAL("udp", FER_TYPE_UNSUPPORTED, FER_SA_UDP)},
+	{OPTIONAL("lifetime", FER_TYPE_UNSUPPORTED, FER_SA_LIFETIME)},
+	{OPTIONAL("outer", FER_TYPE_MAPPING, FER_SA_OUTER), .mapping = &outer},
+};
+
+static const struct fer_field policy_fields[] = {
+	{REQUIRED("name", FER_TYPE_NAME, FER_POLICY_NAME), INTO(fer_policy_draft, policy.name)},
+	{OPTIONAL("priority", FER_TYPE_NUMBER, FER_POLICY_PRIORITY),
+		INTO(fer_policy_draft, policy.priority), .max = INT32_MAX},
+	{REQUIRED("direction", FER_TYPE_WORD, FER_POLICY_DIRECTION),
+		INTO(fer_policy_draft, policy.direction), .words = directions},
+	{REQUIRED("src", FER_TYPE_PREFIX, FER_POLICY_SRC), INTO(fer_policy_draft, policy.src)},
+	{REQUIRED("dst", FER_TYPE_PREFIX, FER_POLICY_DST), INTO(fer_policy_draft, policy.dst)},
+	{OPTIONAL("protocol", FER_TYPE_PROTOCOL, FER_POLICY_PROTOCOL),
+		INTO(fer_policy_draft, policy.protocol)},
+	{OPTIONAL("sport", FER_TYPE_PORTS, FER_POLICY_SPORT), INTO(fer_policy_draft, policy.sport)},
+	{OPTIONAL("dport", FER_TYPE_PORTS, FER_POLICY_DPORT), INTO(fer_policy_draft, policy.dport)},
+	{OPTIONAL("icmp_type", FER_TYPE_NUMBER, FER_POLICY_ICMP_TYPE),
+		INTO(fer_policy_draft, policy.icmp_type), .max = 255},
+	{REQUIRED("action", FER_TYPE_WORD, FER_POLICY_ACTION),
+		INTO(fer_policy_draft, policy.action), .words = actions},
+	{OPTIONAL("sas", FER_TYPE_GROUPS, FER_POLICY_SAS)},
+};
+
+static const struct fer_field root_fields[] = {
+	{OPTIONAL("legacy_algorithms", FER_TYPE_BOOL, FER_ROOT_LEGACY),
+		INTO(fer_root_draft, legacy_algorithms)},
+	{OPTIONAL("sas", FER_TYPE_SAS, FER_ROOT_SAS)},
+	{OPTIONAL("policies", FER_TYPE_POLICIES, FER_ROOT_POLICIES)},
+};
+
+const struct fer_schema fer_schema_root = SCHEMA(root_fields);
+const struct fer_schema fer_schema_sa = SCHEMA(sa_fields);
+const struct fer_schema fer_schema_policy = SCHEMA(policy_fields);
+
+const struct fer_field *fer_schema_find(const struct fer_schema *s, const char *key)
+{
+	for (unsigned i = 0; i < s->n_fields; i++)
+		if (strcmp(s->fields[i].key, key) == 0)
+			return &s->fields[i];
+	return NULL;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Accepts what the NIC half opened, from its receipts alone: commits the numbers of every layer
+// that verified, even of packets of which a later layer failed, then takes the layers off.
+#include "host/stages.h"
+
+#include "host/outer.h"
+#include "nic/segment.h"
+#include "sa/table.h"
+
+static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
+{
+	return k < b->pkt[i].n_layers && b->layer[i][k].verified;
+}
+
+// Commits layer k of the packets from first to last, which all came over sa.
+static void commit_group(
+	struct fer_batch *b, unsigned first, unsigned last, unsigned k, struct fer_sa *sa)
+{
+	uint64_t packets = 0, bytes = 0;
+
+	rte_spinlock_lock(&sa->in.lock);
+	for (unsigned i = first; i < last; i++) {
+		struct fer_layer *layer = &b->layer[i][k];
+
+		if (fer_replay_commit(&sa->in.replay, layer->seq) != FER_OK) {
+			layer->verdict = FER_REPLAY;
+			continue;
+		}
+		packets++;
+		if (layer->verdict == FER_OK)
+			bytes += fer_outer_inside(sa, layer);
+	}
+	sa->in.packets += packets;
+	sa->in.bytes += bytes;
+	rte_spinlock_unlock(&sa->in.lock);
+}
+
+static unsigned commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
+{
+	unsigned n_seen = 0;
+
+	for (unsigned first = 0, last; first < b->n; first = last) {
+		last = first + 1;
+		n_seen += k < b->pkt[first].n_layers;
+		if (!has_verified(b, first, k))
+			continue;
+		uint32_t sa = b->layer[first][k].sa;
+		while (last < b->n && has_verified(b, last, k) && b->layer[last][k].sa == sa)
+			last++;
+		commit_group(b, first, last, k, fer_sa_at(host->sas, sa));
+	}
+	return n_seen;
+}
+
+// A packet ends on the outermost layer that went wrong.
+static void judge_layers(struct fer_batch *b, unsigned i)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	for (unsigned k = 0; k < p->n_layers && fer_pkt_alive(p); k++)
+		p->verdict = b->layer[i][k].verdict;
+}
+
+void fer_commit_in(struct fer_host *host, struct fer_batch *b)
+{
+	for (unsigned k = 0; k < FER_MAX_ROUNDS && commit_layer(host, b, k) > 0; k++)
+		;
+	for (unsigned i = 0; i < b->n; i++)
+		judge_layers(b, i);
+}
+
+// The frame as it stands after shift bytes were taken from the front.
+static void shift_frame(struct fer_frame *f, uint32_t shift)
+{
+	f->ip_off -= shift;
+	f->up_off -= shift;
+	f->up_next_off -= shift;
+	f->sec_off -= shift;
+	f->sec_next_off -= shift;
+	f->frag_off -= f->frag_off != 0 ? shift : 0;
+	f->end -= shift;
+}
+
+static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, unsigned i)
+{
+	struct fer_outer_progress done = {0};
+	struct fer_pkt *p = &b->pkt[i];
+	const struct fer_sa *sa = NULL;
+
+	for (unsigned k = 0; k < p->n_layers; k++) {
+		const struct fer_layer *layer = &b->layer[i][k];
+
+		sa = fer_sa_at(host->sas, layer->sa);
+		enum fer_verdict v = fer_outer_take_off(
+			&b->m[i], p, sa, layer, k + 1 == p->n_layers, &done, host->pool);
+		if (v != FER_OK)
+			return v;
+	}
+	shift_frame(&p->frame, done.shift);
+	fer_segment_trim(b->m[i], p->frame.end);
+	if (done.shift != done.ip_shift) // headers were rewritten: what they carry shows only now
+		fer_batch_parse_one(b, i);
+	return p->parsed == FER_OK ? FER_OK : FER_BAD_INNER;
+}
+
+void fer_strip_in(struct fer_host *host, struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > 0)
+			b->pkt[i].verdict = (uint8_t)strip_one(host, b, i);
+	fer_batch_mark(b, FER_STAGE_ACCEPT);
+}

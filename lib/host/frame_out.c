@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Frames packets: numbers are taken once for a run of packets of one SA, in the order of the batch.
+#include "host/stages.h"
+
+#include "host/outer.h"
+#include "nic/oob.h"
+#include "sa/table.h"
+
+static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struct fer_sa *sa)
+{
+	struct fer_oob *o = fer_oob_of(b->m[i]);
+	const struct fer_layer *layer = &b->layer[i][k];
+
+	if (k == 0) {
+		o->ipsec = b->pkt[i].handle[0];
+		o->header = fer_oob_header_send(
+			layer->next_header, layer->pad_len, 0, layer->sec_off - layer->ip_off);
+		return;
+	}
+	// The inner header moved away from the start of the frame.
+	o->tunnel = b->pkt[i].handle[k];
+	o->header = fer_oob_header_send(fer_oob_next_header(o), fer_oob_pad_length(o), 0,
+		fer_oob_esp_offset(o) + fer_outer_growth(sa));
+}
+
+static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
+	const struct fer_sa *sa, uint64_t seq)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	p->inside[k] = p->frame.end - p->frame.ip_off;
+	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, sa, seq, host->pool, &b->layer[i][k]);
+	p->n_layers = (uint8_t)(k + 1);
+	if (fer_pkt_alive(p))
+		write_words(b, i, k, sa);
+}
+
+// Can every offset that the words have to say be said?
+static bool words_can_say(const struct fer_pkt *p, const struct fer_sa *sa)
+{
+	uint32_t off = p->frame.sec_off - p->frame.ip_off + fer_outer_growth(sa);
+
+	return off <= FER_OOB_MAX_OFFSET;
+}
+
+// Does packet i want SA handle in round k, and can that carry it?
+static bool joins(
+	struct fer_batch *b, unsigned i, unsigned k, uint64_t handle, const struct fer_sa *sa)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	if (!fer_pkt_alive(p) || p->handle[k] != handle)
+		return false;
+	if (sa == NULL)
+		p->verdict = FER_NO_ACTIVE_SA;
+	else if (!words_can_say(p, sa))
+		p->verdict = FER_TOO_LONG;
+	else
+		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, sa);
+	return fer_pkt_alive(p);
+}
+
+// Frames the packets from first to last that join: their numbers are taken at once.
+static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
+	unsigned k, uint64_t handle)
+{
+	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+	uint16_t at[FER_BATCH_MAX];
+	uint32_t n = 0;
+	uint64_t seq = 0;
+
+	for (unsigned i = first; i < last; i++)
+		if (joins(b, i, k, handle, sa))
+			at[n++] = (uint16_t)i;
+	if (n == 0)
+		return;
+	uint32_t n_numbers = fer_seq_take(&sa->out.seq, n, &seq);
+	for (uint32_t j = 0; j < n_numbers; j++)
+		frame_one(host, b, at[j], k, sa, seq + j);
+	for (uint32_t j = n_numbers; j < n; j++)
+		b->pkt[at[j]].verdict = FER_SEQ_EXHAUSTED;
+}
+
+void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
+{
+	for (unsigned first = 0, last; first < b->n; first = last) {
+		uint64_t handle = b->pkt[first].handle[k];
+
+		for (last = first + 1; last < b->n && b->pkt[last].handle[k] == handle;)
+			last++;
+		if (handle != 0)
+			frame_group(host, b, first, last, k, handle);
+	}
+	fer_batch_mark(b, FER_STAGE_FRAME);
+}

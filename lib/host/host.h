@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The host half: what the IPsecOV2 contract leaves to the TCP/IP transport and a bump in the wire
+// has to bring along.  Outbound: policy, framing, sequence numbers, out-of-band send words.
+// Inbound: replay commit, headers off, policy check.
+//
+// One struct fer_host per worker; SA table and policies are shared.
+
+#include "host/policy.h"
+#include "nic/batch.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct fer_sa_table;
+
+// What a port pair does with packets; immutable, replaced whole.
+struct fer_host_rules {
+	const struct fer_policies *policies; // NULL: no policies at all, see only_sa
+	uint64_t only_sa; // without policies: the outbound SA that protects all it can carry, or 0
+};
+
+struct fer_host {
+	struct fer_sa_table *sas;
+	struct rte_mempool *pool; // segments for headers and trailers that find no room
+	const struct fer_host_rules *_Atomic *rules; // where the value in force is published
+	struct fer_host_work *work;
+};
+
+// 0 or -ENOMEM.
+__attribute__((warn_unused_result)) int fer_host_init(struct fer_host *host,
+	struct fer_sa_table *sas, struct rte_mempool *pool,
+	const struct fer_host_rules *_Atomic *rules);
+
+void fer_host_fini(struct fer_host *host);
+
+// Plain packets in, parsed; framed packets with send words out, for fer_nic_transmit().  Packets
+// that a policy lets by keep zero words; every other one has a verdict.
+void fer_host_outbound(struct fer_host *host, struct fer_batch *b);
+
+// After fer_nic_transmit(): counts what was protected on the SAs.
+void fer_host_sent(struct fer_host *host, struct fer_batch *b);
+
+// Packets with receipts in, from fer_nic_receive(); plain packets out.  Without policies exactly
+// what an SA verified goes on.
+void fer_host_inbound(struct fer_host *host, struct fer_batch *b);

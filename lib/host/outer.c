@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "host/outer.h"
+
+#include "base/bytes.h"
+#include "host/tunnel.h"
+#include "nic/segment.h"
+
+#include <string.h>
+
+// Everything that follows the payload.
+struct tail {
+	uint32_t bytes; // padding, trailer, ICV
+	uint8_t pad_len;
+};
+
+static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
+{
+	uint32_t align = sa->suite.align_bytes;
+	uint32_t pad = (align - (payload + FER_ESP_TRAILER_BYTES) % align) % align;
+
+	return (struct tail){pad + FER_ESP_TRAILER_BYTES + sa->suite.icv_bytes, (uint8_t)pad};
+}
+
+static uint32_t esp_gap(const struct fer_sa *sa)
+{
+	return FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+}
+
+uint32_t fer_outer_growth(const struct fer_sa *sa)
+{
+	return sa->out.template.ip_bytes + esp_gap(sa); // ip_bytes is 0 in transport mode
+}
+
+uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -
+			   FER_ESP_TRAILER_BYTES - layer->pad_len;
+
+	return sa->mode == FER_TUNNEL ? payload : payload + layer->sec_off - layer->ip_off;
+}
+
+// Where the bytes begin that will be encrypted.
+static uint32_t payload_off(const struct fer_pkt *p, const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL ? p->frame.ip_off : p->frame.sec_off;
+}
+
+static bool ends_are_those_of(
+	const struct rte_mbuf *m, const struct fer_frame *f, const struct fer_sa *sa)
+{
+	uint8_t room[FER_IPV6_HEADER_BYTES];
+	bool v4 = f->version == 4;
+	const uint8_t *ip = rte_pktmbuf_read(
+		m, f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, room);
+	struct fer_addr src, dst, sa_src = {.version = sa->version}, sa_dst = sa_src;
+
+	if (ip == NULL || f->version != sa->version)
+		return false;
+	fer_ip_addresses(ip, &src, &dst);
+	memcpy(sa_src.bytes, sa->out.src, sizeof(sa_src.bytes));
+	memcpy(sa_dst.bytes, sa->dst, sizeof(sa_dst.bytes));
+	return fer_addr_equal(&src, &sa_src) && fer_addr_equal(&dst, &sa_dst);
+}
+
+enum fer_verdict fer_outer_fits(
+	const struct rte_mbuf *m, const struct fer_pkt *p, const struct fer_sa *sa)
+{
+	const struct fer_frame *f = &p->frame;
+	uint32_t payload = f->end - payload_off(p, sa);
+	uint32_t after = f->end - f->ip_off + fer_outer_growth(sa) + tail_of(sa, payload).bytes;
+	uint8_t version = sa->mode == FER_TUNNEL ? sa->out.template.version : f->version;
+
+	if (sa->mode == FER_TRANSPORT) {
+		if (!ends_are_those_of(m, f, sa))
+			return FER_NO_POLICY;
+		if (f->fragment != 0)
+			return FER_TRANSPORT_FRAGMENT;
+	}
+	return after > (version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES) ? FER_TOO_LONG
+										: FER_OK;
+}
+
+// Padding 1, 2, 3, ..., pad length and next header.
+static void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
+{
+	for (unsigned i = 0; i < pad_len; i++)
+		at[i] = (uint8_t)(i + 1);
+	at[pad_len] = pad_len;
+	at[pad_len + 1] = next_header;
+}
+
+// The outer header in front of an inner one, and the frame that results.
+static void write_outer(
+	uint8_t *frame, struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, uint32_t len)
+{
+	const struct fer_sa_template *t = &sa->out.template;
+	struct fer_frame *f = &p->frame;
+	uint8_t *ip = frame + p->l2_len;
+	const uint8_t *inner = ip + fer_outer_growth(sa);
+	uint8_t tos = fer_ip_tos(inner);
+	bool df = fer_tunnel_df(&t->rules, f);
+
+	memcpy(ip, t->ip, t->ip_bytes);
+	fer_ip_stamp(ip, len, (uint16_t)seq, fer_tunnel_tos(&t->rules, tos), df,
+		fer_tunnel_flow_label(&t->rules, inner));
+	if (p->l2_len > 0)
+		fer_store_be16(frame + p->type_off, fer_ether_type(t->version));
+	*f = (struct fer_frame){
+		.ip_off = p->l2_len,
+		.up_off = (uint16_t)(p->l2_len + t->ip_bytes),
+		.up_next_off = (uint16_t)(p->l2_len + (t->version == 4 ? 9 : 6)),
+		.end = p->l2_len + len,
+		.version = t->version,
+		.df = df || t->version == 6,
+	};
+	f->sec_off = f->up_off;
+	f->sec_next_off = f->up_next_off;
+}
+
+// The IP header of the packet itself, which now says that ESP follows.
+static void change_header(uint8_t *frame, struct fer_pkt *p, uint32_t len)
+{
+	struct fer_frame *f = &p->frame;
+	uint8_t *ip = frame + f->ip_off;
+
+	fer_ip_set_next(ip, f->sec_next_off - f->ip_off, FER_PROTO_ESP);
+	fer_ip_set_len(ip, len);
+	f->up_off = f->sec_off;
+	f->up_next_off = f->sec_next_off;
+	f->end = f->ip_off + len;
+	f->has_ports = false;
+}
+
+enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
+	uint64_t seq, struct rte_mempool *pool, struct fer_layer *layer)
+{
+	bool tunnel = sa->mode == FER_TUNNEL;
+	uint32_t front = tunnel ? p->frame.ip_off : p->frame.sec_off; // stays in front of the gap
+	uint32_t growth = fer_outer_growth(sa);
+	struct tail tail = tail_of(sa, p->frame.end - front);
+	uint32_t len = p->frame.end - p->frame.ip_off + growth + tail.bytes;
+	uint32_t keep = tunnel ? front + (p->frame.version == 4 ? FER_IPV4_HEADER_BYTES
+								: FER_IPV6_HEADER_BYTES)
+			       : front;
+
+	fer_segment_trim(*m, p->frame.end);
+	uint8_t *end = fer_segment_grow_back(*m, tail.bytes, pool);
+	if (end == NULL || !fer_segment_grow_front(m, growth, keep, pool))
+		return FER_NO_ROOM;
+
+	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
+	memmove(frame, frame + growth, front);
+	uint8_t next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+	if (tunnel) {
+		write_outer(frame, p, sa, seq, len);
+	} else {
+		next_header = frame[p->frame.sec_next_off];
+		change_header(frame, p, len);
+	}
+	p->frame.protocol = FER_PROTO_ESP;
+	p->frame.fragment = 0;
+	write_tail(end, tail.pad_len, next_header);
+	fer_store_be32(frame + p->frame.up_off, sa->spi);
+	fer_store_be32(frame + p->frame.up_off + 4, (uint32_t)seq);
+	*layer = (struct fer_layer){
+		.seq = seq,
+		.sa = sa->index,
+		.ip_off = p->frame.ip_off,
+		.next_off = p->frame.up_next_off,
+		.sec_off = p->frame.up_off,
+		.pay_off = (uint16_t)(p->frame.up_off + esp_gap(sa)),
+		.end = p->frame.end,
+		.next_header = next_header,
+		.pad_len = tail.pad_len,
+	};
+	return FER_OK;
+}
+
+// Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.
+static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(frame + gap, frame, keep);
+	rte_pktmbuf_adj(m, (uint16_t)gap);
+}
+
+static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
+	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done)
+{
+	uint8_t version = layer->next_header == FER_PROTO_IPV4 ? 4 : 6;
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint8_t *inner = frame + layer->pay_off - done->shift;
+
+	// A layer inside it was found, so what is not the innermost has a sound header.
+	if (innermost && (p->parsed != FER_OK || p->frame.version != version))
+		return FER_BAD_INNER;
+	if (inner[0] >> 4 != version)
+		return FER_BAD_INNER;
+
+	uint8_t tos = fer_ip_tos(inner);
+	int ecn =
+		fer_tunnel_ecn_out(tos & 3, fer_ip_tos(frame + layer->ip_off - done->ip_shift) & 3);
+	if (ecn < 0)
+		return FER_ECN_CE;
+	if (ecn != (tos & 3))
+		fer_ip_set_tos(inner, (uint8_t)((tos & 0xfc) | ecn));
+	if (p->l2_len > 0)
+		fer_store_be16(frame + p->type_off, fer_ether_type(version));
+
+	uint32_t gap = (uint32_t)(inner - frame) - p->l2_len;
+	close_gap(m, p->l2_len, gap);
+	done->shift += gap;
+	done->ip_shift = done->shift;
+	return FER_OK;
+}
+
+static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_pkt *p,
+	const struct fer_layer *layer, struct fer_outer_progress *done)
+{
+	uint32_t ip_off = layer->ip_off - done->ip_shift;
+	uint32_t gap = layer->pay_off - layer->sec_off;
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, ip_off);
+	uint32_t sec_off = layer->sec_off - done->shift;
+
+	done->shift += gap;
+	fer_ip_set_next(ip, layer->next_off - layer->ip_off, layer->next_header);
+	fer_ip_set_len(ip, p->frame.end - done->shift - ip_off);
+	close_gap(m, sec_off, gap);
+	return FER_OK;
+}
+
+enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
+	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done,
+	struct rte_mempool *pool)
+{
+	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
+	bool tunnel = sa->mode == FER_TUNNEL;
+	// Headers in one piece, the inner one of a tunnel included.
+	uint32_t whole = layer->pay_off - done->shift;
+
+	if (layer->next_header == FER_PROTO_NONE)
+		return FER_DUMMY;
+	if (tunnel && !is_ip)
+		return FER_BAD_INNER;
+	if (tunnel)
+		whole += layer->next_header == FER_PROTO_IPV4 ? FER_IPV4_HEADER_BYTES
+							      : FER_IPV6_HEADER_BYTES;
+	if (whole > (*m)->pkt_len)
+		return FER_BAD_INNER;
+	if (!fer_segment_pull(m, whole, pool))
+		return FER_NO_ROOM;
+	return tunnel ? take_off_tunnel(*m, p, layer, innermost, done)
+		      : take_off_transport(*m, p, layer, done);
+}

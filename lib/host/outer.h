@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Opens and closes the gap that protection needs in a packet; the only place where the mode is
+// asked.
+
+#include "nic/batch.h"
+#include "sa/sa.h"
+
+// Could the SA carry this packet?  FER_OK; FER_TRANSPORT_FRAGMENT; FER_NO_POLICY, the addresses are
+// not those of a transport SA; FER_TOO_LONG.
+__attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(
+	const struct rte_mbuf *m, const struct fer_pkt *p, const struct fer_sa *sa);
+
+// Makes room for what the SA puts around a packet that fits, and fills it: in tunnel mode an outer
+// IP header, in transport mode the gap behind the IP header; then SPI and number, padding and
+// trailer.  The rooms of IV and ICV stay undefined.  The packet ends with the ICV, its frame
+// becomes that of the framed packet, and *layer says where everything is. Returns FER_OK, or
+// FER_NO_ROOM with the packet in no state to be sent.
+__attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte_mbuf **m,
+	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
+	struct fer_layer *layer);
+
+// How many bytes the offsets of what was framed before move when sa is put around it.
+uint32_t fer_outer_growth(const struct fer_sa *sa);
+
+// Length of the IP packet inside an opened layer; TFC padding counts.
+uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
+
+// How far taking layers off has come.  Offsets in receipts are those of the packet as it arrived;
+// at first both are 0.
+struct fer_outer_progress {
+	uint32_t shift;    // bytes taken from the front so far
+	uint32_t ip_shift; // the same when the IP header that is now outermost came to the front
+};
+
+// Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode.
+// Layers go outermost first.  What follows the payload stays for the caller to trim.  ECN is
+// combined.
+// Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
+__attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
+	struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer, bool innermost,
+	struct fer_outer_progress *done, struct rte_mempool *pool);

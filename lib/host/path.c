@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "host/path.h"
+
+#include "nic/oob.h"
+
+#include <errno.h>
+
+int fer_path_init(struct fer_path *path, const struct fer_path_params *params)
+{
+	*path = (struct fer_path){.pool = params->pool};
+	int error = fer_nic_init(&path->nic, params->sas, params->ivs);
+	if (error != 0)
+		return error;
+	error = fer_host_init(&path->host, params->sas, params->pool, params->rules);
+	if (error != 0)
+		goto undo_nic;
+	path->reassembly = fer_reassembly_create(&params->reassembly);
+	if (path->reassembly == NULL) {
+		error = -ENOMEM;
+		goto undo_host;
+	}
+	return 0;
+undo_host:
+	fer_host_fini(&path->host);
+undo_nic:
+	fer_nic_fini(&path->nic);
+	return error;
+}
+
+void fer_path_fini(struct fer_path *path)
+{
+	fer_reassembly_destroy(path->reassembly);
+	fer_host_fini(&path->host);
+	fer_nic_fini(&path->nic);
+}
+
+// What a frame brings along is not ours: words are zero in every frame that comes from a port.
+static void start(struct fer_path *path, struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		fer_oob_clear(b->m[i]);
+	fer_batch_parse(b);
+	fer_batch_own(b, path->pool);
+}
+
+void fer_path_out(struct fer_path *path, struct fer_batch *b)
+{
+	start(path, b);
+	fer_host_outbound(&path->host, b);
+	fer_nic_transmit(&path->nic, b);
+	fer_host_sent(&path->host, b);
+}
+
+void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint64_t *timed_out)
+{
+	start(path, b);
+	fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
+	fer_nic_receive(&path->nic, b);
+	fer_host_inbound(&path->host, b);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The whole way of a burst through both halves, for one worker: what the appliance, the program for
+// capture files and the benchmark all run.
+
+#include "host/host.h"
+#include "host/reassemble.h"
+#include "nic/nic.h"
+
+struct fer_iv_source;
+
+struct fer_path {
+	struct fer_nic nic;
+	struct fer_host host;
+	struct fer_reassembly *reassembly;
+	struct rte_mempool *pool;
+};
+
+struct fer_path_params {
+	struct fer_sa_table *sas;
+	struct rte_mempool *pool; // segments for what the path adds
+	const struct fer_iv_source *ivs;
+	const struct fer_host_rules *_Atomic *rules; // published by the control thread
+	struct fer_reassembly_params reassembly;
+};
+
+// 0 or -errno, with nothing left behind.
+__attribute__((warn_unused_result)) int fer_path_init(
+	struct fer_path *path, const struct fer_path_params *params);
+
+void fer_path_fini(struct fer_path *path);
+
+// Host port to wire port.  In: b->n, b->link and b->m are set.  Out: every packet has its verdict;
+// those with FER_OK are ready to be sent.  fer_sink() comes next.
+void fer_path_out(struct fer_path *path, struct fer_batch *b);
+
+// Wire port to host port.  now is the clock of the reassembly timeout; what timed out is added to
+// timed_out.
+void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint64_t *timed_out);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Applies the policy database: RFC 4301 section 5.1 on the way out, section 5.2 on the way in.
+#include "host/stages.h"
+
+#include "host/outer.h"
+#include "sa/table.h"
+
+// Looks every living IP packet up.  Those that are no sound IP end here.
+static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
+	struct fer_batch *b, enum fer_direction direction)
+{
+	struct fer_host_work *w = host->work;
+
+	w->n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+
+		if (!fer_pkt_alive(p))
+			continue;
+		if (p->parsed != FER_OK) {
+			p->verdict = p->parsed;
+			continue;
+		}
+		uint32_t len =
+			p->frame.version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
+		w->query[w->n].frame = &p->frame;
+		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
+		w->at[w->n++] = (uint16_t)i;
+	}
+	fer_policies_find(rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+}
+
+// The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
+static enum fer_verdict judge(const struct fer_policy_rule *r, bool needs_ports)
+{
+	if (r == NULL)
+		return FER_NO_POLICY;
+	if (needs_ports)
+		return FER_FRAGMENT_NEEDS_PORTS;
+	return r->action == FER_POLICY_DISCARD ? FER_DISCARD : FER_OK;
+}
+
+static const struct fer_policy_rule *rule_of(const struct fer_host_rules *rules, uint32_t rule)
+{
+	return rule == FER_NO_RULE ? NULL : fer_policies_rule(rules->policies, rule);
+}
+
+// The SAs that the groups of a rule send with now.  None: the packet must not leave at all.
+static enum fer_verdict take_handles(
+	struct fer_host *host, const struct fer_policy_rule *r, struct fer_pkt *p)
+{
+	for (unsigned g = 0; g < r->n_groups; g++) {
+		p->handle[g] = fer_group_active(host->sas, r->group[g]);
+		if (p->handle[g] == 0)
+			return FER_NO_ACTIVE_SA;
+	}
+	return FER_OK;
+}
+
+static enum fer_verdict select_one(
+	struct fer_host *host, const struct fer_policy_rule *r, bool needs_ports, struct fer_pkt *p)
+{
+	enum fer_verdict v = judge(r, needs_ports);
+
+	if (v != FER_OK || r->action == FER_POLICY_BYPASS)
+		return v;
+	return take_handles(host, r, p);
+}
+
+// Without policies one SA protects every packet it can carry.
+static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+
+		if (!fer_pkt_alive(p))
+			continue;
+		if (p->parsed != FER_OK)
+			p->verdict = p->parsed;
+		else if (rules->only_sa == 0)
+			p->verdict = FER_NO_POLICY;
+		else
+			p->handle[0] = rules->only_sa;
+	}
+}
+
+void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	const struct fer_host_work *w = host->work;
+
+	if (rules->policies == NULL) {
+		select_only_sa(rules, b);
+	} else {
+		find_rules(host, rules, b, FER_OUT);
+		for (unsigned j = 0; j < w->n; j++) {
+			struct fer_pkt *p = &b->pkt[w->at[j]];
+
+			p->verdict = (uint8_t)select_one(
+				host, rule_of(rules, w->rule[j]), w->needs_ports[j], p);
+		}
+	}
+	fer_batch_mark(b, FER_STAGE_POLICY);
+}
+
+// An ESP packet that nobody opened, addressed to one of our end points: it is ours and lost.
+static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	uint8_t room[FER_IPV6_HEADER_BYTES];
+	struct fer_addr src, dst;
+
+	if (f->protocol != FER_PROTO_ESP && f->protocol != FER_PROTO_AH)
+		return false;
+	const uint8_t *ip = rte_pktmbuf_read(b->m[i], f->ip_off,
+		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, room);
+	fer_ip_addresses(ip, &src, &dst);
+	return fer_sa_is_endpoint(host->sas, &dst);
+}
+
+// Do the layers of a packet, outermost first, belong to the groups of a rule, innermost first?
+static enum fer_verdict match_groups(const struct fer_host *host, const struct fer_batch *b,
+	unsigned i, const struct fer_policy_rule *r)
+{
+	unsigned n = b->pkt[i].n_layers;
+	enum fer_verdict v = n == r->n_groups ? FER_OK : FER_POLICY_MISMATCH;
+
+	for (unsigned k = 0; k < n; k++) {
+		uint32_t group = fer_sa_at(host->sas, b->layer[i][k].sa)->group;
+
+		if (group == FER_NO_GROUP)
+			return FER_NO_POLICY;
+		if (v == FER_OK && group != r->group[n - 1 - k])
+			v = FER_POLICY_MISMATCH;
+	}
+	return v;
+}
+
+static enum fer_verdict check_one(const struct fer_host *host, const struct fer_batch *b,
+	unsigned i, const struct fer_policy_rule *r, bool needs_ports)
+{
+	bool clear = b->pkt[i].n_layers == 0;
+
+	if (clear && is_orphan(host, b, i))
+		return FER_NO_SA;
+	enum fer_verdict v = judge(r, needs_ports);
+	if (v != FER_OK)
+		return v;
+	if (r->action == FER_POLICY_BYPASS)
+		return clear ? FER_OK : FER_POLICY_MISMATCH;
+	return clear ? FER_UNPROTECTED : match_groups(host, b, i, r);
+}
+
+// Without policies exactly what was verified goes on.
+static void check_verified(const struct fer_host *host, struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+
+		if (!fer_pkt_alive(p) || p->n_layers > 0)
+			continue;
+		if (p->parsed != FER_OK)
+			p->verdict = p->parsed;
+		else
+			p->verdict = is_orphan(host, b, i) ? FER_NO_SA : FER_NO_POLICY;
+	}
+}
+
+void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	const struct fer_host_work *w = host->work;
+
+	if (rules->policies == NULL) {
+		check_verified(host, b);
+	} else {
+		find_rules(host, rules, b, FER_IN);
+		for (unsigned j = 0; j < w->n; j++) {
+			unsigned i = w->at[j];
+
+			b->pkt[i].verdict = (uint8_t)check_one(
+				host, b, i, rule_of(rules, w->rule[j]), w->needs_ports[j]);
+		}
+	}
+	fer_batch_mark(b, FER_STAGE_POLICY);
+}

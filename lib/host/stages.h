@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The stages inside the host half; host.c is the only caller.
+
+#include "host/host.h"
+#include "sa/sa.h"
+
+// Work space of a worker for look-ups over a whole burst.
+struct fer_host_work {
+	unsigned n;
+	struct fer_policy_query query[FER_BATCH_MAX];
+	uint32_t rule[FER_BATCH_MAX];
+	bool needs_ports[FER_BATCH_MAX];
+	uint16_t at[FER_BATCH_MAX];                       // place in the batch
+	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
+};
+
+// Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
+// and it passes as it is.
+void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
+// Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
+// trailer, and the send words.
+void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
+
+// Commits the numbers of what verified, and gives each packet that failed its verdict.
+void fer_commit_in(struct fer_host *host, struct fer_batch *b);
+
+// Takes headers and trailers of the opened layers off.
+void fer_strip_in(struct fer_host *host, struct fer_batch *b);
+
+// Is each plain packet what a policy expects over the SAs it came over?
+void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A burst of packets on its way through the stages, and all that the stages know about them.
+//
+// A stage owns the batch until it returns.  Packets stay in the order of their arrival; one that
+// has its verdict is skipped by later stages and stays in its place until the sink.  A batch holds
+// indices and no pointers of a worker, so that another core can take over a stage.
+//
+// A group is a run of neighbouring packets of one SA: what is per SA is paid once per group.
+
+#include "base/verdict.h"
+#include "proto/frame.h"
+#include "proto/ipsec.h"
+#include "proto/l2.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+
+#include <stdint.h>
+
+#define FER_BATCH_MAX 256
+
+struct fer_sa_table;
+
+// One layer of protection of a packet: a work order on send, a receipt on receive.  In process the
+// host half commits, counts, strips and checks from it and never asks the table again.
+struct fer_layer {
+	uint64_t seq;        // receive: the number it was verified with
+	uint32_t sa;         // index in the table
+	uint32_t generation; // of that index
+	uint16_t ip_off;     // IP header in front of the protection
+	uint16_t next_off;   // the byte that names the ESP header
+	uint16_t sec_off;    // ESP header
+	uint16_t pay_off;    // behind the IV
+	uint32_t end;        // end of the ICV
+	uint8_t verdict;     // receive: enum fer_verdict
+	uint8_t verified;    // receive: the ICV was right, so its number has to be committed
+	uint8_t next_header; // of the trailer; receive: valid when verified
+	uint8_t pad_len;
+};
+
+static_assert(sizeof(struct fer_layer) == 32, "two layers a cache line");
+
+struct fer_pkt {
+	struct fer_frame frame; // the innermost layer seen so far; version 0: it is no sound IP
+	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
+	uint8_t parsed;         // what fer_frame_parse() said of frame; FER_NOT_IP: not asked
+	uint8_t n_layers;       // layers in use; send: innermost first, receive: outermost first
+	uint8_t pending;        // the last of them waits for the crypt stage
+	uint16_t type_off;      // EtherType of the frame; see struct fer_l2
+	uint16_t l2_len;
+	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
+	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
+};
+
+// Stages that a measurement can tell apart.
+#define FER_STAGES(S)                                                                              \
+	S(PARSE, "parse")                                                                          \
+	S(POLICY, "policy")                                                                        \
+	S(FRAME, "frame")                                                                          \
+	S(BIND, "bind")                                                                            \
+	S(CRYPT, "crypt")                                                                          \
+	S(TAG, "tag")                                                                              \
+	S(ACCEPT, "accept")                                                                        \
+	S(ACCOUNT, "account")
+
+enum fer_stage {
+#define FER_STAGE_ENUM(name, text) FER_STAGE_##name,
+	FER_STAGES(FER_STAGE_ENUM)
+#undef FER_STAGE_ENUM
+		FER_N_STAGES
+};
+
+// TSC ticks spent per stage, for whoever measures.
+struct fer_stage_clock {
+	uint64_t since;
+	uint64_t ticks[FER_N_STAGES];
+};
+
+struct fer_batch {
+	uint16_t n;
+	uint8_t link;                      // enum fer_link
+	struct fer_stage_clock *clock;     // NULL: nobody measures
+	struct rte_mbuf *m[FER_BATCH_MAX]; // NULL: moved out of the batch (a fragment that waits)
+	struct fer_pkt pkt[FER_BATCH_MAX];
+	struct fer_layer layer[FER_BATCH_MAX][FER_MAX_ROUNDS];
+};
+
+// Charges the ticks since the last mark to a stage; once a burst.
+static inline void fer_batch_mark(struct fer_batch *b, enum fer_stage stage)
+{
+	if (likely(b->clock == NULL))
+		return;
+	uint64_t now = rte_rdtsc_precise();
+	b->clock->ticks[stage] += now - b->clock->since;
+	b->clock->since = now;
+}
+
+// Is the packet still on its way?
+static inline bool fer_pkt_alive(const struct fer_pkt *p)
+{
+	return p->verdict == FER_OK;
+}
+
+// The layer that waits, or that was added last.
+static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)
+{
+	return &b->layer[i][b->pkt[i].n_layers - 1];
+}
+
+// Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.
+// Frames that are no IP, or no sound IP, stay alive: whoever judges sees p->parsed.
+void fer_batch_parse(struct fer_batch *b);
+
+// Parses one packet again, for a stage that replaced b->m[i]; its words, verdict and layers stay.
+void fer_batch_parse_one(struct fer_batch *b, unsigned i);
+
+// Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.
+void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end);
+
+// Makes private what later stages write: packets with a segment that is shared (cloned, indirect,
+// external, referenced twice) are copied into segments of pool, words included.  No buffer:
+// FER_NO_ROOM.
+void fer_batch_own(struct fer_batch *b, struct rte_mempool *pool);

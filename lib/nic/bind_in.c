@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nic/stages.h"
+
+#include "base/bytes.h"
+#include "sa/table.h"
+
+// Packets that are looked up together.
+struct lookup {
+	unsigned n;
+	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
+	uint32_t seq_lo[FER_SA_FIND_MAX];
+	uint32_t index[FER_SA_FIND_MAX];
+	struct fer_sa_id id[FER_SA_FIND_MAX];
+	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
+};
+
+// Could the next thing in the packet be a layer of ours?  A packet that was opened before says so
+// itself; a fresh one is asked.
+static bool may_have_layer(const struct fer_pkt *p)
+{
+	return fer_pkt_alive(p) && p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP &&
+	       p->frame.fragment == 0 && (p->n_layers == 0 || p->pending);
+}
+
+static bool add_to_lookup(struct lookup *l, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	uint8_t ip_room[FER_IPV6_HEADER_BYTES], esp_room[FER_ESP_HEADER_BYTES];
+	struct fer_sa_id *id = &l->id[l->n];
+	bool v4 = f->version == 4;
+
+	if (f->end - f->up_off < FER_ESP_HEADER_BYTES)
+		return false;
+	const uint8_t *esp = rte_pktmbuf_read(b->m[i], f->up_off, FER_ESP_HEADER_BYTES, esp_room);
+	const uint8_t *ip = rte_pktmbuf_read(
+		b->m[i], f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
+	if (esp == NULL || ip == NULL)
+		return false;
+
+	*id = (struct fer_sa_id){
+		.spi = fer_load_be32(esp), .version = f->version, .protocol = FER_PROTO_ESP};
+	if (v4)
+		memcpy(id->dst, ip + 16, 4);
+	else
+		memcpy(id->dst, ip + 24, 16);
+	l->seq_lo[l->n] = fer_load_be32(esp + 4);
+	l->at[l->n] = (uint16_t)i;
+	l->ids[l->n] = id;
+	l->n++;
+	return true;
+}
+
+// Appends the receipt of the layer that was found.
+static void add_layer(
+	struct fer_batch *b, unsigned i, const struct fer_sa *sa, enum fer_verdict v, uint64_t seq)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	const struct fer_frame *f = &p->frame;
+
+	b->layer[i][p->n_layers++] = (struct fer_layer){
+		.seq = seq,
+		.sa = sa->index,
+		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
+		.ip_off = f->ip_off,
+		.next_off = f->up_next_off,
+		.sec_off = f->up_off,
+		.pay_off = f->up_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes,
+		.end = f->end,
+		.verdict = (uint8_t)v,
+	};
+	p->pending = v == FER_OK;
+}
+
+// Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
+// its lock once for all; the crypto that follows runs without it.
+static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned first,
+	unsigned last, struct fer_sa *sa)
+{
+	unsigned n_bound = 0;
+
+	rte_spinlock_lock(&sa->in.lock);
+	for (unsigned j = first; j < last; j++) {
+		unsigned i = l->at[j];
+		uint64_t seq = l->seq_lo[j];
+		if (b->pkt[i].n_layers == FER_MAX_ROUNDS) {
+			b->pkt[i].verdict = FER_TOO_DEEP;
+			continue;
+		}
+		enum fer_verdict v = fer_replay_check(&sa->in.replay, l->seq_lo[j], &seq);
+		add_layer(b, i, sa, v, seq);
+		n_bound += v == FER_OK;
+	}
+	rte_spinlock_unlock(&sa->in.lock);
+	return n_bound;
+}
+
+static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
+{
+	unsigned n_bound = 0;
+
+	fer_sa_find(nic->sas, l->ids, l->n, l->index);
+	for (unsigned first = 0, last; first < l->n; first = last) {
+		uint32_t index = l->index[first];
+
+		for (last = first + 1; last < l->n && l->index[last] == index;)
+			last++;
+		if (index != FER_NO_SA_INDEX)
+			n_bound += bind_group(b, l, first, last, fer_sa_at(nic->sas, index));
+	}
+	l->n = 0;
+	return n_bound;
+}
+
+unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
+{
+	struct lookup l;
+	unsigned n_bound = 0;
+
+	l.n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		bool wanted = may_have_layer(&b->pkt[i]);
+
+		b->pkt[i].pending = 0;
+		if (!wanted || !add_to_lookup(&l, b, i))
+			continue;
+		fer_sa_find_prefetch(nic->sas, l.ids[l.n - 1]);
+		if (l.n == FER_SA_FIND_MAX)
+			n_bound += bind_found(nic, b, &l);
+	}
+	if (l.n > 0)
+		n_bound += bind_found(nic, b, &l);
+	fer_batch_mark(b, FER_STAGE_BIND);
+	return n_bound;
+}

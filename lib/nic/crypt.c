@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nic/stages.h"
+
+#include "base/bytes.h"
+#include "base/secret.h"
+#include "crypto/engine.h"
+#include "nic/segment.h"
+#include "sa/table.h"
+
+#include <stdlib.h>
+
+// Work space of one worker.  Packets whose protected bytes lie in one piece go to the engine as
+// they are, all in one call.  The others are copied out, one at a time, and copied back when it
+// went well: a failed packet stays as it came.
+struct fer_crypt {
+	unsigned n;
+	struct fer_job job[FER_BATCH_MAX];
+	uint16_t at[FER_BATCH_MAX]; // place in the batch
+	unsigned n_split;
+	uint16_t split[FER_BATCH_MAX];
+	uint8_t piece[FER_IPV6_MAX_BYTES];
+};
+
+static_assert(FER_BATCH_MAX <= FER_ENGINE_BURST, "a batch is one call of the engine");
+
+struct fer_crypt *fer_crypt_create(void)
+{
+	return malloc(sizeof(struct fer_crypt));
+}
+
+void fer_crypt_destroy(struct fer_crypt *c)
+{
+	if (c != NULL)
+		fer_secret_wipe(c, sizeof(*c));
+	free(c);
+}
+
+// Sets up what both directions need; the place of the bytes comes later.
+static struct fer_job job_of(const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	return (struct fer_job){
+		.suite = &sa->suite,
+		.key = fer_sa_key(sa),
+		.len = layer->end - layer->sec_off,
+		.seq_hi = (uint32_t)(layer->seq >> 32),
+	};
+}
+
+// Adds packet i to the burst, or to those that need a copy.
+static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const struct fer_sa *sa,
+	const struct fer_layer *layer)
+{
+	uint32_t len = layer->end - layer->sec_off;
+
+	if (unlikely(!fer_segment_is_whole(b->m[i], layer->sec_off, len))) {
+		c->split[c->n_split++] = (uint16_t)i;
+		return;
+	}
+	c->job[c->n] = job_of(sa, layer);
+	c->job[c->n].esp = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->sec_off);
+	c->at[c->n++] = (uint16_t)i;
+}
+
+// What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
+// whole number goes into the receipt.
+static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
+{
+	uint32_t lo = fer_load_be32(job->esp + 4);
+
+	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) : 0;
+	job->iv = iv;
+	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
+}
+
+// IVs of counter modes: one atomic add for a run of packets of one SA.
+static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_crypt *c, unsigned k)
+{
+	for (unsigned first = 0, last; first < c->n; first = last) {
+		struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[c->at[first]][k].sa);
+
+		for (last = first + 1; last < c->n && c->job[last].suite == &sa->suite;)
+			last++;
+		uint64_t iv = !sa->suite.counter ? 0
+						 : atomic_fetch_add_explicit(&sa->out.iv,
+							   last - first, memory_order_relaxed);
+		for (unsigned j = first; j < last; j++)
+			number_job(sa, &b->layer[c->at[j]][k], &c->job[j], iv++);
+	}
+}
+
+static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
+{
+	struct fer_layer *layer = &b->layer[i][k];
+	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	struct fer_job job = job_of(sa, layer);
+
+	job.esp = nic->crypt->piece;
+	job.verdict = FER_CRYPTO_ERROR;
+	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len)) {
+		number_job(sa, layer, &job,
+			atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
+		fer_engine_seal(nic->engine, &job, 1);
+	}
+	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
+		job.verdict = FER_CRYPTO_ERROR;
+	b->pkt[i].verdict = job.verdict;
+}
+
+void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
+{
+	struct fer_crypt *c = nic->crypt;
+
+	c->n = c->n_split = 0;
+	for (unsigned i = 0; i < b->n; i++)
+		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
+			add_job(c, b, i, fer_sa_at(nic->sas, b->layer[i][k].sa), &b->layer[i][k]);
+	number_jobs(nic, b, c, k);
+	fer_engine_seal(nic->engine, c->job, c->n);
+	for (unsigned j = 0; j < c->n; j++)
+		b->pkt[c->at[j]].verdict = c->job[j].verdict;
+	for (unsigned j = 0; j < c->n_split; j++)
+		seal_split(nic, b, c->split[j], k);
+	fer_batch_mark(b, FER_STAGE_CRYPT);
+}
+
+// Are n bytes 1, 2, 3, ... (RFC 4303 section 2.4)?
+static bool padding_is_default(const uint8_t *pad, unsigned n)
+{
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		wrong |= pad[i] ^ (i + 1);
+	return wrong == 0;
+}
+
+// Reads the trailer of a layer that verified.
+static enum fer_verdict read_trailer(
+	const struct fer_sa *sa, const struct fer_job *job, struct fer_layer *layer)
+{
+	const uint8_t *plain = job->esp + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+	const uint8_t *trailer = job->esp + job->len - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES;
+
+	layer->pad_len = trailer[0];
+	layer->next_header = trailer[1];
+	if (layer->pad_len > trailer - plain)
+		return FER_BAD_PADDING;
+	return padding_is_default(trailer - layer->pad_len, layer->pad_len) ? FER_OK
+									    : FER_BAD_PADDING;
+}
+
+// Makes what the layer carried the packet's innermost layer.
+static void show_inside(
+	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	uint32_t end = layer->end - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES - layer->pad_len;
+	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
+
+	if (sa->mode == FER_TUNNEL && is_ip) {
+		fer_batch_parse_inner(b, i, layer->pay_off, end);
+	} else {
+		p->frame.up_off = layer->pay_off;
+		p->frame.protocol = layer->next_header;
+		p->frame.end = end;
+	}
+	p->pending =
+		p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP && p->frame.fragment == 0;
+}
+
+static void finish_open(
+	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_job *job)
+{
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+
+	b->pkt[i].pending = 0;
+	layer->verdict = job->verdict;
+	if (job->verdict != FER_OK)
+		return;
+	layer->verified = 1;
+	layer->verdict = (uint8_t)read_trailer(sa, job, layer);
+	if (layer->verdict == FER_OK)
+		show_inside(b, i, sa, layer);
+}
+
+static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	struct fer_job job = job_of(sa, layer);
+
+	job.esp = nic->crypt->piece;
+	job.verdict = FER_CRYPTO_ERROR;
+	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len))
+		fer_engine_open_burst(nic->engine, &job, 1);
+	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
+		job.verdict = FER_CRYPTO_ERROR;
+	finish_open(b, i, sa, &job);
+}
+
+void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
+{
+	struct fer_crypt *c = nic->crypt;
+
+	c->n = c->n_split = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!b->pkt[i].pending || !fer_pkt_alive(&b->pkt[i]))
+			continue;
+		const struct fer_layer *layer = fer_pkt_last_layer(b, i);
+		add_job(c, b, i, fer_sa_at(nic->sas, layer->sa), layer);
+	}
+	fer_engine_open_burst(nic->engine, c->job, c->n);
+	for (unsigned j = 0; j < c->n; j++) {
+		unsigned i = c->at[j];
+		finish_open(b, i, fer_sa_at(nic->sas, fer_pkt_last_layer(b, i)->sa), &c->job[j]);
+	}
+	for (unsigned j = 0; j < c->n_split; j++)
+		open_split(nic, b, c->split[j]);
+	fer_batch_mark(b, FER_STAGE_CRYPT);
+}

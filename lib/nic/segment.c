@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "nic/segment.h"
+
+#include <rte_mbuf_dyn.h>
+#include <string.h>
+
+// Bytes that a fresh segment has room for behind its headroom.
+static uint32_t fresh_room(struct rte_mempool *pool)
+{
+	return rte_pktmbuf_data_room_size(pool) - (uint32_t)RTE_PKTMBUF_HEADROOM;
+}
+
+// Gives to the role of first segment; from stops being it.
+static void move_header(struct rte_mbuf *to, struct rte_mbuf *from)
+{
+	to->port = from->port;
+	to->ol_flags |= from->ol_flags & ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+	to->packet_type = from->packet_type;
+	to->vlan_tci = from->vlan_tci;
+	to->vlan_tci_outer = from->vlan_tci_outer;
+	to->hash = from->hash;
+	to->tx_offload = from->tx_offload;
+	rte_mbuf_dynfield_copy(to, from);
+	to->pkt_len = from->pkt_len;
+	to->nb_segs = from->nb_segs;
+	from->pkt_len = from->data_len;
+	from->nb_segs = 1;
+}
+
+// Frees the first segment of a packet of at least two, bytes and all.
+static struct rte_mbuf *drop_first(struct rte_mbuf *m)
+{
+	struct rte_mbuf *next = m->next;
+	uint32_t left = m->pkt_len - m->data_len;
+	uint16_t n_segs = m->nb_segs - 1;
+
+	move_header(next, m);
+	next->pkt_len = left;
+	next->nb_segs = n_segs;
+	m->next = NULL;
+	rte_pktmbuf_free_seg(m);
+	return next;
+}
+
+// Frees the segments behind the first one that have no bytes left.
+static void drop_empty(struct rte_mbuf *m)
+{
+	while (m->next != NULL && m->next->data_len == 0) {
+		struct rte_mbuf *empty = m->next;
+
+		m->next = empty->next;
+		m->nb_segs--;
+		empty->next = NULL;
+		rte_pktmbuf_free_seg(empty);
+	}
+}
+
+// Moves len bytes from behind the first segment to its end, where there is room for them.
+static void fill_first(struct rte_mbuf *m, uint32_t len)
+{
+	while (len > 0) {
+		struct rte_mbuf *from = m->next;
+		uint16_t part = (uint16_t)RTE_MIN(len, (uint32_t)from->data_len);
+		uint8_t *to = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
+
+		memcpy(to, rte_pktmbuf_mtod(from, uint8_t *), part);
+		m->data_len += part;
+		from->data_len -= part;
+		from->data_off += part;
+		len -= part;
+		drop_empty(m);
+	}
+}
+
+// Puts an empty segment with the usual headroom in front.
+static struct rte_mbuf *add_first(struct rte_mbuf *m, struct rte_mempool *pool)
+{
+	struct rte_mbuf *first = rte_pktmbuf_alloc(pool);
+
+	if (first == NULL)
+		return NULL;
+	if (m->nb_segs == RTE_MBUF_MAX_NB_SEGS) {
+		rte_pktmbuf_free_seg(first);
+		return NULL;
+	}
+	move_header(first, m);
+	first->nb_segs++;
+	first->next = m;
+	return first;
+}
+
+bool fer_segment_pull(struct rte_mbuf **m, uint32_t len, struct rte_mempool *pool)
+{
+	struct rte_mbuf *first = *m;
+
+	if (len <= first->data_len)
+		return true;
+	if (len > first->pkt_len)
+		return false;
+	if (len - first->data_len > rte_pktmbuf_tailroom(first)) {
+		if (len > fresh_room(pool))
+			return false;
+		first = add_first(first, pool);
+		if (first == NULL)
+			return false;
+		*m = first;
+	}
+	fill_first(first, len - first->data_len);
+	return true;
+}
+
+bool fer_segment_grow_front(
+	struct rte_mbuf **m, uint32_t len, uint32_t keep, struct rte_mempool *pool)
+{
+	if (len <= rte_pktmbuf_headroom(*m) && keep <= (*m)->data_len)
+		return rte_pktmbuf_prepend(*m, (uint16_t)len) != NULL;
+	if (keep > (*m)->pkt_len || len + keep > fresh_room(pool))
+		return false;
+
+	struct rte_mbuf *first = add_first(*m, pool);
+	if (first == NULL)
+		return false;
+	*m = first;
+	first->data_len = (uint16_t)len;
+	first->pkt_len += len;
+	fill_first(first, keep);
+	drop_empty(first);
+	return true;
+}
+
+uint8_t *fer_segment_grow_back(struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool)
+{
+	struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
+
+	if (len > rte_pktmbuf_tailroom(last)) {
+		struct rte_mbuf *more = rte_pktmbuf_alloc(pool);
+		if (more == NULL)
+			return NULL;
+		if (len > rte_pktmbuf_tailroom(more) || m->nb_segs == RTE_MBUF_MAX_NB_SEGS) {
+			rte_pktmbuf_free_seg(more);
+			return NULL;
+		}
+		last->next = more;
+		m->nb_segs++;
+		last = more;
+	}
+	uint8_t *at = rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len);
+	last->data_len += (uint16_t)len;
+	m->pkt_len += len;
+	return at;
+}
+
+void fer_segment_trim(struct rte_mbuf *m, uint32_t len)
+{
+	struct rte_mbuf *last = m;
+	uint32_t before = 0; // bytes in front of last
+	uint16_t n_segs = 1;
+
+	if (len >= m->pkt_len)
+		return;
+	while (len - before > last->data_len) {
+		before += last->data_len;
+		last = last->next;
+		n_segs++;
+	}
+	last->data_len = (uint16_t)(len - before);
+	m->pkt_len = len;
+	m->nb_segs = n_segs;
+	rte_pktmbuf_free(last->next);
+	last->next = NULL;
+}
+
+bool fer_segment_cut_front(struct rte_mbuf **m, uint32_t n)
+{
+	if (n > (*m)->pkt_len)
+		return false;
+	while (n >= (*m)->data_len && (*m)->next != NULL) {
+		n -= (*m)->data_len;
+		*m = drop_first(*m);
+	}
+	return rte_pktmbuf_adj(*m, (uint16_t)n) != NULL;
+}
+
+bool fer_segment_read(const struct rte_mbuf *m, uint32_t off, void *to, uint32_t len)
+{
+	const void *at = rte_pktmbuf_read(m, off, len, to);
+
+	if (at == NULL)
+		return false;
+	if (at != to)
+		memcpy(to, at, len);
+	return true;
+}
+
+bool fer_segment_write(struct rte_mbuf *m, uint32_t off, const void *from, uint32_t len)
+{
+	const uint8_t *bytes = from;
+
+	if ((uint64_t)off + len > m->pkt_len)
+		return false;
+	for (; off >= m->data_len && len > 0; m = m->next)
+		off -= m->data_len;
+	for (; len > 0; m = m->next, off = 0) {
+		uint32_t part = RTE_MIN(len, m->data_len - off);
+
+		memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, off), bytes, part);
+		bytes += part;
+		len -= part;
+	}
+	return true;
+}

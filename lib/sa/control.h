@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What stands behind the SA table and no packet passes.  Private to the files of the table:
+//   table.c    creation and end of the whole, groups
+//   add.c      a block becomes an SA
+//   publish.c  an SA enters the look-ups and leaves them
+//   remove.c   the workers let go of it, and the block is free again
+//   find.c     what the workers call
+
+#include "sa/endpoint.h"
+#include "sa/keyprint.h"
+#include "sa/table.h"
+
+struct rte_hash;
+
+// Blocks waiting for something, first come, first served.  A block is in one list at most, so one
+// array of links does for all.
+struct fer_index_list {
+	uint32_t first, last; // FER_NO_SA_INDEX: empty
+	uint32_t n;
+};
+
+struct fer_sa_control {
+	struct rte_hash *hash;       // struct fer_sa_id to index
+	_Atomic uint32_t n_wildcard; // inbound SAs for any destination
+
+	alignas(64) struct fer_endpoints *endpoints;
+	struct fer_keyprints *keyprints;
+	struct fer_engine *engine;
+	const struct fer_iv_source *ivs;
+	struct rte_rcu_qsbr *qsbr;
+
+	uint32_t *next;        // of the lists, by index
+	uint32_t *generations; // the last one given, by index
+	int32_t *positions;    // removed: in the hash, negative for none; by index
+	uint64_t *tokens;      // removed: of the grace period; by index
+	struct fer_index_list unused;
+	struct fer_index_list removed;
+
+	uint64_t iv_floor; // behind the last IV of the SAs freed so far
+};
+
+void fer_index_push(struct fer_sa_control *c, struct fer_index_list *l, uint32_t index);
+
+// FER_NO_SA_INDEX when the list is empty.
+uint32_t fer_index_pop(struct fer_sa_control *c, struct fer_index_list *l);
+
+// Monotonic.
+uint64_t fer_sa_now_ns(void);
+
+// Is there an inbound SA with this identity?
+bool fer_sa_is_known(const struct fer_sa_table *t, const struct fer_sa_params *p);
+
+static inline uint64_t fer_sa_handle(const struct fer_sa_control *c, const struct fer_sa *sa)
+{
+	return (uint64_t)c->generations[sa->index] << 32 | sa->index;
+}
+
+// Gives the SA its generation and enters it in hash, hints and group.  0, or -errno: then it is
+// published in part and has to be unpublished.
+__attribute__((warn_unused_result)) int fer_sa_publish(struct fer_sa_table *t, struct fer_sa *sa);
+
+// Takes an SA out of every look-up and lets it wait for the workers that have it in hand.
+void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa);
+
+// Frees a wide window.
+void fer_sa_close_window(struct fer_sa *sa);
+
+// Gives back what an SA of a counter mode holds of the fingerprints; others hold nothing.
+void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa);
+
+// Wipes a block and makes it usable again.
+void fer_sa_free_block(struct fer_sa_table *t, uint32_t index);

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/keyprint.h"
+
+#include "base/secret.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define OUTBOUND UINT32_MAX // users of a key that an outbound SA has
+#define SIPHASH_KEY_BYTES 16
+
+// Open addressing, linear, at most four fifths full; removal shifts back, so there are no
+// tombstones.  The prints are as good as random: their upper half says where to begin.
+struct fer_keyprints {
+	uint64_t *prints; // 0: empty
+	uint32_t *users;  // inbound SAs, or OUTBOUND
+	uint32_t n_slots;
+	EVP_MAC_CTX *mac;
+	uint8_t mac_key[SIPHASH_KEY_BYTES];
+};
+
+static bool mac_reset(struct fer_keyprints *k)
+{
+	size_t bytes = sizeof(uint64_t);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &bytes),
+		OSSL_PARAM_construct_end(),
+	};
+
+	return EVP_MAC_init(k->mac, k->mac_key, sizeof(k->mac_key), params) == 1;
+}
+
+static bool mac_open(struct fer_keyprints *k)
+{
+	EVP_MAC *siphash = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+
+	k->mac = siphash == NULL ? NULL : EVP_MAC_CTX_new(siphash);
+	EVP_MAC_free(siphash);
+	return k->mac != NULL &&
+	       getrandom(k->mac_key, sizeof(k->mac_key), 0) == sizeof(k->mac_key) && mac_reset(k);
+}
+
+struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
+{
+	struct fer_keyprints *k = calloc(1, sizeof(*k));
+
+	if (k == NULL)
+		return NULL;
+	k->n_slots = capacity + capacity / 4 + 1;
+	k->prints = calloc(k->n_slots, sizeof(k->prints[0]));
+	k->users = calloc(k->n_slots, sizeof(k->users[0]));
+	if (k->prints == NULL || k->users == NULL || !mac_open(k)) {
+		fer_keyprints_destroy(k);
+		return NULL;
+	}
+	return k;
+}
+
+void fer_keyprints_destroy(struct fer_keyprints *k)
+{
+	if (k == NULL)
+		return;
+	EVP_MAC_CTX_free(k->mac);
+	free(k->prints);
+	free(k->users);
+	fer_secret_wipe(k->mac_key, sizeof(k->mac_key));
+	free(k);
+}
+
+uint64_t fer_keyprint(struct fer_keyprints *k, const struct fer_algo *a, const uint8_t *key)
+{
+	// Whole words only, and a reset behind them: the library is left with no piece of the key.
+	uint8_t text[8 + FER_MAX_KEY_BYTES] = {(uint8_t)a->method, a->key_bytes};
+	uint64_t print = 0;
+	size_t bytes = 0;
+
+	memcpy(text + 8, key, (size_t)a->key_bytes + a->salt_bytes);
+	bool ok = EVP_MAC_update(k->mac, text, sizeof(text)) == 1 &&
+		  EVP_MAC_final(k->mac, (uint8_t *)&print, &bytes, sizeof(print)) == 1;
+	fer_secret_wipe(text, sizeof(text));
+	if (!mac_reset(k) || !ok)
+		return 0;
+	return print == 0 ? 1 : print;
+}
+
+static uint32_t home(const struct fer_keyprints *k, uint64_t print)
+{
+	return (uint32_t)((print >> 32) * k->n_slots >> 32);
+}
+
+static uint32_t after(const struct fer_keyprints *k, uint32_t slot)
+{
+	return slot + 1 == k->n_slots ? 0 : slot + 1;
+}
+
+// The slot that has the print, or the empty one where it belongs.
+static uint32_t slot_of(const struct fer_keyprints *k, uint64_t print)
+{
+	uint32_t slot = home(k, print);
+
+	while (k->prints[slot] != 0 && k->prints[slot] != print)
+		slot = after(k, slot);
+	return slot;
+}
+
+int fer_keyprints_add(struct fer_keyprints *k, uint64_t print, enum fer_direction direction)
+{
+	uint32_t slot = slot_of(k, print);
+
+	if (k->prints[slot] == 0) {
+		k->prints[slot] = print;
+		k->users[slot] = direction == FER_OUT ? OUTBOUND : 1;
+		return 0;
+	}
+	if (direction == FER_OUT || k->users[slot] == OUTBOUND)
+		return -ENOTUNIQ;
+	k->users[slot]++;
+	return 0;
+}
+
+static uint32_t distance(const struct fer_keyprints *k, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + k->n_slots - from;
+}
+
+// Empties a slot and moves those behind it up that would no longer be found.
+static void erase(struct fer_keyprints *k, uint32_t hole)
+{
+	for (uint32_t at = after(k, hole); k->prints[at] != 0; at = after(k, at)) {
+		uint32_t begin = home(k, k->prints[at]);
+
+		if (distance(k, begin, at) < distance(k, hole, at))
+			continue;
+		k->prints[hole] = k->prints[at];
+		k->users[hole] = k->users[at];
+		hole = at;
+	}
+	k->prints[hole] = 0;
+	k->users[hole] = 0;
+}
+
+void fer_keyprints_remove(struct fer_keyprints *k, uint64_t print)
+{
+	uint32_t slot = slot_of(k, print);
+
+	assert(k->prints[slot] == print);
+	if (k->users[slot] != OUTBOUND && --k->users[slot] > 0)
+		return;
+	erase(k, slot);
+}

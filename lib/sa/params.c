@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/params.h"
+
+#include <string.h>
+
+bool fer_addr_is_zero(const struct fer_addr *a)
+{
+	static const uint8_t zero[sizeof(a->bytes)];
+
+	return memcmp(a->bytes, zero, sizeof(zero)) == 0;
+}
+
+// Keys are compared whole, so what stands behind an IPv4 address must be 0.
+static bool is_canonical(const struct fer_addr *a)
+{
+	static const uint8_t zero[sizeof(a->bytes) - 4];
+
+	return a->version == 6 || memcmp(a->bytes + 4, zero, sizeof(zero)) == 0;
+}
+
+static const char *check_addresses(const struct fer_sa_params *p)
+{
+	if (p->dst.version != 4 && p->dst.version != 6)
+		return "the destination is neither IPv4 nor IPv6";
+	if (p->src.version != p->dst.version)
+		return "source and destination are not of one IP version";
+	if (!is_canonical(&p->src) || !is_canonical(&p->dst))
+		return "an IPv4 address has more than four bytes";
+	if (p->direction == FER_OUT && p->mode == FER_TUNNEL &&
+		(fer_addr_is_zero(&p->src) || fer_addr_is_zero(&p->dst)))
+		return "an outbound tunnel needs both its ends";
+	return NULL;
+}
+
+static const char *check_outer(const struct fer_outer_rules *r)
+{
+	if (r->dscp > 63 && r->dscp != FER_DSCP_COPY)
+		return "the outer DSCP is not 0 to 63";
+	if (r->flow_label > 0xfffff && r->flow_label != FER_FLOW_LABEL_COPY)
+		return "the outer flow label is not 0 to 0xfffff";
+	if (r->ttl == 0)
+		return "the outer TTL is 0";
+	if (r->df > FER_DF_CLEAR)
+		return "the rule for DF is unknown";
+	return NULL;
+}
+
+static const char *check_identity(const struct fer_sa_params *p, uint32_t n_groups)
+{
+	if (p->direction != FER_OUT && p->direction != FER_IN)
+		return "the direction is unknown";
+	if (p->mode != FER_TRANSPORT && p->mode != FER_TUNNEL)
+		return "the mode is unknown";
+	if (p->spi < FER_SPI_MIN)
+		return "SPIs up to 255 are reserved";
+	if (p->group != FER_NO_GROUP && p->group >= n_groups)
+		return "there is no such group";
+	return NULL;
+}
+
+static const char *check_numbers(const struct fer_sa_params *p)
+{
+	if (!p->esn && p->sequence > UINT32_MAX)
+		return "a sequence number above 2^32 - 1 needs ESN";
+	if (p->direction == FER_OUT)
+		return NULL;
+	if (p->replay_window > FER_REPLAY_MAX_PKTS)
+		return "the replay window is larger than 65536 packets";
+	// Without a window nothing tells the high half of a number (RFC 4303 section 3.4.3).
+	if (p->esn && p->replay_window == 0)
+		return "ESN needs a replay window";
+	return NULL;
+}
+
+static const char *check_algorithms(const struct fer_sa_params *p, struct fer_suite *suite)
+{
+	const struct fer_algo *e = p->encryption, *i = p->integrity;
+
+	if (e == NULL || e->role != FER_ENCRYPTION)
+		return "there is no encryption algorithm";
+	if (i != NULL && i->role != FER_INTEGRITY)
+		return "the integrity algorithm is none";
+	if (e->key_bytes != 0 && p->encryption_key == NULL)
+		return "the encryption key is missing";
+	if (i != NULL && i->key_bytes != 0 && p->integrity_key == NULL)
+		return "the integrity key is missing";
+	const char *why = fer_suite_init(suite, e, i, p->icv_bytes);
+	if (why != NULL)
+		return why;
+	if (e->salt_bytes != 0)
+		memcpy(suite->salt, p->encryption_key + e->key_bytes, e->salt_bytes);
+	suite->esn = p->esn;
+	return NULL;
+}
+
+const char *fer_sa_params_check(
+	const struct fer_sa_params *p, uint32_t n_groups, struct fer_suite *suite)
+{
+	const char *why = check_identity(p, n_groups);
+
+	if (why == NULL)
+		why = check_addresses(p);
+	if (why == NULL && p->direction == FER_OUT && p->mode == FER_TUNNEL)
+		why = check_outer(&p->outer);
+	if (why == NULL)
+		why = check_numbers(p);
+	if (why == NULL)
+		why = check_algorithms(p, suite);
+	return why;
+}

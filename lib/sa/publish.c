@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/control.h"
+
+#include <rte_hash.h>
+#include <rte_rcu_qsbr.h>
+
+#include <string.h>
+#include <time.h>
+
+uint64_t fer_sa_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static struct fer_sa_id id_of(const struct fer_sa *sa)
+{
+	struct fer_sa_id id = {.spi = sa->spi, .version = sa->version, .protocol = sa->protocol};
+
+	memcpy(id.dst, sa->dst, sizeof(id.dst));
+	return id;
+}
+
+static struct fer_sa_hint_line *hint_line(struct fer_sa_table *t, uint64_t hash)
+{
+	return &t->hints[hash >> t->hint_shift];
+}
+
+// A full line is left as it is: the hash finds the SA as well.
+static void set_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
+{
+	uint64_t hash = fer_sa_hint_hash(t, id);
+
+	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
+		struct fer_sa_hint *hint = &hint_line(t, hash)->hint[i];
+
+		if (atomic_load_explicit(&hint->spi_tag, memory_order_relaxed) != 0)
+			continue;
+		atomic_store_explicit(&hint->generation_index, handle, memory_order_relaxed);
+		atomic_store_explicit(
+			&hint->spi_tag, fer_sa_hint_spi_tag(id->spi, hash), memory_order_release);
+		return;
+	}
+}
+
+static void clear_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
+{
+	uint64_t hash = fer_sa_hint_hash(t, id);
+
+	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
+		struct fer_sa_hint *hint = &hint_line(t, hash)->hint[i];
+
+		if (atomic_load_explicit(&hint->generation_index, memory_order_relaxed) != handle)
+			continue;
+		atomic_store_explicit(&hint->spi_tag, 0, memory_order_relaxed);
+		atomic_store_explicit(&hint->generation_index, 0, memory_order_relaxed);
+	}
+}
+
+static bool is_wildcard(const struct fer_sa *sa)
+{
+	static const uint8_t zero[sizeof(sa->dst)];
+
+	return memcmp(sa->dst, zero, sizeof(zero)) == 0;
+}
+
+bool fer_sa_is_known(const struct fer_sa_table *t, const struct fer_sa_params *p)
+{
+	struct fer_sa_id id = {.spi = p->spi, .version = p->dst.version, .protocol = FER_PROTO_ESP};
+
+	memcpy(id.dst, p->dst.bytes, sizeof(id.dst));
+	return rte_hash_lookup(t->control->hash, &id) >= 0;
+}
+
+static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	struct fer_sa_control *c = t->control;
+	struct fer_sa_id id = id_of(sa);
+
+	if (is_wildcard(sa))
+		atomic_fetch_add_explicit(&c->n_wildcard, 1, memory_order_release);
+	int error = rte_hash_add_key_data(c->hash, &id, (void *)(uintptr_t)sa->index);
+	if (error == 0 && !is_wildcard(sa))
+		set_hint(t, &id, fer_sa_handle(c, sa));
+	return error;
+}
+
+static void publish_out(struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	if (sa->group != FER_NO_GROUP && fer_group_active(t, sa->group) == 0)
+		atomic_store_explicit(
+			&t->groups[sa->group], fer_sa_handle(t->control, sa), memory_order_release);
+}
+
+int fer_sa_publish(struct fer_sa_table *t, struct fer_sa *sa)
+{
+	uint32_t *generation = &t->control->generations[sa->index];
+
+	if (++*generation == 0)
+		*generation = 1;
+	atomic_store_explicit(&sa->generation, *generation, memory_order_release);
+	if (sa->direction == FER_IN)
+		return publish_in(t, sa);
+	publish_out(t, sa);
+	return 0;
+}
+
+static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	struct fer_sa_control *c = t->control;
+	struct fer_sa_id id = id_of(sa);
+	struct fer_addr dst = {.version = sa->version};
+	int32_t position = rte_hash_del_key(c->hash, &id);
+
+	clear_hint(t, &id, fer_sa_handle(c, sa));
+	if (is_wildcard(sa)) {
+		atomic_fetch_sub_explicit(&c->n_wildcard, 1, memory_order_release);
+		return position;
+	}
+	memcpy(dst.bytes, sa->dst, sizeof(dst.bytes));
+	fer_endpoints_put(c->endpoints, &dst, fer_sa_now_ns());
+	return position;
+}
+
+static void unpublish_out(struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	if (fer_group_active(t, sa->group) == fer_sa_handle(t->control, sa))
+		atomic_store_explicit(&t->groups[sa->group], 0, memory_order_release);
+}
+
+void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
+{
+	struct fer_sa_control *c = t->control;
+	int32_t position = -1;
+
+	atomic_store_explicit(&sa->generation, 0, memory_order_release);
+	if (sa->direction == FER_IN)
+		position = unpublish_in(t, sa);
+	else
+		unpublish_out(t, sa);
+	c->positions[sa->index] = position;
+	if (c->qsbr != NULL)
+		c->tokens[sa->index] = rte_rcu_qsbr_start(c->qsbr);
+	fer_index_push(c, &c->removed, sa->index);
+}

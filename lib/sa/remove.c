@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/secret.h"
+#include "sa/control.h"
+
+#include <rte_common.h>
+#include <rte_hash.h>
+#include <rte_rcu_qsbr.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+void fer_sa_close_window(struct fer_sa *sa)
+{
+	if (sa->in.replay.seen != sa->in.window)
+		free(sa->in.replay.seen);
+	sa->in.replay.seen = NULL;
+}
+
+void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa)
+{
+	if (sa->suite.counter)
+		fer_keyprints_remove(c->keyprints, sa->key_print);
+}
+
+// The generation is 0 already and not written: a worker with an old handle may be reading it.
+void fer_sa_free_block(struct fer_sa_table *t, uint32_t index)
+{
+	struct fer_sa *sa = fer_sa_at(t, index);
+
+	fer_secret_wipe(&sa->index, t->stride - offsetof(struct fer_sa, index));
+	fer_index_push(t->control, &t->control->unused, index);
+}
+
+int fer_sa_remove(struct fer_sa_table *t, uint64_t handle)
+{
+	struct fer_sa *sa = fer_sa_get(t, handle);
+
+	if (sa == NULL)
+		return -ENOENT;
+	fer_sa_unpublish(t, sa);
+	return 0;
+}
+
+static void destroy_sa(struct fer_sa_table *t, uint32_t index)
+{
+	struct fer_sa_control *c = t->control;
+	struct fer_sa *sa = fer_sa_at(t, index);
+
+	if (c->positions[index] >= 0)
+		rte_hash_free_key_with_position(c->hash, c->positions[index]);
+	if (sa->direction == FER_IN)
+		fer_sa_close_window(sa);
+	else if (sa->suite.counter)
+		c->iv_floor = RTE_MAX(
+			c->iv_floor, atomic_load_explicit(&sa->out.iv, memory_order_relaxed));
+	fer_sa_release_keyprint(c, sa);
+	fer_key_fini((struct fer_key *)sa->key, &sa->suite);
+	fer_sa_free_block(t, index);
+}
+
+static bool is_over(const struct fer_sa_control *c, uint32_t index)
+{
+	return c->qsbr == NULL || rte_rcu_qsbr_check(c->qsbr, c->tokens[index], false) == 1;
+}
+
+unsigned fer_sa_reclaim(struct fer_sa_table *t)
+{
+	struct fer_sa_control *c = t->control;
+
+	while (c->removed.n != 0 && is_over(c, c->removed.first))
+		destroy_sa(t, fer_index_pop(c, &c->removed));
+	fer_endpoints_expire(c->endpoints, fer_sa_now_ns());
+	return c->removed.n;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/replay.h"
+
+#include <string.h>
+
+#define WORD_BITS 64u
+
+static unsigned ring_log2(uint32_t n_pkts)
+{
+	unsigned log2 = 6;
+
+	while ((UINT32_C(1) << log2) < n_pkts)
+		log2++;
+	return log2;
+}
+
+size_t fer_replay_ring_bytes(uint32_t n_pkts)
+{
+	return n_pkts == 0 ? 0 : (size_t)1 << (ring_log2(n_pkts) - 3);
+}
+
+void fer_replay_init(struct fer_replay *w, uint32_t n_pkts, bool esn, uint64_t top, uint64_t *ring)
+{
+	*w = (struct fer_replay){
+		.top = top,
+		.seen = ring,
+		.n_pkts = n_pkts,
+		.ring_log2 = (uint8_t)ring_log2(n_pkts),
+		.esn = esn,
+	};
+	// Number 0 is among those seen, and its bit is not cleared before it is left of the window:
+	// so 0 is never new, without being asked for.
+	if (n_pkts != 0)
+		memset(ring, 0xff, fer_replay_ring_bytes(n_pkts));
+}
+
+static uint64_t ring_mask(const struct fer_replay *w)
+{
+	return (UINT64_C(1) << w->ring_log2) - 1;
+}
+
+static bool is_seen(const struct fer_replay *w, uint64_t seq)
+{
+	uint64_t at = seq & ring_mask(w);
+
+	return (w->seen[at / WORD_BITS] >> at % WORD_BITS & 1) != 0;
+}
+
+static bool is_new(const struct fer_replay *w, uint64_t seq)
+{
+	if (seq > w->top)
+		return true;
+	return w->top - seq < w->n_pkts && !is_seen(w, seq);
+}
+
+// RFC 4303 appendix A2.2: chooses the high half with which lo is in the window, or else right of
+// it.  False when that half does not exist.
+static bool infer(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+{
+	uint32_t top_lo = (uint32_t)w->top, top_hi = (uint32_t)(w->top >> 32);
+	uint32_t bottom_lo = top_lo - (w->n_pkts - 1); // modulo 2^32
+	uint32_t hi = top_hi;
+
+	if (top_lo >= w->n_pkts - 1) { // case A: the window lies in one subspace
+		if (lo < bottom_lo && ++hi == 0)
+			return false;
+	} else if (lo >= bottom_lo) { // case B: it began in the subspace before
+		if (hi-- == 0)
+			return false;
+	}
+	*seq = (uint64_t)hi << 32 | lo;
+	return true;
+}
+
+enum fer_verdict fer_replay_check(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+{
+	uint64_t full = lo;
+
+	if (w->n_pkts != 0) {
+		if (w->esn && !infer(w, lo, &full))
+			return FER_REPLAY;
+		if (!is_new(w, full))
+			return FER_REPLAY;
+	}
+	*seq = full;
+	return FER_OK;
+}
+
+// Makes n numbers from first on unseen; n is at most the size of the ring.
+static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
+{
+	while (n != 0) {
+		uint64_t at = first & ring_mask(w);
+		uint64_t bit = at % WORD_BITS;
+		uint64_t take = n < WORD_BITS - bit ? n : WORD_BITS - bit;
+
+		w->seen[at / WORD_BITS] &= ~(UINT64_MAX >> (WORD_BITS - take) << bit);
+		first += take;
+		n -= take;
+	}
+}
+
+static void advance(struct fer_replay *w, uint64_t top)
+{
+	uint64_t jump = top - w->top;
+
+	if (jump > ring_mask(w))
+		memset(w->seen, 0, fer_replay_ring_bytes(w->n_pkts));
+	else
+		clear(w, w->top + 1, jump);
+	w->top = top;
+}
+
+enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
+{
+	if (w->n_pkts == 0) {
+		if (seq > w->top)
+			w->top = seq;
+		return FER_OK;
+	}
+	if (!is_new(w, seq))
+		return FER_REPLAY;
+	if (seq > w->top)
+		advance(w, seq);
+	uint64_t at = seq & ring_mask(w);
+	w->seen[at / WORD_BITS] |= UINT64_C(1) << at % WORD_BITS;
+	return FER_OK;
+}

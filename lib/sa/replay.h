@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Anti-replay window: RFC 4303 section 3.4.3 and appendix A2.
+//
+// One window per inbound SA.  Any worker may ask; the caller holds the SA's receive lock, taken
+// once per group of packets.  Two questions, in this order, with authentication between them:
+// check() "may this number be new?", commit() "it was real: remember it".
+
+#include "base/verdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FER_REPLAY_MAX_PKTS 65536
+
+struct fer_replay {
+	uint64_t top;      // highest authenticated number
+	uint64_t *seen;    // ring of bits, the next power of two (64 at least) above n_pkts
+	uint32_t n_pkts;   // window size in packets, judged exactly; 0: nothing is ever refused
+	uint8_t ring_log2; // bits in the ring
+	bool esn;          // numbers have 64 bits, of which a packet carries the low 32
+};
+
+// Bytes of the ring of a window of n_pkts packets, 0 to FER_REPLAY_MAX_PKTS; a multiple of 8.
+size_t fer_replay_ring_bytes(uint32_t n_pkts);
+
+// Starts a window: everything up to top counts as seen.  ring has fer_replay_ring_bytes() bytes,
+// stays the caller's, and must outlive w.  esn needs n_pkts > 0.
+void fer_replay_init(struct fer_replay *w, uint32_t n_pkts, bool esn, uint64_t top, uint64_t *ring);
+
+// Completes the sequence number of a received packet.
+//   lo   low 32 bits, host order
+//   seq  set on FER_OK only: the 64-bit number to authenticate with
+// Returns FER_OK, or FER_REPLAY when the number was seen, lies left of the window, is 0, or would
+// belong to the subspace before the first or behind the last.
+__attribute__((warn_unused_result)) enum fer_verdict fer_replay_check(
+	const struct fer_replay *w, uint32_t lo, uint64_t *seq);
+
+// Records an authenticated number and moves the window.  Asks again, because the same number can
+// pass check() twice within one burst; the second commit gets FER_REPLAY.
+__attribute__((warn_unused_result)) enum fer_verdict fer_replay_commit(
+	struct fer_replay *w, uint64_t seq);

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A security association as the workers see it: one block of memory, reached by index, with the hot
+// lines first and the expanded keys behind them.
+//
+// Who writes what:
+//   identity, template   the control thread, before publication; then nobody
+//   out.seq, iv, counts  any worker, by atomic adds, once per group of packets
+//   in.replay, counts    any worker that holds in.lock, once per group of packets
+//   drops                any worker, by relaxed adds; cold
+// A block whose generation is 0 or another than the handle's is not the SA that was asked for.
+// Generation is written last (release) and read first (acquire).
+
+#include "base/verdict.h"
+#include "crypto/algo.h"
+#include "crypto/key.h"
+#include "proto/ip.h"
+#include "proto/ipsec.h"
+#include "sa/replay.h"
+#include "sa/seq.h"
+
+#include <rte_spinlock.h>
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define FER_SA_INLINE_WINDOW 1024 // packets; a wider window has a block of its own
+#define FER_NO_GROUP UINT32_MAX
+
+// Outbound tunnel: everything of the outer header and the ESP header that no packet changes.  The
+// length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
+// right for that: the setters of proto/ip.h keep it so.
+struct fer_sa_template {
+	uint8_t ip[FER_IPV6_HEADER_BYTES];
+	uint8_t ip_bytes; // 20, 40; 0 in transport mode
+	uint8_t version;  // of ip
+	struct fer_outer_rules rules;
+};
+
+struct fer_sa {
+	// Identity.
+	_Atomic uint32_t generation; // 0: not live
+	uint32_t index;
+	uint32_t spi;       // host order
+	uint32_t group;     // FER_NO_GROUP: no policy sends with it or accepts from it
+	uint64_t key_print; // keyed fingerprint of key and salt of a counter mode; 0 else
+	uint8_t dst[16];    // as in struct fer_addr; all 0: any
+	uint8_t version;    // of dst and src
+	uint8_t protocol;   // FER_PROTO_ESP
+	uint8_t direction;  // enum fer_direction
+	uint8_t mode;       // enum fer_mode
+	struct fer_suite suite;
+
+	union {
+		struct {
+			alignas(64) struct fer_sa_template template;
+			alignas(64) struct fer_seq seq;
+			_Atomic uint64_t iv; // next IV of a counter mode
+			_Atomic uint64_t packets;
+			_Atomic uint64_t bytes; // of the IP packets before protection
+			uint8_t src[16];
+		} out;
+		struct {
+			alignas(64) rte_spinlock_t lock;
+			struct fer_replay replay;
+			uint64_t packets;
+			uint64_t bytes; // of the IP packets after their protection is off
+			uint8_t src[16];
+			alignas(64) uint64_t window[FER_SA_INLINE_WINDOW / 64];
+		} in;
+	};
+
+	alignas(64) _Atomic uint64_t drops[FER_N_SA_VERDICTS];
+
+	alignas(64) uint8_t key[]; // struct fer_key
+};
+
+static_assert(sizeof(struct fer_sa) == 6 * 64, "an SA is six lines and its keys");
+
+static inline const struct fer_key *fer_sa_key(const struct fer_sa *sa)
+{
+	return (const struct fer_key *)sa->key;
+}
+
+static inline void fer_sa_count_drop(struct fer_sa *sa, enum fer_verdict v, uint32_t n)
+{
+	atomic_fetch_add_explicit(&sa->drops[v], n, memory_order_relaxed);
+}
+
+// What makes an SA: the host half's parameters and the contract's.  Nothing of it is kept by
+// pointer; the caller wipes the keys.
+struct fer_sa_params {
+	enum fer_direction direction;
+	enum fer_mode mode;
+	uint32_t spi;
+	uint32_t group;           // FER_NO_GROUP, or below the table's n_groups
+	struct fer_addr src, dst; // of one version
+	const struct fer_algo *encryption;
+	const struct fer_algo *integrity; // NULL with AEAD
+	unsigned icv_bytes;               // 0: the usual length
+	const uint8_t *encryption_key;    // key and salt; NULL where the row has none
+	const uint8_t *integrity_key;
+	bool esn;
+	uint64_t sequence;      // out: last number used; in: everything up to it counts as seen
+	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
+	struct fer_outer_rules outer; // out tunnels
+};

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Is every number given once, and none after the last legal one?
+#include "sa/seq.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+struct edge {
+	unsigned number;
+	bool esn;
+	uint64_t last;
+	uint32_t want;
+	uint32_t given;
+};
+
+// RFC 4303 section 3.3.3.
+static void numbers_end_at_the_limit(void **state)
+{
+	static const struct edge rows[] = {
+		{1, false, 0, 1, 1},
+		{2, false, 0, 256, 256},
+		{3, false, 0, 0, 0},
+		{4, false, UINT32_MAX - 1, 1, 1},
+		{5, false, UINT32_MAX - 1, 2, 1},
+		{6, false, UINT32_MAX, 1, 0},
+		{7, false, UINT32_MAX - 32, 32, 32},
+		{8, false, UINT32_MAX - 32, 33, 32},
+		{9, false, UINT32_MAX - 32, UINT32_MAX, 32},
+		{10, false, 0, UINT32_MAX, UINT32_MAX},
+		{11, false, 1, UINT32_MAX, UINT32_MAX - 1},
+		{12, false, UINT32_MAX - (1 << 20) - 1, 1 << 21, (1 << 20) + 1},
+		{13, false, UINT32_MAX - (1 << 20) + 1, 1 << 21, (1 << 20) - 1},
+		{14, true, UINT32_MAX, 2, 2},
+		{15, true, UINT64_MAX - 1, 1, 1},
+		{16, true, UINT64_MAX - 1, 256, 1},
+		{17, true, UINT64_MAX, 1, 0},
+		{18, true, UINT64_MAX - (UINT64_C(1) << 52) - 1, 256, 256},
+		{19, true, UINT64_MAX - 10, UINT32_MAX, 10},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		const struct edge *r = &rows[i];
+		struct fer_seq s;
+		uint64_t first = 0;
+
+		fer_seq_init(&s, r->last, r->esn);
+		uint32_t given = fer_seq_take(&s, r->want, &first);
+		if (given != r->given || (given != 0 && first != r->last + 1))
+			fail_msg("row %u: %u from %llu", r->number, given,
+				(unsigned long long)first);
+		if (given < r->want)
+			assert_int_equal(fer_seq_take(&s, 1, &first), 0);
+	}
+}
+
+// A worker that added past the end (it looked, slept, and added) has overdrawn the counter: it and
+// all others get what there is, which is nothing.
+static void an_overdrawn_counter_gives_nothing(void **state)
+{
+	struct fer_seq s;
+	uint64_t first = 0;
+
+	(void)state;
+	fer_seq_init(&s, 0, false);
+	atomic_store(&s.last, UINT32_MAX + UINT64_C(77));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fer_seq_take(&s, 32, &first), 0);
+	assert_true(atomic_load(&s.last) == UINT32_MAX + UINT64_C(77));
+}
+
+// RFC 4303 section 2.2.1: the high half of a number given at most 2^32 numbers ago.
+static void high_half_of_a_number_given(void **state)
+{
+	const uint64_t two_32 = UINT64_C(1) << 32;
+	struct fer_seq s;
+
+	(void)state;
+	fer_seq_init(&s, 3 * two_32 + 5, true);
+	assert_int_equal(fer_seq_high(&s, 5), 3);
+	assert_int_equal(fer_seq_high(&s, 0), 3);
+	assert_int_equal(fer_seq_high(&s, UINT32_MAX), 2);
+	assert_int_equal(fer_seq_high(&s, 6), 2);
+	atomic_store(&s.last, 3 * two_32 - 1);
+	assert_int_equal(fer_seq_high(&s, UINT32_MAX), 2);
+	assert_int_equal(fer_seq_high(&s, 0), 2);
+	atomic_store(&s.last, 3 * two_32);
+	assert_int_equal(fer_seq_high(&s, 0), 3);
+	assert_int_equal(fer_seq_high(&s, UINT32_MAX), 2);
+	atomic_store(&s.last, UINT64_MAX);
+	assert_int_equal(fer_seq_high(&s, UINT32_MAX), UINT32_MAX);
+}
+
+static void high_half_of_a_run_across_the_boundary(void **state)
+{
+	const uint64_t two_32 = UINT64_C(1) << 32;
+	struct fer_seq s;
+	uint64_t first = 0;
+
+	(void)state;
+	fer_seq_init(&s, 9 * two_32 - 11, true);
+	assert_int_equal(fer_seq_take(&s, 20, &first), 20);
+	for (uint64_t seq = first; seq < first + 20; seq++)
+		assert_int_equal(fer_seq_high(&s, (uint32_t)seq), seq >> 32);
+}
+
+// --- two threads near the end
+
+#define LEFT 1200000 // without ESN this begins before the careful part does
+#define N_THREADS 2
+
+struct taker {
+	struct fer_seq *s;
+	uint64_t start;
+	uint8_t *given; // shared: one byte a number
+	unsigned seed;
+	uint64_t n;
+	bool is_wrong;
+};
+
+static void *take_until_the_end(void *arg)
+{
+	struct taker *t = arg;
+	unsigned n_empty = 0;
+
+	while (n_empty < 3) {
+		uint64_t first = 0;
+		uint32_t n = fer_seq_take(t->s, 1 + (uint32_t)rand_r(&t->seed) % 40, &first);
+
+		n_empty += n == 0;
+		t->n += n;
+		for (uint32_t i = 0; i < n; i++) {
+			uint64_t at = first + i - t->start - 1;
+			uint8_t *given = &t->given[at % LEFT];
+
+			t->is_wrong |= at >= LEFT || __atomic_fetch_add(given, 1, __ATOMIC_RELAXED);
+		}
+	}
+	return NULL;
+}
+
+static void race_to_the_end(bool esn, uint64_t limit)
+{
+	struct fer_seq s;
+	struct taker takers[N_THREADS];
+	pthread_t threads[N_THREADS];
+	uint8_t *given = calloc(LEFT, 1);
+	uint64_t n = 0;
+
+	assert_non_null(given);
+	fer_seq_init(&s, limit - LEFT, esn);
+	for (unsigned i = 0; i < N_THREADS; i++) {
+		takers[i] =
+			(struct taker){.s = &s, .start = limit - LEFT, .given = given, .seed = i};
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, take_until_the_end, &takers[i]), 0);
+	}
+	for (unsigned i = 0; i < N_THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_false(takers[i].is_wrong);
+		n += takers[i].n;
+	}
+	assert_int_equal(n, LEFT);
+	assert_null(memchr(given, 0, LEFT));
+	assert_true(atomic_load(&s.last) == limit);
+	free(given);
+}
+
+static void two_threads_share_the_last_numbers(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		race_to_the_end(false, UINT32_MAX);
+		race_to_the_end(true, UINT64_MAX);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_end_at_the_limit),
+		cmocka_unit_test(an_overdrawn_counter_gives_nothing),
+		cmocka_unit_test(high_half_of_a_number_given),
+		cmocka_unit_test(high_half_of_a_run_across_the_boundary),
+		cmocka_unit_test(two_threads_share_the_last_numbers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/table.h"
+
+#include "base/secret.h"
+#include "sa/control.h"
+
+#include <rte_common.h>
+#include <rte_errno.h>
+#include <rte_hash.h>
+#include <rte_jhash.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define MAX_CAPACITY (UINT32_C(1) << 24)
+#define MAX_NAME 20        // the hash puts its own words in front
+#define MIN_HASH_ENTRIES 8 // of rte_hash
+
+void fer_index_push(struct fer_sa_control *c, struct fer_index_list *l, uint32_t index)
+{
+	c->next[index] = FER_NO_SA_INDEX;
+	if (l->n++ == 0)
+		l->first = index;
+	else
+		c->next[l->last] = index;
+	l->last = index;
+}
+
+uint32_t fer_index_pop(struct fer_sa_control *c, struct fer_index_list *l)
+{
+	uint32_t index = l->first;
+
+	if (l->n == 0)
+		return FER_NO_SA_INDEX;
+	l->first = c->next[index];
+	l->n--;
+	return index;
+}
+
+static bool create_hash(struct fer_sa_table *t, const char *name, int *error)
+{
+	struct rte_hash_parameters params = {
+		.name = name,
+		.entries = RTE_MAX(t->capacity, MIN_HASH_ENTRIES),
+		.key_len = sizeof(struct fer_sa_id),
+		.hash_func = rte_jhash,
+		.socket_id = SOCKET_ID_ANY,
+		// Buckets of overflow keep the promise of the capacity to the last entry.
+		.extra_flag =
+			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
+	};
+
+	// Peers choose SPIs: without a secret seed they could choose them for one bucket.
+	if (getrandom(&params.hash_func_init_val, sizeof(params.hash_func_init_val), 0) !=
+		sizeof(params.hash_func_init_val)) {
+		*error = -errno;
+		return false;
+	}
+	t->control->hash = rte_hash_create(&params);
+	if (t->control->hash == NULL)
+		*error = -rte_errno;
+	return t->control->hash != NULL;
+}
+
+static uint32_t n_hint_lines(uint32_t capacity)
+{
+	return RTE_MAX(rte_align32pow2(2 * capacity) / FER_HINTS_PER_LINE, 2u);
+}
+
+static bool create_hints(struct fer_sa_table *t)
+{
+	uint32_t n_lines = n_hint_lines(t->capacity);
+
+	if (getrandom(t->hint_seed, sizeof(t->hint_seed), 0) != sizeof(t->hint_seed))
+		return false;
+	t->hint_shift = 64 - rte_log2_u32(n_lines);
+	t->hints = fer_secret_map(n_lines * sizeof(t->hints[0])); // for its large pages
+	return t->hints != NULL;
+}
+
+static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
+{
+	c->next = calloc(capacity, sizeof(c->next[0]));
+	c->generations = calloc(capacity, sizeof(c->generations[0]));
+	c->positions = calloc(capacity, sizeof(c->positions[0]));
+	c->tokens = calloc(capacity, sizeof(c->tokens[0]));
+	if (c->next == NULL || c->generations == NULL || c->positions == NULL || c->tokens == NULL)
+		return false;
+	for (uint32_t i = 0; i < capacity; i++)
+		fer_index_push(c, &c->unused, i);
+	return true;
+}
+
+static bool create_parts(
+	struct fer_sa_table *t, const struct fer_sa_table_params *p, struct fer_engine *engine)
+{
+	struct fer_sa_control *c = t->control;
+
+	c->engine = engine;
+	c->ivs = p->ivs;
+	c->qsbr = p->qsbr;
+	t->blocks = fer_secret_map(t->stride * t->capacity);
+	t->groups = calloc(RTE_MAX(t->n_groups, 1u), sizeof(t->groups[0]));
+	c->keyprints = fer_keyprints_create(t->capacity);
+	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
+	return t->blocks != NULL && t->groups != NULL && c->keyprints != NULL &&
+	       c->endpoints != NULL && create_hints(t) && create_lists(c, t->capacity);
+}
+
+static bool is_valid(const struct fer_sa_table_params *p)
+{
+	return p->name != NULL && strlen(p->name) <= MAX_NAME && p->ivs != NULL &&
+	       p->capacity >= 1 && p->capacity <= MAX_CAPACITY;
+}
+
+struct fer_sa_table *fer_sa_table_create(
+	const struct fer_sa_table_params *params, struct fer_engine *engine, int *error)
+{
+	*error = -EINVAL;
+	if (!is_valid(params) || engine == NULL)
+		return NULL;
+	*error = -ENOMEM;
+	struct fer_sa_table *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	t->capacity = params->capacity;
+	t->n_groups = params->n_groups;
+	t->stride = RTE_ALIGN_CEIL(sizeof(struct fer_sa) + fer_key_bytes_max(), 64);
+	t->control = aligned_alloc(alignof(struct fer_sa_control), sizeof(*t->control));
+	if (t->control != NULL) {
+		memset(t->control, 0, sizeof(*t->control));
+		if (create_parts(t, params, engine) && create_hash(t, params->name, error))
+			return t;
+	}
+	fer_sa_table_destroy(t);
+	return NULL;
+}
+
+// The wide windows of SAs that nobody removed.
+static void close_windows(struct fer_sa_table *t)
+{
+	struct fer_sa_control *c = t->control;
+
+	for (uint32_t i = 0; i < t->capacity && c->generations != NULL; i++) {
+		struct fer_sa *sa = fer_sa_at(t, i);
+
+		if (c->generations[i] != 0 && sa->direction == FER_IN)
+			fer_sa_close_window(sa);
+	}
+}
+
+static void destroy_control(struct fer_sa_control *c)
+{
+	rte_hash_free(c->hash);
+	fer_keyprints_destroy(c->keyprints);
+	fer_endpoints_destroy(c->endpoints);
+	free(c->next);
+	free(c->generations);
+	free(c->positions);
+	free(c->tokens);
+	free(c);
+}
+
+void fer_sa_table_destroy(struct fer_sa_table *t)
+{
+	if (t == NULL)
+		return;
+	if (t->control != NULL) {
+		close_windows(t);
+		destroy_control(t->control);
+	}
+	fer_secret_unmap(t->blocks, t->stride * t->capacity);
+	fer_secret_unmap(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
+	free(t->groups);
+	free(t);
+}
+
+uint32_t fer_sa_count(const struct fer_sa_table *t)
+{
+	return t->capacity - t->control->unused.n - t->control->removed.n;
+}
+
+uint32_t fer_sa_capacity(const struct fer_sa_table *t)
+{
+	return t->capacity;
+}
+
+int fer_group_activate(struct fer_sa_table *t, uint64_t handle)
+{
+	const struct fer_sa *sa = fer_sa_get(t, handle);
+
+	if (sa == NULL)
+		return -ENOENT;
+	if (sa->direction != FER_OUT || sa->group == FER_NO_GROUP)
+		return -EINVAL;
+	atomic_store_explicit(&t->groups[sa->group], handle, memory_order_release);
+	return 0;
+}

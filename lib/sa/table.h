@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// All SAs of one port pair.  The control thread adds and removes; workers look up without locks.
+//
+// A handle is index and generation, never a pointer and never 0.  Three structures lead to a block:
+//   blocks  by index: an array, one fixed stride, where the SA lives
+//   hash    rte_hash by (protocol, destination, SPI), seeded: the authority for inbound look-ups
+//   hints   a flat table in front of it: 16 bytes an entry, verified in the SA's own line
+// Only the control thread writes them.  Removal takes hash entry and hint away, then waits for a
+// grace period of the workers, and only then frees the hash position and wipes the block: three
+// named steps, none of which blocks.
+
+#include "sa/sa.h"
+
+#include <stddef.h>
+
+struct fer_engine;
+struct fer_iv_source;
+struct rte_rcu_qsbr;
+
+struct fer_sa_table;
+
+struct fer_sa_table_params {
+	const char *name;  // unique in the process
+	uint32_t capacity; // SAs, 1 to 2^24
+	uint32_t n_groups;
+	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
+	struct rte_rcu_qsbr *qsbr; // the workers that look up; NULL: nobody does during removal
+};
+
+// The control thread alone may call the functions of this block.
+
+// Returns NULL with *error -ENOMEM, -EINVAL, or what the EAL said.
+__attribute__((warn_unused_result)) struct fer_sa_table *fer_sa_table_create(
+	const struct fer_sa_table_params *params, struct fer_engine *engine, int *error);
+
+// Wipes and frees everything.  No worker may be looking.
+void fer_sa_table_destroy(struct fer_sa_table *t);
+
+// Creates an SA and publishes it.  *handle is set on 0 only.  Refusals:
+//   -EINVAL   a parameter that no SA can have (algorithms, lengths, SPI, addresses, window)
+//   -EEXIST   an inbound SA with this protocol, destination and SPI is there
+//   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another live SA has, or the
+//             other way round
+//   -ENOSPC   the table is full
+//   -ENOMEM   no memory for a wide window
+//   -ETIME    the clock cannot be trusted (crypto/iv.h)
+// *why, where not NULL, is set to a sentence for people.
+__attribute__((warn_unused_result)) int fer_sa_add(struct fer_sa_table *t,
+	const struct fer_sa_params *params, uint64_t *handle, const char **why);
+
+// Takes an SA out of every look-up.  Packets under way finish with it.  -ENOENT: no such handle.
+__attribute__((warn_unused_result)) int fer_sa_remove(struct fer_sa_table *t, uint64_t handle);
+
+// Wipes and frees the removed SAs whose grace period is over; never waits.  Returns how many are
+// still waiting.
+unsigned fer_sa_reclaim(struct fer_sa_table *t);
+
+// Makes the SA of that handle the one its group sends with.  -ENOENT: no such handle; -EINVAL: it
+// is inbound or has no group.  The first outbound SA added to a group without one is made active
+// by fer_sa_add() itself; removing the active one leaves the group without.
+__attribute__((warn_unused_result)) int fer_group_activate(struct fer_sa_table *t, uint64_t handle);
+
+uint32_t fer_sa_count(const struct fer_sa_table *t);
+uint32_t fer_sa_capacity(const struct fer_sa_table *t);
+
+// Any thread may call the functions below; workers between two quiescent states.
+
+// The block at an index below the capacity, live or not.
+static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t index);
+
+// The SA of a handle; NULL when there is none, or none any more.
+static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t handle);
+
+// The handle with which a group sends; 0 when it has none, or the group does not exist.
+static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group);
+
+// What identifies an inbound SA.  Bytes without use are 0: keys are compared whole.
+struct fer_sa_id {
+	uint8_t dst[16];
+	uint32_t spi; // host order
+	uint8_t version;
+	uint8_t protocol;
+	uint8_t zero[2];
+};
+
+#define FER_SA_FIND_MAX 64
+#define FER_NO_SA_INDEX UINT32_MAX
+
+// Brings the hint of an id into the cache; worth calling as soon as the id is known.
+static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id);
+
+// Finds n (up to FER_SA_FIND_MAX) inbound SAs.  index[i] becomes FER_NO_SA_INDEX where there is
+// none.  An exact destination goes before an SA for any destination.
+void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
+	uint32_t index[]);
+
+// Is this the destination of an inbound SA, live or removed in the last minute?  Decides whether an
+// ESP packet without SA is ours or somebody else's.
+bool fer_sa_is_endpoint(const struct fer_sa_table *t, const struct fer_addr *a);
+
+#include "sa/table_inline.h"

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// The part of the SA table that every packet passes, for the inlines of table.h.
+
+#include <rte_prefetch.h>
+
+struct fer_sa_hint {
+	_Atomic uint64_t spi_tag;          // SPI << 32 | tag of destination and protocol; 0: empty
+	_Atomic uint64_t generation_index; // generation << 32 | index: a handle
+};
+
+#define FER_HINTS_PER_LINE 4
+
+struct fer_sa_hint_line {
+	alignas(64) struct fer_sa_hint hint[FER_HINTS_PER_LINE];
+};
+
+// Read by every worker, written by the control thread at creation only.
+struct fer_sa_table {
+	uint8_t *blocks;
+	size_t stride;
+	uint32_t capacity;
+	uint32_t n_groups;
+	struct fer_sa_hint_line *hints;
+	uint64_t hint_seed[2];
+	unsigned hint_shift;
+	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
+	struct fer_sa_control *control; // the rest: hash, free list, grace periods
+};
+
+static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t index)
+{
+	return (struct fer_sa *)(t->blocks + t->stride * index);
+}
+
+static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t handle)
+{
+	uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+
+	if (index >= t->capacity || generation == 0)
+		return NULL;
+	struct fer_sa *sa = fer_sa_at(t, index);
+	uint32_t live = atomic_load_explicit(&sa->generation, memory_order_acquire);
+	return live == generation ? sa : NULL;
+}
+
+static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group)
+{
+	return group < t->n_groups ? atomic_load_explicit(&t->groups[group], memory_order_acquire)
+				   : 0;
+}
+
+// A keyed multiplicative hash: good enough for a hint, whose misses the seeded hash behind catches.
+static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const struct fer_sa_id *id)
+{
+	uint64_t a, b, c;
+
+	memcpy(&a, id->dst, sizeof(a));
+	memcpy(&b, id->dst + 8, sizeof(b));
+	memcpy(&c, &id->spi, sizeof(c));
+	uint64_t h = (a ^ t->hint_seed[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	h = (h ^ (h >> 32) ^ b) * (t->hint_seed[1] | 1);
+	h = (h ^ (h >> 29) ^ c) * UINT64_C(0xd6e8feb86659fd93);
+	return h ^ (h >> 32);
+}
+
+// What a hint says of an id, besides where it stands: the SPI, and the bits of the hash that chose
+// no line.  Never 0.
+static inline uint64_t fer_sa_hint_spi_tag(uint32_t spi, uint64_t hash)
+{
+	return (uint64_t)spi << 32 | (uint32_t)hash;
+}
+
+static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
+{
+	rte_prefetch0(&t->hints[fer_sa_hint_hash(t, id) >> t->hint_shift]);
+}
