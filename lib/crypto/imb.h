@@ -6,7 +6,8 @@
 //
 // A burst is dealt out by method into lists of jobs (engine_imb.c); AEAD jobs go through gcm_imb.c
 // one by one, the others through cbc_imb.c and hmac_imb.c as one burst per method, whatever their
-// associations: the library computes up to 16 packets side by side and is slow with few.
+// associations: the library computes up to 16 packets side by side and is slow with few.  Bursts
+// are submitted unchecked: what the library would check, engine_imb.c has checked.
 
 #include "crypto/engine.h"
 #include "proto/ipsec.h"
@@ -49,8 +50,8 @@ struct imb_gcm {
 	aes_gcm_enc_dec_t enc;
 	aes_gcm_enc_dec_t dec;
 	aes_gcm_pre_t expand;
-	// Bit i of lines[n]: line i of the key is read by a packet of n blocks (last entry: or
-	// more).
+	// Bit i of lines[n]: a packet of n blocks (the last entry: or more) reads line i of its
+	// key.
 	uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1];
 };
 
