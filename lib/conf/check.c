@@ -94,8 +94,8 @@ static int check_numbers(struct fer_trail *t, struct fer_doc_sa *sa, const struc
 	if (!is_given(lines, FER_SA_REPLAY_WINDOW))
 		sa->replay_window = FER_DOC_REPLAY_WINDOW_DEFAULT;
 	if (sa->esn && sa->replay_window == 0)
-		return fer_trail_fail(t, lines->at[FER_SA_ESN].value, "esn",
-			"needs a replay_window with direction in");
+		return fer_trail_fail(t, lines->at[FER_SA_REPLAY_WINDOW].value, "replay_window",
+			"is 0, but esn with direction in needs a window");
 	return 0;
 }
 

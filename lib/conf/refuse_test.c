@@ -393,7 +393,7 @@ static const struct row rows[] = {
 	ROW(OUT GCM "  replay_window: 64\n",
 		"t.yaml:11: sas[0].replay_window: belongs to direction in only"),
 	ROW(IN GCM "  esn: true\n  replay_window: 0\n",
-		"t.yaml:11: sas[0].esn: needs a replay_window with direction in"),
+		"t.yaml:12: sas[0].replay_window: is 0, but esn with direction in needs a window"),
 	ROW(IN GCM "  outer: {ttl: 64}\n",
 		"t.yaml:11: sas[0].outer: belongs to tunnels of direction out only"),
 	ROW(IN GCM "  outer:\n    ttl: 64\n",
