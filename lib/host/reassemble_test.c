@@ -180,12 +180,12 @@ static struct rte_mbuf *mbuf_of(const uint8_t *bytes, uint32_t len, unsigned seg
 		assert_non_null(s);
 		memcpy(rte_pktmbuf_append(s, n), bytes + at, n);
 		s->tx_offload = UINT64_MAX; // of no meaning
+		fer_oob_clear(s);
 		if (m == NULL)
 			m = s;
 		else
 			assert_int_equal(rte_pktmbuf_chain(m, s), 0);
 	}
-	fer_oob_clear(m);
 	return m;
 }
 
@@ -425,7 +425,7 @@ static void are_nine_fragments_too_many(void **state)
 
 		cut(pieces, 9);
 		shuffle(order, 9);
-		for (; i < 9; i++) {
+		for (;; i++) {
 			n_middle += order[i] != 0 && order[i] != 8;
 			if (n_middle == 7)
 				break;
