@@ -136,7 +136,7 @@ static void put_prefix(struct rte_acl_field *field, const struct fer_prefix *p, 
 	for (unsigned i = 0; i < n_words; i++) {
 		unsigned len = left < 32 ? left : 32;
 
-		field[i].value.u32 = len == 0 ? 0 : fer_load_be32(p->addr.bytes + 4 * i);
+		field[i].value.u32 = fer_load_be32(p->addr.bytes + 4 * i);
 		field[i].mask_range.u32 = len;
 		left -= len;
 	}
