@@ -205,8 +205,11 @@ static char *absurd_bytes(const struct absurd *a)
 
 	assert_non_null(bytes);
 	memcpy(bytes, a->head, n);
-	for (size_t i = n; i < ABSURD_BYTES; i++)
-		bytes[i] = a->repeat[(i - n) % step];
+	memcpy(bytes + n, a->repeat, step);
+	for (size_t done = step; n + done < ABSURD_BYTES; done *= 2) {
+		size_t left = ABSURD_BYTES - n - done;
+		memcpy(bytes + n + done, bytes + n, left < done ? left : done);
+	}
 	return bytes;
 }
 
