@@ -624,6 +624,7 @@ static void do_fragments_wait_no_longer_than_that(void **state)
 	// Too late: it begins a datagram of its own.  A clock that goes back stands still.
 	expect(r, &s, (struct piece){32, 16, false, 0}, 17, FER_FRAGMENT_HELD);
 	expect(r, &esp6, (struct piece){16, 16, false, 0}, 1050 + TIMEOUT, FER_OK);
+	run_nothing(r, 1050 + TIMEOUT);
 	assert_int_equal(n_timed_out, 2);
 	run_nothing(r, 5000);
 	assert_int_equal(n_timed_out, 3);
