@@ -392,6 +392,8 @@ static const struct row rows[] = {
 		"t.yaml:12: sas[0].sequence: is over 2^32-1 and needs esn"),
 	ROW(OUT GCM "  replay_window: 64\n",
 		"t.yaml:11: sas[0].replay_window: belongs to direction in only"),
+	ROW(IN GCM "  esn: true\n",
+		"t.yaml:2: sas[0].replay_window: is missing, and esn with direction in needs one"),
 	ROW(IN GCM "  esn: true\n  replay_window: 0\n",
 		"t.yaml:12: sas[0].replay_window: is 0, but esn with direction in needs a window"),
 	ROW(IN GCM "  outer: {ttl: 64}\n",
