@@ -76,11 +76,14 @@ void fer_batch_parse(struct fer_batch *b)
 	fer_batch_mark(b, FER_STAGE_PARSE);
 }
 
+// Pinned external memory is that of the pool: it comes and goes with the segment.
 static bool segment_is_shared(const struct rte_mbuf *s)
 {
 	if (rte_mbuf_refcnt_read(s) != 1 || RTE_MBUF_CLONED(s))
 		return true;
-	return RTE_MBUF_HAS_EXTBUF(s) && rte_mbuf_ext_refcnt_read(s->shinfo) != 1;
+	if (likely(!RTE_MBUF_HAS_EXTBUF(s)))
+		return false;
+	return !RTE_MBUF_HAS_PINNED_EXTBUF(s) || rte_mbuf_ext_refcnt_read(s->shinfo) != 1;
 }
 
 static bool is_shared(const struct rte_mbuf *m)

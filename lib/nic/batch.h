@@ -120,7 +120,8 @@ void fer_batch_parse_one(struct fer_batch *b, unsigned i);
 // Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end);
 
-// Makes private what later stages write: packets with a segment that is shared (cloned, indirect,
-// external, referenced twice) are copied into segments of pool, words included.  No buffer:
-// FER_NO_ROOM.
+// Makes private what later stages write: packets with a segment that is somebody else's (cloned,
+// indirect, referenced twice, or external memory that is not pinned to the segment) are copied into
+// segments of pool, words included.  The batch gives up its reference to the original.  No buffer:
+// FER_NO_ROOM, and the original stays.
 void fer_batch_own(struct fer_batch *b, struct rte_mempool *pool);
