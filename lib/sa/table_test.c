@@ -769,7 +769,7 @@ static void every_part_of_the_identity_counts(void **state)
 static void forge_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
 {
 	uint64_t hash = fer_sa_hint_hash(t, id);
-	struct fer_sa_hint *hint = &t->hints[hash >> t->hint_shift].hint[0];
+	struct fer_sa_hint *hint = &fer_sa_hint_line(t, hash, 0)->hint[0];
 
 	hint->generation_index = handle;
 	hint->spi_tag = fer_sa_hint_spi_tag(id->spi, hash);
