@@ -31,6 +31,12 @@ uint32_t fer_outer_growth(const struct fer_sa *sa)
 	return sa->out.template.ip_bytes + esp_gap(sa); // ip_bytes is 0 in transport mode
 }
 
+uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
+				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
+}
+
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -
