@@ -30,9 +30,10 @@ static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, un
 
 	p->inside[k] = p->frame.end - p->frame.ip_off;
 	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, sa, seq, host->pool, &b->layer[i][k]);
+	if (!fer_pkt_alive(p))
+		return;
 	p->n_layers = (uint8_t)(k + 1);
-	if (fer_pkt_alive(p))
-		write_words(b, i, k, sa);
+	write_words(b, i, k, sa);
 }
 
 // Can slot 12 say where the header of the innermost SA will be?
