@@ -2,6 +2,7 @@
 #include "capture.h"
 
 #include "base/bytes.h"
+#include "outfile.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -27,7 +28,6 @@
 #define OPTION_END 0
 #define OPTION_IF_TSRESOL 9
 #define RESOLUTION_MICROSECONDS 6
-#define MAX_TEMP_NAMES 100
 #define LINKTYPE_RAW 101 // what DLT_RAW is called inside files
 
 // The beginning of the file is read before libpcap reads it, because libpcap does not tell the time
@@ -50,8 +50,7 @@ struct fer_capture_out {
 	pcap_dumper_t *dumper;
 	struct fer_capture_format format;
 	char *path; // as the caller calls it
-	char *dest; // the same behind links; NULL when written directly
-	char *temp; // where the packets are until finish(); NULL when written directly
+	struct fer_outfile file;
 };
 
 // Nothing in a path or in libpcap's text can make it two lines.
@@ -315,78 +314,35 @@ void fer_capture_close(struct fer_capture *c)
 	free(c);
 }
 
-// Creates out->temp in the folder of dest, which out owns from here on.  A file descriptor, or -1
-// and errno.
-static int open_temp(struct fer_capture_out *out, char *dest, mode_t mode)
+// Writes the header of the file.  0 or -errno.
+static int start_writing(struct fer_capture_out *out)
 {
-	out->dest = dest;
-	if (dest == NULL)
-		return -1;
-
-	const char *slash = strrchr(dest, '/');
-	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - dest);
-
-	for (unsigned i = 0; i < MAX_TEMP_NAMES; i++) {
-		char *temp;
-		long pid = getpid();
-
-		if (asprintf(&temp, "%.*s.ferrule-pcap-%ld-%u", dir_len, dest, pid, i) < 0)
-			return -1;
-		int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-		if (fd >= 0) {
-			out->temp = temp;
-			return fd;
-		}
-		free(temp);
-		if (errno != EEXIST)
-			break;
-	}
-	return -1;
-}
-
-// A file descriptor for the packets, or -1 and errno.
-static int open_destination(struct fer_capture_out *out)
-{
-	struct stat st;
-
-	// Where it leads to a file, opening it by name would start at the file's beginning.
-	if (strcmp(out->path, "/dev/stdout") == 0)
-		return dup(STDOUT_FILENO);
-	if (stat(out->path, &st) != 0)
-		return errno == ENOENT ? open_temp(out, strdup(out->path), 0666) : -1;
-	if (!S_ISREG(st.st_mode))
-		return open(out->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	if (access(out->path, W_OK) != 0)
-		return -1;
-	return open_temp(out, realpath(out->path, NULL), st.st_mode & 0777);
-}
-
-// Writes the header of the file.  0, or -1 and errno.
-static int start_writing(struct fer_capture_out *out, int fd)
-{
-	FILE *f = fdopen(fd, "wb");
-
-	if (f == NULL) {
-		close(fd);
-		return -1;
-	}
 	out->pcap = pcap_open_dead_with_tstamp_precision(out->format.link_type,
 		FER_CAPTURE_MAX_BYTES,
 		out->format.nanoseconds ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO);
-	if (out->pcap == NULL) {
-		fclose(f);
-		return -1;
-	}
-	// Closes f where it fails.
+	if (out->pcap == NULL)
+		return -ENOMEM;
+	FILE *f = out->file.file;
 	out->dumper = pcap_dump_fopen(out->pcap, f);
-	return out->dumper == NULL ? -1 : 0;
+	if (out->dumper != NULL)
+		return 0;
+	out->file.file = NULL; // closed where it failed
+	return errno != 0 ? -errno : -EIO;
+}
+
+static void release(struct fer_capture_out *out)
+{
+	if (out->pcap != NULL)
+		pcap_close(out->pcap);
+	free(out->path);
+	free(out);
 }
 
 struct fer_capture_out *fer_capture_out_open(const char *path, struct fer_capture_format format,
 	char error[static FER_CAPTURE_ERROR_BYTES])
 {
 	struct fer_capture_out *out = calloc(1, sizeof(*out));
-	int fd = -1;
+	int rc = -ENOMEM;
 
 	assert(is_link_type_known(format.link_type));
 	if (out != NULL) {
@@ -394,9 +350,11 @@ struct fer_capture_out *fer_capture_out_open(const char *path, struct fer_captur
 		out->path = strdup(path);
 	}
 	if (out != NULL && out->path != NULL)
-		fd = open_destination(out);
-	if (fd < 0 || start_writing(out, fd) != 0) {
-		complain(error, path, "cannot write: %s", strerror(errno));
+		rc = fer_outfile_open(&out->file, path);
+	if (rc == 0)
+		rc = start_writing(out);
+	if (rc != 0) {
+		complain(error, path, "cannot write: %s", strerror(-rc));
 		fer_capture_out_abort(out);
 		return NULL;
 	}
@@ -415,57 +373,28 @@ int fer_capture_out_write(struct fer_capture_out *out, const struct fer_capture_
 
 	assert(p->cap_len <= FER_CAPTURE_MAX_BYTES);
 	pcap_dump((u_char *)out->dumper, &h, p->bytes);
-	if (ferror(pcap_dump_file(out->dumper))) {
+	if (ferror(out->file.file)) {
 		complain(error, out->path, "cannot write: %s", strerror(errno));
 		return -1;
 	}
 	return 0;
-}
-
-// Gives everything to the kernel.  A network file system may say at close() only that its disk is
-// full, and pcap_dump_close() does not listen: hence a close() of our own.  0, or -1 and errno.
-static int flush(pcap_dumper_t *dumper)
-{
-	if (pcap_dump_flush(dumper) != 0)
-		return -1;
-
-	int fd = dup(fileno(pcap_dump_file(dumper)));
-
-	return fd < 0 ? -1 : close(fd);
-}
-
-static void release(struct fer_capture_out *out)
-{
-	if (out->dumper != NULL)
-		pcap_dump_close(out->dumper);
-	if (out->pcap != NULL)
-		pcap_close(out->pcap);
-	free(out->temp);
-	free(out->dest);
-	free(out->path);
-	free(out);
 }
 
 int fer_capture_out_finish(struct fer_capture_out *out, char error[static FER_CAPTURE_ERROR_BYTES])
 {
-	int rc = flush(out->dumper);
+	// The dumper is nothing but the stream, which is closed where errors are heard.
+	int rc = fer_outfile_finish(&out->file);
 
-	if (rc == 0 && out->temp != NULL)
-		rc = rename(out->temp, out->dest);
-	if (rc != 0) {
-		complain(error, out->path, "cannot write: %s", strerror(errno));
-		fer_capture_out_abort(out);
-		return -1;
-	}
+	if (rc != 0)
+		complain(error, out->path, "cannot write: %s", strerror(-rc));
 	release(out);
-	return 0;
+	return rc == 0 ? 0 : -1;
 }
 
 void fer_capture_out_abort(struct fer_capture_out *out)
 {
 	if (out == NULL)
 		return;
-	if (out->temp != NULL)
-		unlink(out->temp);
+	fer_outfile_abort(&out->file);
 	release(out);
 }

@@ -7,6 +7,7 @@
 #include "run.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,26 @@ static const char help[] =
 	"Exit codes: 0 done, whatever became of the packets; 1 refused or failed, with one line "
 	"on\n"
 	"standard error and no output file; 2 the command line is wrong.\n";
+
+static volatile sig_atomic_t stop;
+
+static void ask_to_stop(int signal_number)
+{
+	stop = signal_number;
+}
+
+// Interrupted, no half file is left; a full disk or a reader that went away is an error like
+// others.
+static void catch_signals(void)
+{
+	const struct sigaction interrupt = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
+
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGTERM, &interrupt, NULL);
+	sigaction(SIGHUP, &interrupt, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
 
 struct command {
 	const char *config;
@@ -137,6 +158,8 @@ static int run(struct command *c)
 	}
 	c->run.doc = doc;
 	c->run.ivs = fer_iv_system();
+	c->run.stop = &stop;
+	catch_signals();
 	int rc = fer_eal_start("ferrule-pcap", megabytes(doc));
 	if (rc != 0) {
 		fprintf(stderr, "ferrule-pcap: cannot start DPDK: %s\n", strerror(-rc));

@@ -275,6 +275,8 @@ static int run_packets(struct run *r)
 	int more;
 
 	while ((more = fer_capture_read(r->in, &c, r->error)) > 0) {
+		if (r->params->stop != NULL && *r->params->stop != 0)
+			return fail(r, "interrupted");
 		if (ends_burst(r, &c) && finish_burst(r) != 0)
 			return -1;
 		take_input(r, &c);

@@ -4,6 +4,7 @@
 // One run of ferrule-pcap: a document and a capture file in, a capture file and outcomes out.  The
 // EAL is up.
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct fer_doc;
@@ -17,6 +18,7 @@ struct fer_run_params {
 	bool protect;    // host port to wire port; else the other way
 	bool json;       // sums on stdout
 	const struct fer_iv_source *ivs;
+	const volatile sig_atomic_t *stop; // not 0: give up between two bursts; NULL: never
 };
 
 #define FER_RUN_ERROR_BYTES 1280

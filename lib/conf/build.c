@@ -145,7 +145,7 @@ static int add_sa(struct fer_build *b, const struct fer_sa_draft *d, uint32_t li
 	struct fer_doc *doc = b->doc;
 	struct fer_doc_group *group;
 	struct fer_doc_sa *sa;
-	uint32_t g;
+	uint32_t g = FER_INDEX_NONE;
 	int rc = group_of(b, d->group, &g);
 
 	if (rc != 0)

@@ -91,11 +91,14 @@ static int check_numbers(struct fer_trail *t, struct fer_doc_sa *sa, const struc
 	if (sa->direction == FER_OUT)
 		return check_absent(t, lines, FER_SA_REPLAY_WINDOW, "replay_window",
 			"belongs to direction in only");
+	if (sa->esn && !is_given(lines, FER_SA_REPLAY_WINDOW))
+		return fer_trail_fail(t, lines->begin, "replay_window",
+			"is missing, and esn with direction in needs one");
 	if (!is_given(lines, FER_SA_REPLAY_WINDOW))
 		sa->replay_window = FER_DOC_REPLAY_WINDOW_DEFAULT;
 	if (sa->esn && sa->replay_window == 0)
-		return fer_trail_fail(t, lines->at[FER_SA_ESN].value, "esn",
-			"needs a replay_window with direction in");
+		return fer_trail_fail(t, lines->at[FER_SA_REPLAY_WINDOW].value, "replay_window",
+			"is 0, but esn with direction in needs a window");
 	return 0;
 }
 

@@ -76,21 +76,22 @@ static int grow(struct content *c, size_t room)
 	return 0;
 }
 
-// One byte more than a regular file has, so that its end is seen without growing.
-static size_t first_room(int fd)
+// Makes room for one byte more than a regular file has, so that its end is seen without growing.
+static int first_room(int fd, struct content *c)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0)
-		return FIRST_ROOM;
-	return (uint64_t)st.st_size < FER_DOC_MAX_BYTES ? (size_t)st.st_size + 1
-							: FER_DOC_MAX_BYTES + 1;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return grow(c, FIRST_ROOM);
+	if ((uint64_t)st.st_size > FER_DOC_MAX_BYTES)
+		return -EFBIG;
+	return grow(c, (size_t)st.st_size + 1);
 }
 
 // Reads to the end of the file.  What has been read is the caller's to unmap in any case.
 static int read_all(int fd, struct content *c)
 {
-	int rc = grow(c, first_room(fd));
+	int rc = first_room(fd, c);
 
 	while (rc == 0) {
 		ssize_t n = read(fd, c->bytes + c->len, c->room - c->len);

@@ -333,8 +333,8 @@ static void a_pipe_is_read_to_its_end(void **state)
 
 	(void)state;
 	memset(yaml, '#', sizeof(yaml));
-	memcpy(yaml, "sas: []\n", 8);
 	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "sas: []\n", 8), 8);
 	assert_int_equal(write(fds[1], yaml, sizeof(yaml)), sizeof(yaml));
 	close(fds[1]);
 	snprintf(path, sizeof(path), "/dev/fd/%d", fds[0]);

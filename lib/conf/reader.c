@@ -72,23 +72,21 @@ static bool find_directive(const uint8_t *bytes, size_t len, size_t *offset)
 int fer_reader_open(struct fer_reader *r, const void *bytes, size_t len)
 {
 	*r = (struct fer_reader){.bytes = bytes, .len = len};
-	if (!yaml_parser_initialize(&r->parser))
+	if (fer_veil_init(&r->veil, bytes, len) != 0)
 		return -ENOMEM;
+	if (!yaml_parser_initialize(&r->parser)) {
+		fer_veil_fini(&r->veil);
+		return -ENOMEM;
+	}
 	yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r->parser, bytes, len);
+	yaml_parser_set_input_string(&r->parser, r->veil.copy, len);
 	return 0;
-}
-
-static void wipe_text(yaml_char_t *text, size_t len)
-{
-	if (text != NULL)
-		fer_secret_wipe(text, len);
 }
 
 static void drop_event(struct fer_reader *r)
 {
 	if (r->current.type == YAML_SCALAR_EVENT)
-		wipe_text(r->current.data.scalar.value, r->current.data.scalar.length);
+		fer_secret_wipe(r->current.data.scalar.value, r->current.data.scalar.length);
 	yaml_event_delete(&r->current);
 }
 
@@ -140,9 +138,11 @@ static int node(struct fer_reader *r, enum fer_event event, const void *anchor, 
 
 static int scalar(struct fer_reader *r)
 {
-	const yaml_char_t *value = r->current.data.scalar.value;
+	yaml_char_t *value = r->current.data.scalar.value;
+	size_t len = r->current.data.scalar.length;
 
-	if (memchr(value, '\0', r->current.data.scalar.length) != NULL)
+	fer_veil_lift(&r->veil, value, len);
+	if (memchr(value, '\0', len) != NULL)
 		return problem(r, r->line, false, "NUL bytes are not allowed");
 	r->text = (const char *)value;
 	return node(r, FER_EVENT_SCALAR, r->current.data.scalar.anchor, r->current.data.scalar.tag);
@@ -193,13 +193,7 @@ int fer_reader_next(struct fer_reader *r)
 
 void fer_reader_close(struct fer_reader *r)
 {
-	yaml_parser_t *p = &r->parser;
-
 	drop_event(r);
-	for (const yaml_token_t *t = p->tokens.head; t != p->tokens.tail; t++)
-		if (t->type == YAML_SCALAR_TOKEN)
-			wipe_text(t->data.scalar.value, t->data.scalar.length);
-	fer_secret_wipe(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
-	fer_secret_wipe(p->raw_buffer.start, (size_t)(p->raw_buffer.end - p->raw_buffer.start));
-	yaml_parser_delete(p);
+	yaml_parser_delete(&r->parser);
+	fer_veil_fini(&r->veil);
 }

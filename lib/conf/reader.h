@@ -5,6 +5,8 @@
 // document of UTF-8 without anchors, aliases, tags, directives and NUL bytes.  Nothing is kept but
 // the current event, so memory does not grow with nesting or length.
 
+#include "conf/veil.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +30,7 @@ struct fer_reader {
 
 	const uint8_t *bytes;
 	size_t len;
+	struct fer_veil veil;
 	yaml_parser_t parser;
 	yaml_event_t current;
 };
@@ -40,5 +43,5 @@ __attribute__((warn_unused_result)) int fer_reader_open(
 // problem, line and is_syntax set, after which the reader can only be closed.
 __attribute__((warn_unused_result)) int fer_reader_next(struct fer_reader *r);
 
-// Frees the reader and wipes what it knows of the text.
+// Frees the reader and wipes the text it held.
 void fer_reader_close(struct fer_reader *r);

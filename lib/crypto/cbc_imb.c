@@ -41,7 +41,7 @@ static bool refill(struct fer_engine *e)
 	};
 
 	memset(e->iv_pool, 0, sizeof(e->iv_pool));
-	if (IMB_SUBMIT_CIPHER_BURST(
+	if (IMB_SUBMIT_CIPHER_BURST_NOCHECK(
 		    e->wide, &job, 1, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) != 1)
 		return false;
 	e->iv_left = IMB_IV_POOL;
@@ -70,14 +70,28 @@ static void fill(IMB_JOB *to, const struct fer_job *j)
 	to->status = IMB_STATUS_BEING_PROCESSED;
 }
 
+// Fetches the round keys of one direction.
+static void fetch_key(const uint8_t *round_keys, unsigned key_bytes)
+{
+	unsigned bytes = (key_bytes / 4 + 7) * 16;
+
+	for (unsigned at = 0; at < bytes; at += IMB_LINE_BYTES)
+		fer_imb_fetch_line(round_keys + at);
+}
+
 static void run(struct fer_engine *e, struct fer_job *const *job, unsigned n,
 	IMB_CIPHER_DIRECTION direction)
 {
 	for (unsigned i = 0; i < n; i++) {
+		const struct fer_key *key = job[i]->key;
+
+		if (i == 0 || key != job[i - 1]->key)
+			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
+				job[i]->suite->key_bytes);
 		fill(&e->cbc_jobs[i], job[i]);
 		e->cbc_jobs[i].cipher_direction = direction;
 	}
-	IMB_SUBMIT_CIPHER_BURST(e->wide, e->cbc_jobs, n, IMB_CIPHER_CBC, direction,
+	IMB_SUBMIT_CIPHER_BURST_NOCHECK(e->wide, e->cbc_jobs, n, IMB_CIPHER_CBC, direction,
 		(IMB_KEY_SIZE_BYTES)job[0]->suite->key_bytes);
 	for (unsigned i = 0; i < n; i++)
 		if ((e->cbc_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)

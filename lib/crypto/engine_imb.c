@@ -86,12 +86,13 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 		return -ENOTSUP;
 
 	int err = ivs->block_key(ivs->ctx, iv_key);
+	if (err == 0)
+		fer_imb_cbc_init(e, iv_key);
+	fer_secret_wipe(iv_key, sizeof(iv_key));
 	if (err != 0)
 		return err;
 	fer_imb_gcm_init(e);
-	fer_imb_cbc_init(e, iv_key);
 	fer_imb_hmac_init(e);
-	fer_secret_wipe(iv_key, sizeof(iv_key));
 	return 0;
 }
 

@@ -419,6 +419,80 @@ static void nothing_outside_a_packet_is_touched(void **state)
 	munmap(fenced - PAGE, FENCED + 2 * PAGE);
 }
 
+#define LONGEST 65535
+
+// The library counts lengths in 16 bits, so the longest is a border of its own.
+static void the_longest_packets_pass(void **state)
+{
+	uint8_t *esp = malloc(LONGEST), *plain = malloc(LONGEST);
+
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++) {
+		const struct fer_suite *s = &sas[sa].suite;
+		uint32_t off = 8u + s->iv_bytes;
+		struct fer_job job = frame(sa, esp, (LONGEST - around(s)) / s->align_bytes);
+
+		memcpy(plain, esp, job.len);
+		fer_engine_seal(engine, &job, 1);
+		assert_int_equal(job.verdict, FER_OK);
+		assert_true(oracle_open(&sas[sa], esp, job.len, job.seq_hi));
+		assert_memory_equal(esp + off, plain + off, job.len - around(s));
+		oracle_seal(&sas[sa], esp, job.len, job.seq_hi);
+		fer_engine_open_burst(engine, &job, 1);
+		assert_int_equal(job.verdict, FER_OK);
+		assert_memory_equal(esp + off, plain + off, job.len - around(s));
+	}
+	free(esp);
+	free(plain);
+}
+
+static bool remembers(const struct fer_engine *e, const uint8_t *secret)
+{
+	size_t manager = imb_get_mb_mgr_size();
+
+	return memmem(e, sizeof(*e), secret, 8) != NULL ||
+	       memmem(e->wide, manager, secret, 8) != NULL ||
+	       memmem(e->narrow, manager, secret, 8) != NULL;
+}
+
+static void check_forgotten(unsigned sa)
+{
+	const struct fer_suite *s = &sas[sa].suite;
+	const struct fer_key *k = keys[sa];
+
+	if (s->key_bytes != 0)
+		assert_false(remembers(engine, sas[sa].encryption_key));
+	if (s->aead) {
+		assert_false(remembers(engine, k->gcm.expanded_keys + 16));
+		return;
+	}
+	assert_false(remembers(engine, sas[sa].integrity_key));
+	assert_false(remembers(engine, k->pair.inner));
+	assert_false(remembers(engine, k->pair.outer));
+	if (s->iv_bytes != 0) {
+		assert_false(remembers(engine, k->pair.enc + 16));
+		assert_false(remembers(engine, k->pair.dec + 16));
+	}
+}
+
+// Keys and texts must not outlive a burst in the memory of the engine and of the library.
+static void a_burst_leaves_nothing_behind(void **state)
+{
+	struct burst *b = &burst;
+
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++)
+		for (unsigned n = 1; n <= 21; n += 20) {
+			const struct fer_job *last = &b->job[n - 1];
+
+			frame_burst(b, n, sa, 1);
+			fer_engine_seal(engine, b->job, n);
+			fer_engine_open_burst(engine, b->job, n);
+			check_forgotten(sa);
+			assert_false(remembers(engine, last->esp + 8 + last->suite->iv_bytes));
+		}
+}
+
 static unsigned find_sa(enum fer_method method, enum fer_method auth)
 {
 	for (unsigned sa = 0; sa < n_sas; sa++)
@@ -549,6 +623,8 @@ int main(void)
 		cmocka_unit_test(seal_refuses_lengths_that_cannot_be),
 		cmocka_unit_test(bad_packets_do_not_harm_their_neighbours),
 		cmocka_unit_test(nothing_outside_a_packet_is_touched),
+		cmocka_unit_test(the_longest_packets_pass),
+		cmocka_unit_test(a_burst_leaves_nothing_behind),
 		cmocka_unit_test(cbc_ivs_do_not_repeat),
 		cmocka_unit_test(cbc_ivs_follow_from_their_source),
 		cmocka_unit_test(open_says_why_it_failed),

@@ -50,7 +50,7 @@ static uint32_t probe_lines(
 		g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, got,
 			sizeof(got));
 		flip((uint8_t *)key + at);
-		if (memcmp(want, got, sizeof(want)) != 0)
+		if (!fer_secret_equal(want, got, sizeof(want)))
 			lines |= UINT32_C(1) << at / IMB_LINE_BYTES;
 	}
 	return lines;
@@ -78,12 +78,6 @@ void fer_imb_gcm_init(struct fer_engine *e)
 		init_size(e, &e->gcm[i]);
 }
 
-// __builtin_prefetch() is no side effect to gcc: a function that does nothing else is thrown away.
-static inline void fetch_line(const char *line)
-{
-	__asm__ volatile("prefetcht0 %0" : : "m"(*line));
-}
-
 static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 {
 	uint32_t blocks = (text_bytes(j) + 15) / 16;
@@ -93,7 +87,7 @@ static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 			.lines[blocks < IMB_GCM_PROBED_BLOCKS ? blocks : IMB_GCM_PROBED_BLOCKS];
 
 	for (; lines != 0; lines &= lines - 1)
-		fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
+		fer_imb_fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
 }
 
 // The first job whose key is not that of the job before; the number of jobs when there is none.

@@ -6,7 +6,8 @@
 //
 // A burst is dealt out by method into lists of jobs (engine_imb.c); AEAD jobs go through gcm_imb.c
 // one by one, the others through cbc_imb.c and hmac_imb.c as one burst per method, whatever their
-// associations: the library computes up to 16 packets side by side and is slow with few.
+// associations: the library computes up to 16 packets side by side and is slow with few.  Bursts
+// are submitted unchecked: what the library would check, engine_imb.c has checked.
 
 #include "crypto/engine.h"
 #include "proto/ipsec.h"
@@ -35,8 +36,8 @@ struct fer_key {
 		struct {
 			uint8_t inner[IMB_DIGEST_BYTES]; // hash state behind key ^ ipad
 			uint8_t outer[IMB_DIGEST_BYTES]; // and behind key ^ opad
-			uint8_t enc[IMB_AES_ROUND_KEYS_BYTES];
-			uint8_t dec[IMB_AES_ROUND_KEYS_BYTES];
+			_Alignas(IMB_LINE_BYTES) uint8_t enc[IMB_AES_ROUND_KEYS_BYTES];
+			_Alignas(IMB_LINE_BYTES) uint8_t dec[IMB_AES_ROUND_KEYS_BYTES];
 		} pair;
 	};
 };
@@ -49,8 +50,8 @@ struct imb_gcm {
 	aes_gcm_enc_dec_t enc;
 	aes_gcm_enc_dec_t dec;
 	aes_gcm_pre_t expand;
-	// Bit i of lines[n]: line i of the key is read by a packet of n blocks (last entry: or
-	// more).
+	// Bit i of lines[n]: a packet of n blocks (the last entry: or more) reads line i of its
+	// key.
 	uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1];
 };
 
@@ -91,8 +92,10 @@ struct imb_mac {
 	IMB_HASH_ALG hash;
 	uint8_t digest_bytes;
 	uint8_t block_bytes;
-	uint8_t few_short; // fewer packets than this go to the narrow code: short packets,
-	uint8_t few_long;  // and long ones
+	// Fewer packets than this go to the narrow code, and so do those that are left when the
+	// lanes of the wide code have been filled; for short packets and for long ones.
+	uint8_t few_short;
+	uint8_t few_long;
 	void (*one_block)(IMB_MGR *m, const void *block, void *state);
 };
 
@@ -107,6 +110,12 @@ static inline unsigned fer_imb_mac_index(unsigned auth_method)
 static inline unsigned fer_imb_aes_index(unsigned key_bytes)
 {
 	return key_bytes / 8 - 2;
+}
+
+// __builtin_prefetch() is no side effect to gcc: a function that does nothing else is thrown away.
+static inline void fer_imb_fetch_line(const void *line)
+{
+	__asm__ volatile("prefetcht0 %0" : : "m"(*(const char *)line));
 }
 
 static inline void fer_imb_push(struct imb_list *l, struct fer_job *j)

@@ -72,10 +72,12 @@ static void each_test(const char *file, void (*fn)(const json_t *test, struct ta
 	json_t *root = json_load_file(path, 0, &error);
 	assert_non_null(root);
 	json_array_foreach(json_object_get(root, "testGroups"), g, group)
-		json_array_foreach(json_object_get(group, "tests"), i, test)
 	{
-		t.all++;
-		fn(test, &t);
+		json_array_foreach(json_object_get(group, "tests"), i, test)
+		{
+			t.all++;
+			fn(test, &t);
+		}
 	}
 	assert_int_equal(t.all, json_integer_value(json_object_get(root, "numberOfTests")));
 	assert_int_equal(t.all, t.parts + t.unfit);

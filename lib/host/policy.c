@@ -136,7 +136,7 @@ static void put_prefix(struct rte_acl_field *field, const struct fer_prefix *p, 
 	for (unsigned i = 0; i < n_words; i++) {
 		unsigned len = left < 32 ? left : 32;
 
-		field[i].value.u32 = len == 0 ? 0 : fer_load_be32(p->addr.bytes + 4 * i);
+		field[i].value.u32 = fer_load_be32(p->addr.bytes + 4 * i);
 		field[i].mask_range.u32 = len;
 		left -= len;
 	}
@@ -478,6 +478,17 @@ static unsigned prepare(struct chunk *c, const struct fer_policy_query *query, u
 	return classes;
 }
 
+// The places of the packets of one class; returns how many they are.
+static unsigned list_class(const struct chunk *c, unsigned class, uint8_t at[CHUNK])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->class[i] == class)
+			at[n++] = (uint8_t)i;
+	return n;
+}
+
 // Looks the packets of one class up.
 static void find_class(const struct fer_policies *p, enum fer_direction direction,
 	const struct chunk *c, unsigned class, uint32_t rule[], bool needs_ports[])
@@ -485,16 +496,15 @@ static void find_class(const struct fer_policies *p, enum fer_direction directio
 	const struct rte_acl_ctx *acl = p->acl[direction][class / N_VARIANTS][class % N_VARIANTS];
 	uint8_t ignored = ignored_by(class % N_VARIANTS);
 	const uint8_t *data[CHUNK];
-	uint32_t found[CHUNK] = {0};
+	uint32_t found[CHUNK];
 	uint8_t at[CHUNK];
-	unsigned n = 0;
+	unsigned n = list_class(c, class, at);
 
-	for (unsigned i = 0; i < c->n; i++)
-		if (c->class[i] == class) {
-			data[n] = (const uint8_t *)&c->key[i];
-			at[n++] = (uint8_t)i;
-		}
-	if (acl != NULL)
+	for (unsigned i = 0; i < n; i++)
+		data[i] = (const uint8_t *)&c->key[at[i]];
+	if (acl == NULL)
+		memset(found, 0, n * sizeof(found[0]));
+	else
 		rte_acl_classify(acl, data, found, n, 1);
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t number = found[i] - 1;

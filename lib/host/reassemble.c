@@ -10,6 +10,7 @@
 #include "host/reassemble.h"
 
 #include "base/bytes.h"
+#include "host/tunnel.h"
 #include "nic/segment.h"
 #include "proto/cksum.h"
 #include "proto/ip.h"
@@ -35,10 +36,6 @@ static_assert(RTE_LIBRTE_IP_FRAG_MAX_FRAG == FER_REASSEMBLY_MAX_FRAGMENTS,
 // What a fragment's first segment notes, in its l4_len.  The low bits say which ECN field it had.
 #define NOTE_ECN(ecn) (1u << (ecn))
 #define NOTE_MIDDLE 0x10u // neither the first nor the last fragment
-
-#define ECN_MASK 0x3
-#define ECN_NOT_ECT 0
-#define ECN_CE 3
 
 #define MAX_MIDDLE (FER_REASSEMBLY_MAX_FRAGMENTS - 2)
 
@@ -154,7 +151,7 @@ static uint8_t *first_byte(const struct rte_mbuf *m)
 static void note(struct rte_mbuf *m, const struct fer_frame *f)
 {
 	const uint8_t *bytes = first_byte(m);
-	unsigned what = NOTE_ECN(fer_ip_tos(bytes + f->ip_off) & ECN_MASK);
+	unsigned what = NOTE_ECN(fer_ip_tos(bytes + f->ip_off) & 3);
 
 	if ((f->fragment & FER_FRAGMENT_LATER) != 0 && has_more(bytes, f))
 		what |= NOTE_MIDDLE;
@@ -272,11 +269,11 @@ static unsigned collect_notes(struct rte_mbuf *m)
 // ECN.
 static enum fer_verdict merge_ecn(uint8_t *ip, unsigned notes)
 {
-	if ((notes & NOTE_ECN(ECN_CE)) == 0)
+	if ((notes & NOTE_ECN(FER_CODEPOINT_CE)) == 0)
 		return FER_OK;
-	if ((notes & NOTE_ECN(ECN_NOT_ECT)) != 0)
+	if ((notes & NOTE_ECN(FER_CODEPOINT_NOT_ECT)) != 0)
 		return FER_FRAGMENT_BAD;
-	fer_ip_set_tos(ip, fer_ip_tos(ip) | ECN_CE);
+	fer_ip_set_tos(ip, fer_ip_tos(ip) | FER_CODEPOINT_CE);
 	return FER_OK;
 }
 

@@ -180,12 +180,12 @@ static struct rte_mbuf *mbuf_of(const uint8_t *bytes, uint32_t len, unsigned seg
 		assert_non_null(s);
 		memcpy(rte_pktmbuf_append(s, n), bytes + at, n);
 		s->tx_offload = UINT64_MAX; // of no meaning
+		fer_oob_clear(s);
 		if (m == NULL)
 			m = s;
 		else
 			assert_int_equal(rte_pktmbuf_chain(m, s), 0);
 	}
-	fer_oob_clear(m);
 	return m;
 }
 
@@ -425,7 +425,7 @@ static void are_nine_fragments_too_many(void **state)
 
 		cut(pieces, 9);
 		shuffle(order, 9);
-		for (; i < 9; i++) {
+		for (;; i++) {
 			n_middle += order[i] != 0 && order[i] != 8;
 			if (n_middle == 7)
 				break;
@@ -441,7 +441,7 @@ static void are_nine_fragments_too_many(void **state)
 
 // Fragments one after the other, and what becomes of the last.
 struct sequence {
-	struct piece pieces[6];
+	struct piece pieces[FER_REASSEMBLY_MAX_FRAGMENTS];
 	unsigned n;
 	enum fer_verdict last;
 };
@@ -477,6 +477,10 @@ static void do_fragments_that_do_not_add_up_end_the_datagram(void **state)
 		{{{0, 16, true, 0}, {8, 16, true, 0}, {32, 16, false, 0}}, 3, FER_FRAGMENT_BAD},
 		{{{0, 16, true, 0}, {8, 16, true, 0}, {32, 8, true, 0}, {40, 8, false, 0}}, 4,
 			FER_FRAGMENT_BAD},
+		// As many fragments as there may be, and the last one of them is bad.
+		{{{56, 8, false, 0}, {8, 8, true, 0}, {16, 8, true, 0}, {24, 8, true, 0},
+			 {32, 8, true, 0}, {40, 8, true, 0}, {40, 16, true, 0}},
+			7, FER_FRAGMENT_BAD},
 		// Two ends.
 		{{{24, 8, false, 0}, {16, 8, false, 0}}, 2, FER_FRAGMENT_BAD},
 		// More behind the end.
@@ -620,6 +624,8 @@ static void do_fragments_wait_no_longer_than_that(void **state)
 	// Too late: it begins a datagram of its own.  A clock that goes back stands still.
 	expect(r, &s, (struct piece){32, 16, false, 0}, 17, FER_FRAGMENT_HELD);
 	expect(r, &esp6, (struct piece){16, 16, false, 0}, 1050 + TIMEOUT, FER_OK);
+	run_nothing(r, 1050 + TIMEOUT);
+	assert_int_equal(n_timed_out, 2);
 	run_nothing(r, 5000);
 	assert_int_equal(n_timed_out, 3);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);

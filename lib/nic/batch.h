@@ -48,8 +48,9 @@ struct fer_pkt {
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
 	uint8_t parsed;         // what fer_frame_parse() said of frame; FER_NOT_IP: not asked
 	uint8_t n_layers;       // layers in use; send: innermost first, receive: outermost first
-	uint8_t pending;        // the last of them waits for the crypt stage
-	uint16_t type_off;      // EtherType of the frame; see struct fer_l2
+	uint8_t pending;   // receive: a layer is visible that nobody looked up, or it waits for
+			   // the crypt stage
+	uint16_t type_off; // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
@@ -112,6 +113,12 @@ static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned
 	return &b->layer[i][b->pkt[i].n_layers - 1];
 }
 
+// Does the frame show an ESP header that could be opened?
+static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
+{
+	return p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP && p->frame.fragment == 0;
+}
+
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.
 // Frames that are no IP, or no sound IP, stay alive: whoever judges sees p->parsed.
 void fer_batch_parse(struct fer_batch *b);
@@ -122,7 +129,8 @@ void fer_batch_parse_one(struct fer_batch *b, unsigned i);
 // Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end);
 
-// Makes private what later stages write: packets with a segment that is shared (cloned, indirect,
-// external, referenced twice) are copied into segments of pool, words included.  No buffer:
-// FER_NO_ROOM.
+// Makes private what later stages write: packets with a segment that is somebody else's (cloned,
+// indirect, referenced twice, or external memory that is not pinned to the segment) are copied into
+// segments of pool, words included.  The batch gives up its reference to the original.  No buffer:
+// FER_NO_ROOM, and the original stays.
 void fer_batch_own(struct fer_batch *b, struct rte_mempool *pool);

@@ -14,14 +14,6 @@ struct lookup {
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
 };
 
-// Could the next thing in the packet be a layer of ours?  A packet that was opened before says so
-// itself; a fresh one is asked.
-static bool may_have_layer(const struct fer_pkt *p)
-{
-	return fer_pkt_alive(p) && p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP &&
-	       p->frame.fragment == 0 && (p->n_layers == 0 || p->pending);
-}
-
 static bool add_to_lookup(struct lookup *l, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
@@ -118,7 +110,7 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 
 	l.n = 0;
 	for (unsigned i = 0; i < b->n; i++) {
-		bool wanted = may_have_layer(&b->pkt[i]);
+		bool wanted = fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending;
 
 		b->pkt[i].pending = 0;
 		if (!wanted || !add_to_lookup(&l, b, i))

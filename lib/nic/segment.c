@@ -27,21 +27,6 @@ static void move_header(struct rte_mbuf *to, struct rte_mbuf *from)
 	from->nb_segs = 1;
 }
 
-// Frees the first segment of a packet of at least two, bytes and all.
-static struct rte_mbuf *drop_first(struct rte_mbuf *m)
-{
-	struct rte_mbuf *next = m->next;
-	uint32_t left = m->pkt_len - m->data_len;
-	uint16_t n_segs = m->nb_segs - 1;
-
-	move_header(next, m);
-	next->pkt_len = left;
-	next->nb_segs = n_segs;
-	m->next = NULL;
-	rte_pktmbuf_free_seg(m);
-	return next;
-}
-
 // Frees the segments behind the first one that have no bytes left.
 static void drop_empty(struct rte_mbuf *m)
 {
@@ -170,23 +155,14 @@ void fer_segment_trim(struct rte_mbuf *m, uint32_t len)
 	last->next = NULL;
 }
 
-bool fer_segment_cut_front(struct rte_mbuf **m, uint32_t n)
-{
-	if (n > (*m)->pkt_len)
-		return false;
-	while (n >= (*m)->data_len && (*m)->next != NULL) {
-		n -= (*m)->data_len;
-		*m = drop_first(*m);
-	}
-	return rte_pktmbuf_adj(*m, (uint16_t)n) != NULL;
-}
-
 bool fer_segment_read(const struct rte_mbuf *m, uint32_t off, void *to, uint32_t len)
 {
+	if ((uint64_t)off + len > m->pkt_len)
+		return false;
+	if (len == 0)
+		return true;
 	const void *at = rte_pktmbuf_read(m, off, len, to);
 
-	if (at == NULL)
-		return false;
 	if (at != to)
 		memcpy(to, at, len);
 	return true;

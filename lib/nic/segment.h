@@ -32,9 +32,6 @@ __attribute__((warn_unused_result)) uint8_t *fer_segment_grow_back(
 // Cuts the packet after len bytes; empty segments are freed.
 void fer_segment_trim(struct rte_mbuf *m, uint32_t len);
 
-// Takes n bytes off the front, which must lie in the first segment or cover whole segments.
-__attribute__((warn_unused_result)) bool fer_segment_cut_front(struct rte_mbuf **m, uint32_t n);
-
 // Copies bytes out of and into a packet.
 __attribute__((warn_unused_result)) bool fer_segment_read(
 	const struct rte_mbuf *m, uint32_t off, void *to, uint32_t len);

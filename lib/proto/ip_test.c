@@ -325,6 +325,36 @@ static void the_next_header_of_an_extension_is_that_byte_alone(void **state)
 	assert_memory_equal(ip, want, sizeof(want));
 }
 
+// A stamped template is the header that would have been written at once.
+static void stamping_is_writing(void **state)
+{
+	static const uint32_t lens[] = {20, 21, 40, 41, 576, 0x7fff, 0x8000, 65534, 65535};
+	static const uint16_t ids[] = {0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff};
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * N(lens) * N(ids) * 256; i++) {
+		uint8_t version = i & 1 ? 6 : 4;
+		struct fer_addr src = {{0}, version}, dst = {{0}, version};
+		struct fer_ip_header h = {.src = &src, .dst = &dst, .ttl = 64, .protocol = 50};
+		uint8_t stamped[40], written[40];
+
+		for (unsigned k = 0; k < (version == 4 ? 4u : 16u); k++) {
+			src.bytes[k] = (uint8_t)(i * 7 + k * 31);
+			dst.bytes[k] = (uint8_t)(i * 13 + k * 17);
+		}
+		h.len = version == 4 ? 20 : 40;
+		fer_ip_write(stamped, &h);
+		h.df = i >> 1 & 1;
+		h.len = lens[i / 4 % N(lens)] + (version == 4 ? 0 : 40);
+		h.id = ids[i / 4 / N(lens) % N(ids)];
+		h.tos = (uint8_t)(i / 4 / N(lens) / N(ids));
+		h.flow_label = version == 4 ? 0 : (i * 0x12345) & 0xfffff;
+		unsigned n = fer_ip_write(written, &h);
+		fer_ip_stamp(stamped, h.len, h.id, h.tos, h.df, h.flow_label);
+		assert_memory_equal(stamped, written, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +371,7 @@ int main(void)
 		cmocka_unit_test(addresses_come_back_from_the_header),
 		cmocka_unit_test(setting_a_field_is_writing_it),
 		cmocka_unit_test(a_wrong_checksum_stays_wrong),
+		cmocka_unit_test(stamping_is_writing),
 		cmocka_unit_test(the_next_header_of_an_extension_is_that_byte_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

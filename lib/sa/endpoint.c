@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 
@@ -72,7 +73,10 @@ void fer_endpoints_destroy(struct fer_endpoints *e)
 
 static _Atomic(struct endpoint *) *head_of(const struct fer_endpoints *e, const struct fer_addr *a)
 {
-	return &e->heads[rte_jhash(a->bytes, sizeof(a->bytes), e->seed ^ a->version) & e->mask];
+	uint32_t words[sizeof(a->bytes) / 4];
+
+	memcpy(words, a->bytes, sizeof(words));
+	return &e->heads[rte_jhash_32b(words, 4, e->seed ^ a->version) & e->mask];
 }
 
 static struct endpoint *find(const struct fer_endpoints *e, const struct fer_addr *a)

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is inside this ESP packet, and does it follow the RFCs to the byte?
+
+ESP written again from RFC 4303, 4106, 3602, 2404, 4868 and 2410 on the primitives of
+python3-cryptography: it shares no code with the program that it judges.  Algorithms carry the
+names of the SA documents.  Sequence numbers are always the full 64 bits: inferring the high half
+is the caller's affair.
+"""
+
+import hashlib
+import hmac
+import os
+import struct
+from dataclasses import dataclass
+
+import ip
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+
+class Refused(Exception):
+    """The packet must not be delivered; `verdict` is the project's name for the reason."""
+
+    def __init__(self, verdict, text):
+        super().__init__(f"{verdict}: {text}")
+        self.verdict = verdict
+
+
+@dataclass(frozen=True)
+class Sa:
+    """One ESP security association; keys as in the documents (AEAD: key followed by salt)."""
+
+    mode: str
+    src: str
+    dst: str
+    spi: int
+    encryption: str
+    encryption_key: bytes = b""
+    integrity: str = "none"
+    integrity_key: bytes = b""
+    icv_bytes: int = 16  # of AEAD; an HMAC has one length only
+    esn: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    packet: bytes  # what goes on, before the ECN rule
+    header: ip.Header  # of the protected packet
+    esp_at: int
+    iv: bytes
+    next_header: int
+    pad_length: int
+    tfc_bytes: int
+    minimal_pad_length: int
+
+
+# --- Algorithms -----------------------------------------------------------------------------
+# Each has iv_bytes, icv_bytes, block (what the plaintext is padded to a multiple of, before the
+# rule of at least 4) and seal/open over everything behind the sequence number.
+
+
+class Gcm:
+    """RFC 4106: nonce = salt, IV; additional data = SPI and the whole sequence number."""
+
+    iv_bytes, block = 8, 1
+
+    def __init__(self, sa):
+        self._key, self._salt = sa.encryption_key[:-4], sa.encryption_key[-4:]
+        self.icv_bytes = sa.icv_bytes
+        self._additional = additional_data_esn if sa.esn else additional_data
+
+    def _cipher(self, iv, tag=None):
+        mode = modes.GCM(self._salt + iv, tag, min_tag_length=8)
+        return Cipher(algorithms.AES(self._key), mode)
+
+    def seal(self, spi, seq, iv, plaintext):
+        context = self._cipher(iv).encryptor()
+        context.authenticate_additional_data(self._additional(spi, seq))
+        ciphertext = context.update(plaintext) + context.finalize()
+        return iv + ciphertext + context.tag[: self.icv_bytes]
+
+    def open(self, spi, seq, body):
+        iv, ciphertext, icv = _split(body, self.iv_bytes, self.icv_bytes)
+        context = self._cipher(iv, icv).decryptor()
+        context.authenticate_additional_data(self._additional(spi, seq))
+        try:
+            return iv, context.update(ciphertext) + context.finalize()
+        except InvalidTag:
+            raise Refused("bad_icv", "GCM tag is wrong") from None
+
+
+class CipherThenHmac:
+    """RFC 4303: encrypt, then HMAC over SPI .. next header, with ESN the high half appended."""
+
+    def __init__(self, sa):
+        self._cipher = CIPHERS[_family(sa.encryption)](sa.encryption_key)
+        self.iv_bytes, self.block = self._cipher.iv_bytes, self._cipher.block
+        self._hash, self.icv_bytes = HMACS[sa.integrity]
+        self._key, self._esn = sa.integrity_key, sa.esn
+
+    def _icv(self, spi, seq, covered):
+        message = struct.pack("!II", spi, seq & 0xFFFFFFFF) + covered
+        if self._esn:
+            message += struct.pack("!I", seq >> 32)
+        return hmac.new(self._key, message, self._hash).digest()[: self.icv_bytes]
+
+    def seal(self, spi, seq, iv, plaintext):
+        covered = iv + self._cipher.encrypt(iv, plaintext)
+        return covered + self._icv(spi, seq, covered)
+
+    def open(self, spi, seq, body):
+        iv, ciphertext, icv = _split(body, self.iv_bytes, self.icv_bytes)
+        if not hmac.compare_digest(icv, self._icv(spi, seq, iv + ciphertext)):
+            raise Refused("bad_icv", "HMAC is wrong")
+        return iv, self._cipher.decrypt(iv, ciphertext)
+
+
+class AesCbc:
+    """RFC 3602."""
+
+    iv_bytes, block = 16, 16
+
+    def __init__(self, key):
+        self._key = key
+
+    def encrypt(self, iv, plaintext):
+        context = Cipher(algorithms.AES(self._key), modes.CBC(iv)).encryptor()
+        return context.update(plaintext) + context.finalize()
+
+    def decrypt(self, iv, ciphertext):
+        context = Cipher(algorithms.AES(self._key), modes.CBC(iv)).decryptor()
+        return context.update(ciphertext) + context.finalize()
+
+
+class Null:
+    """RFC 2410."""
+
+    iv_bytes, block = 0, 1
+
+    def __init__(self, key):
+        if key:
+            raise ValueError("NULL encryption has no key")
+
+    @staticmethod
+    def encrypt(_iv, plaintext):
+        return plaintext
+
+    decrypt = encrypt
+
+
+AEADS = {"aes-gcm": Gcm}
+CIPHERS = {"aes-cbc": AesCbc, "null": Null}
+HMACS = {
+    "hmac-sha1-96": (hashlib.sha1, 12),
+    "hmac-sha2-256-128": (hashlib.sha256, 16),
+    "hmac-sha2-512-256": (hashlib.sha512, 32),
+}
+
+
+def _family(name):
+    """aes-gcm-256 -> aes-gcm: the key's length says the rest."""
+    return name.rpartition("-")[0] or name
+
+
+def algorithm(sa):
+    return AEADS.get(_family(sa.encryption), CipherThenHmac)(sa)
+
+
+def additional_data(spi, seq):
+    return struct.pack("!II", spi, seq & 0xFFFFFFFF)
+
+
+def additional_data_esn(spi, seq):
+    return struct.pack("!IQ", spi, seq)
+
+
+def _split(body, iv_bytes, icv_bytes):
+    return body[:iv_bytes], body[iv_bytes:-icv_bytes], body[-icv_bytes:]
+
+
+def _pad_length(sa, payload_length):
+    """The least padding that ends the trailer where RFC 4303 section 2.4 wants it."""
+    alignment = max(4, algorithm(sa).block)
+    return -(payload_length + 2) % alignment
+
+
+# --- Opening --------------------------------------------------------------------------------
+
+
+def sequence_low(packet):
+    """(SPI, low half of the sequence number) of an ESP packet in the clear IP header's payload."""
+    header = ip.parse(packet)
+    if header.protocol != ip.ESP or header.is_fragment:
+        raise Refused("bad_protocol", f"protocol {header.protocol} instead of ESP")
+    if len(packet) - header.payload_at < 8:
+        raise Refused("bad_syntax", "no room for SPI and sequence number")
+    return struct.unpack_from("!II", packet, header.payload_at)
+
+
+def open_esp(packet, sa, seq):
+    """Opens one whole ESP packet that carries the number seq; raises Refused or ip.IpError."""
+    header = ip.parse(packet)
+    spi, low = sequence_low(packet)
+    if (header.dst, spi) != (sa.dst, sa.spi):
+        raise Refused("no_sa", f"destination {header.dst}, SPI {spi:#x}")
+    if low != seq & 0xFFFFFFFF:
+        raise Refused("bad_sequence", f"number {low} on the wire, expected the low half of {seq}")
+
+    crypto = algorithm(sa)
+    body = packet[header.payload_at + 8 :]
+    covered = len(body) - crypto.iv_bytes - crypto.icv_bytes
+    if covered < 2 or covered % max(4, crypto.block):
+        raise Refused("bad_syntax", f"{len(body)} bytes behind the sequence number")
+    iv, plaintext = crypto.open(sa.spi, seq, body)
+
+    pad_length, next_header = plaintext[-2], plaintext[-1]
+    if pad_length > len(plaintext) - 2:
+        raise Refused("bad_padding", f"pad length {pad_length} of {len(plaintext)} bytes")
+    payload, padding = plaintext[: -2 - pad_length], plaintext[-2 - pad_length : -2]
+    if padding != bytes(range(1, pad_length + 1)):
+        raise Refused("bad_padding", f"padding is {padding.hex()}")
+    if next_header == ip.NO_NEXT:
+        raise Refused("dummy", "next header 59")
+
+    tfc_bytes = 0
+    if sa.mode == "tunnel":
+        inner = _tunnel_inner(payload, next_header)
+        tfc_bytes = len(payload) - len(inner)
+    else:
+        front = packet[: header.payload_at]
+        inner = ip.with_payload(front, header.protocol_at, next_header, payload)
+    return Opened(
+        packet=inner,
+        header=header,
+        esp_at=header.payload_at,
+        iv=iv,
+        next_header=next_header,
+        pad_length=pad_length,
+        tfc_bytes=tfc_bytes,
+        minimal_pad_length=_pad_length(sa, len(payload)),
+    )
+
+
+def _tunnel_inner(payload, next_header):
+    """The inner packet without the traffic-flow padding behind it (RFC 4303 section 2.7)."""
+    versions = {ip.IPV4_INSIDE: 4, ip.IPV6_INSIDE: 6}
+    if not payload or payload[0] >> 4 != versions.get(next_header):
+        found = payload[:1].hex() or "nothing"
+        raise Refused("bad_inner", f"next header {next_header} over {found}")
+    try:
+        length = ip.total_length(payload)
+    except ip.IpError as error:
+        raise Refused("bad_inner", str(error)) from None
+    if length > len(payload):
+        raise Refused("bad_inner", f"inner length {length}, payload {len(payload)}")
+    return payload[:length]
+
+
+# --- Sealing --------------------------------------------------------------------------------
+
+
+def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, split=None):
+    """The packet protected by sa under the number seq, outer header by the documents' defaults.
+
+    more_padding is in units of the alignment; ecn overrides the outer ECN field of a tunnel; split,
+    as of ip.transport_split(), puts the ESP header of transport mode elsewhere.
+    """
+    if sa.mode == "tunnel":
+        next_header = ip.IPV4_INSIDE if packet[0] >> 4 == 4 else ip.IPV6_INSIDE
+        front, protocol_at = _outer_header(packet, sa, ecn)
+        payload = packet + tfc
+    else:
+        protocol_at, esp_at = split or ip.transport_split(packet)
+        next_header, front, payload = packet[protocol_at], packet[:esp_at], packet[esp_at:]
+
+    crypto = algorithm(sa)
+    pad_length = _pad_length(sa, len(payload)) + more_padding * max(4, crypto.block)
+    plaintext = payload + bytes(range(1, pad_length + 1)) + bytes([pad_length, next_header])
+    iv = os.urandom(crypto.iv_bytes) if iv is None else iv
+    body = crypto.seal(sa.spi, seq, iv, plaintext)
+    esp = struct.pack("!II", sa.spi, seq & 0xFFFFFFFF) + body
+    return ip.with_payload(front, protocol_at, ip.ESP, esp)
+
+
+def _outer_header(packet, sa, ecn):
+    inner = ip.parse(packet)
+    ecn = inner.ecn if ecn is None else ecn
+    src, dst = (ip.ipaddress.ip_address(a).packed for a in (sa.src, sa.dst))
+    if len(src) == 4:
+        df = inner.df or inner.version == 6
+        service, flags = inner.dscp << 2 | ecn, df << 14
+        return struct.pack("!BBHHHBBH", 0x45, service, 0, 0, flags, 64, 0, 0) + src + dst, 9
+    first_word = 6 << 28 | inner.dscp << 22 | ecn << 20 | inner.flow_label
+    return struct.pack("!IHBB", first_word, 0, 0, 64) + src + dst, 6
+
+
+# --- Judging a sender -----------------------------------------------------------------------
+
+
+def sender_faults(plain, sealed, opened, sa):
+    """What a sender did that the documents' defaults and the RFCs do not want, one line each."""
+    faults = []
+
+    def expect(what, got, wanted):
+        if got != wanted:
+            faults.append(f"{what} is {got}, expected {wanted}")
+
+    outer = opened.header
+    expect("pad length", opened.pad_length, opened.minimal_pad_length)
+    expect("length of TFC padding", opened.tfc_bytes, 0)
+    if sa.mode == "transport":
+        protocol_at, split = ip.transport_split(plain)
+        front = ip.with_payload(plain[:split], protocol_at, ip.ESP, sealed[split:])[:split]
+        expect("offset of ESP", opened.esp_at, split)
+        expect("headers in front of ESP", sealed[: opened.esp_at].hex(), front.hex())
+        return faults
+    inner = ip.parse(plain)
+    expect("outer source", outer.src, sa.src)
+    expect("outer destination", outer.dst, sa.dst)
+    expect("length of the outer header", opened.esp_at, 20 if outer.version == 4 else 40)
+    expect("outer DSCP", outer.dscp, inner.dscp)
+    expect("outer ECN", outer.ecn, inner.ecn)
+    expect("outer TTL", outer.ttl, 64)
+    if outer.version == 4:
+        expect("outer DF", outer.df, inner.df or inner.version == 6)
+        expect("reserved flag", bool(sealed[6] & 0x80), False)
+    else:
+        expect("outer flow label", outer.flow_label, inner.flow_label)
+    return faults
