@@ -122,7 +122,7 @@ static struct json_object *sa_sums(const struct fer_report_names *names, uint64_
 	add_text(o, "name", names->by_index[sa->index]);
 	add_u64(o, "packets", out ? sa->out.packets : sa->in.packets);
 	add_u64(o, "bytes", out ? sa->out.bytes : sa->in.bytes);
-	add_u64(o, "sequence", out ? sa->out.seq.last : sa->in.replay.top);
+	add_u64(o, "sequence", out ? fer_seq_last(&sa->out.seq) : sa->in.replay.top);
 	return o;
 }
 
