@@ -57,6 +57,8 @@ static void add_receive_words(struct json_object *o, struct rte_mbuf *m)
 // A number that the window refused was never completed: with ESN only its low half is known.
 static bool number_is_known(const struct fer_layer *layer, const struct fer_sa *sa)
 {
+	if (layer->verdict == FER_BAD_SYNTAX && layer->seq == 0)
+		return false; // the packet ends before it
 	return layer->verdict != FER_REPLAY || layer->verified || !sa->suite.esn;
 }
 
