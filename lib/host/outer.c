@@ -193,7 +193,7 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
 	uint8_t *inner = frame + layer->pay_off - done->shift;
 
 	// A layer inside it was found, so what is not the innermost has a sound header.
-	if (innermost && (p->parsed != FER_OK || p->frame.version != version))
+	if (innermost && p->frame.version != version)
 		return FER_BAD_INNER;
 	if (inner[0] >> 4 != version)
 		return FER_BAD_INNER;
