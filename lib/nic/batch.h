@@ -78,6 +78,7 @@ enum fer_stage {
 struct fer_stage_clock {
 	uint64_t since;
 	uint64_t ticks[FER_N_STAGES];
+	uint64_t marks[FER_N_STAGES]; // how often it was marked, which costs time as well
 };
 
 struct fer_batch {
@@ -96,6 +97,7 @@ static inline void fer_batch_mark(struct fer_batch *b, enum fer_stage stage)
 		return;
 	uint64_t now = rte_rdtsc_precise();
 	b->clock->ticks[stage] += now - b->clock->since;
+	b->clock->marks[stage]++;
 	b->clock->since = now;
 }
 

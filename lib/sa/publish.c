@@ -2,7 +2,6 @@
 #include "sa/control.h"
 
 #include <rte_hash.h>
-#include <rte_rcu_qsbr.h>
 
 #include <string.h>
 #include <time.h>
@@ -142,7 +141,6 @@ void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
 	else
 		unpublish_out(t, sa);
 	c->positions[sa->index] = position;
-	if (c->qsbr != NULL)
-		c->tokens[sa->index] = rte_rcu_qsbr_start(c->qsbr);
 	fer_index_push(c, &c->removed, sa->index);
+	fer_sa_begin_grace(c);
 }
