@@ -43,8 +43,8 @@ static struct known add(struct test_sa sa)
 	struct known k = {.sa = sa, .oracle = test_sa_oracle(&sa)};
 
 	sa.sequence = 0;
-	k.out = fer_sa_get(tx.sas, test_sa_add(tx.sas, &sa, FER_OUT));
-	k.in = fer_sa_get(rx.sas, test_sa_add(rx.sas, &sa, FER_IN));
+	k.out = fer_sa_at(tx.sas, (uint32_t)test_sa_add(tx.sas, &sa, FER_OUT));
+	k.in = fer_sa_at(rx.sas, (uint32_t)test_sa_add(rx.sas, &sa, FER_IN));
 	return k;
 }
 

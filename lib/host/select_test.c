@@ -66,14 +66,15 @@ static void use_rules(void)
 
 static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
 {
-	static uint32_t spi = 0x1000;
-	const struct test_sa sa = {.spi = spi++,
+	static uint32_t last_spi = 0x1000;
+	const struct test_sa sa = {.spi = last_spi + 1,
 		.version = 4,
 		.mode = FER_TUNNEL,
 		.grouped = group != FER_NO_GROUP,
 		.group = group,
 		.dst = dst};
 
+	last_spi = sa.spi;
 	return test_sa_add(end.sas, &sa, direction);
 }
 
