@@ -21,6 +21,12 @@ static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
 	return (struct tail){pad + FER_ESP_TRAILER_BYTES + sa->suite.icv_bytes, (uint8_t)pad};
 }
 
+uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
+				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
+}
+
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -

@@ -21,6 +21,9 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer);
 
+// Where the ESP header will be when sa is put on, counted from the outermost IP header.
+uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa);
+
 // How many bytes the offsets of what was framed before move when sa is put around it.
 static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
