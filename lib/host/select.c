@@ -63,6 +63,7 @@ static enum fer_verdict take_handles(
 		p->handle[g] = fer_group_active(host->sas, r->group[g]);
 		if (p->handle[g] == 0)
 			return FER_NO_ACTIVE_SA;
+		fer_sa_prefetch_out(host->sas, p->handle[g]);
 	}
 	return FER_OK;
 }
