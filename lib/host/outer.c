@@ -220,11 +220,11 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt
 		return FER_ECN_CE;
 	if (ecn != (tos & 3))
 		fer_ip_set_tos(inner, (uint8_t)((tos & 0xfc) | ecn));
-	if (p->l2_len > 0)
-		fer_store_be16(frame + p->type_off, fer_ether_type(version));
 
 	uint32_t gap = (uint32_t)(inner - frame) - p->l2_len;
 	close_gap(m, p->l2_len, gap);
+	if (p->l2_len > 0)
+		fer_store_be16(frame + gap + p->type_off, fer_ether_type(version));
 	done->shift += gap;
 	done->ip_shift = done->shift;
 	return FER_OK;

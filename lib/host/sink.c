@@ -6,12 +6,14 @@ unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte
 	unsigned n_out = 0;
 
 	for (unsigned i = 0; i < b->n; i++) {
-		outcomes->packets[b->pkt[i].verdict]++;
-		if (fer_pkt_alive(&b->pkt[i]))
+		if (likely(fer_pkt_alive(&b->pkt[i]))) {
 			out[n_out++] = b->m[i];
-		else
-			rte_pktmbuf_free(b->m[i]);
+			continue;
+		}
+		outcomes->packets[b->pkt[i].verdict]++;
+		rte_pktmbuf_free(b->m[i]);
 	}
+	outcomes->packets[FER_OK] += n_out;
 	b->n = 0;
 	return n_out;
 }
