@@ -39,6 +39,7 @@
 	V(BAD_HANDLE, FAIL, "out-of-band words name no live outbound association")                 \
 	V(BAD_OFFSET, FAIL, "out-of-band offset is not that of the association's header")          \
 	V(NOT_IP, DROP, "not an IP packet, and no rule lets it pass")                              \
+	V(CLASS_DROP, DROP, "the rule for its class of frames drops it")                           \
 	V(BAD_IP, DROP, "malformed IP header")                                                     \
 	V(TRUNCATED, DROP, "captured shorter than it was")                                         \
 	V(FRAGMENT_HELD, HELD, "fragment that waits for the others")                               \

@@ -7,6 +7,7 @@
 //
 // One struct fer_host per worker; SA table and policies are shared.
 
+#include "host/classes.h"
 #include "host/policy.h"
 #include "nic/batch.h"
 
@@ -19,6 +20,7 @@ struct fer_sa_table;
 struct fer_host_rules {
 	const struct fer_policies *policies; // NULL: no policies at all, see only_sa
 	uint64_t only_sa; // without policies: the outbound SA that protects all it can carry, or 0
+	struct fer_class_rules classes;
 };
 
 struct fer_host {

@@ -3,6 +3,7 @@
 
 // Where packets end: the only file that frees packets and counts outcomes.
 
+#include "host/classes.h"
 #include "nic/batch.h"
 
 #include <stdint.h>
@@ -10,6 +11,7 @@
 // Outcomes of one worker at one port: one writer; others may read at any time.
 struct fer_outcomes {
 	uint64_t packets[FER_N_VERDICTS];
+	uint64_t classes[FER_N_CLASSES]; // of FER_OK: let by for their class; FER_CLASS_NONE is 0
 };
 
 // Counts every packet of the batch under its verdict, frees those that did not end in FER_OK, and

@@ -70,6 +70,7 @@ void fer_batch_parse(struct fer_batch *b)
 		p->verdict = FER_OK;
 		p->n_layers = 0;
 		p->pending = 0;
+		p->class = 0;
 		p->handle[0] = p->handle[1] = 0;
 		fer_batch_parse_one(b, i);
 	}

@@ -51,6 +51,7 @@ struct fer_pkt {
 	uint8_t pending;        // the last of them waits for the crypt stage
 	uint16_t type_off;      // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
+	uint8_t class;      // not 0: a rule of the host half lets it by, whatever policies say
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
 };
