@@ -988,7 +988,7 @@ static char folder[32];
 
 static int enter_folder(void **state)
 {
-	strcpy(folder, "/tmp/capture_test.XXXXXX");
+	snprintf(folder, sizeof(folder), "%s", "/tmp/capture_test.XXXXXX");
 	*state = calloc(1, sizeof(struct image));
 	return *state == NULL || mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
 }

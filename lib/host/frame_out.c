@@ -75,10 +75,11 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 	if (n == 0)
 		return;
 	uint32_t n_numbers = fer_seq_take(&sa->out.seq, n, &seq);
-	for (uint32_t j = 0; j < n_numbers; j++)
-		frame_one(host, b, at[j], k, sa, seq + j);
-	for (uint32_t j = n_numbers; j < n; j++)
-		b->pkt[at[j]].verdict = FER_SEQ_EXHAUSTED;
+	for (uint32_t j = 0; j < n; j++)
+		if (j < n_numbers)
+			frame_one(host, b, at[j], k, sa, seq + j);
+		else
+			b->pkt[at[j]].verdict = FER_SEQ_EXHAUSTED;
 }
 
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)

@@ -41,12 +41,14 @@ void fer_batch_parse_one(struct fer_batch *b, unsigned i)
 	const uint8_t *bytes = headers(m, room, &avail);
 
 	p->parsed = FER_NOT_IP;
+	p->pending = 0;
 	p->frame.version = 0;
 	if (!fer_l2_parse((enum fer_link)b->link, bytes, avail, &l2))
 		return;
 	p->type_off = l2.type_off;
 	p->l2_len = l2.len;
 	p->parsed = (uint8_t)parse_ip(bytes, avail, m->pkt_len, l2.len, l2.type, &p->frame);
+	p->pending = fer_pkt_shows_layer(p);
 }
 
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
@@ -69,7 +71,6 @@ void fer_batch_parse(struct fer_batch *b)
 		struct fer_pkt *p = &b->pkt[i];
 		p->verdict = FER_OK;
 		p->n_layers = 0;
-		p->pending = 0;
 		p->class = 0;
 		p->handle[0] = p->handle[1] = 0;
 		fer_batch_parse_one(b, i);

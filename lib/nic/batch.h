@@ -48,8 +48,9 @@ struct fer_pkt {
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
 	uint8_t parsed;         // what fer_frame_parse() said of frame; FER_NOT_IP: not asked
 	uint8_t n_layers;       // layers in use; send: innermost first, receive: outermost first
-	uint8_t pending;        // the last of them waits for the crypt stage
-	uint16_t type_off;      // EtherType of the frame; see struct fer_l2
+	uint8_t pending;   // receive: a layer is visible that nobody looked up, or it waits for
+			   // the crypt stage
+	uint16_t type_off; // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
 	uint8_t class;      // not 0: a rule of the host half lets it by, whatever policies say
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
@@ -78,6 +79,7 @@ enum fer_stage {
 struct fer_stage_clock {
 	uint64_t since;
 	uint64_t ticks[FER_N_STAGES];
+	uint64_t marks[FER_N_STAGES]; // how often it was marked, which costs time as well
 };
 
 struct fer_batch {
@@ -96,6 +98,7 @@ static inline void fer_batch_mark(struct fer_batch *b, enum fer_stage stage)
 		return;
 	uint64_t now = rte_rdtsc_precise();
 	b->clock->ticks[stage] += now - b->clock->since;
+	b->clock->marks[stage]++;
 	b->clock->since = now;
 }
 
@@ -109,6 +112,12 @@ static inline bool fer_pkt_alive(const struct fer_pkt *p)
 static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)
 {
 	return &b->layer[i][b->pkt[i].n_layers - 1];
+}
+
+// Does the frame show an ESP header that could be opened?
+static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
+{
+	return p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP && p->frame.fragment == 0;
 }
 
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.

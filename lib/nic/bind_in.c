@@ -14,24 +14,17 @@ struct lookup {
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
 };
 
-// Could the next thing in the packet be a layer of ours?  A packet that was opened before says so
-// itself; a fresh one is asked.
-static bool may_have_layer(const struct fer_pkt *p)
-{
-	return fer_pkt_alive(p) && p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP &&
-	       p->frame.fragment == 0 && (p->n_layers == 0 || p->pending);
-}
-
 static bool add_to_lookup(struct lookup *l, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint8_t ip_room[FER_IPV6_HEADER_BYTES], esp_room[FER_ESP_HEADER_BYTES];
 	struct fer_sa_id *id = &l->id[l->n];
+	uint32_t n = RTE_MIN(f->end - f->up_off, (uint32_t)FER_ESP_HEADER_BYTES);
 	bool v4 = f->version == 4;
 
-	if (f->end - f->up_off < FER_ESP_HEADER_BYTES)
+	if (n < sizeof(id->spi))
 		return false;
-	const uint8_t *esp = rte_pktmbuf_read(b->m[i], f->up_off, FER_ESP_HEADER_BYTES, esp_room);
+	const uint8_t *esp = rte_pktmbuf_read(b->m[i], f->up_off, n, esp_room);
 	const uint8_t *ip = rte_pktmbuf_read(
 		b->m[i], f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
 	if (esp == NULL || ip == NULL)
@@ -43,7 +36,7 @@ static bool add_to_lookup(struct lookup *l, const struct fer_batch *b, unsigned 
 		memcpy(id->dst, ip + 16, 4);
 	else
 		memcpy(id->dst, ip + 24, 16);
-	l->seq_lo[l->n] = fer_load_be32(esp + 4);
+	l->seq_lo[l->n] = n == FER_ESP_HEADER_BYTES ? fer_load_be32(esp + 4) : 0;
 	l->at[l->n] = (uint16_t)i;
 	l->ids[l->n] = id;
 	l->n++;
@@ -71,6 +64,15 @@ static void add_layer(
 	p->pending = v == FER_OK;
 }
 
+// Asks the window for the whole number of a packet, if there is room for one in it.
+static enum fer_verdict number_of(
+	const struct fer_frame *f, const struct fer_sa *sa, uint32_t lo, uint64_t *seq)
+{
+	if (f->end - f->up_off < FER_ESP_HEADER_BYTES)
+		return FER_BAD_SYNTAX;
+	return fer_replay_check(&sa->in.replay, lo, seq);
+}
+
 // Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
 // its lock once for all; the crypto that follows runs without it.
 static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned first,
@@ -86,7 +88,7 @@ static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned
 			b->pkt[i].verdict = FER_TOO_DEEP;
 			continue;
 		}
-		enum fer_verdict v = fer_replay_check(&sa->in.replay, l->seq_lo[j], &seq);
+		enum fer_verdict v = number_of(&b->pkt[i].frame, sa, l->seq_lo[j], &seq);
 		add_layer(b, i, sa, v, seq);
 		n_bound += v == FER_OK;
 	}
@@ -118,7 +120,7 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 
 	l.n = 0;
 	for (unsigned i = 0; i < b->n; i++) {
-		bool wanted = may_have_layer(&b->pkt[i]);
+		bool wanted = fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending;
 
 		b->pkt[i].pending = 0;
 		if (!wanted || !add_to_lookup(&l, b, i))

@@ -163,8 +163,7 @@ static void show_inside(
 		p->frame.protocol = layer->next_header;
 		p->frame.end = end;
 	}
-	p->pending =
-		p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP && p->frame.fragment == 0;
+	p->pending = fer_pkt_shows_layer(p);
 }
 
 static void finish_open(

@@ -5,9 +5,11 @@
 #include "nic/status.h"
 #include "sa/table.h"
 
+#define BOTH_PORTIONS (1u << FER_TRANSPORT | 1u << FER_TUNNEL)
+
 // What the receipts of one packet add up to.
 struct summary {
-	unsigned n_checked; // layers whose cryptography was tried
+	unsigned portions; // modes of the layers whose cryptography was tried, a bit each
 	enum fer_crypto_status status;
 	const struct fer_layer *opened; // innermost one that was; NULL
 };
@@ -22,7 +24,7 @@ static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, 
 
 		if (layer->verdict == FER_REPLAY)
 			break; // refused before it cost crypto: nothing was done
-		s.n_checked++;
+		s.portions |= 1u << sa->mode;
 		s.status = fer_status_of(
 			(enum fer_verdict)layer->verdict, sa->protocol, (enum fer_mode)sa->mode);
 		if (layer->verdict == FER_OK)
@@ -36,10 +38,10 @@ static void tag_one(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	struct fer_oob *o = fer_oob_of(b->m[i]);
 	struct summary s = summarize(nic, b, i);
 
-	if (s.n_checked == 0)
+	if (s.portions == 0)
 		return;
 	o->ipsec = FER_OOB_CRYPTO_DONE | (uint32_t)s.status << FER_OOB_CRYPTO_STATUS_SHIFT;
-	if (s.n_checked > 1)
+	if (s.portions == BOTH_PORTIONS)
 		o->ipsec |= FER_OOB_NEXT_CRYPTO_DONE;
 	if (s.opened != NULL)
 		o->header = fer_oob_header_receive(s.opened->next_header, s.opened->pad_len);

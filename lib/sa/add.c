@@ -117,7 +117,7 @@ static int make_in(struct fer_sa_control *c, struct fer_sa *sa, const struct fer
 		return error;
 	if (!fer_addr_is_zero(&p->dst) && fer_endpoints_get(c->endpoints, &p->dst) != 0) {
 		fer_sa_close_window(sa);
-		return refuse(-ENOSPC, "too many destinations are being removed", why);
+		return refuse(-ENOSPC, "no room for the destination among the end points", why);
 	}
 	rte_spinlock_init(&sa->in.lock);
 	memcpy(sa->in.src, p->src.bytes, sizeof(sa->in.src));

@@ -33,10 +33,13 @@ struct fer_sa_control {
 
 	uint32_t *next;        // of the lists, by index
 	uint32_t *generations; // the last one given, by index
-	int32_t *positions;    // removed: in the hash, negative for none; by index
-	uint64_t *tokens;      // removed: of the grace period; by index
+	int32_t *positions;    // removed and waiting: in the hash, negative for none; by index
+
+	// The stations of a block that is no SA.
+	struct fer_index_list removed; // until those waiting are through
+	struct fer_index_list waiting; // for one grace period, all of them
 	struct fer_index_list unused;
-	struct fer_index_list removed;
+	uint64_t token; // of that grace period
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
 };
@@ -63,6 +66,9 @@ __attribute__((warn_unused_result)) int fer_sa_publish(struct fer_sa_table *t, s
 
 // Takes an SA out of every look-up and lets it wait for the workers that have it in hand.
 void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa);
+
+// Starts the grace period of the blocks removed, unless others are in theirs.
+void fer_sa_begin_grace(struct fer_sa_control *c);
 
 // Frees a wide window.
 void fer_sa_close_window(struct fer_sa *sa);

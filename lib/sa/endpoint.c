@@ -13,12 +13,15 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
+// Addresses of our own are few; where they are many, the chains get longer.
+#define MAX_HEADS (UINT32_C(1) << 14)
+
 struct endpoint {
 	struct fer_addr addr;
 	uint32_t n_sas;
 	_Atomic(struct endpoint *) next; // in its chain
 	uint64_t time;                   // lingers: since when, ns; leaves: the grace period
-	TAILQ_ENTRY(endpoint) link;      // in lingering, leaving or unused
+	TAILQ_ENTRY(endpoint) link;      // in lingering or leaving
 };
 
 TAILQ_HEAD(endpoint_list, endpoint);
@@ -27,47 +30,64 @@ struct fer_endpoints {
 	_Atomic(struct endpoint *) *heads;
 	uint32_t mask;
 	uint32_t seed;
-	struct endpoint *pool;
-	uint32_t pool_size;
-	uint32_t n_touched; // entries of the pool used so far
+	uint32_t n_entries; // in the chains and leaving
+	uint32_t max_entries;
 	uint32_t n_lingering;
 	uint32_t max_lingering;
 	struct endpoint_list lingering; // in a chain, without SA, oldest first
 	struct endpoint_list leaving;   // out of the chains, but a reader may stand on them
-	struct endpoint_list unused;
 	struct rte_rcu_qsbr *qsbr;
 };
 
 struct fer_endpoints *fer_endpoints_create(uint32_t capacity, struct rte_rcu_qsbr *qsbr)
 {
 	struct fer_endpoints *e = calloc(1, sizeof(*e));
-	uint32_t n_heads = rte_align32pow2(capacity);
+	uint32_t n_heads = RTE_MIN(rte_align32pow2(capacity), MAX_HEADS);
 
 	if (e == NULL)
 		return NULL;
 	e->mask = n_heads - 1;
 	e->max_lingering = capacity;
-	e->pool_size = 2 * capacity + 64;
+	e->max_entries = 2 * capacity + 64;
 	e->qsbr = qsbr;
 	TAILQ_INIT(&e->lingering);
 	TAILQ_INIT(&e->leaving);
-	TAILQ_INIT(&e->unused);
 	e->heads = calloc(n_heads, sizeof(e->heads[0]));
-	e->pool = calloc(e->pool_size, sizeof(e->pool[0]));
-	if (e->heads == NULL || e->pool == NULL ||
-		getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed)) {
+	if (e->heads == NULL || getrandom(&e->seed, sizeof(e->seed), 0) != sizeof(e->seed)) {
 		fer_endpoints_destroy(e);
 		return NULL;
 	}
 	return e;
 }
 
+static void free_chain(struct endpoint *p)
+{
+	while (p != NULL) {
+		struct endpoint *next = atomic_load_explicit(&p->next, memory_order_relaxed);
+
+		free(p);
+		p = next;
+	}
+}
+
+static void free_first_leaving(struct fer_endpoints *e)
+{
+	struct endpoint *p = TAILQ_FIRST(&e->leaving);
+
+	TAILQ_REMOVE(&e->leaving, p, link);
+	free(p);
+	e->n_entries--;
+}
+
 void fer_endpoints_destroy(struct fer_endpoints *e)
 {
 	if (e == NULL)
 		return;
+	while (!TAILQ_EMPTY(&e->leaving))
+		free_first_leaving(e);
+	for (uint32_t i = 0; i <= e->mask && e->heads != NULL; i++)
+		free_chain(atomic_load_explicit(&e->heads[i], memory_order_relaxed));
 	free(e->heads);
-	free(e->pool);
 	free(e);
 }
 
@@ -93,7 +113,7 @@ bool fer_endpoints_has(const struct fer_endpoints *e, const struct fer_addr *a)
 	return find(e, a) != NULL;
 }
 
-// Makes the entries that no reader can stand on any more usable again.
+// Frees the entries that no reader can stand on any more.
 static void collect(struct fer_endpoints *e)
 {
 	struct endpoint *p;
@@ -101,19 +121,19 @@ static void collect(struct fer_endpoints *e)
 	while ((p = TAILQ_FIRST(&e->leaving)) != NULL) {
 		if (e->qsbr != NULL && rte_rcu_qsbr_check(e->qsbr, p->time, false) != 1)
 			return;
-		TAILQ_REMOVE(&e->leaving, p, link);
-		TAILQ_INSERT_TAIL(&e->unused, p, link);
+		free_first_leaving(e);
 	}
 }
 
-static struct endpoint *take_unused(struct fer_endpoints *e)
+static struct endpoint *create_entry(struct fer_endpoints *e, const struct fer_addr *a)
 {
-	struct endpoint *p = TAILQ_FIRST(&e->unused);
+	struct endpoint *p = e->n_entries < e->max_entries ? calloc(1, sizeof(*p)) : NULL;
 
-	if (p != NULL)
-		TAILQ_REMOVE(&e->unused, p, link);
-	else if (e->n_touched < e->pool_size)
-		p = &e->pool[e->n_touched++];
+	if (p == NULL)
+		return NULL;
+	e->n_entries++;
+	p->addr = *a;
+	p->n_sas = 1;
 	return p;
 }
 
@@ -155,11 +175,9 @@ int fer_endpoints_get(struct fer_endpoints *e, const struct fer_addr *a)
 		return 0;
 	}
 	collect(e);
-	p = take_unused(e);
+	p = create_entry(e, a);
 	if (p == NULL)
 		return -ENOSPC;
-	p->addr = *a;
-	p->n_sas = 1;
 	insert(e, p);
 	return 0;
 }

@@ -28,8 +28,8 @@ __attribute__((warn_unused_result)) struct fer_endpoints *fer_endpoints_create(
 // No reader may be looking.  NULL does nothing.
 void fer_endpoints_destroy(struct fer_endpoints *e);
 
-// One SA more, or one less, has this destination.  get: 0, or -ENOSPC when removed addresses of
-// which readers may still know take all room.
+// One SA more, or one less, has this destination.  get: 0, or -ENOSPC without memory, or when
+// removed addresses that readers may still know take all room.
 __attribute__((warn_unused_result)) int fer_endpoints_get(
 	struct fer_endpoints *e, const struct fer_addr *a);
 void fer_endpoints_put(struct fer_endpoints *e, const struct fer_addr *a, uint64_t now_ns);

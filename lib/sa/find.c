@@ -2,6 +2,7 @@
 // Look-up of inbound SAs: what workers call.
 #include "sa/control.h"
 
+#include <rte_branch_prediction.h>
 #include <rte_hash.h>
 
 #include <assert.h>
@@ -10,13 +11,10 @@
 static_assert(FER_SA_FIND_MAX <= RTE_HASH_LOOKUP_BULK_MAX, "more keys in one call crash rte_hash");
 static_assert(sizeof(struct fer_sa_id) == 24, "the key has no padding");
 
-// The handle that the hints have for an id; 0 or any other nonsense when they have none.  Two hints
-// with one tag in a line make nonsense as well: what comes out is verified anyway.
-static uint64_t hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
+// The handle that a line of hints has; 0 when it has none.  Two hints with one tag in a line make
+// nonsense: what comes out is verified anyway.
+static uint64_t hinted_by(const struct fer_sa_hint_line *line, uint64_t spi_tag)
 {
-	uint64_t h = fer_sa_hint_hash(t, id);
-	const struct fer_sa_hint_line *line = &t->hints[h >> t->hint_shift];
-	uint64_t spi_tag = fer_sa_hint_spi_tag(id->spi, h);
 	uint64_t handle = 0;
 
 	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
@@ -28,6 +26,15 @@ static uint64_t hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
 			handle |= found;
 	}
 	return handle;
+}
+
+static uint64_t hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
+{
+	uint64_t hash = fer_sa_hint_hash(t, id);
+	uint64_t spi_tag = fer_sa_hint_spi_tag(id->spi, hash);
+	uint64_t handle = hinted_by(fer_sa_hint_line(t, hash, 0), spi_tag);
+
+	return likely(handle != 0) ? handle : hinted_by(fer_sa_hint_line(t, hash, 1), spi_tag);
 }
 
 static bool is_sa_of(const struct fer_sa *sa, const struct fer_sa_id *id)

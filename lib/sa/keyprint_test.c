@@ -108,7 +108,7 @@ static void churn(unsigned spread)
 	for (unsigned i = 0; i < N_PRINTS; i++)
 		models[i].print =
 			~((uint64_t)((unsigned)rand_r(&seed) % spread) << 32) - i * UINT64_C(3);
-	for (unsigned i = 0; i < 300000; i++) {
+	for (unsigned i = 0; i < 60000; i++) {
 		struct model *m = &models[(unsigned)rand_r(&seed) % N_PRINTS];
 		enum fer_direction direction = rand_r(&seed) % 2 == 0 ? FER_OUT : FER_IN;
 		bool is_used = m->has_out || m->n_in != 0;

@@ -2,7 +2,6 @@
 #include "sa/control.h"
 
 #include <rte_hash.h>
-#include <rte_rcu_qsbr.h>
 
 #include <string.h>
 #include <time.h>
@@ -23,40 +22,41 @@ static struct fer_sa_id id_of(const struct fer_sa *sa)
 	return id;
 }
 
-static struct fer_sa_hint_line *hint_line(struct fer_sa_table *t, uint64_t hash)
+// The first of the places where a hint of that hash may stand that has this word in it; NULL when
+// none has.
+static struct fer_sa_hint *find_hint(struct fer_sa_table *t, uint64_t hash, uint64_t handle)
 {
-	return &t->hints[hash >> t->hint_shift];
+	for (unsigned i = 0; i < FER_HINT_LINES * FER_HINTS_PER_LINE; i++) {
+		struct fer_sa_hint_line *line = fer_sa_hint_line(t, hash, i / FER_HINTS_PER_LINE);
+		struct fer_sa_hint *hint = &line->hint[i % FER_HINTS_PER_LINE];
+
+		if (atomic_load_explicit(&hint->generation_index, memory_order_relaxed) == handle)
+			return hint;
+	}
+	return NULL;
 }
 
-// A full line is left as it is: the hash finds the SA as well.
+// Where there is no room, none is made: the hash finds the SA as well.
 static void set_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
 {
 	uint64_t hash = fer_sa_hint_hash(t, id);
+	struct fer_sa_hint *hint = find_hint(t, hash, 0);
 
-	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
-		struct fer_sa_hint *hint = &hint_line(t, hash)->hint[i];
-
-		if (atomic_load_explicit(&hint->spi_tag, memory_order_relaxed) != 0)
-			continue;
-		atomic_store_explicit(&hint->generation_index, handle, memory_order_relaxed);
-		atomic_store_explicit(
-			&hint->spi_tag, fer_sa_hint_spi_tag(id->spi, hash), memory_order_release);
+	if (hint == NULL)
 		return;
-	}
+	atomic_store_explicit(&hint->generation_index, handle, memory_order_relaxed);
+	atomic_store_explicit(
+		&hint->spi_tag, fer_sa_hint_spi_tag(id->spi, hash), memory_order_release);
 }
 
 static void clear_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
 {
-	uint64_t hash = fer_sa_hint_hash(t, id);
+	struct fer_sa_hint *hint = find_hint(t, fer_sa_hint_hash(t, id), handle);
 
-	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
-		struct fer_sa_hint *hint = &hint_line(t, hash)->hint[i];
-
-		if (atomic_load_explicit(&hint->generation_index, memory_order_relaxed) != handle)
-			continue;
-		atomic_store_explicit(&hint->spi_tag, 0, memory_order_relaxed);
-		atomic_store_explicit(&hint->generation_index, 0, memory_order_relaxed);
-	}
+	if (hint == NULL)
+		return;
+	atomic_store_explicit(&hint->spi_tag, 0, memory_order_relaxed);
+	atomic_store_explicit(&hint->generation_index, 0, memory_order_relaxed);
 }
 
 static bool is_wildcard(const struct fer_sa *sa)
@@ -141,7 +141,6 @@ void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
 	else
 		unpublish_out(t, sa);
 	c->positions[sa->index] = position;
-	if (c->qsbr != NULL)
-		c->tokens[sa->index] = rte_rcu_qsbr_start(c->qsbr);
 	fer_index_push(c, &c->removed, sa->index);
+	fer_sa_begin_grace(c);
 }

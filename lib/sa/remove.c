@@ -58,17 +58,30 @@ static void destroy_sa(struct fer_sa_table *t, uint32_t index)
 	fer_sa_free_block(t, index);
 }
 
-static bool is_over(const struct fer_sa_control *c, uint32_t index)
+void fer_sa_begin_grace(struct fer_sa_control *c)
 {
-	return c->qsbr == NULL || rte_rcu_qsbr_check(c->qsbr, c->tokens[index], false) == 1;
+	if (c->waiting.n != 0 || c->removed.n == 0)
+		return;
+	c->waiting = c->removed;
+	c->removed = (struct fer_index_list){0};
+	if (c->qsbr != NULL)
+		c->token = rte_rcu_qsbr_start(c->qsbr);
+}
+
+static bool is_grace_over(const struct fer_sa_control *c)
+{
+	return c->qsbr == NULL || rte_rcu_qsbr_check(c->qsbr, c->token, false) == 1;
 }
 
 unsigned fer_sa_reclaim(struct fer_sa_table *t)
 {
 	struct fer_sa_control *c = t->control;
 
-	while (c->removed.n != 0 && is_over(c, c->removed.first))
-		destroy_sa(t, fer_index_pop(c, &c->removed));
+	while (c->waiting.n != 0 && is_grace_over(c)) {
+		while (c->waiting.n != 0)
+			destroy_sa(t, fer_index_pop(c, &c->waiting));
+		fer_sa_begin_grace(c);
+	}
 	fer_endpoints_expire(c->endpoints, fer_sa_now_ns());
-	return c->removed.n;
+	return c->waiting.n + c->removed.n;
 }

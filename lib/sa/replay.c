@@ -94,6 +94,8 @@ static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 		uint64_t bit = at % WORD_BITS;
 		uint64_t take = n < WORD_BITS - bit ? n : WORD_BITS - bit;
 
+		// take is at least 1: neither n nor the rest of a word is 0.
+		// cppcheck-suppress shiftTooManyBits
 		w->seen[at / WORD_BITS] &= ~(UINT64_MAX >> (WORD_BITS - take) << bit);
 		first += take;
 		n -= take;

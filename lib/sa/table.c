@@ -85,8 +85,7 @@ static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 	c->next = calloc(capacity, sizeof(c->next[0]));
 	c->generations = calloc(capacity, sizeof(c->generations[0]));
 	c->positions = calloc(capacity, sizeof(c->positions[0]));
-	c->tokens = calloc(capacity, sizeof(c->tokens[0]));
-	if (c->next == NULL || c->generations == NULL || c->positions == NULL || c->tokens == NULL)
+	if (c->next == NULL || c->generations == NULL || c->positions == NULL)
 		return false;
 	for (uint32_t i = 0; i < capacity; i++)
 		fer_index_push(c, &c->unused, i);
@@ -159,7 +158,6 @@ static void destroy_control(struct fer_sa_control *c)
 	free(c->next);
 	free(c->generations);
 	free(c->positions);
-	free(c->tokens);
 	free(c);
 }
 
@@ -179,7 +177,9 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 
 uint32_t fer_sa_count(const struct fer_sa_table *t)
 {
-	return t->capacity - t->control->unused.n - t->control->removed.n;
+	const struct fer_sa_control *c = t->control;
+
+	return t->capacity - c->unused.n - c->waiting.n - c->removed.n;
 }
 
 uint32_t fer_sa_capacity(const struct fer_sa_table *t)

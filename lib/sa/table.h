@@ -22,7 +22,7 @@ struct rte_rcu_qsbr;
 struct fer_sa_table;
 
 struct fer_sa_table_params {
-	const char *name;  // unique in the process
+	const char *name;  // unique in the process, up to 20 characters
 	uint32_t capacity; // SAs, 1 to 2^24
 	uint32_t n_groups;
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
@@ -41,20 +41,22 @@ void fer_sa_table_destroy(struct fer_sa_table *t);
 // Creates an SA and publishes it.  *handle is set on 0 only.  Refusals:
 //   -EINVAL   a parameter that no SA can have (algorithms, lengths, SPI, addresses, window)
 //   -EEXIST   an inbound SA with this protocol, destination and SPI is there
-//   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another live SA has, or the
-//             other way round
-//   -ENOSPC   the table is full
+//   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another SA has, or the other way
+//             round; an SA has its key until it is reclaimed
+//   -ENOSPC   the table is full, with SAs that are not reclaimed yet among the others
 //   -ENOMEM   no memory for a wide window
 //   -ETIME    the clock cannot be trusted (crypto/iv.h)
-// *why, where not NULL, is set to a sentence for people.
+// *why, where why is not NULL, is set to a sentence for people, or to NULL on 0.
 __attribute__((warn_unused_result)) int fer_sa_add(struct fer_sa_table *t,
 	const struct fer_sa_params *params, uint64_t *handle, const char **why);
 
-// Takes an SA out of every look-up.  Packets under way finish with it.  -ENOENT: no such handle.
+// Takes an SA out of every look-up.  Packets under way finish with it, and its identity is free at
+// once.  -ENOENT: no such handle.
 __attribute__((warn_unused_result)) int fer_sa_remove(struct fer_sa_table *t, uint64_t handle);
 
-// Wipes and frees the removed SAs whose grace period is over; never waits.  Returns how many are
-// still waiting.
+// Wipes and frees the removed SAs whose grace period is over, and starts that of those removed
+// since; never waits.  Returns how many are left: call it again until there are none.  Forgets the
+// end points whose minute is over, too.
 unsigned fer_sa_reclaim(struct fer_sa_table *t);
 
 // Makes the SA of that handle the one its group sends with.  -ENOENT: no such handle; -EINVAL: it
@@ -92,7 +94,9 @@ struct fer_sa_id {
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id);
 
 // Finds n (up to FER_SA_FIND_MAX) inbound SAs.  index[i] becomes FER_NO_SA_INDEX where there is
-// none.  An exact destination goes before an SA for any destination.
+// none.  An exact destination goes before an SA for any destination of that IP version.  What is
+// found may have been removed since: its generation is 0 then, its contents stay to the next
+// quiescent state.
 void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
 	uint32_t index[]);
 

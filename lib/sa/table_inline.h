@@ -11,6 +11,8 @@ struct fer_sa_hint {
 };
 
 #define FER_HINTS_PER_LINE 4
+#define FER_HINT_LINES                                                                             \
+	2 // where a hint may stand: its line, or the other of the pair when that is full
 
 struct fer_sa_hint_line {
 	alignas(64) struct fer_sa_hint hint[FER_HINTS_PER_LINE];
@@ -72,7 +74,14 @@ static inline uint64_t fer_sa_hint_spi_tag(uint32_t spi, uint64_t hash)
 	return (uint64_t)spi << 32 | (uint32_t)hash;
 }
 
+// choice: 0 for the line where a hint belongs, 1 for the other of the pair.
+static inline struct fer_sa_hint_line *fer_sa_hint_line(
+	const struct fer_sa_table *t, uint64_t hash, unsigned choice)
+{
+	return &t->hints[(hash >> t->hint_shift) ^ choice];
+}
+
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
-	rte_prefetch0(&t->hints[fer_sa_hint_hash(t, id) >> t->hint_shift]);
+	rte_prefetch0(fer_sa_hint_line(t, fer_sa_hint_hash(t, id), 0));
 }

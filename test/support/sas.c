@@ -97,3 +97,39 @@ struct oracle_sa test_sa_oracle(const struct test_sa *sa)
 			encryption->salt_bytes);
 	return o;
 }
+
+static unsigned add_suite(struct test_sa list[], unsigned n, const struct fer_algo *encryption,
+	const struct fer_algo *integrity)
+{
+	struct fer_suite suite;
+
+	for (unsigned icv = 1; icv <= FER_ESP_MAX_ICV_BYTES; icv++) {
+		if (fer_suite_init(&suite, encryption, integrity, icv) != NULL)
+			continue;
+		assert_true(n < TEST_MAX_SUITES);
+		list[n++] = (struct test_sa){
+			.encryption = encryption->name,
+			.integrity = integrity == NULL ? NULL : integrity->name,
+			.icv_bytes = icv,
+		};
+	}
+	return n;
+}
+
+unsigned test_sa_suites(struct test_sa list[TEST_MAX_SUITES], uint32_t spi)
+{
+	const struct fer_algo *e, *a;
+	unsigned n = 0;
+
+	for (unsigned i = 0; (e = fer_algo_row(i)) != NULL; i++) {
+		if (e->role != FER_ENCRYPTION)
+			continue;
+		n = add_suite(list, n, e, NULL);
+		for (unsigned k = 0; (a = fer_algo_row(k)) != NULL; k++)
+			if (a->role == FER_INTEGRITY)
+				n = add_suite(list, n, e, a);
+	}
+	for (unsigned i = 0; i < n; i++)
+		list[i].spi = spi + i;
+	return n;
+}

@@ -35,3 +35,8 @@ uint64_t test_sa_add(
 
 // What the oracle has to know of it.
 struct oracle_sa test_sa_oracle(const struct test_sa *sa);
+
+#define TEST_MAX_SUITES 64
+
+// Every suite with every length of ICV; SPIs from spi on.  Returns how many.
+unsigned test_sa_suites(struct test_sa list[TEST_MAX_SUITES], uint32_t spi);

@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Does ferrule-bench measure what it is asked to, and refuse what it cannot?
+
+usage: bench_test.py FERRULE-BENCH
+
+The numbers themselves are only asked to be there: a machine that runs tests has other things to do.
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+GCM = "aes-gcm-128"
+CBC = "aes-cbc-128+hmac-sha1-96"
+STAGES = {
+    "out": {"parse", "policy", "frame", "bind", "crypt", "account"},
+    "in": {"parse", "policy", "bind", "crypt", "tag", "accept", "account"},
+}
+
+# Arguments, and what the rows have to say of themselves, in order.
+ROWS = [
+    (
+        "--size 64,1420",
+        ["direction", "size"],
+        [("out", 64), ("out", 1420), ("in", 64), ("in", 1420)],
+    ),
+    (
+        f"--algorithm {GCM},{CBC} --size 28 --burst 1,256 --direction in",
+        ["algorithm", "burst"],
+        [(GCM, 1), (GCM, 256), (CBC, 1), (CBC, 256)],
+    ),
+    (
+        "--size 9216 --sas 3,300 --order random --direction in,out --burst 7",
+        ["direction", "sas", "order"],
+        [("in", 3, "random"), ("in", 300, "random"), ("out", 3, "random"), ("out", 300, "random")],
+    ),
+    (
+        "--size 64 --policies 1,100 --sas 5",
+        ["direction", "policies", "selectors"],
+        [("out", 1, 5), ("out", 100, 100), ("in", 1, 1), ("in", 100, 100)],
+    ),
+    (
+        "--size 512 --workers 1,2 --order own --sas 5 --direction in",
+        ["workers", "order"],
+        [(1, "own"), (2, "own")],
+    ),
+]
+
+# Arguments, exit code, and what the line on standard error has to say.
+REFUSED = [
+    ("", 2, "verb"),
+    ("paths", 2, "paths"),
+    ("path path", 2, "verb"),
+    ("path --size 27", 2, "--size"),
+    ("path --size 64,,512", 2, "--size"),
+    ("path --size 64x", 2, "64x"),
+    ("path --size -64", 2, "-64"),
+    ("path --size " + ",".join(["64"] * 65), 2, "more than"),
+    ("path --burst 257", 2, "257"),
+    ("path --sas 0", 2, "--sas"),
+    ("path --sas 99999999999999999999", 2, "--sas"),
+    ("path --workers 0", 2, "--workers"),
+    ("path --policies one", 2, "one"),
+    ("path --direction out,up", 2, "up"),
+    ("path --order own --workers 2", 2, "own"),
+    ("path --order shuffled", 2, "shuffled"),
+    ("path --algorithm rot13", 2, "rot13"),
+    ("path --algorithm aes-cbc-128", 2, "integrity"),
+    (f"path --algorithm {GCM}+hmac-sha1-96", 2, GCM),
+    ("path --algorithm aes-cbc-128+rot13", 2, "rot13"),
+    ("path --seconds 0", 2, "--seconds"),
+    ("path --seconds nan", 2, "nan"),
+    ("path --seconds 61", 2, "61"),
+    ("path --speed 11", 2, "speed"),
+    ("path --workers 64", 1, "CPUs"),
+]
+
+
+def run(bench, arguments):
+    return subprocess.run(
+        [bench, *arguments.split()], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def cpus(bench):
+    result = run(bench, "path --workers 64")
+    found = re.search(r"and (\d+) CPUs", result.stderr)
+    return int(found[1]) if found else 64
+
+
+def check_machine(machine):
+    expect(set(machine) == {"cpu", "cpus", "tsc_hz", "isa", "libraries", "pages"}, machine)
+    expect(set(machine["libraries"]) == {"dpdk", "intel-ipsec-mb"}, machine)
+    expect(machine["tsc_hz"] > 1e6, machine)
+
+
+def check_row(row):
+    ticks = row["ticks"]
+    expect(row["mode"] == "tunnel", row)
+    expect(set(ticks) == {"median", "p10", "p90"}, row)
+    expect(0 < ticks["p10"] <= ticks["median"] <= ticks["p90"], row)
+    expect(row["crypto_ticks"] > 0, row)
+    expect(set(row["stages"]) == STAGES[row["direction"]], row)
+    expect(row["stages"]["crypt"] > 0, row)
+    expect(row["repeats"] > 0 and row["dropped"] >= 0, row)
+
+
+def test_json(bench, arguments, names, values):
+    result = run(bench, f"path --seconds 0.05 --json {arguments}")
+    expect(result.returncode == 0, result.stderr)
+    expect(result.stderr == "", result.stderr)
+    document = json.loads(result.stdout)
+    expect(set(document) == {"machine", "rows"}, document)
+    check_machine(document["machine"])
+    for row in document["rows"]:
+        check_row(row)
+    expect([tuple(row[name] for name in names) for row in document["rows"]] == values, document)
+
+
+def test_table(bench):
+    result = run(bench, "path --seconds 0.05 --size 64,512 --direction out")
+    lines = result.stdout.splitlines()
+    expect(result.returncode == 0 and len(lines) == 3, result)
+    expect(len({len(line) for line in lines}) == 1, "columns are aligned")
+    heads = lines[0].split()
+    row = dict(zip(heads, lines[1].split()[1:]))
+    ticks, crypto, overhead = (float(row[name]) for name in ("ticks", "crypto", "overhead"))
+    expect(abs(ticks - crypto - overhead) < 0.2, row)
+
+
+def test_refused(bench, arguments, code, word):
+    result = run(bench, arguments)
+    expect(result.returncode == code, result)
+    expect(result.stdout == "" and result.stderr.count("\n") == 1, result)
+    expect(word in result.stderr, result)
+
+
+def test_help(bench):
+    for option, word in (("--help", "usage: ferrule-bench path"), ("--version", "ferrule-bench ")):
+        result = run(bench, option)
+        expect(result.returncode == 0 and result.stdout.startswith(word), result)
+
+
+def cases(bench):
+    """Yields name, reason to skip, function and arguments."""
+    enough = cpus(bench) >= 2
+    for arguments, names, values in ROWS:
+        few = "needs two CPUs" if "--workers 1,2" in arguments and not enough else ""
+        yield f"rows of {arguments}", few, test_json, (arguments, names, values)
+    yield "the table", "", test_table, ()
+    for arguments, code, word in REFUSED:
+        few = "there are so many CPUs" if code == 1 and cpus(bench) >= 64 else ""
+        yield f"refuses: {arguments[:40] or 'nothing'}", few, test_refused, (arguments, code, word)
+    yield "help and version", "", test_help, ()
+
+
+def main():
+    bench = sys.argv[1]
+    planned = list(cases(bench))
+    failed = 0
+    print(f"1..{len(planned)}")
+    for number, (name, skip, function, arguments) in enumerate(planned, 1):
+        if skip:
+            print(f"ok {number} - {name} # SKIP {skip}")
+            continue
+        try:
+            function(bench, *arguments)
+            print(f"ok {number} - {name}", flush=True)
+        except (AssertionError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
+            failed += 1
+            print(f"not ok {number} - {name}\n# {error!r}", flush=True)
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

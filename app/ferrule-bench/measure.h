@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Measures one row: workers on CPUs of their own repeat the path over their packets, all at the
+// same time.
+
+#include "load.h"
+#include "samples.h"
+
+struct fer_bench_row {
+	uint32_t size;
+	uint32_t burst;
+	enum fer_bench_order order;
+	uint32_t workers;
+	struct fer_bench_result result;
+};
+
+// CPUs that workers may run on.
+unsigned fer_bench_cpus(void);
+
+// Measures for so many seconds and sets row->result.  0, or -1 with a line in error.
+__attribute__((warn_unused_result)) int fer_bench_measure(struct fer_bench_load *load,
+	struct fer_bench_row *row, double seconds, char error[FER_BENCH_ERROR_BYTES]);

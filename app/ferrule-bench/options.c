@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "options.h"
+
+#include "nic/batch.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+#define MIN_SIZE 28 // IPv4 and UDP headers
+#define MAX_SIZE 9216
+#define MAX_SAS (1u << 20)
+#define MAX_WORKERS 64
+#define MAX_SECONDS 60.0
+
+static const char usage[] =
+	"usage: ferrule-bench path [--direction out,in] [--algorithm LIST] [--size LIST] "
+	"[--burst LIST]\n"
+	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
+	"[--policies LIST]\n"
+	"           [--seconds S] [--json]\n"
+	"       ferrule-bench --help | --version\n";
+
+static const char help[] =
+	"\n"
+	"Runs bursts of packets through ferrule's data path, without ports, and prints what a "
+	"packet\n"
+	"costs in ticks of the CPU's time stamp counter.  Needs no privileges, no hugepages, no "
+	"NIC.\n"
+	"Every combination of the listed values is one row.\n"
+	"\n"
+	"  --direction LIST  out: protect, in: unprotect (out,in)\n"
+	"  --algorithm LIST  aes-gcm-128, or ENCRYPTION+INTEGRITY such as\n"
+	"                    aes-cbc-128+hmac-sha1-96 (aes-gcm-128)\n"
+	"  --size LIST       bytes of the inner IPv4 packet, which is UDP, 28 to 9216 "
+	"(64,512,1420)\n"
+	"  --burst LIST      packets in a burst, 1 to 256 (32)\n"
+	"  --sas LIST        associations, tunnels with keys of their own, 1 to 1048576 (1)\n"
+	"  --order ORDER     in which packets visit them: round-robin, random; or own, round-robin "
+	"over\n"
+	"                    a share of its own for each worker; else all workers use all "
+	"(round-robin)\n"
+	"  --workers LIST    threads, each on a CPU of its own, 1 to 64 (1)\n"
+	"  --policies LIST   selectors, of which the last ones match (1).  Outbound, each "
+	"association\n"
+	"                    needs a selector that names it, so there are never fewer than "
+	"those\n"
+	"  --seconds S       time for each row, up to 60 (1)\n"
+	"  --json            one object, in place of the table\n"
+	"  -h, --help        this text\n"
+	"      --version     the version\n"
+	"\n"
+	"ticks: per packet and worker, from the received burst (Ethernet) to the burst that is "
+	"ready to\n"
+	"send: everything but port I/O.  Median, 10th and 90th percentile over repeats; a repeat "
+	"is a\n"
+	"ring of at least 256 warm packets, timed as a whole, less the cost of the empty loop.  "
+	"Between\n"
+	"repeats, and not measured, the ring is made anew: for `in`, sealed with the next "
+	"sequence\n"
+	"numbers, so that the replay window works as in life.\n"
+	"\n"
+	"crypto: intel-ipsec-mb alone on the same bytes with one key, measured after every "
+	"repeat.\n"
+	"Repeats in which that differs by more than a quarter from its own median were disturbed "
+	"and\n"
+	"are dropped.  overhead is ticks less crypto.\n"
+	"\n"
+	"Stages are measured in repeats of their own, because marking them costs time.  Their "
+	"marks are\n"
+	"subtracted as far as they can be, but stages do not overlap as they otherwise do: "
+	"together\n"
+	"they may be more than ticks.\n"
+	"\n"
+	"Exit codes: 0 done; 1 refused or failed, 2 the command line is wrong, each with one line "
+	"on\n"
+	"standard error.\n";
+
+static const char *const order_names[] = {
+	[FER_BENCH_ROUND_ROBIN] = "round-robin",
+	[FER_BENCH_RANDOM] = "random",
+	[FER_BENCH_OWN] = "own",
+};
+
+const char *fer_bench_order_name(enum fer_bench_order order)
+{
+	return order_names[order];
+}
+
+uint32_t fer_bench_largest(const struct fer_bench_numbers *numbers)
+{
+	uint32_t largest = 0;
+
+	for (unsigned i = 0; i < numbers->n; i++)
+		if (numbers->value[i] > largest)
+			largest = numbers->value[i];
+	return largest;
+}
+
+__attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ferrule-bench: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+// The whole text as a number; false when it is none, or out of range.
+static bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *number)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long v = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < min || v > max)
+		return false;
+	*number = (uint32_t)v;
+	return true;
+}
+
+// Takes the next item off a list.  False behind the last; an item that is too long comes cut.
+static bool next_item(const char **list, char item[FER_BENCH_NAME_BYTES])
+{
+	if (*list == NULL)
+		return false;
+	size_t len = strcspn(*list, ",");
+
+	snprintf(item, FER_BENCH_NAME_BYTES, "%.*s", (int)len, *list);
+	*list = (*list)[len] == ',' ? *list + len + 1 : NULL;
+	return true;
+}
+
+static int parse_numbers(const char *option, const char *list, uint32_t min, uint32_t max,
+	struct fer_bench_numbers *numbers)
+{
+	char item[FER_BENCH_NAME_BYTES];
+
+	for (numbers->n = 0; next_item(&list, item); numbers->n++) {
+		if (numbers->n == FER_BENCH_MAX_ITEMS)
+			return refuse("--%s: more than %d items", option, FER_BENCH_MAX_ITEMS);
+		if (!parse_number(item, min, max, &numbers->value[numbers->n]))
+			return refuse("--%s: \"%s\" is not a number from %u to %u", option, item,
+				min, max);
+	}
+	return 0;
+}
+
+static int parse_directions(const char *list, struct fer_bench_options *o)
+{
+	char item[FER_BENCH_NAME_BYTES];
+
+	for (o->n_directions = 0; next_item(&list, item); o->n_directions++) {
+		if (o->n_directions == FER_BENCH_MAX_ITEMS)
+			return refuse("--direction: more than %d items", FER_BENCH_MAX_ITEMS);
+		if (strcmp(item, "out") != 0 && strcmp(item, "in") != 0)
+			return refuse("--direction: \"%s\" is neither out nor in", item);
+		o->direction[o->n_directions] = strcmp(item, "out") == 0 ? FER_OUT : FER_IN;
+	}
+	return 0;
+}
+
+static int parse_algorithm(const char *item, struct fer_bench_algorithm *a)
+{
+	char encryption[FER_BENCH_NAME_BYTES];
+	const char *plus = strchr(item, '+');
+	int len = plus != NULL ? (int)(plus - item) : (int)strlen(item);
+	struct fer_suite suite;
+
+	*a = (struct fer_bench_algorithm){0};
+	snprintf(a->name, sizeof(a->name), "%s", item);
+	snprintf(encryption, sizeof(encryption), "%.*s", len, item);
+	a->encryption = fer_algo_find(FER_ENCRYPTION, encryption);
+	if (a->encryption == NULL)
+		return refuse("--algorithm: \"%s\" is no encryption algorithm", encryption);
+	if (plus != NULL) {
+		a->integrity = fer_algo_find(FER_INTEGRITY, plus + 1);
+		if (a->integrity == NULL)
+			return refuse("--algorithm: \"%s\" is no integrity algorithm", plus + 1);
+	}
+	const char *why = fer_suite_init(&suite, a->encryption, a->integrity, 0);
+	return why == NULL ? 0 : refuse("--algorithm: %s: %s", item, why);
+}
+
+static int parse_algorithms(const char *list, struct fer_bench_options *o)
+{
+	char item[FER_BENCH_NAME_BYTES];
+	int rc = 0;
+
+	for (o->n_algorithms = 0; rc == 0 && next_item(&list, item); o->n_algorithms++) {
+		if (o->n_algorithms == FER_BENCH_MAX_ITEMS)
+			return refuse("--algorithm: more than %d items", FER_BENCH_MAX_ITEMS);
+		rc = parse_algorithm(item, &o->algorithm[o->n_algorithms]);
+	}
+	return rc;
+}
+
+static int parse_order(const char *text, struct fer_bench_options *o)
+{
+	for (unsigned i = 0; i < sizeof(order_names) / sizeof(order_names[0]); i++)
+		if (strcmp(text, order_names[i]) == 0) {
+			o->order = (enum fer_bench_order)i;
+			return 0;
+		}
+	return refuse("--order: \"%s\" is neither round-robin nor random nor own", text);
+}
+
+static int parse_seconds(const char *text, struct fer_bench_options *o)
+{
+	char *end;
+
+	o->seconds = strtod(text, &end);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(o->seconds > 0) ||
+		o->seconds > MAX_SECONDS)
+		return refuse("--seconds: \"%s\" is not a time up to %.0f", text, MAX_SECONDS);
+	return 0;
+}
+
+enum option_value {
+	DIRECTION = 256,
+	ALGORITHM,
+	SIZE,
+	BURST,
+	SAS,
+	ORDER,
+	WORKERS,
+	POLICIES,
+	SECONDS,
+	JSON,
+	VERSION
+};
+
+static int parse_option(int option, struct fer_bench_options *o)
+{
+	switch (option) {
+	case DIRECTION:
+		return parse_directions(optarg, o);
+	case ALGORITHM:
+		return parse_algorithms(optarg, o);
+	case SIZE:
+		return parse_numbers("size", optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
+	case BURST:
+		return parse_numbers("burst", optarg, 1, FER_BATCH_MAX, &o->bursts);
+	case SAS:
+		return parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
+	case ORDER:
+		return parse_order(optarg, o);
+	case WORKERS:
+		return parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
+	case POLICIES:
+		return parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
+	case SECONDS:
+		return parse_seconds(optarg, o);
+	case JSON:
+		o->json = true;
+		return 0;
+	default:
+		return EXIT_USAGE; // getopt has said why
+	}
+}
+
+static int parse_options(int argc, char **argv, struct fer_bench_options *o)
+{
+	static const struct option options[] = {
+		{"direction", required_argument, NULL, DIRECTION},
+		{"algorithm", required_argument, NULL, ALGORITHM},
+		{"size", required_argument, NULL, SIZE},
+		{"burst", required_argument, NULL, BURST},
+		{"sas", required_argument, NULL, SAS},
+		{"order", required_argument, NULL, ORDER},
+		{"workers", required_argument, NULL, WORKERS},
+		{"policies", required_argument, NULL, POLICIES},
+		{"seconds", required_argument, NULL, SECONDS},
+		{"json", no_argument, NULL, JSON},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, VERSION},
+		{0},
+	};
+	int rc = 0;
+
+	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+		if (c == 'h')
+			printf("%s%s", usage, help);
+		else if (c == VERSION)
+			puts("ferrule-bench " FERRULE_VERSION);
+		else
+			rc = parse_option(c, o);
+		o->done = c == 'h' || c == VERSION;
+		if (o->done)
+			break;
+	}
+	return rc;
+}
+
+// What single options cannot know.
+static int check(int argc, char **argv, const struct fer_bench_options *o)
+{
+	if (argc - optind != 1)
+		return refuse("needs one verb: path");
+	if (strcmp(argv[optind], "path") != 0)
+		return refuse("unknown verb \"%s\"", argv[optind]);
+	for (unsigned i = 0; o->order == FER_BENCH_OWN && i < o->sas.n; i++)
+		if (o->sas.value[i] < fer_bench_largest(&o->workers))
+			return refuse("--order own needs an association for each worker");
+	return 0;
+}
+
+int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
+{
+	*o = (struct fer_bench_options){
+		.n_directions = 2,
+		.direction = {FER_OUT, FER_IN},
+		.sizes = {3, {64, 512, 1420}},
+		.bursts = {1, {32}},
+		.sas = {1, {1}},
+		.workers = {1, {1}},
+		.policies = {1, {1}},
+		.seconds = 1,
+	};
+	int rc = parse_algorithms("aes-gcm-128", o);
+
+	if (rc == 0)
+		rc = parse_options(argc, argv, o);
+	return rc != 0 || o->done ? rc : check(argc, argv, o);
+}

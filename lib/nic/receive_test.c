@@ -1,0 +1,991 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Does the NIC half open what there is an SA for, say so in words and receipts, and leave
+// everything else as it came?  Packets are sealed by the oracle; what comes back is compared byte
+// for byte.
+#include "nic/nic.h"
+
+#include "base/bytes.h"
+#include "crypto/engine.h"
+#include "nic/oob.h"
+#include "support/eal.h"
+#include "support/iv_fixed.h"
+#include "support/mbufs.h"
+#include "support/packet.h"
+#include "support/sas.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SPI 0x1000u
+
+// Slot 1.
+#define DONE 2u
+#define NEXT_DONE 4u
+#define STATUS(n) ((uint32_t)(n) << 16)
+
+// Slot 12.
+#define SET 0x10000u
+
+static struct rte_mempool *pool;
+static struct fer_engine *engine;
+static struct fer_sa_table *sas;
+static struct fer_nic nic;
+static struct fer_batch batch;
+static struct test_packet packet; // sealed
+static uint8_t want[TEST_PACKET_BYTES];
+static unsigned n_used;
+
+// An SA, and what the test knows of it.
+struct known {
+	struct test_sa sa;
+	struct oracle_sa oracle;
+	uint64_t handle;
+};
+
+static struct known unknown(struct test_sa sa)
+{
+	return (struct known){.sa = sa, .oracle = test_sa_oracle(&sa)};
+}
+
+static struct known add(struct test_sa sa)
+{
+	struct known k = unknown(sa);
+
+	k.handle = test_sa_add(sas, &sa, FER_IN);
+	return k;
+}
+
+static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .version = 4};
+static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
+
+static struct test_sa with(struct test_sa sa, const char *encryption, const char *integrity)
+{
+	sa.encryption = encryption;
+	sa.integrity = integrity;
+	return sa;
+}
+
+static uint8_t inner_protocol(const struct known *k)
+{
+	if (k->sa.mode == FER_TRANSPORT)
+		return FER_PROTO_UDP;
+	return packet.bytes[0] >> 4 == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+}
+
+static void put_outer(const struct known *k, uint16_t n_options)
+{
+	const struct test_ip ip = {
+		.version = k->sa.version, .src = 1, .dst = 2, .n_options = n_options};
+
+	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+}
+
+static void put_layer(const struct known *k, uint64_t seq, uint16_t n_options)
+{
+	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, seq, inner_protocol(k));
+	put_outer(k, n_options);
+}
+
+// What a packet carries in front of its layers.
+static void start_packet(const struct known *k, uint32_t payload)
+{
+	const struct test_ip ip = {.version = 10 - k->sa.version, .src = 11, .dst = 12};
+
+	test_packet_start(&packet, payload, payload);
+	if (k->sa.mode == FER_TUNNEL)
+		test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+}
+
+static void seal(const struct known *k, uint64_t seq, uint32_t payload)
+{
+	start_packet(k, payload);
+	put_layer(k, seq, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+}
+
+static void seal_nested(
+	const struct known *inner, const struct known *outer, uint32_t payload, uint16_t n_options)
+{
+	start_packet(inner, payload);
+	put_layer(inner, 21, n_options);
+	put_layer(outer, 22, 0);
+	test_packet_put_ethernet(&packet, 1);
+	test_packet_seal_all(&packet);
+}
+
+static void put(unsigned i, struct rte_mbuf *m)
+{
+	batch.m[i] = m;
+}
+
+static struct rte_mbuf *whole(void)
+{
+	return test_mbuf(pool, packet.bytes, packet.len);
+}
+
+static void receive(unsigned n)
+{
+	batch.n = (uint16_t)n;
+	batch.link = FER_LINK_ETHERNET;
+	fer_batch_parse(&batch);
+	fer_nic_receive(&nic, &batch);
+}
+
+static void receive_one(struct rte_mbuf *m)
+{
+	put(0, m);
+	receive(1);
+}
+
+static void done(void)
+{
+	rte_pktmbuf_free_bulk(batch.m, batch.n);
+	batch.n = 0;
+}
+
+// Is packet i what came in, with its n outermost layers decrypted where they lie?  Headers, IV,
+// trailer and ICV stay, and so do lengths.
+static void assert_opened(unsigned i, unsigned n)
+{
+	memcpy(want, packet.bytes, packet.len);
+	for (unsigned k = packet.n_esp; k-- > packet.n_esp - n;) {
+		const struct test_esp *e = &packet.esp[k];
+
+		assert_true(oracle_open(e->sa, want + e->off, e->len, e->seq_hi));
+	}
+	test_assert_bytes(batch.m[i], want, packet.len);
+}
+
+static void assert_words(unsigned i, uint64_t slot1, uint32_t slot12)
+{
+	const struct fer_oob *o = fer_oob_of(batch.m[i]);
+
+	if (o->ipsec != slot1 || o->header != slot12)
+		fail_msg("packet %u: slots %#lx %#x, not %#lx %#x", i, (unsigned long)o->ipsec,
+			o->header, (unsigned long)slot1, slot12);
+	assert_int_equal(o->tunnel, 0);
+	assert_int_equal(o->checksum, 0);
+	assert_int_equal(o->lso, 0);
+}
+
+// The trailer of layer k as slot 12 tells it.
+static uint32_t trailer_word(unsigned k)
+{
+	const struct test_esp *e = &packet.esp[k];
+	const uint8_t *trailer;
+
+	memcpy(want, packet.bytes, packet.len);
+	for (unsigned j = packet.n_esp; j-- > k;)
+		assert_true(oracle_open(packet.esp[j].sa, want + packet.esp[j].off,
+			packet.esp[j].len, packet.esp[j].seq_hi));
+	trailer = want + e->off + e->len - e->sa->suite.icv_bytes - 2;
+	return SET | (uint32_t)trailer[0] << 8 | trailer[1];
+}
+
+static void assert_untouched(unsigned i)
+{
+	assert_words(i, 0, 0);
+	assert_int_equal(batch.pkt[i].n_layers, 0);
+	test_assert_bytes(batch.m[i], packet.bytes, packet.len);
+}
+
+static void assert_layer(unsigned j, const struct known *k, enum fer_verdict v, bool verified)
+{
+	const struct fer_layer *layer = &batch.layer[0][j];
+
+	assert_true(j < batch.pkt[0].n_layers);
+	assert_int_equal(layer->sa, (uint32_t)k->handle);
+	assert_int_equal(layer->generation, k->handle >> 32);
+	assert_string_equal(fer_verdict_name(layer->verdict), fer_verdict_name(v));
+	assert_int_equal(layer->verified, verified);
+}
+
+// Does receipt 0 say where everything is?
+static void assert_receipt(const struct known *k, uint64_t seq)
+{
+	const struct fer_layer *layer = &batch.layer[0][0];
+	const struct test_esp *e = &packet.esp[packet.n_esp - 1];
+	uint32_t word = trailer_word(packet.n_esp - 1);
+
+	assert_layer(0, k, FER_OK, true);
+	assert_int_equal(layer->seq, seq);
+	assert_int_equal(layer->ip_off, packet.ip_off);
+	assert_int_equal(layer->next_off, packet.ip_off + (k->sa.version == 4 ? 9 : 6));
+	assert_int_equal(layer->sec_off, e->off);
+	assert_int_equal(layer->pay_off, e->off + 8 + k->oracle.suite.iv_bytes);
+	assert_int_equal(layer->end, e->off + e->len);
+	assert_int_equal(layer->next_header, word & 0xff);
+	assert_int_equal(layer->pad_len, word >> 8 & 0xff);
+}
+
+static void check_good(const struct known *k, uint64_t seq, uint32_t payload)
+{
+	seal(k, seq, payload);
+	receive_one(whole());
+	assert_int_equal(batch.pkt[0].verdict, FER_OK);
+	assert_int_equal(batch.pkt[0].n_layers, 1);
+	assert_opened(0, 1);
+	assert_words(0, DONE, trailer_word(0));
+	assert_receipt(k, seq);
+	assert_int_equal(batch.pkt[0].parsed, FER_OK);
+	assert_int_equal(batch.pkt[0].frame.protocol, FER_PROTO_UDP);
+	done();
+}
+
+static void does_every_suite_open_what_openssl_seals(void **state)
+{
+	struct test_sa list[TEST_MAX_SUITES];
+	unsigned n = test_sa_suites(list, SPI);
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned shape = 0; shape < 4; shape++) {
+			list[i].spi = SPI + i * 4 + shape;
+			list[i].mode = shape & 1 ? FER_TUNNEL : FER_TRANSPORT;
+			list[i].version = shape & 2 ? 6 : 4;
+			struct known k = add(list[i]);
+
+			for (uint32_t payload = 0; payload <= 40; payload++)
+				check_good(&k, payload, payload);
+			check_good(&k, UINT32_MAX, 1400);
+			assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+			fer_sa_reclaim(sas);
+		}
+}
+
+// RFC 4303 appendix A2: the high half is inferred from the window.
+static void is_the_high_half_of_a_number_inferred(void **state)
+{
+	const uint64_t edge = UINT64_C(5) << 32;
+	const uint64_t seqs[] = {edge - 20, edge - 1, edge, edge + 1, edge + 1000};
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.esn = true;
+	sa.window = 64;
+	sa.sequence = edge - 50;
+	for (unsigned cbc = 0; cbc < 2; cbc++) {
+		if (cbc == 1)
+			sa = with(sa, "aes-cbc-128", "hmac-sha2-512-256");
+		sa.spi++;
+		struct known k = add(sa);
+		for (unsigned i = 0; i < RTE_DIM(seqs); i++)
+			check_good(&k, seqs[i], 33);
+	}
+}
+
+// No SA for the SPI, or none for this destination: not ours, no words.
+static void is_a_packet_without_sa_left_alone(void **state)
+{
+	struct known other_spi = unknown(tunnel), other_dst = add(transport);
+	struct known other_version = add((struct test_sa){.spi = SPI + 5, .version = 6});
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 3};
+
+	(void)state;
+	seal(&other_spi, 1, 40);
+	receive_one(whole());
+	assert_untouched(0);
+	done();
+	test_packet_start(&packet, 40, 0);
+	test_packet_put_esp(&packet, &other_dst.oracle, SPI, 1, FER_PROTO_UDP);
+	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+	test_packet_put_ethernet(&packet, 0);
+	receive_one(whole());
+	assert_untouched(0);
+	done();
+	other_version.sa.version = 4;
+	seal(&other_version, 1, 40);
+	receive_one(whole());
+	assert_untouched(0);
+	done();
+}
+
+static void is_an_sa_for_any_destination_found(void **state)
+{
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.dst = 255;
+	struct known k = add(sa);
+	check_good(&k, 1, 40);
+}
+
+static void is_what_is_not_esp_left_alone(void **state)
+{
+	static const uint8_t protocols[] = {FER_PROTO_UDP, FER_PROTO_TCP, FER_PROTO_AH,
+		FER_PROTO_NONE, FER_PROTO_ICMP, FER_PROTO_IPV4};
+	struct known k = add(transport);
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(protocols); i++) {
+		test_packet_start(&packet, 40, 0);
+		test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, protocols[i]);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		receive_one(whole());
+		assert_untouched(0);
+		done();
+	}
+	test_packet_start(&packet, 60, 0); // no IP at all
+	receive_one(whole());
+	assert_untouched(0);
+	done();
+}
+
+// Fragments are put together before they are opened, or not opened.
+static void are_fragments_left_alone(void **state)
+{
+	static const uint16_t fields[] = {0x2000, 0x2003, 0x0003};
+	struct known k = add(transport);
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(fields); i++) {
+		const struct test_ip ip = {.version = 4, .src = 1, .dst = 2, .fragment = fields[i]};
+
+		test_packet_start(&packet, 46, 0);
+		test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		assert_int_equal(packet.esp[0].len % 8, 0);
+		receive_one(whole());
+		assert_untouched(0);
+		done();
+	}
+}
+
+static void are_options_and_extension_headers_passed(void **state)
+{
+	struct known v4 = add(transport), v6 = add((struct test_sa){.spi = SPI + 2, .version = 6});
+
+	(void)state;
+	for (uint16_t n = 8; n <= 40; n += 8) {
+		for (unsigned v = 0; v < 2; v++) {
+			const struct known *k = v == 0 ? &v4 : &v6;
+
+			start_packet(k, 20);
+			put_layer(k, n, n);
+			test_packet_put_ethernet(&packet, 2);
+			test_packet_seal_all(&packet);
+			receive_one(whole());
+			assert_opened(0, 1);
+			assert_words(0, DONE, trailer_word(0));
+			assert_int_equal(
+				batch.layer[0][0].next_off, packet.ip_off + (v == 0          ? 9
+										    : n == 8 ? 40
+											     : 48));
+			done();
+		}
+	}
+}
+
+// Which SA a failed packet is charged to shows in slot 1: transport 3, tunnel 5.
+static unsigned auth_failed(const struct known *k)
+{
+	return k->sa.mode == FER_TRANSPORT ? 3 : 5;
+}
+
+static void assert_bad_icv(const struct known *k)
+{
+	assert_int_equal(batch.pkt[0].verdict, FER_OK);
+	assert_layer(0, k, FER_BAD_ICV, false);
+	assert_words(0, DONE | STATUS(auth_failed(k)), 0);
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	done();
+}
+
+static void flip(uint32_t bit)
+{
+	packet.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+}
+
+static void check_flips(const struct known *k)
+{
+	const struct fer_sa *sa = fer_sa_get(sas, k->handle);
+
+	seal(k, 1, 21);
+	const struct test_esp *e = &packet.esp[0];
+	for (uint32_t bit = e->off * 8; bit < (e->off + e->len) * 8; bit++) {
+		flip(bit);
+		receive_one(whole());
+		if (bit < (e->off + 4) * 8) {
+			assert_untouched(0);
+			done();
+		} else {
+			assert_bad_icv(k);
+		}
+		flip(bit);
+	}
+	assert_int_equal(sa->in.replay.top, 0);
+	check_good(k, 1, 21);
+}
+
+// RFC 4303 section 3.4.4: one wrong bit from the SPI to the end of the ICV, and nothing is shown.
+// No SPI becomes another one by one bit.
+static void does_a_flipped_bit_show_nothing(void **state)
+{
+	const struct test_sa all[] = {
+		{.spi = 0x1001, .version = 4},
+		{.spi = 0x1002, .version = 4, .mode = FER_TUNNEL},
+		{.spi = 0x1004,
+			.version = 6,
+			.encryption = "aes-cbc-128",
+			.integrity = "hmac-sha2-256-128"},
+		{.spi = 0x1007, .version = 6, .encryption = "null", .integrity = "hmac-sha1-96"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(all); i++) {
+		struct known k = add(all[i]);
+
+		check_flips(&k);
+	}
+}
+
+static void receive_cut(uint32_t a, uint32_t b)
+{
+	receive_one(test_mbuf_cut(pool, packet.bytes, packet.len, (uint32_t[]){a, b}, 2));
+}
+
+static void check_cuts(const struct known *k)
+{
+	seal(k, 1, 21);
+	uint32_t word = trailer_word(0), icv = (packet.esp[0].off + packet.esp[0].len) * 8 - 1;
+
+	for (uint32_t a = 0; a < packet.len; a++)
+		for (uint32_t b = a; b < packet.len; b++) {
+			receive_cut(a, b);
+			assert_opened(0, 1);
+			assert_words(0, DONE, word);
+			done();
+			flip(icv);
+			receive_cut(a, b);
+			assert_bad_icv(k);
+			flip(icv);
+		}
+}
+
+static void do_cuts_change_nothing(void **state)
+{
+	struct known all[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
+		add((struct test_sa){.spi = SPI + 2,
+			.encryption = "null",
+			.integrity = "hmac-sha1-96",
+			.version = 6})};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(all); i++)
+		check_cuts(&all[i]);
+}
+
+static void do_cuts_change_nothing_in_nested_layers(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	seal_nested(&inner, &outer, 21, 0);
+	uint32_t word = trailer_word(0);
+	for (uint32_t a = 0; a < packet.len; a++)
+		for (uint32_t b = a; b < packet.len; b += 3) {
+			receive_cut(a, b);
+			assert_opened(0, 2);
+			assert_words(0, DONE | NEXT_DONE, word);
+			done();
+		}
+}
+
+// A frame that ends before the IP packet does is no sound IP packet.
+static void is_a_frame_cut_short_left_alone(void **state)
+{
+	struct known all[] = {add(transport), add(tunnel)};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		seal(&all[i], 1, 21);
+		for (uint32_t len = packet.len; len-- > 0;) {
+			packet.len = len;
+			receive_one(whole());
+			assert_untouched(0);
+			done();
+		}
+	}
+}
+
+// Cuts the IP packet to n bytes of ESP, which its header says.
+static void shorten(const struct known *k, uint32_t n)
+{
+	start_packet(k, 21);
+	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, 1, inner_protocol(k));
+	test_packet_seal_all(&packet);
+	packet.len = n;
+	put_outer(k, 0);
+	test_packet_put_ethernet(&packet, 0);
+}
+
+static enum fer_verdict why_short(const struct known *k, uint32_t n)
+{
+	const struct fer_suite *s = &k->oracle.suite;
+	uint32_t around = 8u + s->iv_bytes + s->icv_bytes;
+
+	return n > around && (n - around) % s->align_bytes == 0 ? FER_BAD_ICV : FER_BAD_SYNTAX;
+}
+
+static void check_shortened(const struct known *k)
+{
+	seal(k, 1, 21);
+	for (uint32_t n = packet.esp[0].len; n-- > 0;) {
+		shorten(k, n);
+		receive_one(whole());
+		enum fer_verdict v = why_short(k, n);
+		if (n < 4) { // no SPI
+			assert_untouched(0);
+		} else {
+			assert_layer(0, k, v, false);
+			assert_words(0, DONE | STATUS(v == FER_BAD_ICV ? auth_failed(k) : 6), 0);
+			test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+		}
+		done();
+	}
+}
+
+// The IP length leaves less than the SA needs: there is a status for that.
+static void is_a_packet_too_short_for_its_sa_bad_syntax(void **state)
+{
+	struct known all[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
+		add((struct test_sa){.spi = SPI + 2,
+			.encryption = "null",
+			.integrity = "hmac-sha1-96",
+			.window = 64,
+			.version = 6})};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(all); i++)
+		check_shortened(&all[i]);
+}
+
+// RFC 4303 section 2.4.  len 256: not touched.
+static void check_padding(const struct known *k, unsigned len, int wrong, bool good)
+{
+	const uint32_t payload = 298; // the trailer fills the last block
+	uint8_t *pad = packet.bytes + payload - len;
+
+	test_packet_start(&packet, payload, 0);
+	for (unsigned i = 0; i < len; i++)
+		pad[i] = (uint8_t)(i + 1);
+	if (wrong >= 0)
+		pad[wrong] ^= 1;
+	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, 1, FER_PROTO_UDP);
+	packet.bytes[packet.len - k->oracle.suite.icv_bytes - 2] = (uint8_t)len;
+	put_outer(k, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+	receive_one(whole());
+	assert_layer(0, k, good ? FER_OK : FER_BAD_PADDING, true);
+	assert_words(0, good ? DONE : DONE | STATUS(1), good ? SET | len << 8 | FER_PROTO_UDP : 0);
+	assert_opened(0, 1);
+	done();
+}
+
+static void is_padding_1_2_3(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	for (unsigned len = 0; len < 256; len++) {
+		check_padding(&k, len, -1, true);
+		if (len > 0) {
+			check_padding(&k, len, 0, false);
+			check_padding(&k, len, (int)len / 2, false);
+			check_padding(&k, len, (int)len - 1, false);
+		}
+	}
+}
+
+// The pad length says more than there is: the packet verified, so its number has to be committed.
+static void is_padding_longer_than_the_payload_refused(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	for (unsigned len = 0; len < 256; len++) {
+		test_packet_start(&packet, 30, 0);
+		for (uint8_t i = 0; i < 30; i++)
+			packet.bytes[i] = i + 1;
+		test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+		packet.bytes[packet.len - 16 - 2] = (uint8_t)len;
+		put_outer(&k, 0);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		receive_one(whole());
+		bool good = len == 0 || len == 30;
+		assert_layer(0, &k, good ? FER_OK : FER_BAD_PADDING, true);
+		assert_words(0, good ? DONE : DONE | STATUS(1),
+			good ? SET | len << 8 | FER_PROTO_UDP : 0);
+		done();
+	}
+}
+
+// RFC 4303 section 2.7: padding behind the inner packet hides how long that is.
+static void does_the_inner_length_count(void **state)
+{
+	struct known k = add(tunnel);
+
+	(void)state;
+	for (uint32_t n = 0; n < 70; n++) {
+		start_packet(&k, 21);
+		uint32_t inner_len = packet.len;
+		test_packet_pad(&packet, n);
+		put_layer(&k, 1, 0);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		receive_one(whole());
+		assert_words(0, DONE, trailer_word(0));
+		assert_int_equal(batch.pkt[0].parsed, FER_OK);
+		assert_int_equal(batch.pkt[0].frame.end, packet.esp[0].off + 16 + inner_len);
+		done();
+	}
+}
+
+static void is_what_a_tunnel_carries_shown_as_it_is(void **state)
+{
+	struct known k = add(tunnel);
+
+	(void)state;
+	start_packet(&k, 21);
+	packet.bytes[0] = 0x10; // of no version there is
+	put_layer(&k, 1, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+	receive_one(whole());
+	assert_opened(0, 1);
+	assert_words(0, DONE, trailer_word(0));
+	assert_int_equal(batch.pkt[0].parsed, FER_BAD_IP);
+	done();
+}
+
+// Nested layers.
+
+static void are_both_layers_opened(void **state)
+{
+	(void)state;
+	for (unsigned shape = 0; shape < 8; shape++) {
+		struct test_sa a = transport, b = tunnel;
+
+		a.spi = SPI + shape * 2;
+		b.spi = SPI + shape * 2 + 1;
+		a.version = shape & 1 ? 6 : 4;
+		b.version = shape & 2 ? 6 : 4;
+		if (shape & 4)
+			b = with(b, "aes-cbc-256", "hmac-sha1-96");
+		struct known inner = add(a), outer = add(b);
+		seal_nested(&inner, &outer, 50 + shape, 16);
+		receive_one(whole());
+		assert_opened(0, 2);
+		assert_words(0, DONE | NEXT_DONE, trailer_word(0));
+		assert_int_equal(batch.pkt[0].n_layers, 2);
+		assert_layer(0, &outer, FER_OK, true);
+		assert_layer(1, &inner, FER_OK, true);
+		assert_int_equal(batch.layer[0][0].seq, 22);
+		assert_int_equal(batch.layer[0][1].seq, 21);
+		assert_int_equal(batch.layer[0][1].sec_off, packet.esp[0].off);
+		done();
+	}
+}
+
+static void is_an_inner_layer_without_sa_shown(void **state)
+{
+	struct known inner = unknown(transport), outer = add(tunnel);
+
+	(void)state;
+	seal_nested(&inner, &outer, 50, 0);
+	receive_one(whole());
+	assert_opened(0, 1);
+	assert_words(0, DONE, trailer_word(1));
+	assert_int_equal(batch.pkt[0].n_layers, 1);
+	done();
+}
+
+static void does_a_bad_inner_layer_stay_sealed(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	start_packet(&inner, 50);
+	put_layer(&inner, 21, 0);
+	test_packet_seal(&packet, 0);
+	packet.bytes[packet.len - 1] ^= 1;
+	put_layer(&outer, 22, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal(&packet, 1);
+	receive_one(whole());
+	assert_opened(0, 1);
+	assert_words(0, DONE | NEXT_DONE | STATUS(3), trailer_word(1));
+	assert_layer(0, &outer, FER_OK, true);
+	assert_layer(1, &inner, FER_BAD_ICV, false);
+	done();
+}
+
+static void is_nothing_looked_for_in_a_bad_outer_layer(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	seal_nested(&inner, &outer, 50, 0);
+	packet.bytes[packet.len - 1] ^= 1;
+	receive_one(whole());
+	assert_opened(0, 0);
+	assert_words(0, DONE | STATUS(5), 0);
+	assert_int_equal(batch.pkt[0].n_layers, 1);
+	done();
+}
+
+// The second flag means a tunnel and a transport portion, and no other two layers.
+static void are_two_tunnels_no_transport_portion(void **state)
+{
+	struct test_sa a = tunnel;
+
+	(void)state;
+	a.spi = SPI;
+	struct known inner = add(a), outer = add(tunnel);
+	seal_nested(&inner, &outer, 50, 0);
+	receive_one(whole());
+	assert_opened(0, 2);
+	assert_words(0, DONE, trailer_word(0));
+	done();
+}
+
+// ESP directly inside ESP, n times.
+static void seal_stack(const struct known *k, unsigned n)
+{
+	test_packet_start(&packet, 30, 0);
+	for (unsigned i = 0; i < n; i++)
+		test_packet_put_esp(
+			&packet, &k->oracle, SPI, 100 + i, i == 0 ? FER_PROTO_UDP : FER_PROTO_ESP);
+	put_outer(k, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+}
+
+static void is_there_an_end_to_layers(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	for (unsigned n = 2; n <= 5; n++) {
+		unsigned n_open = n < FER_MAX_ROUNDS ? n : FER_MAX_ROUNDS;
+
+		seal_stack(&k, n);
+		receive_one(whole());
+		assert_int_equal(batch.pkt[0].verdict, n == n_open ? FER_OK : FER_TOO_DEEP);
+		assert_int_equal(batch.pkt[0].n_layers, n_open);
+		assert_opened(0, n_open);
+		for (unsigned j = 0; j < n_open; j++) {
+			assert_layer(j, &k, FER_OK, true);
+			assert_int_equal(batch.layer[0][j].seq, 100 + n - 1 - j);
+		}
+		assert_words(0, DONE, trailer_word(n - n_open));
+		done();
+	}
+}
+
+// Numbers.
+
+// An SA without window judges nothing.
+static void is_a_packet_opened_twice_without_a_window(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	seal(&k, 5, 40);
+	for (unsigned i = 0; i < 3; i++)
+		put(i, whole());
+	receive(3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_opened(i, 1);
+		assert_words(i, DONE, trailer_word(0));
+	}
+	done();
+	check_good(&k, 5, 40);
+}
+
+// RFC 4303 section 3.4.3: a number seen before costs no crypto, and there is nothing to say.
+static void is_a_committed_number_refused_in_silence(void **state)
+{
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.window = 64;
+	struct known k = add(sa);
+	check_good(&k, 5, 40);
+	assert_int_equal(fer_sa_get(sas, k.handle)->in.replay.top, 0); // the commit is the host's
+	check_good(&k, 5, 40);
+	assert_int_equal(fer_replay_commit(&fer_sa_get(sas, k.handle)->in.replay, 5), FER_OK);
+	seal(&k, 5, 40);
+	receive_one(whole());
+	assert_layer(0, &k, FER_REPLAY, false);
+	assert_words(0, 0, 0);
+	assert_opened(0, 0);
+	done();
+	check_good(&k, 6, 40);
+}
+
+static void does_a_refused_inner_number_leave_the_outer_answer(void **state)
+{
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.window = 64;
+	sa.sequence = 21;
+	struct known inner = add(sa), outer = add(tunnel);
+	seal_nested(&inner, &outer, 50, 0);
+	receive_one(whole());
+	assert_layer(0, &outer, FER_OK, true);
+	assert_layer(1, &inner, FER_REPLAY, false);
+	assert_words(0, DONE, trailer_word(1));
+	assert_opened(0, 1);
+	done();
+}
+
+// Bursts.
+
+enum kind { PLAIN, GCM, CBC, NESTED, FLIPPED, NO_SA, CUT, N_KINDS };
+
+static void make_kind(const struct known k[4], enum kind kind, unsigned i)
+{
+	if (kind == NESTED)
+		seal_nested(&k[0], &k[2], 20 + i, 0);
+	else
+		seal(&k[kind == CBC ? 1 : kind == NO_SA ? 3 : 0], i, 20 + i);
+	if (kind == PLAIN)
+		packet.bytes[packet.ip_off] = 0x4f; // no sound IP
+	if (kind == FLIPPED)
+		packet.bytes[packet.len - 1] ^= 1;
+}
+
+static void check_kind(enum kind kind, unsigned i)
+{
+	switch (kind) {
+	case PLAIN:
+	case NO_SA:
+		assert_untouched(i);
+		return;
+	case FLIPPED:
+		assert_opened(i, 0);
+		assert_words(i, DONE | STATUS(3), 0);
+		return;
+	default:
+		assert_opened(i, kind == NESTED ? 2 : 1);
+		assert_words(i, kind == NESTED ? DONE | NEXT_DONE : DONE, trailer_word(0));
+	}
+}
+
+static void does_each_packet_of_a_full_burst_get_its_own(void **state)
+{
+	const struct known k[] = {add(transport),
+		add(with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
+		add((struct test_sa){.spi = SPI + 2, .mode = FER_TUNNEL, .version = 6}),
+		unknown((struct test_sa){.spi = SPI + 3, .version = 4})};
+
+	(void)state;
+	for (unsigned i = 0; i < FER_BATCH_MAX; i++) {
+		enum kind kind = i * i / 5 % N_KINDS;
+		uint32_t cut = kind == CUT ? 50 : 0;
+
+		make_kind(k, kind, i);
+		put(i, test_mbuf_cut(pool, packet.bytes, packet.len, &cut, 1));
+	}
+	receive(FER_BATCH_MAX);
+	for (unsigned i = 0; i < FER_BATCH_MAX; i++) {
+		make_kind(k, i * i / 5 % N_KINDS, i);
+		check_kind(i * i / 5 % N_KINDS, i);
+	}
+	done();
+}
+
+static void are_long_packets_opened(void **state)
+{
+	struct known k[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		check_good(&k[i], 3, 9600);
+		check_good(&k[i], 4, 65400);
+	}
+}
+
+static int open_one(void **state)
+{
+	(void)state;
+	n_used = rte_mempool_in_use_count(pool);
+	sas = test_sas_open("receive", engine);
+	return fer_nic_init(&nic, sas, test_iv_fixed());
+}
+
+static int close_one(void **state)
+{
+	(void)state;
+	fer_nic_fini(&nic);
+	fer_sa_table_destroy(sas);
+	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
+}
+
+static int start(void **state)
+{
+	int error;
+
+	(void)state;
+	pool = test_pool("receive", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
+	engine = fer_engine_open(test_iv_fixed(), &error);
+	return engine == NULL ? -1 : fer_oob_register();
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fer_engine_close(engine);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(does_every_suite_open_what_openssl_seals),
+		TEST(is_the_high_half_of_a_number_inferred),
+		TEST(is_a_packet_without_sa_left_alone),
+		TEST(is_an_sa_for_any_destination_found),
+		TEST(is_what_is_not_esp_left_alone),
+		TEST(are_fragments_left_alone),
+		TEST(are_options_and_extension_headers_passed),
+		TEST(does_a_flipped_bit_show_nothing),
+		TEST(do_cuts_change_nothing),
+		TEST(do_cuts_change_nothing_in_nested_layers),
+		TEST(is_a_frame_cut_short_left_alone),
+		TEST(is_a_packet_too_short_for_its_sa_bad_syntax),
+		TEST(is_padding_1_2_3),
+		TEST(is_padding_longer_than_the_payload_refused),
+		TEST(does_the_inner_length_count),
+		TEST(is_what_a_tunnel_carries_shown_as_it_is),
+		TEST(are_both_layers_opened),
+		TEST(is_an_inner_layer_without_sa_shown),
+		TEST(does_a_bad_inner_layer_stay_sealed),
+		TEST(is_nothing_looked_for_in_a_bad_outer_layer),
+		TEST(are_two_tunnels_no_transport_portion),
+		TEST(is_there_an_end_to_layers),
+		TEST(is_a_packet_opened_twice_without_a_window),
+		TEST(is_a_committed_number_refused_in_silence),
+		TEST(does_a_refused_inner_number_leave_the_outer_answer),
+		TEST(does_each_packet_of_a_full_burst_get_its_own),
+		TEST(are_long_packets_opened),
+	};
+
+	fer_test_eal_init("128");
+	return cmocka_run_group_tests(tests, start, stop);
+}
