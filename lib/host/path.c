@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/path.h"
 
+#include "host/fragment.h"
 #include "nic/oob.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ void fer_path_out(struct fer_path *path, struct fer_batch *b)
 	start(path, b);
 	fer_host_outbound(&path->host, b);
 	fer_nic_transmit(&path->nic, b);
+	fer_fragment_run(b, path->pool);
 	fer_host_sent(&path->host, b);
 }
 
@@ -57,4 +59,5 @@ void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint6
 	fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
 	fer_nic_receive(&path->nic, b);
 	fer_host_inbound(&path->host, b);
+	fer_fragment_run(b, path->pool);
 }
