@@ -41,6 +41,7 @@
 	V(NOT_IP, DROP, "not an IP packet, and no rule lets it pass")                              \
 	V(CLASS_DROP, DROP, "the rule for its class of frames drops it")                           \
 	V(BAD_IP, DROP, "malformed IP header")                                                     \
+	V(TOO_BIG, DROP, "too big for the port, and must not be fragmented")                       \
 	V(TRUNCATED, DROP, "captured shorter than it was")                                         \
 	V(FRAGMENT_HELD, HELD, "fragment that waits for the others")                               \
 	V(FRAGMENT_BAD, DROP, "fragments overlap, repeat or do not add up")                        \

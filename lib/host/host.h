@@ -21,6 +21,9 @@ struct fer_host_rules {
 	const struct fer_policies *policies; // NULL: no policies at all, see only_sa
 	uint64_t only_sa; // without policies: the outbound SA that protects all it can carry, or 0
 	struct fer_class_rules classes;
+	uint32_t mtu[2]; // by direction: bytes of an IP packet that the port it leaves by carries,
+			 // at least 1280 for one with IPv6; 0: any
+	uint32_t answers_per_second; // of each worker: to packets that are too big; 0: none
 };
 
 struct fer_host {

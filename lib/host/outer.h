@@ -24,6 +24,11 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 // How many bytes the offsets of what was framed before move when sa is put around it.
 uint32_t fer_outer_growth(const struct fer_sa *sa);
 
+// Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
+// none.
+//   header_len  what stays in front in transport mode: IP header and all that ESP goes behind
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
+
 // Length of the IP packet inside an opened layer; TFC padding counts.
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
 
