@@ -23,6 +23,7 @@ struct fer_host_rules {
 	struct fer_class_rules classes;
 	uint32_t mtu[2]; // by direction: bytes of an IP packet that the port it leaves by carries,
 			 // at least 1280 for one with IPv6; 0: any
+	bool clamp_mss;  // of TCP, to what fits through the SAs and the wire's port
 	uint32_t answers_per_second; // of each worker: to packets that are too big; 0: none
 };
 

@@ -29,6 +29,11 @@ void fer_mtu_out(struct fer_host *host, const struct fer_host_rules *rules, stru
 // The same for plain packets on their way to the host, without answers.
 void fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
 
+// Lowers what TCP SYNs announce: on the way out to what the SAs of the packet let through, on the
+// way in to what those of its groups let through on the way back.
+void fer_mss_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
 // Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
 // trailer, and the send words.
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
