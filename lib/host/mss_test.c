@@ -182,6 +182,11 @@ static void packets_that_are_no_syn(void **state)
 	put_tcp(4, SYN, options, 4);
 	packet.bytes[20 + 12] = 0xf0; // longer than the packet
 	assert_untouched();
+	put_tcp(4, SYN, NULL, 0);
+	packet.bytes[20 + 12] = 0x80; // into the padding of the frame
+	test_packet_pad(&packet, 20);
+	memcpy(packet.bytes + 40, (const uint8_t[]){1, 1, 1, 1, MSS(1460)}, 8);
+	assert_untouched();
 	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2, .fragment = 0x2000};
 	put_tcp(4, SYN, options, 4);
 	memmove(packet.bytes, packet.bytes + 20, packet.len - 20);
