@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/path.h"
 
+#include "host/complete.h"
 #include "host/fragment.h"
 #include "nic/oob.h"
 
@@ -35,13 +36,15 @@ void fer_path_fini(struct fer_path *path)
 	fer_nic_fini(&path->nic);
 }
 
-// What a frame brings along is not ours: words are zero in every frame that comes from a port.
+// What a frame brings along is not ours: words are zero in every frame that comes from a port, and
+// what its sender left to hardware is done.
 static void start(struct fer_path *path, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
 		fer_oob_clear(b->m[i]);
 	fer_batch_parse(b);
 	fer_batch_own(b, path->pool);
+	fer_complete_run(b);
 }
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)
