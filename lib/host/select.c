@@ -3,6 +3,7 @@
 #include "host/stages.h"
 
 #include "host/outer.h"
+#include "nic/segment.h"
 #include "sa/table.h"
 
 // Does the policy database have to judge it?  What a class rule let by, it does not.
@@ -51,6 +52,13 @@ static const struct fer_policy_rule *rule_of(const struct fer_host_rules *rules,
 	return rule == FER_NO_RULE ? NULL : fer_policies_rule(rules->policies, rule);
 }
 
+// The packet goes on as it is, without what the link layer put behind it.
+static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
+{
+	fer_segment_trim(m, p->frame.end);
+	return FER_OK;
+}
+
 // The SAs that the groups of a rule send with now.  None: the packet must not leave at all.
 static enum fer_verdict take_handles(
 	struct fer_host *host, const struct fer_policy_rule *r, struct fer_pkt *p)
@@ -63,14 +71,16 @@ static enum fer_verdict take_handles(
 	return FER_OK;
 }
 
-static enum fer_verdict select_one(
-	struct fer_host *host, const struct fer_policy_rule *r, bool needs_ports, struct fer_pkt *p)
+static enum fer_verdict select_one(struct fer_host *host, struct fer_batch *b, unsigned i,
+	const struct fer_policy_rule *r, bool needs_ports)
 {
 	enum fer_verdict v = judge(r, needs_ports);
 
-	if (v != FER_OK || r->action == FER_POLICY_BYPASS)
+	if (v != FER_OK)
 		return v;
-	return take_handles(host, r, p);
+	if (r->action == FER_POLICY_BYPASS)
+		return bypass(b->m[i], &b->pkt[i]);
+	return take_handles(host, r, &b->pkt[i]);
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -99,10 +109,10 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 	} else {
 		find_rules(host, rules, b, FER_OUT);
 		for (unsigned j = 0; j < w->n; j++) {
-			struct fer_pkt *p = &b->pkt[w->at[j]];
+			unsigned i = w->at[j];
 
-			p->verdict = (uint8_t)select_one(
-				host, rule_of(rules, w->rule[j]), w->needs_ports[j], p);
+			b->pkt[i].verdict = (uint8_t)select_one(
+				host, b, i, rule_of(rules, w->rule[j]), w->needs_ports[j]);
 		}
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
@@ -141,8 +151,8 @@ static enum fer_verdict match_groups(const struct fer_host *host, const struct f
 	return v;
 }
 
-static enum fer_verdict check_one(const struct fer_host *host, const struct fer_batch *b,
-	unsigned i, const struct fer_policy_rule *r, bool needs_ports)
+static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch *b, unsigned i,
+	const struct fer_policy_rule *r, bool needs_ports)
 {
 	bool clear = b->pkt[i].n_layers == 0;
 
@@ -152,7 +162,7 @@ static enum fer_verdict check_one(const struct fer_host *host, const struct fer_
 	if (v != FER_OK)
 		return v;
 	if (r->action == FER_POLICY_BYPASS)
-		return clear ? FER_OK : FER_POLICY_MISMATCH;
+		return clear ? bypass(b->m[i], &b->pkt[i]) : FER_POLICY_MISMATCH;
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, r);
 }
 
