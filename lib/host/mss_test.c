@@ -4,13 +4,12 @@
 
 #include "base/bytes.h"
 #include "crypto/engine.h"
-#include "host/path.h"
 #include "host/sink.h"
 #include "support/eal.h"
+#include "support/end.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -217,36 +216,13 @@ static void a_wrong_checksum(void **state)
 
 // Which value is the right one: through both halves.
 
-struct box {
-	struct fer_sa_table *sas;
-	struct fer_host_rules rules;
-	const struct fer_host_rules *_Atomic published;
-	struct fer_path path;
-};
+static struct test_end box, peer;
 
-static struct box box, peer;
-
-static void open_box(struct box *k, const char *name)
+static void open_box(struct test_end *k, const char *name)
 {
-	memset(k, 0, sizeof(*k));
-	k->sas = test_sas_open(name, engine);
-	atomic_init(&k->published, &k->rules);
-	const struct fer_path_params params = {
-		.sas = k->sas,
-		.pool = pool,
-		.ivs = test_iv_fixed(),
-		.rules = &k->published,
-		.reassembly = {.n_datagrams = 16, .timeout_ticks = 1000},
-	};
-	assert_int_equal(fer_path_init(&k->path, &params), 0);
+	test_end_open(k, name, engine, pool);
 	k->rules.mtu[FER_OUT] = 1500;
 	k->rules.clamp_mss = true;
-}
-
-static void close_box(struct box *k)
-{
-	fer_path_fini(&k->path);
-	fer_sa_table_destroy(k->sas);
 }
 
 // What the MSS of 9000 in a SYN becomes that arrives over a tunnel of sa (none: in the clear).
@@ -306,30 +282,19 @@ static void on_the_way_in(void **state)
 	assert_int_equal(mss_in(4, &in), 9000);
 	box.rules.mtu[FER_OUT] = 100; // smaller than what is added: there is no sense in it
 	assert_int_equal(mss_in(6, &in), 9000);
-	close_box(&box);
+	test_end_close(&box);
 }
 
 static void in_the_clear(void **state)
 {
-	const struct fer_policy_rule rules[] = {
-		{.direction = FER_IN,
-			.protocol = FER_PROTO_ANY,
-			.sport = {0, 65535},
-			.dport = {0, 65535},
-			.icmp_type = -1,
-			.action = FER_POLICY_BYPASS},
-	};
-	const char *why;
-	int error;
-	struct fer_policies *policies = fer_policies_build(rules, 1, &error, &why);
+	const struct fer_policy_rule bypass = test_rule(FER_IN, FER_POLICY_BYPASS, 0);
 
 	(void)state;
 	open_box(&box, "mss");
-	box.rules.policies = policies;
+	test_end_rules(&box, &bypass, 1);
 	assert_int_equal(mss_in(4, NULL), 1460);
 	assert_int_equal(mss_in(6, NULL), 1440);
-	close_box(&box);
-	fer_policies_destroy(policies);
+	test_end_close(&box);
 }
 
 // What the SYN carries when a peer opens it: that peer does not clamp.
@@ -387,8 +352,8 @@ static void on_the_way_out(void **state)
 		sa.window = 64;
 		test_sa_add(peer.sas, &sa, FER_IN);
 		assert_int_equal(mss_out(cases[i].inner, handle), cases[i].want);
-		close_box(&box);
-		close_box(&peer);
+		test_end_close(&box);
+		test_end_close(&peer);
 	}
 }
 

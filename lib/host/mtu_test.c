@@ -6,15 +6,14 @@
 #include "crypto/engine.h"
 #include "host/bucket.h"
 #include "host/outer.h"
-#include "host/path.h"
 #include "host/sink.h"
 #include "host/too_big_expected.h"
 #include "proto/cksum.h"
 #include "support/eal.h"
+#include "support/end.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,34 +32,10 @@ static struct fer_outcomes outcomes;
 static struct rte_mbuf *out[MAX_OUT], *side[FER_BATCH_SIDE];
 static uint8_t flat[TEST_PACKET_BYTES];
 
-// A box of its own.
-struct box {
-	struct fer_sa_table *sas;
-	struct fer_host_rules rules;
-	const struct fer_host_rules *_Atomic published;
-	struct fer_path path;
-};
-
-static void open_box(struct box *box, const char *name)
+static void open_box(struct test_end *box, const char *name)
 {
-	memset(box, 0, sizeof(*box));
-	box->sas = test_sas_open(name, engine);
-	atomic_init(&box->published, &box->rules);
-	const struct fer_path_params params = {
-		.sas = box->sas,
-		.pool = pool,
-		.ivs = test_iv_fixed(),
-		.rules = &box->published,
-		.reassembly = {.n_datagrams = 16, .timeout_ticks = 1000},
-	};
-	assert_int_equal(fer_path_init(&box->path, &params), 0);
+	test_end_open(box, name, engine, pool);
 	box->rules.answers_per_second = 1000;
-}
-
-static void close_box(struct box *box)
-{
-	fer_path_fini(&box->path);
-	fer_sa_table_destroy(box->sas);
 }
 
 // Sizes.
@@ -251,7 +226,7 @@ static void add(void)
 
 static unsigned n_side;
 
-static unsigned send(struct box *box)
+static unsigned send(struct test_end *box)
 {
 	batch.link = FER_LINK_ETHERNET;
 	fer_path_out(&box->path, &batch);
@@ -259,7 +234,7 @@ static unsigned send(struct box *box)
 	return fer_sink(&batch, &outcomes, out);
 }
 
-static unsigned send_one(struct box *box)
+static unsigned send_one(struct test_end *box)
 {
 	batch.n = 0;
 	add();
@@ -273,14 +248,14 @@ static void free_all(unsigned n_out)
 	n_side = 0;
 }
 
-static uint64_t n_numbers(const struct box *box)
+static uint64_t n_numbers(const struct test_end *box)
 {
 	const struct fer_sa *sa = fer_sa_get(box->sas, box->rules.only_sa);
 
 	return atomic_load(&sa->out.seq.last);
 }
 
-static void open_tunnel(struct box *box, uint8_t version, uint32_t mtu)
+static void open_tunnel(struct test_end *box, uint8_t version, uint32_t mtu)
 {
 	const struct test_sa what = {.mode = FER_TUNNEL, .version = version, .spi = 0x1001};
 
@@ -288,22 +263,6 @@ static void open_tunnel(struct box *box, uint8_t version, uint32_t mtu)
 	box->rules.only_sa = test_sa_add(box->sas, &what, FER_OUT);
 	box->rules.mtu[FER_OUT] = mtu;
 	memset(&outcomes, 0, sizeof(outcomes));
-}
-
-static struct fer_policies *bypass_all(void)
-{
-	const struct fer_policy_rule rule = {.direction = FER_OUT,
-		.protocol = FER_PROTO_ANY,
-		.sport = {0, 65535},
-		.dport = {0, 65535},
-		.icmp_type = -1,
-		.action = FER_POLICY_BYPASS};
-	const char *why;
-	int error;
-	struct fer_policies *p = fer_policies_build(&rule, 1, &error, &why);
-
-	assert_non_null(p);
-	return p;
 }
 
 static void check_answer(const struct rte_mbuf *m, unsigned expected)
@@ -320,18 +279,18 @@ static void check_answer(const struct rte_mbuf *m, unsigned expected)
 static void answers_byte_for_byte(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
-	const struct fer_host_rules *with_sa = &box.rules;
-	struct fer_host_rules without = box.rules;
-	struct fer_policies *bypass = bypass_all();
-	without.policies = bypass;
+	const struct fer_policy_rule bypass = test_rule(FER_OUT, FER_POLICY_BYPASS, 0);
+	test_end_rules(&box, &bypass, 1);
+	struct fer_host_rules with_sa = box.rules;
+	with_sa.policies = NULL;
 	for (unsigned i = 0; i < RTE_DIM(too_big_expected); i++) {
 		bool is_clear = too_big_expected[i].mtu == 1500;
 
-		atomic_store(&box.published, is_clear ? &without : with_sa);
+		atomic_store(&box.published, is_clear ? &box.rules : &with_sa);
 		put_echo(too_big_expected[i].version, too_big_expected[i].length, true,
 			too_big_expected[i].tags);
 		assert_int_equal(send_one(&box), 0);
@@ -342,8 +301,7 @@ static void answers_byte_for_byte(void **state)
 	assert_int_equal(outcomes.packets[FER_TOO_BIG], RTE_DIM(too_big_expected));
 	assert_int_equal(outcomes.made, RTE_DIM(too_big_expected));
 	assert_int_equal(n_numbers(&box), 0);
-	fer_policies_destroy(bypass);
-	close_box(&box);
+	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
@@ -351,7 +309,7 @@ static void answers_byte_for_byte(void **state)
 static void pings_of_every_size(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box;
+	static struct test_end box;
 	unsigned n_sent = 0;
 
 	(void)state;
@@ -368,7 +326,7 @@ static void pings_of_every_size(void **state)
 			free_all(n);
 		}
 	assert_int_equal(n_numbers(&box), n_sent);
-	close_box(&box);
+	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
@@ -377,7 +335,7 @@ static void order_of_answers(void **state)
 {
 	static const uint32_t len[] = {1500, 100, 1490, 1446, 1447},
 			      too_long[] = {1500, 1490, 1447};
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
@@ -397,13 +355,13 @@ static void order_of_answers(void **state)
 	assert_int_equal(send_one(&box), 1);
 	assert_int_equal(n_side, 0);
 	free_all(1);
-	close_box(&box);
+	test_end_close(&box);
 }
 
 static void answers_are_limited(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
@@ -418,7 +376,7 @@ static void answers_are_limited(void **state)
 	box.rules.answers_per_second = 0;
 	assert_int_equal(send_one(&box), 0);
 	assert_int_equal(n_side, 0);
-	close_box(&box);
+	test_end_close(&box);
 	open_tunnel(&box, 4, 1500); // nor more than a batch has room for
 	batch.n = 0;
 	for (unsigned i = 0; i < FER_BATCH_SIDE + 10; i++)
@@ -426,7 +384,7 @@ static void answers_are_limited(void **state)
 	assert_int_equal(send(&box), 0);
 	assert_int_equal(n_side, FER_BATCH_SIDE);
 	free_all(0);
-	close_box(&box);
+	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
@@ -476,7 +434,7 @@ static const struct {
 static void who_gets_no_answer(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
@@ -499,7 +457,7 @@ static void who_gets_no_answer(void **state)
 	packet.bytes[0] |= 1; // a frame for many
 	assert_int_equal(send_one(&box), 0);
 	assert_int_equal(n_side, 0);
-	close_box(&box);
+	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
@@ -507,7 +465,7 @@ static void who_gets_no_answer(void **state)
 static void pass_in_fragments(
 	uint8_t inner, uint8_t outer, enum fer_mode mode, uint32_t len, uint32_t mtu)
 {
-	static struct box box, peer;
+	static struct test_end box, peer;
 	uint64_t timed_out = 0;
 	struct test_sa what = {.mode = mode, .version = outer, .spi = 0x1001, .dst = ECHO_DST};
 
@@ -528,8 +486,8 @@ static void pass_in_fragments(
 	assert_int_equal(fer_sink(&batch, &outcomes, out), 1);
 	test_assert_bytes(out[0], packet.bytes, packet.len);
 	rte_pktmbuf_free(out[0]);
-	close_box(&box);
-	close_box(&peer);
+	test_end_close(&box);
+	test_end_close(&peer);
 }
 
 static void without_df(void **state)
@@ -550,7 +508,7 @@ static void without_df(void **state)
 static void the_least_of_ipv6(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	pass_in_fragments(6, 4, FER_TUNNEL, 1280, 1300);
@@ -563,7 +521,7 @@ static void the_least_of_ipv6(void **state)
 	assert_int_equal(n_side, 1);
 	assert_int_equal(fer_load_be32(rte_pktmbuf_mtod_offset(side[0], uint8_t *, 14 + 44)), 1280);
 	free_all(0);
-	close_box(&box);
+	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
@@ -579,7 +537,7 @@ static void outer_df(void **state)
 		.ttl = 64,
 		.df = FER_DF_CLEAR};
 	struct test_sa what = {.mode = FER_TUNNEL, .version = 4, .spi = 0x3003, .outer = &set};
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
@@ -598,18 +556,18 @@ static void outer_df(void **state)
 	put_echo(4, 1447, false, 0);
 	assert_int_equal(send_one(&box), 2);
 	free_all(2);
-	close_box(&box);
+	test_end_close(&box);
 }
 
 // Ethernet padding that alone is too long is cut off, and nothing else.
 static void padding_that_is_too_long(void **state)
 {
-	struct fer_policies *bypass = bypass_all();
-	static struct box box;
+	const struct fer_policy_rule bypass = test_rule(FER_OUT, FER_POLICY_BYPASS, 0);
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
-	box.rules.policies = bypass;
+	test_end_rules(&box, &bypass, 1);
 	put_echo(4, 1500, true, 0);
 	test_packet_pad(&packet, 7);
 	assert_int_equal(send_one(&box), 1);
@@ -622,14 +580,13 @@ static void padding_that_is_too_long(void **state)
 	assert_int_equal(send_one(&box), 0);
 	assert_int_equal(n_side, 1);
 	free_all(0);
-	fer_policies_destroy(bypass);
-	close_box(&box);
+	test_end_close(&box);
 }
 
 // A frame of a class is no packet to be answered or cut.
 static void frames_that_are_no_ip(void **state)
 {
-	static struct box box;
+	static struct test_end box;
 
 	(void)state;
 	open_tunnel(&box, 4, 1500);
@@ -645,14 +602,14 @@ static void frames_that_are_no_ip(void **state)
 	}
 	assert_int_equal(outcomes.packets[FER_TOO_BIG], 1);
 	assert_int_equal(outcomes.classes[FER_CLASS_NON_IP], 1);
-	close_box(&box);
+	test_end_close(&box);
 }
 
 // Plain packets that the host's port cannot carry: cut, or dropped without a word.
 static void on_the_way_in(void **state)
 {
 	unsigned n_free = rte_mempool_avail_count(pool);
-	static struct box box, peer;
+	static struct test_end box, peer;
 	const struct test_sa what = {.mode = FER_TUNNEL, .version = 4, .spi = 0x1001, .window = 64};
 	uint64_t timed_out = 0;
 
@@ -680,8 +637,8 @@ static void on_the_way_in(void **state)
 	assert_int_equal(outcomes.packets[FER_TOO_BIG], 2);
 	assert_int_equal(outcomes.fragments, 1);
 	free_all(3);
-	close_box(&box);
-	close_box(&peer);
+	test_end_close(&box);
+	test_end_close(&peer);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);
 }
 
