@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/host.h"
 
+#include "host/flow.h"
 #include "host/stages.h"
 #include "sa/table.h"
 
@@ -12,11 +13,16 @@ int fer_host_init(struct fer_host *host, struct fer_sa_table *sas, struct rte_me
 {
 	*host = (struct fer_host){.sas = sas, .pool = pool, .rules = rules};
 	host->work = calloc(1, sizeof(*host->work));
-	return host->work == NULL ? -ENOMEM : 0;
+	host->flows = fer_flows_create();
+	if (host->work != NULL && host->flows != NULL)
+		return 0;
+	fer_host_fini(host);
+	return -ENOMEM;
 }
 
 void fer_host_fini(struct fer_host *host)
 {
+	fer_flows_destroy(host->flows);
 	free(host->work);
 	*host = (struct fer_host){0};
 }

@@ -2,6 +2,7 @@
 // Applies the policy database: RFC 4301 section 5.1 on the way out, section 5.2 on the way in.
 #include "host/stages.h"
 
+#include "host/flow.h"
 #include "host/outer.h"
 #include "nic/segment.h"
 #include "sa/table.h"
@@ -34,7 +35,8 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
 		w->at[w->n++] = (uint16_t)i;
 	}
-	fer_policies_find(rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+	fer_flows_find(host->flows, rules->policies, direction, w->query, w->n, w->rule,
+		w->needs_ports);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
@@ -67,6 +69,7 @@ static enum fer_verdict take_handles(
 		p->handle[g] = fer_group_active(host->sas, r->group[g]);
 		if (p->handle[g] == 0)
 			return FER_NO_ACTIVE_SA;
+		fer_sa_prefetch_out(host->sas, p->handle[g]);
 	}
 	return FER_OK;
 }

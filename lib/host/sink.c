@@ -21,8 +21,8 @@ unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_pkt *p = &b->pkt[i];
 
-		outcomes->packets[p->verdict]++;
-		if (!fer_pkt_alive(p)) {
+		if (unlikely(!fer_pkt_alive(p))) {
+			outcomes->packets[p->verdict]++;
 			rte_pktmbuf_free(b->m[i]);
 			continue;
 		}
@@ -32,7 +32,8 @@ unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte
 		if (unlikely(b->n_more > 0))
 			n_out += move_rest(b, i, &more, out + n_out);
 	}
-	outcomes->fragments += b->n_more;
+	outcomes->packets[FER_OK] += n_out - more;
+	outcomes->fragments += more;
 	b->n = b->n_more = 0;
 	return n_out;
 }
