@@ -174,6 +174,9 @@ FER_MSG_CHECKED uint32_t fer_msg_get_refusal(
 FER_MSG_CHECKED uint32_t fer_msg_get_event(
 	const void *data, size_t len, struct fer_msg_event *e, struct fer_msg_fault *fault);
 
+// Handle i of the answer to an add; 0 where the SA failed, and behind the last.
+uint64_t fer_msg_handle_at(const void *data, size_t len, uint32_t i);
+
 struct fer_msg_numbers {
 	const uint8_t *columns;
 	const uint8_t *rows;

@@ -82,8 +82,8 @@ struct fer_msg_list {
 	uint64_t cursor;        // answer: goes into the next query; 0: there is no more
 };
 
-// Asks for a part of something long.  Elements that come or go meanwhile may be missed, those that
-// stay are told exactly once.
+// Asks for a part of something long; nothing at all asks for it from the start.  Elements that come
+// or go meanwhile may be missed, those that stay are told exactly once.
 struct fer_msg_page {
 	uint32_t size;
 	uint32_t flags;
@@ -99,9 +99,9 @@ struct fer_msg_table {
 	uint32_t flags;
 	uint32_t n_rows;
 	uint32_t n_columns;
+	uint64_t cursor; // as that of a list
 	uint32_t row_bytes;
 	uint32_t reserved;
-	uint64_t cursor;
 };
 
 // May stand in a completion whose status is an error.
@@ -358,6 +358,8 @@ static_assert(offsetof(struct fer_msg_header, pair) == 0x28, "header");
 static_assert(sizeof(struct fer_msg_list) == 0x18, "list");
 static_assert(sizeof(struct fer_msg_page) == 0x18, "page");
 static_assert(sizeof(struct fer_msg_table) == 0x20, "table");
+static_assert(offsetof(struct fer_msg_table, cursor) == offsetof(struct fer_msg_list, cursor),
+	"one place for both");
 static_assert(sizeof(struct fer_msg_refusal) == 0x100, "refusal");
 static_assert(sizeof(struct fer_msg_hello) == 0x68, "hello");
 static_assert(sizeof(struct fer_msg_pair) == 0x100, "pair");
