@@ -5,8 +5,10 @@
 //
 // A connection is used by one thread at a time; any number of connections may be used side by side.
 // Functions return 0 or -errno; -EPIPE and -ECONNRESET: the daemon hung up, -EPROTO: what it sent
-// makes no sense, -ETIMEDOUT.  A connection that failed otherwise than by -ETIMEDOUT can only be
-// closed.  A timeout is in milliseconds; negative: none.
+// makes no sense, -EACCES, -EBUSY: it turns us away, -ETIMEDOUT.  After any error but -ETIMEDOUT,
+// and after a submit() that timed out in the middle of a request, the connection can only be
+// closed; completions that have arrived can still be collected.  A timeout is in milliseconds;
+// negative: none.
 
 #include "ctl/codec.h"
 #include "ctl/msg.h"
@@ -26,6 +28,8 @@ void fer_client_close(struct fer_client *c);
 
 // The hello: limits, product, and the pairs with the default configuration that a bind tells.
 const struct fer_msg_hello *fer_client_hello(const struct fer_client *c);
+
+// Pair i, below hello's n_pairs.
 void fer_client_pair(const struct fer_client *c, uint32_t i, struct fer_msg_pair *pair);
 
 // To poll for POLLIN.  Bytes may also wait inside: ask with a timeout of 0 first.
@@ -65,11 +69,16 @@ FER_MSG_CHECKED int fer_client_collect(
 FER_MSG_CHECKED int fer_client_cancel(struct fer_client *c, uint64_t id, int timeout_ms);
 
 // The next indication: header.status says what the data is.  header.id counts from 1; a gap is what
-// this client was too slow for.  A call of fer_client_call() and others keeps them for later.
+// this client was too slow for.  Those that arrive during other calls are kept for this one, up to
+// FER_CLIENT_KEPT of them; more are missed.
+#define FER_CLIENT_KEPT 16384
 FER_MSG_CHECKED int fer_client_indication(
 	struct fer_client *c, int timeout_ms, struct fer_client_reply *indication);
 
-// Text of an NDIS status for people ("INVALID_DATA"), and of a refused reply: the daemon's reason
-// where it gave one.  The latter may end up in room for 256 bytes of the caller's.
+// Name of an NDIS status without its prefix ("INVALID_DATA"), or "unknown status".
 const char *fer_client_status_name(uint32_t status);
-const char *fer_client_reason(const struct fer_client_reply *r, char text[256]);
+
+// Why a request was refused, as one line: the daemon's reason, with the number of the element where
+// one was at fault, or the name of the status.  Returns text.
+#define FER_CLIENT_REASON_BYTES 288
+const char *fer_client_reason(const struct fer_client_reply *r, char text[FER_CLIENT_REASON_BYTES]);
