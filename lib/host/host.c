@@ -68,33 +68,20 @@ static void account_drops(struct fer_host *host, struct fer_batch *b,
 	}
 }
 
-// Counts layer k of a run of packets that one SA protected.
-static unsigned count_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned k)
+// What was counted on an SA when it was framed, and ended since, was not protected.
+static void give_back(struct fer_host *host, const struct fer_pkt *p)
 {
-	uint32_t index = b->layer[first][k].sa;
-	uint64_t packets = 0, bytes = 0;
-	unsigned i = first;
-
-	for (; i < b->n && fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k &&
-		b->layer[i][k].sa == index;
-		i++) {
-		packets++;
-		bytes += b->pkt[i].inside[k];
-	}
-	struct fer_sa *sa = fer_sa_at(host->sas, index);
-	atomic_fetch_add_explicit(&sa->out.packets, packets, memory_order_relaxed);
-	atomic_fetch_add_explicit(&sa->out.bytes, bytes, memory_order_relaxed);
-	return i;
+	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
+		if (p->inside[k] != 0)
+			fer_life_give_back(
+				fer_sa_at(host->sas, (uint32_t)p->handle[k]), p->inside[k]);
 }
 
 void fer_host_sent(struct fer_host *host, struct fer_batch *b)
 {
-	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
-		for (unsigned i = 0; i < b->n;)
-			if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
-				i = count_group(host, b, i, k);
-			else
-				i++;
+	for (unsigned i = 0; i < b->n; i++)
+		if (unlikely(!fer_pkt_alive(&b->pkt[i])))
+			give_back(host, &b->pkt[i]);
 	account_drops(host, b, refused_out);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }

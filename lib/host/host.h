@@ -39,7 +39,8 @@ void fer_host_fini(struct fer_host *host);
 // that a policy lets by keep zero words; every other one has a verdict.
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b);
 
-// After fer_nic_transmit(): counts what was protected on the SAs.
+// After fer_nic_transmit(): charges the SAs with what ended on them, and takes it out of their
+// counts of what they protected.
 void fer_host_sent(struct fer_host *host, struct fer_batch *b);
 
 // Packets with receipts in, from fer_nic_receive(); plain packets out.  Without policies exactly

@@ -53,7 +53,7 @@ struct fer_pkt {
 	uint16_t type_off; // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
-	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
+	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
 
 // Stages that a measurement can tell apart.

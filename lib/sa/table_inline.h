@@ -28,6 +28,7 @@ struct fer_sa_table {
 	uint64_t hint_seed[2];
 	unsigned hint_shift;
 	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
+	struct fer_limits *in_limits;   // by index; an inbound SA has no room for them in its block
 	struct fer_sa_control *control; // the rest: hash, free list, grace periods
 };
 
@@ -45,6 +46,12 @@ static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t h
 	struct fer_sa *sa = fer_sa_at(t, index);
 	uint32_t live = atomic_load_explicit(&sa->generation, memory_order_acquire);
 	return live == generation ? sa : NULL;
+}
+
+static inline const struct fer_limits *fer_sa_limits(
+	const struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	return sa->direction == FER_OUT ? &sa->out.limits : &t->in_limits[sa->index];
 }
 
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group)
