@@ -32,3 +32,8 @@ void fer_strip_in(struct fer_host *host, struct fer_batch *b);
 
 // Is each plain packet what a policy expects over the SAs it came over?
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
+// Charges the SAs with the packets that ended on them; on the way out takes those out of the counts
+// of what they protected.
+void fer_account_out(struct fer_host *host, struct fer_batch *b);
+void fer_account_in(struct fer_host *host, struct fer_batch *b);
