@@ -33,6 +33,7 @@ static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned fi
 		at[n++] = (uint16_t)i;
 	}
 	uint32_t n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
+	fer_audit_life(host, sa, crossed);
 	rte_spinlock_unlock(&sa->in.lock);
 	for (uint32_t j = n_alive; j < n; j++)
 		b->layer[at[j]][k].verdict = FER_EXPIRED;

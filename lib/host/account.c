@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Charges the SAs with the packets that ended on them.
+// Charges the SAs with the packets that ended on them, and tells of those that somebody should see.
 #include "host/stages.h"
 
 #include "sa/table.h"
@@ -16,29 +16,21 @@ static struct fer_sa *refused_out(struct fer_host *host, struct fer_batch *b, un
 	return fer_sa_get(host->sas, p->handle[k]);
 }
 
-// On the way in: the one whose layer went wrong, else the innermost.
-static struct fer_sa *refused_in(struct fer_host *host, struct fer_batch *b, unsigned i)
+// On the way in: the layer that went wrong, else the innermost.
+static const struct fer_layer *refused_layer(const struct fer_batch *b, unsigned i)
 {
+	const struct fer_layer *layer = b->layer[i];
 	unsigned n = b->pkt[i].n_layers;
 
-	for (unsigned k = 0; k < n; k++)
-		if (b->layer[i][k].verdict != FER_OK || k + 1 == n)
-			return fer_sa_at(host->sas, b->layer[i][k].sa);
-	return NULL;
+	for (; n > 1 && layer->verdict == FER_OK; n--)
+		layer++;
+	return n == 0 ? NULL : layer;
 }
 
-static void account_drops(struct fer_host *host, struct fer_batch *b,
-	struct fer_sa *(*refused)(struct fer_host *host, struct fer_batch *b, unsigned i))
+static void charge(struct fer_sa *sa, enum fer_verdict v)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		enum fer_verdict v = (enum fer_verdict)b->pkt[i].verdict;
-
-		if (likely(v == FER_OK) || (unsigned)v >= FER_N_SA_VERDICTS)
-			continue;
-		struct fer_sa *sa = refused(host, b, i);
-		if (sa != NULL)
-			fer_sa_count_drop(sa, v, 1);
-	}
+	if (sa != NULL && (unsigned)v < FER_N_SA_VERDICTS)
+		fer_sa_count_drop(sa, v, 1);
 }
 
 // What was counted on an SA when it was framed, and ended since, was not protected.
@@ -50,17 +42,36 @@ static void give_back(struct fer_host *host, const struct fer_pkt *p)
 				fer_sa_at(host->sas, (uint32_t)p->handle[k]), p->inside[k]);
 }
 
+static void end_out(struct fer_host *host, struct fer_batch *b, unsigned i)
+{
+	struct fer_sa *sa = refused_out(host, b, i);
+
+	give_back(host, &b->pkt[i]);
+	charge(sa, (enum fer_verdict)b->pkt[i].verdict);
+	fer_audit_end(host, b, i, FER_OUT, sa, NULL);
+}
+
+static void end_in(struct fer_host *host, struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = refused_layer(b, i);
+	struct fer_sa *sa = layer == NULL ? NULL : fer_sa_at(host->sas, layer->sa);
+
+	charge(sa, (enum fer_verdict)b->pkt[i].verdict);
+	fer_audit_end(host, b, i, FER_IN, sa, layer);
+}
+
 void fer_account_out(struct fer_host *host, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
 		if (unlikely(!fer_pkt_alive(&b->pkt[i])))
-			give_back(host, &b->pkt[i]);
-	account_drops(host, b, refused_out);
+			end_out(host, b, i);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }
 
 void fer_account_in(struct fer_host *host, struct fer_batch *b)
 {
-	account_drops(host, b, refused_in);
+	for (unsigned i = 0; i < b->n; i++)
+		if (unlikely(!fer_pkt_alive(&b->pkt[i])))
+			end_in(host, b, i);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }

@@ -118,9 +118,9 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 		}
 	if (g.n == 0)
 		return;
-	take_life(host, b, k, sa, &g);
+	fer_audit_life(host, sa, take_life(host, b, k, sa, &g));
 	if (g.n != 0)
-		take_numbers(b, sa, &g, &seq);
+		fer_audit_life(host, sa, take_numbers(b, sa, &g, &seq));
 	for (uint32_t j = 0; j < g.n; j++)
 		frame_one(host, b, g.at[j], k, sa, seq + j);
 }
