@@ -25,7 +25,11 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa);
 
 // How many bytes the offsets of what was framed before move when sa is put around it.
-uint32_t fer_outer_growth(const struct fer_sa *sa);
+static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
+{
+	// ip_bytes is 0 in transport mode
+	return sa->out.template.ip_bytes + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+}
 
 // Length of the IP packet inside an opened layer; TFC padding counts.
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);

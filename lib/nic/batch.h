@@ -26,6 +26,9 @@ struct fer_sa_table;
 
 // One layer of protection of a packet: a work order on send, a receipt on receive.  In process the
 // host half commits, counts, strips and checks from it and never asks the table again.
+//
+// Next header and pad length are no neighbours: a compiler would read them by one load, and that
+// waits for the two stores before it.  The same parts protocol and fragment in struct fer_frame.
 struct fer_layer {
 	uint64_t seq;        // receive: the number it was verified with
 	uint32_t sa;         // index in the table
@@ -36,8 +39,8 @@ struct fer_layer {
 	uint16_t pay_off;    // behind the IV
 	uint32_t end;        // end of the ICV
 	uint8_t verdict;     // receive: enum fer_verdict
-	uint8_t verified;    // receive: the ICV was right, so its number has to be committed
 	uint8_t next_header; // of the trailer; receive: valid when verified
+	uint8_t verified;    // receive: the ICV was right, so its number has to be committed
 	uint8_t pad_len;
 };
 
