@@ -23,6 +23,7 @@ static struct fer_sa_params params_of(const struct fer_doc_sa *s)
 		.sequence = s->sequence,
 		.replay_window = s->replay_window,
 		.outer = s->outer,
+		.lifetime = s->lifetime,
 	};
 }
 
