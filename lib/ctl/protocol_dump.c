@@ -299,8 +299,8 @@ static void rest(void)
 
 int main(void)
 {
-	for (uint8_t i = 0; i < sizeof(key_bytes); i++)
-		key_bytes[i] = i;
+	for (unsigned i = 0; i < sizeof(key_bytes); i++)
+		key_bytes[i] = (uint8_t)i;
 	contract();
 	appliance();
 	show();
