@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/host.h"
 
+#include "host/flow.h"
 #include "host/stages.h"
 
 #include <errno.h>
@@ -11,11 +12,16 @@ int fer_host_init(struct fer_host *host, struct fer_sa_table *sas, struct rte_me
 {
 	*host = (struct fer_host){.sas = sas, .pool = pool, .rules = rules};
 	host->work = calloc(1, sizeof(*host->work));
-	return host->work == NULL ? -ENOMEM : 0;
+	host->flows = fer_flows_create();
+	if (host->work != NULL && host->flows != NULL)
+		return 0;
+	fer_host_fini(host);
+	return -ENOMEM;
 }
 
 void fer_host_fini(struct fer_host *host)
 {
+	fer_flows_destroy(host->flows);
 	free(host->work);
 	*host = (struct fer_host){0};
 }
@@ -25,7 +31,10 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
+	fer_classes_run(&rules->classes, b, FER_OUT);
 	fer_select_out(host, rules, b);
+	fer_mtu_out(host, rules, b);
+	fer_mss_out(host, rules, b);
 	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
 		fer_frame_out(host, b, k);
 }
@@ -42,6 +51,9 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 
 	fer_commit_in(host, b);
 	fer_strip_in(host, b);
+	fer_classes_run(&rules->classes, b, FER_IN);
 	fer_check_in(host, rules, b);
+	fer_mss_in(host, rules, b);
+	fer_mtu_in(rules, b);
 	fer_account_in(host, b);
 }

@@ -111,6 +111,10 @@ static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t in
 // The SA of a handle; NULL when there is none, or none any more.
 static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t handle);
 
+// Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
+// handle is one that was live.
+static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
+
 // The limits of an SA whose life says that it has some.
 static inline const struct fer_limits *fer_sa_limits(
 	const struct fer_sa_table *t, const struct fer_sa *sa);
