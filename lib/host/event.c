@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/event.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -94,6 +95,7 @@ static bool take_token(struct fer_events *r, enum fer_event_kind kind, uint64_t 
 
 bool fer_events_admit(struct fer_events *r, enum fer_event_kind kind, uint64_t tsc)
 {
+	assert(kind < FER_N_EVENTS);
 	if (kind < FER_FIRST_AUDIT || take_token(r, kind, tsc))
 		return true;
 	r->suppressed[kind] += r->suppressed[kind] != UINT32_MAX;

@@ -72,9 +72,8 @@ struct group {
 // Ends the packets of a group behind the first n.
 static void end_rest(struct fer_batch *b, struct group *g, uint32_t n, enum fer_verdict v)
 {
-	for (uint32_t j = n; j < g->n; j++)
-		b->pkt[g->at[j]].verdict = (uint8_t)v;
-	g->n = n;
+	while (g->n > n)
+		b->pkt[g->at[--g->n]].verdict = (uint8_t)v;
 }
 
 // Counts the group on its SA: what is over a limit takes no number.
