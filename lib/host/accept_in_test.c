@@ -45,7 +45,7 @@ static struct known add(struct test_sa sa)
 	return (struct known){
 		.sa = sa,
 		.oracle = test_sa_oracle(&sa),
-		.in = fer_sa_get(end.sas, test_sa_add(end.sas, &sa, FER_IN)),
+		.in = fer_sa_at(end.sas, (uint32_t)test_sa_add(end.sas, &sa, FER_IN)),
 	};
 }
 

@@ -41,7 +41,7 @@ static struct fer_sa *add(struct test_sa sa, uint64_t sequence, enum fer_directi
 	sa.sequence = sequence;
 	if (direction == FER_OUT)
 		sa.window = 0;
-	return fer_sa_get(end.sas, test_sa_add(end.sas, &sa, direction));
+	return fer_sa_at(end.sas, (uint32_t)test_sa_add(end.sas, &sa, direction));
 }
 
 // All packets of that direction go through both groups.

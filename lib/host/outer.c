@@ -203,16 +203,13 @@ static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 	rte_pktmbuf_adj(m, (uint16_t)gap);
 }
 
-static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done)
+static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt *p,
+	const struct fer_layer *layer, struct fer_outer_progress *done)
 {
 	uint8_t version = layer->next_header == FER_PROTO_IPV4 ? 4 : 6;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *inner = frame + layer->pay_off - done->shift;
 
-	// A layer inside it was found, so what is not the innermost has a sound header.
-	if (innermost && p->frame.version != version)
-		return FER_BAD_INNER;
 	if (inner[0] >> 4 != version)
 		return FER_BAD_INNER;
 
@@ -248,8 +245,8 @@ static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_
 	return FER_OK;
 }
 
-enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done,
+enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p,
+	const struct fer_sa *sa, const struct fer_layer *layer, struct fer_outer_progress *done,
 	struct rte_mempool *pool)
 {
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
@@ -268,6 +265,6 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, cons
 		return FER_BAD_INNER;
 	if (!fer_segment_pull(m, whole, pool))
 		return FER_NO_ROOM;
-	return tunnel ? take_off_tunnel(*m, p, layer, innermost, done)
+	return tunnel ? take_off_tunnel(*m, p, layer, done)
 		      : take_off_transport(*m, p, layer, done);
 }

@@ -43,8 +43,8 @@ struct fer_outer_progress {
 
 // Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode.
 // Layers go outermost first; p->frame is that of the innermost, which is sound.  What follows the
-// payload stays for the caller to trim.  ECN is combined. Returns FER_OK, FER_ECN_CE,
-// FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
+// payload stays for the caller to trim.  ECN is combined.
+// Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer, bool innermost,
+	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);

@@ -43,8 +43,8 @@ static struct known add(struct test_sa sa)
 	struct known k = {.sa = sa, .oracle = test_sa_oracle(&sa)};
 
 	sa.sequence = 0;
-	k.out = fer_sa_get(tx.sas, test_sa_add(tx.sas, &sa, FER_OUT));
-	k.in = fer_sa_get(rx.sas, test_sa_add(rx.sas, &sa, FER_IN));
+	k.out = fer_sa_at(tx.sas, (uint32_t)test_sa_add(tx.sas, &sa, FER_OUT));
+	k.in = fer_sa_at(rx.sas, (uint32_t)test_sa_add(rx.sas, &sa, FER_IN));
 	return k;
 }
 
@@ -719,6 +719,27 @@ static void do_cuts_not_matter_in_nested_layers(void **state)
 		}
 }
 
+// In front of ESP they stay in front of what it carried.
+static void do_destination_options_in_front_stay(void **state)
+{
+	const struct test_ip ip = {
+		.version = 6, .src = 1, .dst = 2, .n_options = 16, .dst_options = true};
+	struct known k = add((struct test_sa){.spi = SPI, .version = 6});
+
+	(void)state;
+	test_packet_start(&plain, 40, 0);
+	test_packet_put_ip(&plain, &ip, FER_PROTO_UDP);
+	test_packet_put_ethernet(&plain, 0);
+	test_packet_start(&packet, 40, 0);
+	test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+	assert_verdict(take_off(whole(), FER_LINK_ETHERNET), FER_OK);
+	assert_plain();
+	done();
+}
+
 // What verified and is still no packet.
 
 // Seals len bytes as the payload of the innermost SA.
@@ -765,6 +786,63 @@ static void does_a_tunnel_carry_sound_ip_only(void **state)
 		assert_verdict(take_off_payload(&k, a, bytes, 50, FER_PROTO_IPV4), FER_BAD_INNER);
 		done();
 		bytes[10] ^= 1;
+	}
+}
+
+// Less than the header that the trailer names; and the right header, which it does not name.
+static void does_the_next_header_have_to_be_true(void **state)
+{
+	struct test_sa sa = tunnel;
+	const struct shape empty = {.version = 4, .n_tags = RAW_IP};
+	const struct shape v6 = {.version = 6, .n_tags = RAW_IP};
+
+	(void)state;
+	sa.icv_bytes = 8;
+	const struct known k = add(sa);
+	make_plain(&empty, &k);
+	assert_verdict(take_off_payload(&k, NULL, plain.bytes, 20, FER_PROTO_IPV6), FER_BAD_INNER);
+	done();
+	make_plain(&v6, &k);
+	assert_verdict(take_off_payload(&k, NULL, plain.bytes, 40, FER_PROTO_UDP), FER_BAD_INNER);
+	done();
+}
+
+// IP in IP without a tunnel: what it is stays between those who use it.
+static void does_a_transport_sa_carry_any_protocol(void **state)
+{
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+	const struct known k = add(transport);
+
+	(void)state;
+	test_packet_start(&plain, 50, 0);
+	uint8_t bytes[50];
+	memcpy(bytes, plain.bytes, sizeof(bytes));
+	test_packet_put_ip(&plain, &ip, FER_PROTO_IPV4);
+	test_packet_put_ethernet(&plain, 0);
+	assert_verdict(take_off_payload(&k, NULL, bytes, 50, FER_PROTO_IPV4), FER_OK);
+	assert_plain();
+	done();
+}
+
+// The same of a tunnel with another layer inside.
+static void does_the_next_header_have_to_name_the_version(void **state)
+{
+	const struct known inner = add(transport), outer = add(tunnel);
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+
+	(void)state;
+	for (unsigned right = 0; right < 2; right++) {
+		test_packet_start(&packet, 40, 0);
+		test_packet_put_esp(&packet, &inner.oracle, SPI, 1 + right, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_put_esp(&packet, &outer.oracle, SPI + 1, 1 + right,
+			right == 1 ? FER_PROTO_IPV4 : FER_PROTO_IPV6);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		assert_verdict(
+			take_off(whole(), FER_LINK_ETHERNET), right == 1 ? FER_OK : FER_BAD_INNER);
+		done();
 	}
 }
 
@@ -856,7 +934,11 @@ int main(void)
 		TEST(is_a_congestion_mark_taken_inside),
 		TEST(are_nested_layers_taken_off),
 		TEST(do_cuts_not_matter_in_nested_layers),
+		TEST(do_destination_options_in_front_stay),
 		TEST(does_a_tunnel_carry_sound_ip_only),
+		TEST(does_the_next_header_have_to_be_true),
+		TEST(does_the_next_header_have_to_name_the_version),
+		TEST(does_a_transport_sa_carry_any_protocol),
 		TEST(are_dummies_taken_for_what_they_are),
 		TEST(are_broken_extension_headers_inside_refused),
 	};

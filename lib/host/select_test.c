@@ -66,14 +66,15 @@ static void use_rules(void)
 
 static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
 {
-	static uint32_t spi = 0x1000;
-	const struct test_sa sa = {.spi = spi++,
+	static uint32_t last_spi = 0x1000;
+	const struct test_sa sa = {.spi = last_spi + 1,
 		.version = 4,
 		.mode = FER_TUNNEL,
 		.grouped = group != FER_NO_GROUP,
 		.group = group,
 		.dst = dst};
 
+	last_spi = sa.spi;
 	return test_sa_add(end.sas, &sa, direction);
 }
 
@@ -131,6 +132,24 @@ static void does_each_packet_get_what_its_policy_says(void **state)
 	assert_verdict(select_one(DISCARDED, 0), FER_DISCARD);
 	assert_verdict(select_one(UNKNOWN, 0), FER_NO_POLICY);
 	assert_verdict(select_one(PORTS, 0), FER_OK);
+}
+
+// The link layer's padding stays with the link.
+static void is_a_bypassed_packet_without_padding(void **state)
+{
+	(void)state;
+	use_rules();
+	for (unsigned in = 0; in < 2; in++) {
+		put(BYPASSED, FER_PROTO_UDP, 0);
+		memset(rte_pktmbuf_append(batch.m[0], 9), 0xee, 9);
+		fer_batch_parse(&batch);
+		if (in == 0)
+			fer_select_out(&end.path.host, &end.rules, &batch);
+		else
+			fer_check_in(&end.path.host, &end.rules, &batch);
+		test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+		assert_verdict(done(), FER_OK);
+	}
 }
 
 // Nothing that has to be protected leaves in the clear, or with one of two layers.
@@ -363,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(does_each_packet_get_what_its_policy_says),
+		TEST(is_a_bypassed_packet_without_padding),
 		TEST(is_a_group_without_sa_the_end),
 		TEST(is_the_active_sa_of_the_group_taken),
 		TEST(does_a_fragment_stop_at_a_policy_with_ports),
