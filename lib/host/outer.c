@@ -27,6 +27,17 @@ uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
 				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
 }
 
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most)
+{
+	uint32_t clear = sa->mode == FER_TUNNEL ? 0 : header_len;
+	uint32_t around = clear + fer_outer_growth(sa) + sa->suite.icv_bytes;
+	uint32_t align = sa->suite.align_bytes; // of payload, padding and trailer together
+
+	if (most < around + align)
+		return 0;
+	return clear + (most - around) / align * align - FER_ESP_TRAILER_BYTES;
+}
+
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -

@@ -31,6 +31,11 @@ static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 	return sa->out.template.ip_bytes + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
 }
 
+// Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
+// none.
+//   header_len  what stays in front in transport mode: IP header and all that ESP goes behind
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
+
 // Length of the IP packet inside an opened layer; TFC padding counts.
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
 

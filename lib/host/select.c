@@ -7,6 +7,12 @@
 #include "nic/segment.h"
 #include "sa/table.h"
 
+// Does the policy database have to judge it?  What a class rule let by, it does not.
+static bool is_judged(const struct fer_pkt *p)
+{
+	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
+}
+
 // Looks every living IP packet up.  Those that are no sound IP end here.
 static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
 	struct fer_batch *b, enum fer_direction direction)
@@ -17,7 +23,7 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK) {
 			p->verdict = p->parsed;
@@ -86,7 +92,7 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;
@@ -169,7 +175,7 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p) || p->n_layers > 0)
+		if (!is_judged(p) || p->n_layers > 0)
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;

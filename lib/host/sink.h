@@ -3,6 +3,7 @@
 
 // Where packets end: the only file that frees packets and counts outcomes.
 
+#include "host/classes.h"
 #include "nic/batch.h"
 
 #include <stdint.h>
@@ -10,9 +11,16 @@
 // Outcomes of one worker at one port: one writer; others may read at any time.
 struct fer_outcomes {
 	uint64_t packets[FER_N_VERDICTS];
+	uint64_t classes[FER_N_CLASSES]; // of FER_OK: let by for their class; FER_CLASS_NONE is 0
+	uint64_t fragments;              // frames that were sent besides: one packet is several
+	uint64_t made;                   // packets of our own, sent back
 };
 
 // Counts every packet of the batch under its verdict, frees those that did not end in FER_OK, and
-// moves the others, in order, to out, which has room for FER_BATCH_MAX.  Returns how many; they are
-// the caller's.
+// moves the others, in order and each with its fragments, to out, which has room for b->n and
+// b->n_more.  Returns how many; they are the caller's.
 unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte_mbuf *out[]);
+
+// Moves the packets that the path made, in order, to out, which has room for b->n_side: they go
+// back to the port that the batch came from.  Returns how many; they are the caller's.
+unsigned fer_sink_side(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte_mbuf *out[]);
