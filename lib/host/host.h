@@ -33,7 +33,7 @@ struct fer_host {
 	struct rte_mempool *pool; // segments for headers and trailers that find no room
 	const struct fer_host_rules *_Atomic *rules; // where the value in force is published
 	struct fer_host_work *work;
-	struct fer_flows *flows; // rules that flows met lately
+	struct fer_flows *flows;   // rules that flows met lately
 	struct fer_events *events; // of this worker, upward; NULL: it tells nobody
 };
 
