@@ -98,6 +98,7 @@ bool fer_events_admit(struct fer_events *r, enum fer_event_kind kind, uint64_t t
 	assert(kind < FER_N_EVENTS);
 	if (kind < FER_FIRST_AUDIT || take_token(r, kind, tsc))
 		return true;
+	// cppcheck-suppress arrayIndexOutOfBoundsCond
 	r->suppressed[kind] += r->suppressed[kind] != UINT32_MAX;
 	return false;
 }
@@ -108,6 +109,7 @@ static void count_lost(struct fer_events *r, unsigned kind)
 	uint64_t n = atomic_load_explicit(&r->lost[kind], memory_order_relaxed);
 
 	atomic_store_explicit(&r->lost[kind], n + 1, memory_order_release);
+	// cppcheck-suppress arrayIndexOutOfBoundsCond
 	r->suppressed[kind] += r->suppressed[kind] != UINT32_MAX;
 }
 
