@@ -40,12 +40,14 @@
 	V(BAD_OFFSET, FAIL, "out-of-band offset is not that of the association's header")          \
 	V(NOT_IP, DROP, "not an IP packet, and no rule lets it pass")                              \
 	V(BAD_IP, DROP, "malformed IP header")                                                     \
+	V(TOO_BIG, DROP, "too big for the port, and must not be fragmented")                       \
 	V(TRUNCATED, DROP, "captured shorter than it was")                                         \
 	V(FRAGMENT_HELD, HELD, "fragment that waits for the others")                               \
 	V(FRAGMENT_BAD, DROP, "fragments overlap, repeat or do not add up")                        \
 	V(FRAGMENT_LIMIT, DROP, "more fragments than are reassembled")                             \
 	V(FRAGMENT_TIMEOUT, DROP, "fragments that stayed alone too long")                          \
-	V(FRAGMENT_NEEDS_PORTS, DROP, "fragment, and the policy that may match it names ports")
+	V(FRAGMENT_NEEDS_PORTS, DROP, "fragment, and the policy that may match it names ports")    \
+	V(TX_FULL, DROP, "the port it would leave by took no more packets")
 
 #define FER_VERDICTS(V) FER_SA_VERDICTS(V) FER_PACKET_VERDICTS(V)
 

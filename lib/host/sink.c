@@ -15,3 +15,11 @@ unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte
 	b->n = 0;
 	return n_out;
 }
+
+void fer_sink_unsent(
+	struct fer_outcomes *outcomes, enum fer_verdict v, struct rte_mbuf *m[], unsigned n)
+{
+	outcomes->packets[FER_OK] -= n;
+	outcomes->packets[v] += n;
+	rte_pktmbuf_free_bulk(m, n);
+}

@@ -16,3 +16,8 @@ struct fer_outcomes {
 // moves the others, in order, to out, which has room for FER_BATCH_MAX.  Returns how many; they are
 // the caller's.
 unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte_mbuf *out[]);
+
+// Frees n of those packets that could not be sent after all, and counts them under v instead of
+// FER_OK.
+void fer_sink_unsent(
+	struct fer_outcomes *outcomes, enum fer_verdict v, struct rte_mbuf *m[], unsigned n);
