@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Holds the groups of one policy: all or none.
+static int hold_groups(struct fer_groups *groups, struct fer_named_policy *p)
+{
+	for (unsigned i = 0; i < p->rule.n_groups; i++) {
+		int error = fer_groups_hold(groups, p->groups[i], &p->rule.group[i]);
+
+		if (error == 0)
+			continue;
+		while (i-- > 0)
+			fer_groups_release(groups, p->rule.group[i]);
+		return error;
+	}
+	return 0;
+}
+
+struct fer_rules *fer_rules_create(struct fer_groups *groups, const struct fer_doc_pair *settings,
+	const struct fer_named_policy *policies, uint32_t n, int *error)
+{
+	struct fer_rules *r = calloc(1, sizeof(*r) + n * sizeof(r->named[0]));
+
+	*error = -ENOMEM;
+	if (r == NULL)
+		return NULL;
+	r->groups = groups;
+	r->settings = *settings;
+	while (r->n < n) {
+		r->named[r->n] = policies[r->n];
+		*error = hold_groups(groups, &r->named[r->n]);
+		if (*error != 0) {
+			fer_rules_destroy(r);
+			return NULL;
+		}
+		r->n++;
+	}
+	*error = 0;
+	return r;
+}
+
+int fer_rules_build(struct fer_rules *r, const char **why)
+{
+	struct fer_policy_rule *rules = calloc(r->n + 1u, sizeof(*rules));
+	int error = -ENOMEM;
+
+	*why = "no memory for the policies";
+	if (rules == NULL)
+		return error;
+	for (uint32_t i = 0; i < r->n; i++)
+		rules[i] = r->named[i].rule;
+	// Without any policy there is still a value: it discards everything.
+	r->policies = fer_policies_build(rules, r->n, &error, why);
+	free(rules);
+	if (r->policies == NULL)
+		return error;
+	r->host.policies = r->policies;
+	return 0;
+}
+
+void fer_rules_destroy(struct fer_rules *r)
+{
+	if (r == NULL)
+		return;
+	fer_policies_destroy(r->policies);
+	for (uint32_t i = 0; i < r->n; i++)
+		for (unsigned g = 0; g < r->named[i].rule.n_groups; g++)
+			fer_groups_release(r->groups, r->named[i].rule.group[g]);
+	free(r);
+}
