@@ -78,6 +78,11 @@ void fer_groups_release(struct fer_groups *g, uint32_t number)
 	free(group);
 }
 
+struct fer_group *fer_groups_at(const struct fer_groups *g, uint32_t number)
+{
+	return g->by_number[number];
+}
+
 const char *fer_groups_name(const struct fer_groups *g, uint32_t number)
 {
 	return g->by_number[number]->named.name;

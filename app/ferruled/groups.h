@@ -6,10 +6,13 @@
 
 #include "names.h"
 
+struct fer_pair_sa;
+
 struct fer_group {
 	struct fer_named named; // first
 	uint32_t number;
 	uint32_t n_holders;
+	struct fer_pair_sa *members; // live SAs
 };
 
 struct fer_groups {
@@ -36,4 +39,5 @@ __attribute__((warn_unused_result)) int fer_groups_hold(
 void fer_groups_release(struct fer_groups *g, uint32_t number);
 
 // Of a group that is held.
+struct fer_group *fer_groups_at(const struct fer_groups *g, uint32_t number);
 const char *fer_groups_name(const struct fer_groups *g, uint32_t number);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define POOL_CACHE 256
 #define POLICY_GROUPS 16384 // that policies may name besides those of SAs
@@ -176,7 +177,8 @@ static void free_sas(struct fer_pair *p)
 
 		if (sa == NULL)
 			continue;
-		fer_groups_release(&p->groups, sa->group);
+		if (sa->group != FER_NO_GROUP)
+			fer_groups_release(&p->groups, sa->group);
 		free(sa);
 	}
 	free(p->by_index);
@@ -219,8 +221,47 @@ static int remember(struct fer_pair_sa *sa, const char *group, const char **why)
 
 static void forget(struct fer_pair_sa *sa)
 {
+	if (sa->group == FER_NO_GROUP)
+		return;
 	fer_groups_release(&sa->pair->groups, sa->group);
 	fer_names_remove(&sa->pair->names, &sa->named);
+}
+
+static void join_group(struct fer_pair_sa *sa)
+{
+	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+
+	sa->next = g->members;
+	if (g->members != NULL)
+		g->members->previous = sa;
+	g->members = sa;
+}
+
+static void leave_group(struct fer_pair_sa *sa)
+{
+	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+
+	if (sa->next != NULL)
+		sa->next->previous = sa->previous;
+	if (sa->previous != NULL)
+		sa->previous->next = sa->next;
+	else
+		g->members = sa->next;
+}
+
+// The SA is in the table: what is to be known of it later.
+static void note(struct fer_pair_sa *sa, const struct fer_sa_params *params)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	sa->added_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	sa->params = *params;
+	sa->params.encryption_key = NULL;
+	sa->params.integrity_key = NULL;
+	sa->pair->by_index[(uint32_t)sa->handle] = sa;
+	if (sa->group != FER_NO_GROUP)
+		join_group(sa);
 }
 
 int fer_pair_add_sa(struct fer_pair *p, const char *name, const char *group,
@@ -234,15 +275,18 @@ int fer_pair_add_sa(struct fer_pair *p, const char *name, const char *group,
 	if (sa == NULL)
 		return -ENOMEM;
 	sa->pair = p;
-	snprintf(sa->named.name, sizeof(sa->named.name), "%s", name);
-	error = remember(sa, group, why);
-	if (error != 0)
-		goto undo_sa;
+	sa->group = FER_NO_GROUP;
+	if (name != NULL) {
+		snprintf(sa->named.name, sizeof(sa->named.name), "%s", name);
+		error = remember(sa, group, why);
+		if (error != 0)
+			goto undo_sa;
+	}
 	with_group.group = sa->group;
 	error = fer_sa_add(p->sas, &with_group, &sa->handle, why);
 	if (error != 0)
 		goto undo_names;
-	p->by_index[(uint32_t)sa->handle] = sa;
+	note(sa, &with_group);
 	*handle = sa->handle;
 	return 0;
 undo_names:
@@ -256,7 +300,8 @@ static void release_sa(struct fer_deferred *d)
 {
 	struct fer_pair_sa *sa = RTE_PTR_SUB(d, offsetof(struct fer_pair_sa, deferred));
 
-	fer_groups_release(&sa->pair->groups, sa->group);
+	if (sa->group != FER_NO_GROUP)
+		fer_groups_release(&sa->pair->groups, sa->group);
 	free(sa);
 }
 
@@ -268,7 +313,10 @@ int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
 	if (error != 0)
 		return error;
 	p->by_index[(uint32_t)handle] = NULL;
-	fer_names_remove(&p->names, &sa->named);
+	if (sa->group != FER_NO_GROUP) {
+		fer_names_remove(&p->names, &sa->named);
+		leave_group(sa);
+	}
 	// A packet on its way may have been opened by it: until then its group is no other's.
 	fer_grace_defer(p->grace, &sa->deferred, release_sa);
 	return 0;

@@ -22,8 +22,13 @@ struct fer_pair_sa {
 	struct fer_named named; // first
 	struct fer_deferred deferred;
 	struct fer_pair *pair;
+	struct fer_pair_sa *next; // of its group, as the next
+	struct fer_pair_sa *previous;
 	uint64_t handle;
-	uint32_t group; // held
+	uint32_t group;              // held; FER_NO_GROUP: none
+	bool is_draining;            // a swap has replaced it, and it goes soon
+	uint64_t added_ns;           // Unix time
+	struct fer_sa_params params; // as it was added, but for the keys, which are NULL
 };
 
 struct fer_pair {
@@ -66,7 +71,8 @@ void fer_pair_stop(struct fer_pair *p);
 void fer_pair_close(struct fer_pair *p);
 
 // Adds an SA to the group of that name, which is made when there is none; params->group is not
-// looked at.  0 with *handle set; or what fer_sa_add() says, -EEXIST for the name as well, with
+// looked at.  name and group may both be NULL: an SA known by its handle alone, with which no
+// policy sends.  0 with *handle set; or what fer_sa_add() says, -EEXIST for the name as well, with
 // *why a sentence for people.
 __attribute__((warn_unused_result)) int fer_pair_add_sa(struct fer_pair *p, const char *name,
 	const char *group, const struct fer_sa_params *params, uint64_t *handle, const char **why);
