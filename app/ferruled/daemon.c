@@ -210,9 +210,11 @@ bool fer_daemon_stop(struct fer_daemon *d)
 		return false;
 	for (unsigned i = 0; was_running && i < d->n_pairs * FER_N_SIDES; i++)
 		log_counters(d, i / FER_N_SIDES, (enum fer_side)(i % FER_N_SIDES));
-	fer_workers_destroy(&d->workers);
 	if (d->grace.qsbr != NULL)
 		fer_grace_fini(&d->grace);
+	fer_control_close(d->control);
+	d->control = NULL;
+	fer_workers_destroy(&d->workers);
 	close_pairs(d);
 	fer_engine_close(d->engine);
 	free(d->qsbr);

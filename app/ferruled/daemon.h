@@ -4,6 +4,7 @@
 // Everything that the daemon is made of, brought up and taken down in order.  All of it belongs to
 // the control thread, which is the EAL's main lcore.
 
+#include "control.h"
 #include "environment.h"
 #include "pairs.h"
 #include "workers.h"
@@ -21,7 +22,8 @@ struct fer_daemon {
 	struct fer_pair *pairs;
 	unsigned n_pairs; // that are open
 	struct fer_workers workers;
-	bool is_up; // the EAL has started
+	struct fer_control *control; // NULL until fer_control_open()
+	bool is_up;                  // the EAL has started
 };
 
 struct fer_daemon_error {

@@ -13,6 +13,7 @@ struct fer_group {
 	uint32_t number;
 	uint32_t n_holders;
 	struct fer_pair_sa *members; // live SAs
+	unsigned arriving;           // directions, as bits, in which a swap brings SAs
 };
 
 struct fer_groups {

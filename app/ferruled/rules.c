@@ -32,6 +32,8 @@ struct fer_rules *fer_rules_create(struct fer_groups *groups, const struct fer_d
 	r->settings = *settings;
 	while (r->n < n) {
 		r->named[r->n] = policies[r->n];
+		if (r->named[r->n].serial == 0)
+			r->named[r->n].serial = r->n == 0 ? 1 : r->named[r->n - 1].serial + 1;
 		*error = hold_groups(groups, &r->named[r->n]);
 		if (*error != 0) {
 			fer_rules_destroy(r);

@@ -14,6 +14,7 @@ struct fer_named_policy {
 	char name[FER_DOC_NAME_BYTES];
 	char groups[FER_POLICY_MAX_GROUPS][FER_DOC_NAME_BYTES];
 	struct fer_policy_rule rule;
+	uint64_t serial; // ascends; 0: to be given one
 };
 
 struct fer_rules {
