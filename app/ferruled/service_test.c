@@ -203,7 +203,7 @@ static uint32_t list(struct fer_msg_sa_info infos[], unsigned most)
 
 static bool find(const char *name, struct fer_msg_sa_info *info)
 {
-	struct fer_msg_sa_info all[CAPACITY];
+	static struct fer_msg_sa_info all[CAPACITY];
 	uint32_t n = list(all, CAPACITY);
 
 	for (uint32_t i = 0; i < n; i++)
@@ -247,7 +247,7 @@ static uint32_t update(uint64_t handle, uint32_t operation, uint32_t spi, uint32
 
 static void what_is_added_is_listed(void **state)
 {
-	struct sample s[2];
+	static struct sample s[2];
 	uint64_t handles[2];
 	struct fer_msg_sa_info info;
 
@@ -360,8 +360,8 @@ static void a_refusal_changes_nothing(void **state)
 	static void (*const spoil[])(struct sample * s) = {spoil_name, spoil_key, spoil_algorithm,
 		spoil_bit, spoil_icv, spoil_lifetime, spoil_ah, spoil_udp, spoil_spi,
 		spoil_integrity, spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
-	struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
-	struct sample s[2];
+	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
+	static struct sample s[2];
 	uint64_t handles[2];
 	uint32_t n = list(before, CAPACITY);
 
@@ -388,7 +388,7 @@ static void a_refusal_changes_nothing(void **state)
 
 static void a_list_that_finds_no_room_is_refused_whole(void **state)
 {
-	struct sample s[CAPACITY - 1];
+	static struct sample s[CAPACITY - 1];
 	uint64_t handles[CAPACITY];
 	char name[16];
 
@@ -406,7 +406,7 @@ static void a_list_that_finds_no_room_is_refused_whole(void **state)
 static void a_swap_replaces_its_group(void **state)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};
-	struct sample s[2];
+	static struct sample s[2];
 	uint64_t old[2], fresh[2];
 	struct fer_msg_sa_info info;
 
@@ -437,7 +437,7 @@ static void a_swap_replaces_its_group(void **state)
 // A swap of one direction leaves the other alone.
 static void a_swap_of_one_direction(void **state)
 {
-	struct sample s[2];
+	static struct sample s[2];
 	uint64_t old[2], fresh;
 	struct fer_msg_sa_info info;
 
@@ -455,7 +455,7 @@ static void a_swap_of_one_direction(void **state)
 
 static void activate_takes_outbound_sas_only(void **state)
 {
-	struct sample s[3];
+	static struct sample s[3];
 	uint64_t handles[3];
 	struct fer_msg_sa_info info;
 
@@ -479,9 +479,9 @@ static void activate_takes_outbound_sas_only(void **state)
 //
 static void as_many_as_can_be_are_added(void **state)
 {
-	struct sample s[CAPACITY - 1];
+	static struct sample s[CAPACITY - 1];
 	uint64_t handles[CAPACITY], again[CAPACITY];
-	struct fer_msg_sa_info all[CAPACITY];
+	static struct fer_msg_sa_info all[CAPACITY];
 	const uint32_t oid = OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA;
 
 	(void)state;
@@ -511,7 +511,7 @@ static void as_many_as_can_be_are_added(void **state)
 static void update_agrees_or_moves_forward(void **state)
 {
 	const uint32_t esp = IPSEC_OFFLOAD_V2_OPERATION_ESP, ah = IPSEC_OFFLOAD_V2_OPERATION_AH;
-	struct sample s[2];
+	static struct sample s[2];
 	uint64_t h[2];
 
 	(void)state;
@@ -539,7 +539,7 @@ static void stale_handles_are_passed_over(void **state)
 	struct sample s;
 	uint64_t h;
 	struct fer_msg_buf b = {0};
-	struct fer_msg_sa_info all[CAPACITY];
+	static struct fer_msg_sa_info all[CAPACITY];
 
 	(void)state;
 	make(&s, "", "", true, 0xa001);
