@@ -57,6 +57,8 @@ static void add_receive_words(struct json_object *o, struct rte_mbuf *m)
 // A number that the window refused was never completed: with ESN only its low half is known.
 static bool number_is_known(const struct fer_layer *layer, const struct fer_sa *sa)
 {
+	if (layer->verdict == FER_BAD_SYNTAX && layer->seq == 0)
+		return false; // the packet ends before it
 	return layer->verdict != FER_REPLAY || layer->verified || !sa->suite.esn;
 }
 
@@ -122,7 +124,7 @@ static struct json_object *sa_sums(const struct fer_report_names *names, uint64_
 	add_text(o, "name", names->by_index[sa->index]);
 	add_u64(o, "packets", out ? sa->out.packets : sa->in.packets);
 	add_u64(o, "bytes", out ? sa->out.bytes : sa->in.bytes);
-	add_u64(o, "sequence", out ? sa->out.seq.last : sa->in.replay.top);
+	add_u64(o, "sequence", out ? fer_seq_last(&sa->out.seq) : sa->in.replay.top);
 	return o;
 }
 

@@ -628,14 +628,15 @@ int main(void)
 		cmocka_unit_test(cbc_ivs_do_not_repeat),
 		cmocka_unit_test(cbc_ivs_follow_from_their_source),
 		cmocka_unit_test(open_says_why_it_failed),
-		cmocka_unit_test(probed_lines_are_those_of_release_1_3),
+		cmocka_unit_test(probed_lines_are_those_of_release_1_3), // of the widest code only
 	};
+	const size_t n_tests = sizeof(tests) / sizeof(tests[0]);
 	int failed = 0;
 
 	for (unsigned i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
 		arch = archs[i];
 		failed += _cmocka_run_group_tests(
-			arch, tests, sizeof(tests) / sizeof(tests[0]), setup, teardown);
+			arch, tests, i == 0 ? n_tests : n_tests - 1, setup, teardown);
 	}
 	return failed;
 }

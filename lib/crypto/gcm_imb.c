@@ -59,12 +59,11 @@ static uint32_t probe_lines(
 static void init_size(struct fer_engine *e, struct imb_gcm *g)
 {
 	static const uint8_t probe_key[FER_MAX_KEY_BYTES] = {2};
-	struct fer_key key;
 
-	g->expand(probe_key, &key.gcm);
+	g->expand(probe_key, &e->gcm_probe.gcm);
 	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
-		g->lines[blocks] = probe_lines(e, g, &key, blocks * 16);
-	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &key, PROBE_BYTES);
+		g->lines[blocks] = probe_lines(e, g, &e->gcm_probe, blocks * 16);
+	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &e->gcm_probe, PROBE_BYTES);
 }
 
 void fer_imb_gcm_init(struct fer_engine *e)

@@ -66,6 +66,7 @@ struct fer_engine {
 	const char *arch;
 
 	struct imb_gcm gcm[IMB_AES_SIZES];
+	struct fer_key gcm_probe; // the key whose lines are probed when the engine is opened
 	struct gcm_context_data gcm_ctx;
 	struct imb_list aead;
 	imb_block nonce[FER_ENGINE_BURST];

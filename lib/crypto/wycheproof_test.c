@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "crypto/imb.h"
 
-#include <jansson.h>
+#include <json-c/json.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,9 +33,9 @@ struct bytes {
 	uint8_t at[MAX_BYTES];
 };
 
-static void from_hex(const json_t *object, const char *name, struct bytes *b)
+static void from_hex(struct json_object *object, const char *name, struct bytes *b)
 {
-	const char *hex = json_string_value(json_object_get(object, name));
+	const char *hex = json_object_get_string(json_object_object_get(object, name));
 
 	assert_non_null(hex);
 	assert_true(strlen(hex) / 2 <= MAX_BYTES);
@@ -47,9 +47,9 @@ static void from_hex(const json_t *object, const char *name, struct bytes *b)
 	}
 }
 
-static bool is_valid(const json_t *test)
+static bool is_valid(struct json_object *test)
 {
-	const char *result = json_string_value(json_object_get(test, "result"));
+	const char *result = json_object_get_string(json_object_object_get(test, "result"));
 
 	assert_true(strcmp(result, "valid") == 0 || strcmp(result, "invalid") == 0);
 	return result[0] == 'v';
@@ -60,30 +60,28 @@ struct tally {
 };
 
 // Calls fn for every test of a file.
-static void each_test(const char *file, void (*fn)(const json_t *test, struct tally *t))
+static void each_test(const char *file, void (*fn)(struct json_object *test, struct tally *t))
 {
 	char path[4096];
-	json_error_t error;
 	struct tally t = {0};
-	size_t g, i;
-	json_t *group, *test;
 
 	snprintf(path, sizeof(path), "%s/wycheproof/%s", dir, file);
-	json_t *root = json_load_file(path, 0, &error);
+	struct json_object *root = json_object_from_file(path);
 	assert_non_null(root);
-	json_array_foreach(json_object_get(root, "testGroups"), g, group)
-	{
-		json_array_foreach(json_object_get(group, "tests"), i, test)
-		{
-			t.all++;
-			fn(test, &t);
-		}
+	struct json_object *groups = json_object_object_get(root, "testGroups");
+	for (size_t g = 0; g < json_object_array_length(groups); g++) {
+		struct json_object *tests =
+			json_object_object_get(json_object_array_get_idx(groups, g), "tests");
+
+		for (size_t i = 0; i < json_object_array_length(tests); i++, t.all++)
+			fn(json_object_array_get_idx(tests, i), &t);
 	}
-	assert_int_equal(t.all, json_integer_value(json_object_get(root, "numberOfTests")));
+	assert_int_equal(
+		t.all, json_object_get_int64(json_object_object_get(root, "numberOfTests")));
 	assert_int_equal(t.all, t.parts + t.unfit);
 	print_message("%s: %u tests, %u run (%u of them as packets too), %u do not fit\n", file,
 		t.all, t.parts, t.packets, t.unfit);
-	json_decref(root);
+	json_object_put(root);
 }
 
 struct gcm_test {
@@ -149,7 +147,7 @@ static void gcm_packet(const struct gcm_test *t)
 	free(key);
 }
 
-static void gcm_test(const json_t *test, struct tally *tally)
+static void gcm_test(struct json_object *test, struct tally *tally)
 {
 	static struct gcm_test t;
 
@@ -205,7 +203,7 @@ static void hmac_run(const struct fer_suite *s, const struct fer_key *key, const
 	assert_int_equal(memcmp(text + msg->n, tag->at, s->icv_bytes) == 0, valid);
 }
 
-static void hmac_test(const json_t *test, struct tally *tally)
+static void hmac_test(struct json_object *test, struct tally *tally)
 {
 	static struct bytes key, msg, tag;
 	struct fer_suite s;

@@ -85,16 +85,17 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 {
 	struct fer_outer_progress done = {0};
 	struct fer_pkt *p = &b->pkt[i];
-	const struct fer_sa *sa = NULL;
 
+	if (p->parsed != FER_OK) // what a tunnel carried is no sound IP
+		return FER_BAD_INNER;
 	for (unsigned k = 0; k < p->n_layers; k++) {
-		const struct fer_layer *layer = &b->layer[i][k];
+		struct fer_layer *layer = &b->layer[i][k];
+		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
 
-		sa = fer_sa_at(host->sas, layer->sa);
-		enum fer_verdict v = fer_outer_take_off(
-			&b->m[i], p, sa, layer, k + 1 == p->n_layers, &done, host->pool);
-		if (v != FER_OK)
-			return v;
+		layer->verdict =
+			(uint8_t)fer_outer_take_off(&b->m[i], p, sa, layer, &done, host->pool);
+		if (layer->verdict != FER_OK)
+			return (enum fer_verdict)layer->verdict;
 	}
 	shift_frame(&p->frame, done.shift);
 	fer_segment_trim(b->m[i], p->frame.end);

@@ -30,15 +30,18 @@ static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, un
 
 	p->inside[k] = p->frame.end - p->frame.ip_off;
 	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, sa, seq, host->pool, &b->layer[i][k]);
+	if (!fer_pkt_alive(p))
+		return;
 	p->n_layers = (uint8_t)(k + 1);
-	if (fer_pkt_alive(p))
-		write_words(b, i, k, sa);
+	write_words(b, i, k, sa);
 }
 
-// Can every offset that the words have to say be said?
-static bool words_can_say(const struct fer_pkt *p, const struct fer_sa *sa)
+// Can slot 12 say where the header of the innermost SA will be?
+static bool words_can_say(
+	const struct fer_batch *b, unsigned i, unsigned k, const struct fer_sa *sa)
 {
-	uint32_t off = p->frame.sec_off - p->frame.ip_off + fer_outer_growth(sa);
+	uint32_t off = k == 0 ? fer_outer_esp_off(&b->pkt[i], sa)
+			      : fer_oob_esp_offset(fer_oob_of(b->m[i])) + fer_outer_growth(sa);
 
 	return off <= FER_OOB_MAX_OFFSET;
 }
@@ -53,7 +56,7 @@ static bool joins(
 		return false;
 	if (sa == NULL)
 		p->verdict = FER_NO_ACTIVE_SA;
-	else if (!words_can_say(p, sa))
+	else if (!words_can_say(b, i, k, sa))
 		p->verdict = FER_TOO_LONG;
 	else
 		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, sa);

@@ -16,19 +16,26 @@ struct tail {
 static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
 {
 	uint32_t align = sa->suite.align_bytes;
-	uint32_t pad = (align - (payload + FER_ESP_TRAILER_BYTES) % align) % align;
+	uint32_t pad = -(payload + FER_ESP_TRAILER_BYTES) & (align - 1); // a power of two
 
 	return (struct tail){pad + FER_ESP_TRAILER_BYTES + sa->suite.icv_bytes, (uint8_t)pad};
 }
 
-static uint32_t esp_gap(const struct fer_sa *sa)
+uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
 {
-	return FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+	return sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
+				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
 }
 
-uint32_t fer_outer_growth(const struct fer_sa *sa)
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most)
 {
-	return sa->out.template.ip_bytes + esp_gap(sa); // ip_bytes is 0 in transport mode
+	uint32_t clear = sa->mode == FER_TUNNEL ? 0 : header_len;
+	uint32_t around = clear + fer_outer_growth(sa) + sa->suite.icv_bytes;
+	uint32_t align = sa->suite.align_bytes; // of payload, padding and trailer together
+
+	if (most < around + align)
+		return 0;
+	return clear + (most - around) / align * align - FER_ESP_TRAILER_BYTES;
 }
 
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
@@ -80,6 +87,21 @@ enum fer_verdict fer_outer_fits(
 										: FER_OK;
 }
 
+// Moves what stays in front of a gap: mostly a link header, which is two moves that overlap.
+static inline void move_front(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+	uint64_t head, tail;
+
+	if (unlikely(n < sizeof(head) || n > 2 * sizeof(head))) {
+		memmove(to, from, n);
+		return;
+	}
+	memcpy(&head, from, sizeof(head));
+	memcpy(&tail, from + n - sizeof(tail), sizeof(tail));
+	memcpy(to, &head, sizeof(head));
+	memcpy(to + n - sizeof(tail), &tail, sizeof(tail));
+}
+
 // Padding 1, 2, 3, ..., pad length and next header.
 static void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
 {
@@ -95,26 +117,33 @@ static void write_outer(
 {
 	const struct fer_sa_template *t = &sa->out.template;
 	struct fer_frame *f = &p->frame;
-	uint8_t *ip = frame + p->l2_len;
+	uint16_t l2_len = p->l2_len;
+	uint8_t *ip = frame + l2_len;
 	const uint8_t *inner = ip + fer_outer_growth(sa);
 	uint8_t tos = fer_ip_tos(inner);
-	bool df = fer_tunnel_df(&t->rules, f);
+	bool df = fer_tunnel_df(&t->rules, f), v4 = t->version == 4;
+	uint16_t up_off = (uint16_t)(l2_len + t->ip_bytes);
+	uint16_t up_next_off = (uint16_t)(l2_len + (v4 ? 9 : 6));
 
-	memcpy(ip, t->ip, t->ip_bytes);
+	if (v4)
+		memcpy(ip, t->ip, FER_IPV4_HEADER_BYTES);
+	else
+		memcpy(ip, t->ip, FER_IPV6_HEADER_BYTES);
 	fer_ip_stamp(ip, len, (uint16_t)seq, fer_tunnel_tos(&t->rules, tos), df,
-		fer_tunnel_flow_label(&t->rules, inner));
-	if (p->l2_len > 0)
+		v4 ? 0 : fer_tunnel_flow_label(&t->rules, inner));
+	if (l2_len > 0)
 		fer_store_be16(frame + p->type_off, fer_ether_type(t->version));
 	*f = (struct fer_frame){
-		.ip_off = p->l2_len,
-		.up_off = (uint16_t)(p->l2_len + t->ip_bytes),
-		.up_next_off = (uint16_t)(p->l2_len + (t->version == 4 ? 9 : 6)),
-		.end = p->l2_len + len,
-		.version = t->version,
-		.df = df || t->version == 6,
+		.ip_off = l2_len,
+		.up_off = up_off,
+		.up_next_off = up_next_off,
+		.sec_off = up_off,
+		.sec_next_off = up_next_off,
+		.end = l2_len + len,
+		.version = v4 ? 4 : 6,
+		.protocol = FER_PROTO_ESP,
+		.df = df || !v4,
 	};
-	f->sec_off = f->up_off;
-	f->sec_next_off = f->up_next_off;
 }
 
 // The IP header of the packet itself, which now says that ESP follows.
@@ -128,6 +157,8 @@ static void change_header(uint8_t *frame, struct fer_pkt *p, uint32_t len)
 	f->up_off = f->sec_off;
 	f->up_next_off = f->sec_next_off;
 	f->end = f->ip_off + len;
+	f->protocol = FER_PROTO_ESP;
+	f->fragment = 0;
 	f->has_ports = false;
 }
 
@@ -149,7 +180,7 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		return FER_NO_ROOM;
 
 	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
-	memmove(frame, frame + growth, front);
+	move_front(frame, frame + growth, front);
 	uint8_t next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 	if (tunnel) {
 		write_outer(frame, p, sa, seq, len);
@@ -157,18 +188,16 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		next_header = frame[p->frame.sec_next_off];
 		change_header(frame, p, len);
 	}
-	p->frame.protocol = FER_PROTO_ESP;
-	p->frame.fragment = 0;
 	write_tail(end, tail.pad_len, next_header);
-	fer_store_be32(frame + p->frame.up_off, sa->spi);
-	fer_store_be32(frame + p->frame.up_off + 4, (uint32_t)seq);
+	// One store, because the crypto stage reads both by one load.
+	fer_store_be64(frame + p->frame.up_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
 	*layer = (struct fer_layer){
 		.seq = seq,
 		.sa = sa->index,
 		.ip_off = p->frame.ip_off,
 		.next_off = p->frame.up_next_off,
 		.sec_off = p->frame.up_off,
-		.pay_off = (uint16_t)(p->frame.up_off + esp_gap(sa)),
+		.pay_off = (uint16_t)(p->frame.up_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes),
 		.end = p->frame.end,
 		.next_header = next_header,
 		.pad_len = tail.pad_len,
@@ -181,20 +210,17 @@ static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-	memmove(frame + gap, frame, keep);
+	move_front(frame + gap, frame, keep);
 	rte_pktmbuf_adj(m, (uint16_t)gap);
 }
 
-static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done)
+static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt *p,
+	const struct fer_layer *layer, struct fer_outer_progress *done)
 {
 	uint8_t version = layer->next_header == FER_PROTO_IPV4 ? 4 : 6;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *inner = frame + layer->pay_off - done->shift;
 
-	// A layer inside it was found, so what is not the innermost has a sound header.
-	if (innermost && (p->parsed != FER_OK || p->frame.version != version))
-		return FER_BAD_INNER;
 	if (inner[0] >> 4 != version)
 		return FER_BAD_INNER;
 
@@ -205,11 +231,11 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
 		return FER_ECN_CE;
 	if (ecn != (tos & 3))
 		fer_ip_set_tos(inner, (uint8_t)((tos & 0xfc) | ecn));
-	if (p->l2_len > 0)
-		fer_store_be16(frame + p->type_off, fer_ether_type(version));
 
 	uint32_t gap = (uint32_t)(inner - frame) - p->l2_len;
 	close_gap(m, p->l2_len, gap);
+	if (p->l2_len > 0)
+		fer_store_be16(frame + gap + p->type_off, fer_ether_type(version));
 	done->shift += gap;
 	done->ip_shift = done->shift;
 	return FER_OK;
@@ -230,8 +256,8 @@ static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_
 	return FER_OK;
 }
 
-enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done,
+enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p,
+	const struct fer_sa *sa, const struct fer_layer *layer, struct fer_outer_progress *done,
 	struct rte_mempool *pool)
 {
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
@@ -250,6 +276,6 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, cons
 		return FER_BAD_INNER;
 	if (!fer_segment_pull(m, whole, pool))
 		return FER_NO_ROOM;
-	return tunnel ? take_off_tunnel(*m, p, layer, innermost, done)
+	return tunnel ? take_off_tunnel(*m, p, layer, done)
 		      : take_off_transport(*m, p, layer, done);
 }

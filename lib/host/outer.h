@@ -21,8 +21,20 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer);
 
+// Where the ESP header will be when sa is put on, counted from the outermost IP header.
+uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa);
+
 // How many bytes the offsets of what was framed before move when sa is put around it.
-uint32_t fer_outer_growth(const struct fer_sa *sa);
+static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
+{
+	// ip_bytes is 0 in transport mode
+	return sa->out.template.ip_bytes + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+}
+
+// Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
+// none.
+//   header_len  what stays in front in transport mode: IP header and all that ESP goes behind
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
 
 // Length of the IP packet inside an opened layer; TFC padding counts.
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
@@ -35,9 +47,9 @@ struct fer_outer_progress {
 };
 
 // Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode.
-// Layers go outermost first.  What follows the payload stays for the caller to trim.  ECN is
-// combined.
+// Layers go outermost first; p->frame is that of the innermost, which is sound.  What follows the
+// payload stays for the caller to trim.  ECN is combined.
 // Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer, bool innermost,
+	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);

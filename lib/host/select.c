@@ -2,8 +2,16 @@
 // Applies the policy database: RFC 4301 section 5.1 on the way out, section 5.2 on the way in.
 #include "host/stages.h"
 
+#include "host/flow.h"
 #include "host/outer.h"
+#include "nic/segment.h"
 #include "sa/table.h"
+
+// Does the policy database have to judge it?  What a class rule let by, it does not.
+static bool is_judged(const struct fer_pkt *p)
+{
+	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
+}
 
 // Looks every living IP packet up.  Those that are no sound IP end here.
 static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
@@ -15,7 +23,7 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK) {
 			p->verdict = p->parsed;
@@ -27,7 +35,8 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
 		w->at[w->n++] = (uint16_t)i;
 	}
-	fer_policies_find(rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+	fer_flows_find(host->flows, rules->policies, direction, w->query, w->n, w->rule,
+		w->needs_ports);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
@@ -45,6 +54,13 @@ static const struct fer_policy_rule *rule_of(const struct fer_host_rules *rules,
 	return rule == FER_NO_RULE ? NULL : fer_policies_rule(rules->policies, rule);
 }
 
+// The packet goes on as it is, without what the link layer put behind it.
+static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
+{
+	fer_segment_trim(m, p->frame.end);
+	return FER_OK;
+}
+
 // The SAs that the groups of a rule send with now.  None: the packet must not leave at all.
 static enum fer_verdict take_handles(
 	struct fer_host *host, const struct fer_policy_rule *r, struct fer_pkt *p)
@@ -53,18 +69,21 @@ static enum fer_verdict take_handles(
 		p->handle[g] = fer_group_active(host->sas, r->group[g]);
 		if (p->handle[g] == 0)
 			return FER_NO_ACTIVE_SA;
+		fer_sa_prefetch_out(host->sas, p->handle[g]);
 	}
 	return FER_OK;
 }
 
-static enum fer_verdict select_one(
-	struct fer_host *host, const struct fer_policy_rule *r, bool needs_ports, struct fer_pkt *p)
+static enum fer_verdict select_one(struct fer_host *host, struct fer_batch *b, unsigned i,
+	const struct fer_policy_rule *r, bool needs_ports)
 {
 	enum fer_verdict v = judge(r, needs_ports);
 
-	if (v != FER_OK || r->action == FER_POLICY_BYPASS)
+	if (v != FER_OK)
 		return v;
-	return take_handles(host, r, p);
+	if (r->action == FER_POLICY_BYPASS)
+		return bypass(b->m[i], &b->pkt[i]);
+	return take_handles(host, r, &b->pkt[i]);
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -73,7 +92,7 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;
@@ -93,10 +112,10 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 	} else {
 		find_rules(host, rules, b, FER_OUT);
 		for (unsigned j = 0; j < w->n; j++) {
-			struct fer_pkt *p = &b->pkt[w->at[j]];
+			unsigned i = w->at[j];
 
-			p->verdict = (uint8_t)select_one(
-				host, rule_of(rules, w->rule[j]), w->needs_ports[j], p);
+			b->pkt[i].verdict = (uint8_t)select_one(
+				host, b, i, rule_of(rules, w->rule[j]), w->needs_ports[j]);
 		}
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
@@ -135,8 +154,8 @@ static enum fer_verdict match_groups(const struct fer_host *host, const struct f
 	return v;
 }
 
-static enum fer_verdict check_one(const struct fer_host *host, const struct fer_batch *b,
-	unsigned i, const struct fer_policy_rule *r, bool needs_ports)
+static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch *b, unsigned i,
+	const struct fer_policy_rule *r, bool needs_ports)
 {
 	bool clear = b->pkt[i].n_layers == 0;
 
@@ -146,7 +165,7 @@ static enum fer_verdict check_one(const struct fer_host *host, const struct fer_
 	if (v != FER_OK)
 		return v;
 	if (r->action == FER_POLICY_BYPASS)
-		return clear ? FER_OK : FER_POLICY_MISMATCH;
+		return clear ? bypass(b->m[i], &b->pkt[i]) : FER_POLICY_MISMATCH;
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, r);
 }
 
@@ -156,7 +175,7 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p) || p->n_layers > 0)
+		if (!is_judged(p) || p->n_layers > 0)
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;

@@ -5,16 +5,10 @@
 
 #include <string.h>
 
-// The bytes that headers may lie in: where they are, or copied to room when they are in pieces.
-static const uint8_t *headers(const struct rte_mbuf *m, uint8_t room[FER_HEADERS_MAX], uint32_t *n)
+// Do the bytes that headers may lie in stand in one piece?
+static bool headers_are_whole(const struct rte_mbuf *m)
 {
-	uint32_t want = RTE_MIN(m->pkt_len, (uint32_t)FER_HEADERS_MAX);
-
-	*n = RTE_MAX(want, (uint32_t)m->data_len);
-	if (likely(m->data_len >= want))
-		return rte_pktmbuf_mtod(m, const uint8_t *);
-	*n = want;
-	return rte_pktmbuf_read(m, 0, want, room);
+	return m->data_len >= m->pkt_len || m->data_len >= FER_HEADERS_MAX;
 }
 
 static enum fer_verdict parse_ip(const uint8_t *bytes, uint32_t avail, uint32_t end,
@@ -26,53 +20,92 @@ static enum fer_verdict parse_ip(const uint8_t *bytes, uint32_t avail, uint32_t 
 		v = fer_frame_parse(bytes, avail, end, ip_off, f);
 	if (v == FER_OK && fer_ether_type(f->version) != ether_type)
 		v = FER_BAD_IP;
-	if (v != FER_OK)
-		f->version = 0;
 	return v;
 }
 
-void fer_batch_parse_one(struct fer_batch *b, unsigned i)
+// Parses a frame of which the first avail bytes can be read.
+static void parse_frame(struct fer_batch *b, unsigned i, const uint8_t *bytes, uint32_t avail)
 {
-	uint8_t room[FER_HEADERS_MAX];
-	const struct rte_mbuf *m = b->m[i];
 	struct fer_pkt *p = &b->pkt[i];
+	enum fer_verdict v = FER_NOT_IP;
 	struct fer_l2 l2;
-	uint32_t avail;
-	const uint8_t *bytes = headers(m, room, &avail);
 
-	p->parsed = FER_NOT_IP;
-	p->pending = 0;
-	p->frame.version = 0;
-	if (!fer_l2_parse((enum fer_link)b->link, bytes, avail, &l2))
-		return;
-	p->type_off = l2.type_off;
-	p->l2_len = l2.len;
-	p->parsed = (uint8_t)parse_ip(bytes, avail, m->pkt_len, l2.len, l2.type, &p->frame);
-	p->pending = fer_pkt_shows_layer(p);
+	if (fer_l2_parse((enum fer_link)b->link, bytes, avail, &l2)) {
+		p->type_off = l2.type_off;
+		p->l2_len = l2.len;
+		v = parse_ip(bytes, avail, b->m[i]->pkt_len, l2.len, l2.type, &p->frame);
+	}
+	if (v != FER_OK)
+		p->frame.version = 0;
+	p->parsed = (uint8_t)v;
+	p->pending = v == FER_OK && fer_pkt_shows_layer(p);
 }
 
-void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
+static void parse_inner(
+	struct fer_pkt *p, const uint8_t *bytes, uint32_t avail, uint16_t ip_off, uint32_t end)
 {
-	uint8_t room[FER_HEADERS_MAX];
-	struct fer_pkt *p = &b->pkt[i];
-	uint32_t avail;
-	const uint8_t *bytes = headers(b->m[i], room, &avail);
-
 	p->parsed = (uint8_t)fer_frame_parse(bytes, avail, end, ip_off, &p->frame);
 	if (p->parsed != FER_OK)
 		p->frame.version = 0;
 }
 
+// The same of headers that stand in pieces, from a copy.
+__attribute__((noinline)) static void parse_frame_in_pieces(struct fer_batch *b, unsigned i)
+{
+	uint8_t room[FER_HEADERS_MAX];
+	uint32_t n = RTE_MIN(b->m[i]->pkt_len, (uint32_t)FER_HEADERS_MAX);
+
+	parse_frame(b, i, rte_pktmbuf_read(b->m[i], 0, n, room), n);
+}
+
+__attribute__((noinline)) static void parse_inner_in_pieces(
+	const struct rte_mbuf *m, struct fer_pkt *p, uint16_t ip_off, uint32_t end)
+{
+	uint8_t room[FER_HEADERS_MAX];
+	uint32_t n = RTE_MIN(m->pkt_len, (uint32_t)FER_HEADERS_MAX);
+
+	parse_inner(p, rte_pktmbuf_read(m, 0, n, room), n, ip_off, end);
+}
+
+static inline void parse_one(struct fer_batch *b, unsigned i)
+{
+	const struct rte_mbuf *m = b->m[i];
+
+	if (likely(headers_are_whole(m)))
+		parse_frame(b, i, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	else
+		parse_frame_in_pieces(b, i);
+}
+
+void fer_batch_parse_one(struct fer_batch *b, unsigned i)
+{
+	parse_one(b, i);
+}
+
+void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
+{
+	const struct rte_mbuf *m = b->m[i];
+
+	if (likely(headers_are_whole(m)))
+		parse_inner(
+			&b->pkt[i], rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, ip_off, end);
+	else
+		parse_inner_in_pieces(m, &b->pkt[i], ip_off, end);
+}
+
 void fer_batch_parse(struct fer_batch *b)
 {
+	b->mtu = 0;
+	b->n_more = b->n_side = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		if (i + 2 < b->n)
 			rte_prefetch0(rte_pktmbuf_mtod(b->m[i + 2], void *));
 		struct fer_pkt *p = &b->pkt[i];
 		p->verdict = FER_OK;
 		p->n_layers = 0;
+		p->class = 0;
 		p->handle[0] = p->handle[1] = 0;
-		fer_batch_parse_one(b, i);
+		parse_one(b, i);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
 }

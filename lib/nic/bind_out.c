@@ -102,9 +102,10 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
+		if (!fer_pkt_alive(p))
+			continue;
 		p->n_layers = 0;
-		if (fer_pkt_alive(p))
-			p->verdict = (uint8_t)bind(nic, b, i);
+		p->verdict = (uint8_t)bind(nic, b, i);
 		n_rounds = RTE_MAX(n_rounds, p->n_layers);
 	}
 	fer_batch_mark(b, FER_STAGE_BIND);

@@ -385,6 +385,29 @@ static void are_options_and_extension_headers_passed(void **state)
 	}
 }
 
+// RFC 4303 section 3.1: destination options may stand in front of ESP.
+static void are_destination_options_in_front_passed(void **state)
+{
+	struct known k = add((struct test_sa){.spi = SPI, .version = 6});
+
+	(void)state;
+	for (uint16_t n = 0; n <= 16; n += 8) {
+		const struct test_ip ip = {
+			.version = 6, .src = 1, .dst = 2, .n_options = n, .dst_options = true};
+
+		test_packet_start(&packet, 20, 0);
+		test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		receive_one(whole());
+		assert_opened(0, 1);
+		assert_int_equal(batch.layer[0][0].next_off, packet.ip_off + 40 + n);
+		assert_int_equal(batch.layer[0][0].sec_off, packet.ip_off + 48 + n);
+		done();
+	}
+}
+
 // Which SA a failed packet is charged to shows in slot 1: transport 3, tunnel 5.
 static unsigned auth_failed(const struct known *k)
 {
@@ -631,6 +654,26 @@ static void is_padding_longer_than_the_payload_refused(void **state)
 	}
 }
 
+// Not even when the IV goes on where the payload ends.
+static void is_the_iv_no_padding(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	test_packet_start(&packet, 30, 0);
+	for (uint8_t i = 0; i < 30; i++)
+		packet.bytes[i] = i + 2;
+	test_packet_put_esp(&packet, &k.oracle, SPI, 1, FER_PROTO_UDP);
+	packet.bytes[8 + 7] = 1;
+	packet.bytes[packet.len - 16 - 2] = 31;
+	put_outer(&k, 0);
+	test_packet_put_ethernet(&packet, 0);
+	test_packet_seal_all(&packet);
+	receive_one(whole());
+	assert_layer(0, &k, FER_BAD_PADDING, true);
+	done();
+}
+
 // RFC 4303 section 2.7: padding behind the inner packet hides how long that is.
 static void does_the_inner_length_count(void **state)
 {
@@ -826,8 +869,12 @@ static void is_a_committed_number_refused_in_silence(void **state)
 	assert_int_equal(fer_sa_get(sas, k.handle)->in.replay.top, 0); // the commit is the host's
 	check_good(&k, 5, 40);
 	assert_int_equal(fer_replay_commit(&fer_sa_get(sas, k.handle)->in.replay, 5), FER_OK);
+	seal(&k, 6, 40);
+	put(1, whole());
+	put(2, whole());
 	seal(&k, 5, 40);
-	receive_one(whole());
+	put(0, whole());
+	receive(3); // the others are opened
 	assert_layer(0, &k, FER_REPLAY, false);
 	assert_words(0, 0, 0);
 	assert_opened(0, 0);
@@ -964,6 +1011,7 @@ int main(void)
 		TEST(is_what_is_not_esp_left_alone),
 		TEST(are_fragments_left_alone),
 		TEST(are_options_and_extension_headers_passed),
+		TEST(are_destination_options_in_front_passed),
 		TEST(does_a_flipped_bit_show_nothing),
 		TEST(do_cuts_change_nothing),
 		TEST(do_cuts_change_nothing_in_nested_layers),
@@ -971,6 +1019,7 @@ int main(void)
 		TEST(is_a_packet_too_short_for_its_sa_bad_syntax),
 		TEST(is_padding_1_2_3),
 		TEST(is_padding_longer_than_the_payload_refused),
+		TEST(is_the_iv_no_padding),
 		TEST(does_the_inner_length_count),
 		TEST(is_what_a_tunnel_carries_shown_as_it_is),
 		TEST(are_both_layers_opened),

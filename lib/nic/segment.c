@@ -74,7 +74,7 @@ static struct rte_mbuf *add_first(struct rte_mbuf *m, struct rte_mempool *pool)
 	return first;
 }
 
-bool fer_segment_pull(struct rte_mbuf **m, uint32_t len, struct rte_mempool *pool)
+bool fer_segment_pull_pieces(struct rte_mbuf **m, uint32_t len, struct rte_mempool *pool)
 {
 	struct rte_mbuf *first = *m;
 
@@ -94,11 +94,9 @@ bool fer_segment_pull(struct rte_mbuf **m, uint32_t len, struct rte_mempool *poo
 	return true;
 }
 
-bool fer_segment_grow_front(
+bool fer_segment_grow_front_pieces(
 	struct rte_mbuf **m, uint32_t len, uint32_t keep, struct rte_mempool *pool)
 {
-	if (len <= rte_pktmbuf_headroom(*m) && keep <= (*m)->data_len)
-		return rte_pktmbuf_prepend(*m, (uint16_t)len) != NULL;
 	if (keep > (*m)->pkt_len || len + keep > fresh_room(pool))
 		return false;
 
@@ -113,7 +111,7 @@ bool fer_segment_grow_front(
 	return true;
 }
 
-uint8_t *fer_segment_grow_back(struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool)
+uint8_t *fer_segment_grow_back_pieces(struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool)
 {
 	struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
 
@@ -135,7 +133,7 @@ uint8_t *fer_segment_grow_back(struct rte_mbuf *m, uint32_t len, struct rte_memp
 	return at;
 }
 
-void fer_segment_trim(struct rte_mbuf *m, uint32_t len)
+void fer_segment_trim_pieces(struct rte_mbuf *m, uint32_t len)
 {
 	struct rte_mbuf *last = m;
 	uint32_t before = 0; // bytes in front of last

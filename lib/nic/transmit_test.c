@@ -313,6 +313,32 @@ static void is_a_frame_that_is_no_sound_ip_refused(void **state)
 	refuse(k.handle, 0, header_word(0), FER_BAD_OFFSET);
 }
 
+// What was known of the packet before it does not count.
+static void is_a_frame_that_is_no_ip_refused(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	frame(&k, 1, 40);
+	assert_verdict(transmit_one(whole(), k.handle, 0, header_word(0)), FER_OK);
+	done();
+	packet.bytes[12]++;
+	refuse(k.handle, 0, header_word(0), FER_BAD_OFFSET);
+}
+
+// No header stands at offset 0, even where the first bytes of the packet look like the SPI.
+static void is_offset_0_no_offset(void **state)
+{
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.spi = 0x45000000 | (20 + 16 + 42 + 2 + 16); // version, length of header and packet
+	struct known k = add(sa);
+	frame(&k, 1, 42);
+	assert_int_equal(fer_load_be32(packet.bytes + packet.ip_off), sa.spi);
+	refuse(k.handle, 0, 0, FER_BAD_OFFSET);
+}
+
 // Plaintext that is no multiple of the block: the host framed it wrong.
 static void is_plaintext_of_odd_length_not_sealed(void **state)
 {
@@ -366,6 +392,20 @@ static void is_the_inner_layer_sealed_first(void **state)
 		refuse(outer.handle, inner.handle, header_word(0), FER_BAD_OFFSET);
 		refuse(inner.handle, inner.handle, header_word(0), FER_BAD_OFFSET);
 	}
+}
+
+// The SPI stands in the payload, too.
+static void is_another_place_with_the_spi_refused(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	test_packet_start(&packet, 200, 1);
+	fer_store_be32(packet.bytes + 40, SPI);
+	put_layer(&inner, 21, 0);
+	put_layer(&outer, 22, 0);
+	test_packet_put_ethernet(&packet, 0);
+	refuse(inner.handle, outer.handle, header_word(0) + offset_word(16 + 40), FER_BAD_OFFSET);
 }
 
 // A tunnel alone may be named by slot 1 or by slot 11.
@@ -591,8 +631,11 @@ int main(void)
 		TEST(does_the_offset_have_to_be_that_of_the_header),
 		TEST(does_the_header_have_to_fit),
 		TEST(is_a_frame_that_is_no_sound_ip_refused),
+		TEST(is_a_frame_that_is_no_ip_refused),
+		TEST(is_offset_0_no_offset),
 		TEST(is_plaintext_of_odd_length_not_sealed),
 		TEST(is_the_inner_layer_sealed_first),
+		TEST(is_another_place_with_the_spi_refused),
 		TEST(may_either_slot_name_a_tunnel),
 		TEST(do_cuts_change_nothing),
 		TEST(do_cuts_change_nothing_in_nested_layers),

@@ -33,26 +33,19 @@ static void set_end(struct fer_frame *f, struct fer_cursor *c, uint32_t end)
 }
 
 // How many bytes of the upper-layer header say what the ports are; 0 where there are none.
-static size_t ports_bytes(uint8_t protocol)
-{
-	switch (protocol) {
-	case FER_PROTO_TCP:
-	case FER_PROTO_UDP:
-	case FER_PROTO_SCTP:
-		return 4;
-	case FER_PROTO_ICMP:
-	case FER_PROTO_ICMPV6:
-		return 2;
-	default:
-		return 0;
-	}
-}
+static const uint8_t ports_bytes[256] = {
+	[FER_PROTO_TCP] = 4,
+	[FER_PROTO_UDP] = 4,
+	[FER_PROTO_SCTP] = 4,
+	[FER_PROTO_ICMP] = 2,
+	[FER_PROTO_ICMPV6] = 2,
+};
 
 // A packet that is too short for ports has none; one that has them where they cannot be read is
 // refused, since no policy with ports could be applied to it.
-static enum fer_verdict parse_ports(struct fer_frame *f, struct fer_cursor *c)
+static inline enum fer_verdict parse_ports(struct fer_frame *f, struct fer_cursor *c)
 {
-	size_t len = ports_bytes(f->protocol);
+	size_t len = ports_bytes[f->protocol];
 
 	if (len == 0 || f->end - f->up_off < len)
 		return FER_OK;

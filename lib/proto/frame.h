@@ -41,10 +41,10 @@ struct fer_frame {
 	uint16_t dport;
 	uint8_t version;  // 4 or 6
 	uint8_t protocol; // of what stands at up_off
-	uint8_t fragment;
 	bool has_ports;   // sport and dport were there to be read (false in later fragments)
 	bool has_options; // IPv4 options, or IPv6 extension headers
 	bool df;          // IPv4 DF; always true for IPv6
+	uint8_t fragment;
 };
 
 // Parses the layer whose IP header begins at ip_off.

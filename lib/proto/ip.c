@@ -157,11 +157,6 @@ void fer_ip_set_next(uint8_t *ip, uint16_t next_off, uint8_t protocol)
 		ip[next_off] = protocol;
 }
 
-uint8_t fer_ip_tos(const uint8_t *ip)
-{
-	return is_ipv4(ip) ? ip[1] : (uint8_t)(fer_load_be16(ip) >> 4);
-}
-
 void fer_ip_set_tos(uint8_t *ip, uint8_t tos)
 {
 	if (is_ipv4(ip))

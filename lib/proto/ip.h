@@ -58,7 +58,10 @@ void fer_ip_set_len(uint8_t *ip, uint32_t len);
 void fer_ip_set_next(uint8_t *ip, uint16_t next_off, uint8_t protocol);
 
 // DSCP and ECN as one byte: type of service, or traffic class.
-uint8_t fer_ip_tos(const uint8_t *ip);
+static inline uint8_t fer_ip_tos(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] : (uint8_t)(fer_load_be16(ip) >> 4);
+}
 void fer_ip_set_tos(uint8_t *ip, uint8_t tos);
 
 // Writes a fresh outer header without options: len is the length of the whole packet, id is used

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "proto/l2.h"
 
-#include "base/bytes.h"
-
-#define ADDRESSES_BYTES 12
 #define TAG_BYTES 4 // the EtherType that says so, and the tag control information
 
 static bool is_tag(uint16_t type)
@@ -31,7 +28,7 @@ static bool parse_ethernet(const uint8_t *frame, uint32_t avail, struct fer_l2 *
 {
 	unsigned n_tags = 0;
 
-	l2->type_off = ADDRESSES_BYTES;
+	l2->type_off = FER_ETHER_TYPE_OFF;
 	if (!type_at(frame, avail, l2))
 		return false;
 	for (; is_tag(l2->type); n_tags++) {
@@ -53,7 +50,7 @@ static bool parse_raw_ip(const uint8_t *packet, uint32_t avail, struct fer_l2 *l
 	return true;
 }
 
-bool fer_l2_parse(enum fer_link link, const uint8_t *frame, uint32_t avail, struct fer_l2 *l2)
+bool fer_l2_parse_other(enum fer_link link, const uint8_t *frame, uint32_t avail, struct fer_l2 *l2)
 {
 	if (link == FER_LINK_RAW_IP)
 		return parse_raw_ip(frame, avail, l2);

@@ -92,13 +92,16 @@ static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 	while (n != 0) {
 		uint64_t at = first & ring_mask(w);
 		uint64_t bit = at % WORD_BITS;
-		uint64_t take = n < WORD_BITS - bit ? n : WORD_BITS - bit;
+		uint64_t in_word = WORD_BITS - bit;
+		uint64_t bits = UINT64_MAX << bit;
 
-		// take is at least 1: neither n nor the rest of a word is 0.
-		// cppcheck-suppress shiftTooManyBits
-		w->seen[at / WORD_BITS] &= ~(UINT64_MAX >> (WORD_BITS - take) << bit);
-		first += take;
-		n -= take;
+		if (n < in_word) {
+			in_word = n;
+			bits &= ~(UINT64_MAX << (bit + n));
+		}
+		w->seen[at / WORD_BITS] &= ~bits;
+		first += in_word;
+		n -= in_word;
 	}
 }
 

@@ -19,6 +19,14 @@ static inline void fer_seq_init(struct fer_seq *s, uint64_t last, bool esn)
 	s->limit = esn ? UINT64_MAX : UINT32_MAX;
 }
 
+// The last number given, for people.
+static inline uint64_t fer_seq_last(const struct fer_seq *s)
+{
+	uint64_t last = atomic_load_explicit(&s->last, memory_order_relaxed);
+
+	return last < s->limit ? last : s->limit;
+}
+
 // Takes up to want consecutive numbers.  Returns how many were left to give, 0 to want; *first is
 // the first of them.  One atomic operation unless the end is near.
 __attribute__((warn_unused_result)) uint32_t fer_seq_take(

@@ -89,7 +89,7 @@ def _parse_v4(packet):
 
 def _parse_v6(packet):
     protocol_at, payload_at = 6, 40
-    while packet[protocol_at] in _EXTENSIONS:
+    while packet[protocol_at] in _EXTENSIONS or _is_atomic(packet, protocol_at, payload_at):
         protocol_at, payload_at = _next_extension(packet, payload_at)
     first_word = struct.unpack_from("!I", packet)[0]
     return Header(
@@ -115,6 +115,11 @@ def _next_extension(packet, at):
     return at, at + 8 * (packet[at + 1] + 1)
 
 
+def _is_atomic(packet, protocol_at, at):
+    """A fragment header on a packet that is whole (RFC 6946)."""
+    return packet[protocol_at] == FRAGMENT and packet[at + 1 : at + 4] == bytes(3)
+
+
 def has_routing_header(packet):
     protocol_at, at = 6, 40
     while packet[0] >> 4 == 6 and packet[protocol_at] in _EXTENSIONS:
@@ -127,14 +132,14 @@ def has_routing_header(packet):
 def transport_split(packet):
     """Where ESP goes in transport mode: (its next-header byte, its offset).
 
-    Hop-by-hop options, routing headers and what destination options stand before them stay in
-    front; all other destination options are for the final node and go inside, where they are
+    Hop-by-hop options, routing headers, the fragment header of a packet that is whole, and what
+    destination options stand before them stay in front; all other destination options are for the final node and go inside, where they are
     protected (RFC 4303 section 3.1.1 leaves the choice and recommends this).
     """
     if packet[0] >> 4 == 4:
         return 9, (packet[0] & 15) * 4
     protocol_at, at = split = 6, 40
-    while packet[protocol_at] in _EXTENSIONS:
+    while packet[protocol_at] in _EXTENSIONS or _is_atomic(packet, protocol_at, at):
         is_option = packet[protocol_at] == DESTINATION
         protocol_at, at = _next_extension(packet, at)
         if not is_option:

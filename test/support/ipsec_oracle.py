@@ -27,6 +27,25 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
+class OuterRules:
+    """What the outer header of a tunnel takes from the inner one ("copy"), as in the documents."""
+
+    dscp: object = "copy"
+    df: str = "copy"
+    ttl: int = 64
+    flow_label: object = "copy"
+
+    def of(self, inner):
+        """(DSCP, DF, flow label) of the outer header of a packet."""
+        copied_df = inner.df or inner.version == 6
+        return (
+            inner.dscp if self.dscp == "copy" else self.dscp,
+            copied_df if self.df == "copy" else self.df == "set",
+            inner.flow_label if self.flow_label == "copy" else self.flow_label,
+        )
+
+
+@dataclass(frozen=True)
 class Sa:
     """One ESP security association; keys as in the documents (AEAD: key followed by salt)."""
 
@@ -40,6 +59,7 @@ class Sa:
     integrity_key: bytes = b""
     icv_bytes: int = 16  # of AEAD; an HMAC has one length only
     esn: bool = False
+    outer: OuterRules = OuterRules()
 
 
 @dataclass(frozen=True)
@@ -197,8 +217,11 @@ def sequence_low(packet):
     return struct.unpack_from("!II", packet, header.payload_at)
 
 
-def open_esp(packet, sa, seq):
-    """Opens one whole ESP packet that carries the number seq; raises Refused or ip.IpError."""
+def open_esp(packet, sa, seq, *, keep_dummy=False):
+    """Opens one whole ESP packet that carries the number seq; raises Refused or ip.IpError.
+
+    With keep_dummy also one that says "no next header"; in tunnel mode its payload is the packet.
+    """
     header = ip.parse(packet)
     spi, low = sequence_low(packet)
     if (header.dst, spi) != (sa.dst, sa.spi):
@@ -219,11 +242,14 @@ def open_esp(packet, sa, seq):
     payload, padding = plaintext[: -2 - pad_length], plaintext[-2 - pad_length : -2]
     if padding != bytes(range(1, pad_length + 1)):
         raise Refused("bad_padding", f"padding is {padding.hex()}")
-    if next_header == ip.NO_NEXT:
+    is_dummy = next_header == ip.NO_NEXT
+    if is_dummy and not keep_dummy:
         raise Refused("dummy", "next header 59")
 
     tfc_bytes = 0
-    if sa.mode == "tunnel":
+    if is_dummy and sa.mode == "tunnel":
+        inner = payload
+    elif sa.mode == "tunnel":
         inner = _tunnel_inner(payload, next_header)
         tfc_bytes = len(payload) - len(inner)
     else:
@@ -260,7 +286,7 @@ def _tunnel_inner(payload, next_header):
 
 
 def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, split=None):
-    """The packet protected by sa under the number seq, outer header by the documents' defaults.
+    """The packet protected by sa under the number seq, outer header by its rules.
 
     more_padding is in units of the alignment; ecn overrides the outer ECN field of a tunnel; split,
     as of ip.transport_split(), puts the ESP header of transport mode elsewhere.
@@ -286,19 +312,20 @@ def _outer_header(packet, sa, ecn):
     inner = ip.parse(packet)
     ecn = inner.ecn if ecn is None else ecn
     src, dst = (ip.ipaddress.ip_address(a).packed for a in (sa.src, sa.dst))
+    dscp, df, flow_label = sa.outer.of(inner)
+    ttl = sa.outer.ttl
     if len(src) == 4:
-        df = inner.df or inner.version == 6
-        service, flags = inner.dscp << 2 | ecn, df << 14
-        return struct.pack("!BBHHHBBH", 0x45, service, 0, 0, flags, 64, 0, 0) + src + dst, 9
-    first_word = 6 << 28 | inner.dscp << 22 | ecn << 20 | inner.flow_label
-    return struct.pack("!IHBB", first_word, 0, 0, 64) + src + dst, 6
+        header = struct.pack("!BBHHHBBH", 0x45, dscp << 2 | ecn, 0, 0, df << 14, ttl, 0, 0)
+        return header + src + dst, 9
+    first_word = 6 << 28 | dscp << 22 | ecn << 20 | flow_label
+    return struct.pack("!IHBB", first_word, 0, 0, ttl) + src + dst, 6
 
 
 # --- Judging a sender -----------------------------------------------------------------------
 
 
 def sender_faults(plain, sealed, opened, sa):
-    """What a sender did that the documents' defaults and the RFCs do not want, one line each."""
+    """What a sender did that its document and the RFCs do not want, one line each."""
     faults = []
 
     def expect(what, got, wanted):
@@ -318,12 +345,13 @@ def sender_faults(plain, sealed, opened, sa):
     expect("outer source", outer.src, sa.src)
     expect("outer destination", outer.dst, sa.dst)
     expect("length of the outer header", opened.esp_at, 20 if outer.version == 4 else 40)
-    expect("outer DSCP", outer.dscp, inner.dscp)
+    dscp, df, flow_label = sa.outer.of(inner)
+    expect("outer DSCP", outer.dscp, dscp)
     expect("outer ECN", outer.ecn, inner.ecn)
-    expect("outer TTL", outer.ttl, 64)
+    expect("outer TTL", outer.ttl, sa.outer.ttl)
     if outer.version == 4:
-        expect("outer DF", outer.df, inner.df or inner.version == 6)
+        expect("outer DF", outer.df, df)
         expect("reserved flag", bool(sealed[6] & 0x80), False)
     else:
-        expect("outer flow label", outer.flow_label, inner.flow_label)
+        expect("outer flow label", outer.flow_label, flow_label)
     return faults

@@ -60,7 +60,9 @@ struct rte_mbuf *test_mbuf_cut(struct rte_mempool *pool, const uint8_t *bytes, u
 
 struct rte_mbuf *test_mbuf(struct rte_mempool *pool, const uint8_t *bytes, uint32_t len)
 {
-	return test_mbuf_cut(pool, bytes, len, NULL, 0);
+	const uint32_t none = 0;
+
+	return test_mbuf_cut(pool, bytes, len, &none, 0);
 }
 
 void test_assert_bytes(const struct rte_mbuf *m, const uint8_t *bytes, uint32_t len)

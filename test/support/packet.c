@@ -73,31 +73,40 @@ static void put_ipv4(struct test_packet *p, const struct test_ip *ip, uint8_t pr
 	fer_store_be16(at + 10, header_sum(at, n));
 }
 
-// Hop-by-hop options of 8 bytes, then one routing header that nobody has to follow any more.
-static void put_ipv6_options(uint8_t *at, uint16_t n, uint8_t *first, uint8_t protocol)
+// An extension header of n bytes, of nothing but padding.  Returns where it names what follows.
+static uint8_t *put_extension(uint8_t *at, uint32_t n, uint8_t *next, uint8_t type)
 {
-	static const uint8_t pad_n[] = {1, 4, 0, 0, 0, 0};
-
-	*first = protocol;
-	if (n == 0)
-		return;
-	*first = FER_PROTO_HOPOPTS;
 	memset(at, 0, n);
-	memcpy(at + 2, pad_n, sizeof(pad_n));
-	at[0] = n > 8 ? FER_PROTO_ROUTING : protocol;
-	if (n > 8) {
-		at[8] = protocol;
-		at[9] = (uint8_t)((n - 8) / 8 - 1);
-	}
+	at[1] = (uint8_t)(n / 8 - 1);
+	if (type != FER_PROTO_ROUTING)
+		memcpy(at + 2, (uint8_t[]){1, (uint8_t)(n - 4)}, 2); // PadN
+	*next = type;
+	return at;
+}
+
+// Hop-by-hop options of 8 bytes, then a routing header that nobody has to follow any more, then
+// destination options.
+static void put_ipv6_options(uint8_t *at, const struct test_ip *ip, uint8_t *next, uint8_t protocol)
+{
+	uint32_t n = ip->n_options;
+
+	if (n > 0)
+		next = put_extension(at, 8, next, FER_PROTO_HOPOPTS);
+	if (n > 8)
+		next = put_extension(at + 8, n - 8, next, FER_PROTO_ROUTING);
+	if (ip->dst_options)
+		next = put_extension(at + n, 8, next, FER_PROTO_DSTOPTS);
+	*next = protocol;
 }
 
 static void put_ipv6(struct test_packet *p, const struct test_ip *ip, uint8_t protocol)
 {
-	uint8_t *at = put_front(p, FER_IPV6_HEADER_BYTES + ip->n_options);
+	uint32_t n = ip->n_options + (ip->dst_options ? 8u : 0);
+	uint8_t *at = put_front(p, FER_IPV6_HEADER_BYTES + n);
 
 	fer_store_be32(at, 6u << 28 | (uint32_t)ip->tos << 20 | ip->flow_label);
 	fer_store_be16(at + 4, (uint16_t)(p->len - FER_IPV6_HEADER_BYTES));
-	put_ipv6_options(at + FER_IPV6_HEADER_BYTES, ip->n_options, at + 6, protocol);
+	put_ipv6_options(at + FER_IPV6_HEADER_BYTES, ip, at + 6, protocol);
 	at[7] = ip->ttl != 0 ? ip->ttl : 64;
 	memcpy(at + 8, test_addr(6, ip->src).bytes, 16);
 	memcpy(at + 24, test_addr(6, ip->dst).bytes, 16);

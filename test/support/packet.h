@@ -42,6 +42,7 @@ struct test_ip {
 	uint16_t fragment;  // IPv4: offset in units of 8 bytes, and 0x2000 for more
 	uint16_t n_options; // bytes of IPv4 options, or of IPv6 extension headers; units of 8
 	uint32_t flow_label;
+	bool dst_options; // IPv6: 8 bytes of destination options behind the other headers
 };
 
 // 192.0.2.last, or 2001:db8::last.

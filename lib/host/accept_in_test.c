@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Is every number that verified remembered once, whatever becomes of its packet?
+#include "host/stages.h"
+
+#include "base/bytes.h"
+#include "crypto/engine.h"
+#include "nic/oob.h"
+#include "support/eal.h"
+#include "support/end.h"
+#include "support/iv_fixed.h"
+#include "support/mbufs.h"
+#include "support/packet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SPI 0x1000u
+#define WINDOW 64
+
+static struct rte_mempool *pool;
+static struct fer_engine *engine;
+static struct test_end end;
+static struct fer_batch batch;
+static struct test_packet packet;
+static unsigned n_used;
+
+struct known {
+	struct test_sa sa;
+	struct oracle_sa oracle;
+	struct fer_sa *in;
+};
+
+static const struct test_sa transport = {
+	.spi = SPI, .mode = FER_TRANSPORT, .version = 4, .window = WINDOW};
+static const struct test_sa tunnel = {
+	.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4, .window = WINDOW};
+static const struct test_ip ends = {.version = 4, .src = 1, .dst = 2};
+static const struct test_ip inside = {.version = 4, .src = 11, .dst = 12};
+
+static struct known add(struct test_sa sa)
+{
+	return (struct known){
+		.sa = sa,
+		.oracle = test_sa_oracle(&sa),
+		.in = fer_sa_at(end.sas, (uint32_t)test_sa_add(end.sas, &sa, FER_IN)),
+	};
+}
+
+static void put_esp(const struct known *k, uint64_t seq, uint8_t next)
+{
+	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, seq, next);
+	test_packet_seal(&packet, packet.n_esp - 1);
+}
+
+// An intact packet of that SA.
+static void make(const struct known *k, uint64_t seq)
+{
+	test_packet_start(&packet, 20, (unsigned)seq);
+	if (k->sa.mode == FER_TUNNEL)
+		test_packet_put_ip(&packet, &inside, FER_PROTO_UDP);
+	put_esp(k, seq, k->sa.mode == FER_TUNNEL ? FER_PROTO_IPV4 : FER_PROTO_UDP);
+	test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+}
+
+// Transport in tunnel; broken: the inner layer.
+static void make_nested(const struct known *inner, uint64_t inner_seq, const struct known *outer,
+	uint64_t outer_seq, bool broken)
+{
+	make(inner, inner_seq);
+	if (broken)
+		packet.bytes[packet.len - 1] ^= 1;
+	put_esp(outer, outer_seq, FER_PROTO_IPV4);
+	test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+}
+
+static void put(unsigned i)
+{
+	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+}
+
+static void accept(unsigned n)
+{
+	batch.n = (uint16_t)n;
+	batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&batch);
+	fer_nic_receive(&end.path.nic, &batch);
+	fer_commit_in(&end.path.host, &batch);
+	fer_strip_in(&end.path.host, &batch);
+}
+
+static void done(void)
+{
+	rte_pktmbuf_free_bulk(batch.m, batch.n);
+	batch.n = 0;
+}
+
+static void assert_verdict(unsigned i, enum fer_verdict want)
+{
+	assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want));
+}
+
+// Receives packet i of a burst again, alone: what was committed is refused.
+static void expect_again(enum fer_verdict want)
+{
+	put(0);
+	accept(1);
+	assert_verdict(0, want);
+	done();
+}
+
+// RFC 4303 section 3.4.3: both pass the check, for the window moves only once they verified.
+static void is_a_number_twice_in_one_burst_a_replay(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	make(&k, 7);
+	for (unsigned i = 0; i < 4; i++)
+		put(i);
+	accept(4);
+	assert_verdict(0, FER_OK);
+	for (unsigned i = 1; i < 4; i++) {
+		assert_int_equal(batch.layer[i][0].verified, 1);
+		assert_verdict(i, FER_REPLAY);
+	}
+	done();
+	assert_int_equal(k.in->in.packets, 1);
+	assert_int_equal(k.in->in.replay.top, 7);
+	expect_again(FER_REPLAY);
+}
+
+static void do_others_between_them_not_matter(void **state)
+{
+	struct known a = add(transport), b = add(tunnel);
+	static const struct {
+		unsigned sa;
+		uint64_t seq;
+		enum fer_verdict want;
+	} cases[] = {{0, 5, FER_OK}, {1, 5, FER_OK}, {0, 5, FER_REPLAY}, {0, 4, FER_OK},
+		{1, 5, FER_REPLAY}, {0, 100, FER_OK}, {0, 36, FER_REPLAY}, {0, 37, FER_OK},
+		{0, 37, FER_REPLAY}, {1, 1, FER_OK}, {1, 200, FER_OK}, {1, 2, FER_REPLAY}};
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		make(cases[i].sa == 0 ? &a : &b, cases[i].seq);
+		put(i);
+	}
+	accept(RTE_DIM(cases));
+	for (unsigned i = 0; i < RTE_DIM(cases); i++)
+		assert_verdict(i, cases[i].want);
+	done();
+}
+
+// The ends of the window, exactly, with ESN across subspaces.
+static void is_the_window_judged_exactly(void **state)
+{
+	const uint64_t edge = UINT64_C(3) << 32;
+	const struct {
+		uint64_t seq;
+		enum fer_verdict want;
+	} cases[] = {{edge - 10, FER_OK}, {edge + 20, FER_OK}, {edge - 10, FER_REPLAY},
+		{edge + 20 - WINDOW + 1, FER_OK}, {edge, FER_OK}, {edge - 1, FER_OK},
+		{edge, FER_REPLAY}};
+	struct test_sa sa = transport;
+
+	(void)state;
+	sa.esn = true;
+	sa.sequence = edge - 100;
+	struct known k = add(sa);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		make(&k, cases[i].seq);
+		expect_again(cases[i].want);
+	}
+	assert_int_equal(k.in->in.replay.top, edge + 20);
+}
+
+static void does_a_forged_number_move_nothing(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	make(&k, 5);
+	fer_store_be32(packet.bytes + packet.esp[0].off + 4, 1000000);
+	expect_again(FER_BAD_ICV);
+	assert_int_equal(k.in->in.replay.top, 0);
+	assert_int_equal(k.in->in.packets, 0);
+	make(&k, 5);
+	expect_again(FER_OK);
+}
+
+// The outer layer verified: its number is seen, though the inner one failed.
+static void is_an_outer_number_committed_when_the_inner_layer_fails(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	make_nested(&inner, 3, &outer, 9, true);
+	expect_again(FER_BAD_ICV);
+	assert_int_equal(outer.in->in.replay.top, 9);
+	assert_int_equal(inner.in->in.replay.top, 0);
+	expect_again(FER_REPLAY);
+	make_nested(&inner, 3, &outer, 10, false); // the inner number is still good
+	expect_again(FER_OK);
+}
+
+static void is_an_inner_replay_a_replay(void **state)
+{
+	struct known inner = add(transport), outer = add(tunnel);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		make_nested(&inner, 3, &outer, 20 + i, false);
+		put(i);
+	}
+	accept(3);
+	assert_verdict(0, FER_OK);
+	assert_verdict(1, FER_REPLAY);
+	assert_verdict(2, FER_REPLAY);
+	done();
+	assert_int_equal(outer.in->in.packets, 3);
+	assert_int_equal(inner.in->in.packets, 1);
+	make_nested(&inner, 3, &outer, 30, false); // refused by the check, before crypto
+	expect_again(FER_REPLAY);
+	assert_int_equal(outer.in->in.replay.top, 30);
+}
+
+// The packet was authentic, however odd.
+static void is_bad_padding_committed(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	test_packet_start(&packet, 21, 0);
+	test_packet_put_esp(&packet, &k.oracle, SPI, 6, FER_PROTO_UDP);
+	packet.bytes[packet.len - 16 - 3] ^= 0xff; // the one byte of padding
+	test_packet_seal(&packet, 0);
+	test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+	expect_again(FER_BAD_PADDING);
+	assert_int_equal(k.in->in.replay.top, 6);
+	expect_again(FER_REPLAY);
+}
+
+static void are_dummies_and_odd_payloads_committed(void **state)
+{
+	static const struct {
+		uint8_t next;
+		enum fer_verdict want;
+	} cases[] = {{FER_PROTO_NONE, FER_DUMMY}, {FER_PROTO_UDP, FER_BAD_INNER},
+		{FER_PROTO_IPV6, FER_BAD_INNER}};
+	struct known k = add(tunnel);
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		test_packet_start(&packet, 24, 0);
+		put_esp(&k, 1 + i, cases[i].next);
+		test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+		expect_again(cases[i].want);
+		expect_again(FER_REPLAY);
+	}
+}
+
+// Four layers are committed, of which the fifth is one too many.
+static void are_the_layers_of_a_packet_too_deep_committed(void **state)
+{
+	struct known k = add(transport);
+
+	(void)state;
+	test_packet_start(&packet, 20, 0);
+	for (unsigned i = 0; i < 5; i++)
+		put_esp(&k, 10 + i, i == 0 ? FER_PROTO_UDP : FER_PROTO_ESP);
+	test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+	expect_again(FER_TOO_DEEP);
+	assert_int_equal(k.in->in.replay.top, 14);
+	assert_int_equal(k.in->in.packets, 4);
+	make(&k, 10); // that of the layer nobody opened
+	expect_again(FER_OK);
+	make(&k, 11);
+	expect_again(FER_REPLAY);
+}
+
+static void does_a_packet_without_receipt_pass(void **state)
+{
+	(void)state;
+	test_packet_start(&packet, 20, 0);
+	test_packet_put_ip(&packet, &ends, FER_PROTO_UDP);
+	put(0);
+	accept(1);
+	assert_verdict(0, FER_OK);
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	done();
+}
+
+// Bytes are those of the IP packet that comes out.
+static void are_packets_and_bytes_counted(void **state)
+{
+	struct known in = add(transport), around = add(tunnel);
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		make(&in, 1 + i);
+		put(i);
+	}
+	make_nested(&in, 50, &around, 1, false);
+	put(10);
+	accept(11);
+	done();
+	assert_int_equal(in.in->in.packets, 11);
+	assert_int_equal(in.in->in.bytes, 11 * 40);
+	assert_int_equal(around.in->in.packets, 1);
+	assert_int_equal(around.in->in.bytes, 20 + 16 + 20 + 2 + 2 + 16); // 2 of padding
+}
+
+static int open_one(void **state)
+{
+	(void)state;
+	n_used = rte_mempool_in_use_count(pool);
+	test_end_open(&end, "end", engine, pool);
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	(void)state;
+	test_end_close(&end);
+	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
+}
+
+static int start(void **state)
+{
+	int error;
+
+	(void)state;
+	pool = test_pool("accept_in", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
+	engine = fer_engine_open(test_iv_fixed(), &error);
+	return engine == NULL ? -1 : fer_oob_register();
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fer_engine_close(engine);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(is_a_number_twice_in_one_burst_a_replay),
+		TEST(do_others_between_them_not_matter),
+		TEST(is_the_window_judged_exactly),
+		TEST(does_a_forged_number_move_nothing),
+		TEST(is_an_outer_number_committed_when_the_inner_layer_fails),
+		TEST(is_an_inner_replay_a_replay),
+		TEST(is_bad_padding_committed),
+		TEST(are_dummies_and_odd_payloads_committed),
+		TEST(are_the_layers_of_a_packet_too_deep_committed),
+		TEST(does_a_packet_without_receipt_pass),
+		TEST(are_packets_and_bytes_counted),
+	};
+
+	fer_test_eal_init("128");
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Does every packet get the next number of its SA, the words that say so, or the one reason why
+// not?
+#include "host/stages.h"
+
+#include "base/bytes.h"
+#include "crypto/engine.h"
+#include "nic/oob.h"
+#include "support/eal.h"
+#include "support/end.h"
+#include "support/iv_fixed.h"
+#include "support/mbufs.h"
+#include "support/packet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SPI 0x1000u
+#define LAST UINT64_C(0xffffffff) // number of an SA without ESN
+
+static struct rte_mempool *pool;
+static struct fer_engine *engine;
+static struct test_end end;
+static struct fer_batch batch;
+static struct test_packet packet;
+static unsigned n_used;
+
+static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .version = 4};
+static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
+static const struct test_ip ip4 = {.version = 4, .src = 1, .dst = 2};
+
+static uint64_t add(const struct test_sa *sa)
+{
+	return test_sa_add(end.sas, sa, FER_OUT);
+}
+
+static uint64_t add_at(struct test_sa sa, uint64_t sequence, bool esn)
+{
+	sa.sequence = sequence;
+	sa.esn = esn;
+	return add(&sa);
+}
+
+// Puts a packet into the batch.
+static void put(unsigned i, const struct test_ip *ip, uint32_t payload, uint8_t protocol)
+{
+	test_packet_start(&packet, payload, i);
+	test_packet_put_ip(&packet, ip, protocol);
+	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+}
+
+static void put_n(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		put(i, &ip4, 20 + i, FER_PROTO_UDP);
+}
+
+static void parse(unsigned n)
+{
+	batch.n = (uint16_t)n;
+	batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&batch);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(batch.pkt[i].parsed, FER_OK);
+}
+
+static void want(unsigned i, uint64_t first, uint64_t second)
+{
+	batch.pkt[i].handle[0] = first;
+	batch.pkt[i].handle[1] = second;
+}
+
+static void frame(void)
+{
+	fer_frame_out(&end.path.host, &batch, 0);
+	fer_frame_out(&end.path.host, &batch, 1);
+}
+
+static void done(void)
+{
+	rte_pktmbuf_free_bulk(batch.m, batch.n);
+	batch.n = 0;
+}
+
+static void assert_verdict(unsigned i, enum fer_verdict want_verdict)
+{
+	assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want_verdict));
+}
+
+// Was layer k of packet i framed with that number?
+static void assert_number(unsigned i, unsigned k, uint64_t seq)
+{
+	const struct fer_layer *layer = &batch.layer[i][k];
+	const uint8_t *esp = rte_pktmbuf_mtod_offset(batch.m[i], uint8_t *, layer->sec_off);
+
+	assert_verdict(i, FER_OK);
+	assert_int_equal(layer->seq, seq);
+	if (k + 1u == batch.pkt[i].n_layers)
+		assert_int_equal(fer_load_be32(esp + 4), (uint32_t)seq);
+}
+
+static uint64_t last_of(uint64_t handle)
+{
+	return fer_sa_get(end.sas, handle)->out.seq.last;
+}
+
+// RFC 4303 section 3.3.3.
+static void are_numbers_given_in_the_order_of_the_batch(void **state)
+{
+	uint64_t sa[] = {add_at(transport, 0, false), add_at(tunnel, 1000, false)};
+	uint64_t next[] = {1, 1001};
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		put_n(FER_BATCH_MAX);
+		parse(FER_BATCH_MAX);
+		for (unsigned i = 0; i < FER_BATCH_MAX; i++)
+			want(i, sa[i * i / 9 % 2], 0);
+		frame();
+		for (unsigned i = 0; i < FER_BATCH_MAX; i++)
+			assert_number(i, 0, next[i * i / 9 % 2]++);
+		done();
+	}
+	assert_int_equal(last_of(sa[0]), next[0] - 1);
+	assert_int_equal(last_of(sa[1]), next[1] - 1);
+}
+
+static void do_nested_layers_count_for_themselves(void **state)
+{
+	uint64_t inner = add_at(transport, 10, false), outer = add_at(tunnel, 20, false);
+
+	(void)state;
+	put_n(6);
+	parse(6);
+	for (unsigned i = 0; i < 6; i++)
+		want(i, i % 2 == 0 ? inner : outer, i % 2 == 0 ? outer : 0);
+	frame();
+	// The tunnel gives the numbers of its first round to those it alone protects.
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(batch.pkt[i].n_layers, i % 2 == 0 ? 2 : 1);
+		assert_number(i, 0, i % 2 == 0 ? 11 + i / 2 : 21 + i / 2);
+		if (i % 2 == 0)
+			assert_number(i, 1, 24 + i / 2);
+	}
+	done();
+}
+
+// Those that end take no number away.
+static void do_packets_that_end_take_no_number(void **state)
+{
+	static const struct test_ip fragment = {
+		.version = 4, .src = 1, .dst = 2, .fragment = 0x2000};
+	static const struct test_ip other = {.version = 4, .src = 1, .dst = 3};
+	uint64_t sa = add_at(transport, 0, false);
+
+	(void)state;
+	put_n(7);
+	rte_pktmbuf_free(batch.m[1]);
+	put(1, &fragment, 24, FER_PROTO_UDP);
+	rte_pktmbuf_free(batch.m[2]);
+	put(2, &other, 24, FER_PROTO_UDP);
+	rte_pktmbuf_free(batch.m[4]);
+	put(4, &ip4, 65500, FER_PROTO_UDP);
+	parse(7);
+	for (unsigned i = 0; i < 7; i++)
+		want(i, sa, 0);
+	batch.pkt[5].verdict = FER_DISCARD;
+	frame();
+	assert_number(0, 0, 1);
+	assert_verdict(1, FER_TRANSPORT_FRAGMENT);
+	assert_verdict(2, FER_NO_POLICY);
+	assert_number(3, 0, 2);
+	assert_verdict(4, FER_TOO_LONG);
+	assert_verdict(5, FER_DISCARD);
+	assert_number(6, 0, 3);
+	done();
+}
+
+// RFC 4303 section 3.3.3: numbers must not cycle.
+static void is_the_last_number_the_last(void **state)
+{
+	uint64_t sa = add_at(transport, LAST - 3, false);
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		put_n(5);
+		parse(5);
+		for (unsigned i = 0; i < 5; i++)
+			want(i, sa, 0);
+		frame();
+		for (unsigned i = 0; i < 5; i++)
+			if (round == 0 && i < 3)
+				assert_number(i, 0, LAST - 2 + i);
+			else
+				assert_verdict(i, FER_SEQ_EXHAUSTED);
+		done();
+	}
+}
+
+static void do_numbers_go_on_with_esn(void **state)
+{
+	uint64_t sa = add_at(transport, LAST - 3, true);
+
+	(void)state;
+	put_n(8);
+	parse(8);
+	for (unsigned i = 0; i < 8; i++)
+		want(i, sa, 0);
+	frame();
+	for (unsigned i = 0; i < 8; i++)
+		assert_number(i, 0, LAST - 2 + i);
+	done();
+}
+
+static void is_there_an_end_with_esn(void **state)
+{
+	uint64_t sa = add_at(transport, UINT64_MAX - 2, true);
+
+	(void)state;
+	put_n(4);
+	parse(4);
+	for (unsigned i = 0; i < 4; i++)
+		want(i, sa, 0);
+	frame();
+	assert_number(0, 0, UINT64_MAX - 1);
+	assert_number(1, 0, UINT64_MAX);
+	assert_verdict(2, FER_SEQ_EXHAUSTED);
+	assert_verdict(3, FER_SEQ_EXHAUSTED);
+	done();
+}
+
+// The tunnel has no number left for what the transport SA framed: it must not go out half
+// protected.
+static void does_an_exhausted_tunnel_end_the_packet(void **state)
+{
+	uint64_t inner = add_at(transport, 0, false), outer = add_at(tunnel, LAST - 1, false);
+
+	(void)state;
+	put_n(2);
+	parse(2);
+	want(0, inner, outer);
+	want(1, inner, outer);
+	frame();
+	assert_number(0, 1, LAST);
+	assert_verdict(1, FER_SEQ_EXHAUSTED);
+	done();
+}
+
+// An SA that was removed between the choice and the framing.
+static void is_a_stale_handle_no_sa(void **state)
+{
+	uint64_t gone = add(&transport), live = add(&tunnel);
+
+	(void)state;
+	assert_int_equal(fer_sa_remove(end.sas, gone), 0);
+	fer_sa_reclaim(end.sas);
+	put_n(4);
+	parse(4);
+	want(0, gone, 0);
+	want(1, live, 0);
+	want(2, gone, live);
+	want(3, live, gone);
+	frame();
+	assert_verdict(0, FER_NO_ACTIVE_SA);
+	assert_number(1, 0, 1);
+	assert_verdict(2, FER_NO_ACTIVE_SA);
+	assert_verdict(3, FER_NO_ACTIVE_SA);
+	done();
+}
+
+// The words of the contract, worked out by hand.
+static void do_the_words_say_what_was_framed(void **state)
+{
+	static const struct test_ip options = {.version = 4, .src = 1, .dst = 2, .n_options = 8};
+	uint64_t inner = add(&transport), outer = add(&tunnel);
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		put(i, i == 1 ? &options : &ip4, 21, FER_PROTO_UDP);
+	parse(4);
+	want(0, inner, 0);
+	want(1, inner, outer);
+	want(2, outer, 0);
+	want(3, 0, 0);
+	frame();
+	// 21 bytes, 1 of padding and 2 are a multiple of 4; so are 41, 1 and 2.
+	const struct fer_oob words[] = {
+		{.ipsec = inner, .header = 20 / 4 << 24 | 1 << 8 | FER_PROTO_UDP},
+		{.ipsec = inner,
+			.tunnel = outer,
+			.header = (20 + 16 + 28) / 4 << 24 | 1 << 8 | FER_PROTO_UDP},
+		{.ipsec = outer, .header = 20 / 4 << 24 | 1 << 8 | FER_PROTO_IPV4},
+		{0},
+	};
+	for (unsigned i = 0; i < 4; i++) {
+		assert_verdict(i, FER_OK);
+		assert_memory_equal(fer_oob_of(batch.m[i]), &words[i], sizeof(words[i]));
+	}
+	done();
+}
+
+// What each layer protects is an IP packet of that length.
+static void are_the_bytes_inside_counted(void **state)
+{
+	uint64_t inner = add(&transport), outer = add(&tunnel);
+
+	(void)state;
+	put_n(1);
+	parse(1);
+	want(0, inner, outer);
+	frame();
+	assert_int_equal(batch.pkt[0].inside[0], 40);
+	assert_int_equal(batch.pkt[0].inside[1], 40 + 16 + 2 + 2 + 16); // 2 of padding
+	done();
+}
+
+// An offset that the words cannot say: 255 times 4 bytes is the most.
+static void are_headers_too_far_away_refused(void **state)
+{
+	static const struct {
+		uint16_t n_options;
+		bool inside, around;
+		enum fer_verdict want;
+	} cases[] = {
+		{976, true, false, FER_OK},       // 1016
+		{984, true, false, FER_TOO_LONG}, // 1024
+		{936, true, true, FER_OK},        // 976, and 36 of the tunnel: 1012
+		{944, true, true, FER_OK},        // 1020
+		{952, true, true, FER_TOO_LONG},  // 1028
+		{976, false, true, FER_OK},       // what a tunnel carries is not looked for
+		{984, false, true, FER_OK},
+	};
+	struct test_sa v6 = transport;
+
+	(void)state;
+	v6.version = 6;
+	uint64_t inner = add(&v6), outer = add(&tunnel);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++) {
+		const struct test_ip ip = {
+			.version = 6, .src = 1, .dst = 2, .n_options = cases[i].n_options};
+
+		put(0, &ip, 20, FER_PROTO_SCTP + 1); // has no ports
+		parse(1);
+		want(0, cases[i].inside ? inner : outer,
+			cases[i].inside && cases[i].around ? outer : 0);
+		frame();
+		assert_verdict(0, cases[i].want);
+		if (cases[i].want == FER_OK) {
+			fer_nic_transmit(&end.path.nic, &batch);
+			assert_verdict(0, FER_OK);
+		}
+		done();
+	}
+}
+
+static int open_one(void **state)
+{
+	(void)state;
+	n_used = rte_mempool_in_use_count(pool);
+	test_end_open(&end, "end", engine, pool);
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	(void)state;
+	test_end_close(&end);
+	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
+}
+
+static int start(void **state)
+{
+	int error;
+
+	(void)state;
+	pool = test_pool("frame_out", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
+	engine = fer_engine_open(test_iv_fixed(), &error);
+	return engine == NULL ? -1 : fer_oob_register();
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fer_engine_close(engine);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(are_numbers_given_in_the_order_of_the_batch),
+		TEST(do_nested_layers_count_for_themselves),
+		TEST(do_packets_that_end_take_no_number),
+		TEST(is_the_last_number_the_last),
+		TEST(do_numbers_go_on_with_esn),
+		TEST(is_there_an_end_with_esn),
+		TEST(does_an_exhausted_tunnel_end_the_packet),
+		TEST(is_a_stale_handle_no_sa),
+		TEST(do_the_words_say_what_was_framed),
+		TEST(are_the_bytes_inside_counted),
+		TEST(are_headers_too_far_away_refused),
+	};
+
+	fer_test_eal_init("256");
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Does every packet meet its policy, on the way out and on the way in?
+#include "host/stages.h"
+
+#include "base/bytes.h"
+#include "crypto/engine.h"
+#include "nic/oob.h"
+#include "support/eal.h"
+#include "support/end.h"
+#include "support/iv_fixed.h"
+#include "support/mbufs.h"
+#include "support/packet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct rte_mempool *pool;
+static struct fer_engine *engine;
+static struct test_end end;
+static struct fer_batch batch;
+static struct test_packet packet;
+static unsigned n_used;
+
+// Destinations say what a packet should meet.
+enum { PROTECTED = 20, NESTED, BYPASSED, DISCARDED, PORTS, NO_SA, HALF, UNKNOWN };
+
+static struct fer_policy_rule rule_for(enum fer_direction direction, uint8_t dst,
+	enum fer_policy_action action, unsigned n_groups, uint32_t first, uint32_t second)
+{
+	struct fer_policy_rule r = test_rule(direction, action, n_groups);
+
+	r.dst = (struct fer_prefix){test_addr(4, dst), 32};
+	r.group[0] = first;
+	r.group[1] = second;
+	return r;
+}
+
+// Groups 0 and 1 have SAs, 5 has none.
+static unsigned make_rules(struct fer_policy_rule r[], enum fer_direction direction)
+{
+	unsigned n = 0;
+
+	r[n++] = rule_for(direction, PROTECTED, FER_POLICY_PROTECT, 1, 0, 0);
+	r[n++] = rule_for(direction, NESTED, FER_POLICY_PROTECT, 2, 0, 1);
+	r[n++] = rule_for(direction, BYPASSED, FER_POLICY_BYPASS, 0, 0, 0);
+	r[n++] = rule_for(direction, DISCARDED, FER_POLICY_DISCARD, 0, 0, 0);
+	r[n] = rule_for(direction, PORTS, FER_POLICY_BYPASS, 0, 0, 0);
+	r[n].protocol = FER_PROTO_UDP;
+	r[n++].dport = (struct fer_port_range){53, 53};
+	r[n++] = rule_for(direction, PORTS, FER_POLICY_BYPASS, 0, 0, 0);
+	r[n++] = rule_for(direction, NO_SA, FER_POLICY_PROTECT, 1, 5, 0);
+	r[n++] = rule_for(direction, HALF, FER_POLICY_PROTECT, 2, 0, 5);
+	return n;
+}
+
+static void use_rules(void)
+{
+	struct fer_policy_rule r[32];
+	unsigned n = make_rules(r, FER_OUT);
+
+	test_end_rules(&end, r, n + make_rules(r + n, FER_IN));
+}
+
+static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
+{
+	static uint32_t last_spi = 0x1000;
+	const struct test_sa sa = {.spi = last_spi + 1,
+		.version = 4,
+		.mode = FER_TUNNEL,
+		.grouped = group != FER_NO_GROUP,
+		.group = group,
+		.dst = dst};
+
+	last_spi = sa.spi;
+	return test_sa_add(end.sas, &sa, direction);
+}
+
+static void put(uint8_t dst, uint8_t protocol, uint16_t fragment)
+{
+	const struct test_ip ip = {.version = 4, .src = 9, .dst = dst, .fragment = fragment};
+
+	test_packet_start(&packet, 32, 0);
+	fer_store_be16(packet.bytes + 2, 4000); // destination port
+	test_packet_put_ip(&packet, &ip, protocol);
+	batch.m[0] = test_mbuf(pool, packet.bytes, packet.len);
+	batch.n = 1;
+	batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&batch);
+}
+
+static enum fer_verdict done(void)
+{
+	rte_pktmbuf_free_bulk(batch.m, batch.n);
+	batch.n = 0;
+	return batch.pkt[0].verdict;
+}
+
+static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
+{
+	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
+}
+
+static enum fer_verdict select_one(uint8_t dst, uint16_t fragment)
+{
+	put(dst, FER_PROTO_UDP, fragment);
+	fer_select_out(&end.path.host, &end.rules, &batch);
+	return done();
+}
+
+static void assert_handles(uint64_t first, uint64_t second)
+{
+	assert_int_equal(batch.pkt[0].handle[0], first);
+	assert_int_equal(batch.pkt[0].handle[1], second);
+}
+
+// RFC 4301 section 5.1.
+static void does_each_packet_get_what_its_policy_says(void **state)
+{
+	uint64_t a = add(FER_OUT, 0, 2), b = add(FER_OUT, 1, 2);
+
+	(void)state;
+	use_rules();
+	assert_verdict(select_one(PROTECTED, 0), FER_OK);
+	assert_handles(a, 0);
+	assert_verdict(select_one(NESTED, 0), FER_OK);
+	assert_handles(a, b);
+	assert_verdict(select_one(BYPASSED, 0), FER_OK);
+	assert_handles(0, 0);
+	assert_verdict(select_one(DISCARDED, 0), FER_DISCARD);
+	assert_verdict(select_one(UNKNOWN, 0), FER_NO_POLICY);
+	assert_verdict(select_one(PORTS, 0), FER_OK);
+}
+
+// The link layer's padding stays with the link.
+static void is_a_bypassed_packet_without_padding(void **state)
+{
+	(void)state;
+	use_rules();
+	for (unsigned in = 0; in < 2; in++) {
+		put(BYPASSED, FER_PROTO_UDP, 0);
+		memset(rte_pktmbuf_append(batch.m[0], 9), 0xee, 9);
+		fer_batch_parse(&batch);
+		if (in == 0)
+			fer_select_out(&end.path.host, &end.rules, &batch);
+		else
+			fer_check_in(&end.path.host, &end.rules, &batch);
+		test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+		assert_verdict(done(), FER_OK);
+	}
+}
+
+// Nothing that has to be protected leaves in the clear, or with one of two layers.
+static void is_a_group_without_sa_the_end(void **state)
+{
+	(void)state;
+	add(FER_OUT, 0, 2);
+	use_rules();
+	assert_verdict(select_one(NO_SA, 0), FER_NO_ACTIVE_SA);
+	assert_verdict(select_one(HALF, 0), FER_NO_ACTIVE_SA);
+}
+
+static void is_the_active_sa_of_the_group_taken(void **state)
+{
+	uint64_t a = add(FER_OUT, 0, 2), b = add(FER_OUT, 0, 2);
+
+	(void)state;
+	use_rules();
+	select_one(PROTECTED, 0);
+	assert_handles(a, 0);
+	assert_int_equal(fer_group_activate(end.sas, b), 0);
+	select_one(PROTECTED, 0);
+	assert_handles(b, 0);
+	assert_int_equal(fer_sa_remove(end.sas, b), 0);
+	assert_verdict(select_one(PROTECTED, 0), FER_NO_ACTIVE_SA);
+}
+
+// RFC 4301 section 7: a fragment could have any ports; the bypass behind must not get it.
+static void does_a_fragment_stop_at_a_policy_with_ports(void **state)
+{
+	(void)state;
+	add(FER_OUT, 0, 2);
+	use_rules();
+	assert_verdict(select_one(PORTS, 0x2000), FER_FRAGMENT_NEEDS_PORTS);
+	assert_verdict(select_one(PORTS, 0x0010), FER_FRAGMENT_NEEDS_PORTS);
+	assert_verdict(select_one(PROTECTED, 0x0010), FER_OK);
+	assert_verdict(select_one(DISCARDED, 0x2000), FER_DISCARD);
+}
+
+static void does_what_is_no_sound_ip_end(void **state)
+{
+	(void)state;
+	use_rules();
+	for (unsigned in = 0; in < 2; in++)
+		for (unsigned bad = 0; bad < 2; bad++) {
+			put(BYPASSED, FER_PROTO_UDP, 0);
+			if (bad == 1)
+				rte_pktmbuf_mtod(batch.m[0], uint8_t *)[10] ^= 1;
+			else
+				rte_pktmbuf_mtod(batch.m[0], uint8_t *)[0] = 0;
+			fer_batch_parse(&batch);
+			if (in == 0)
+				fer_select_out(&end.path.host, &end.rules, &batch);
+			else
+				fer_check_in(&end.path.host, &end.rules, &batch);
+			assert_verdict(done(), bad == 1 ? FER_BAD_IP : FER_NOT_IP);
+		}
+}
+
+// Without policies.
+
+static void does_the_only_sa_protect_all(void **state)
+{
+	uint64_t a = add(FER_OUT, FER_NO_GROUP, 2);
+
+	(void)state;
+	assert_verdict(select_one(UNKNOWN, 0), FER_NO_POLICY);
+	end.rules.only_sa = a;
+	assert_verdict(select_one(UNKNOWN, 0), FER_OK);
+	assert_handles(a, 0);
+	assert_verdict(select_one(UNKNOWN, 0x2000), FER_OK);
+	put(BYPASSED, FER_PROTO_UDP, 0);
+	rte_pktmbuf_mtod(batch.m[0], uint8_t *)[0] = 0;
+	fer_batch_parse(&batch);
+	fer_select_out(&end.path.host, &end.rules, &batch);
+	assert_verdict(done(), FER_NOT_IP);
+}
+
+// The way in.
+
+// Checks a packet to dst that came over these SAs, outermost first; 0: not.
+static enum fer_verdict check(uint8_t dst, uint64_t outer, uint64_t inner)
+{
+	put(dst, FER_PROTO_UDP, 0);
+	batch.layer[0][0] = (struct fer_layer){.sa = (uint32_t)outer, .verified = 1};
+	batch.layer[0][1] = (struct fer_layer){.sa = (uint32_t)inner, .verified = 1};
+	batch.pkt[0].n_layers = (uint8_t)((outer != 0) + (inner != 0));
+	fer_check_in(&end.path.host, &end.rules, &batch);
+	return done();
+}
+
+// RFC 4301 section 5.2.
+static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
+{
+	uint64_t a = add(FER_IN, 0, 1), b = add(FER_IN, 1, 1), other = add(FER_IN, 2, 1);
+	uint64_t rekeyed = add(FER_IN, 0, 1), alone = add(FER_IN, FER_NO_GROUP, 1);
+	const struct {
+		uint8_t dst;
+		uint64_t outer, inner;
+		enum fer_verdict want;
+	} cases[] = {
+		{PROTECTED, a, 0, FER_OK},
+		{PROTECTED, rekeyed, 0, FER_OK},
+		{PROTECTED, 0, 0, FER_UNPROTECTED},
+		{PROTECTED, b, 0, FER_POLICY_MISMATCH},
+		{PROTECTED, a, b, FER_POLICY_MISMATCH},
+		{PROTECTED, alone, 0, FER_NO_POLICY},
+		{NESTED, b, a, FER_OK}, // the policy names the innermost first
+		{NESTED, b, rekeyed, FER_OK},
+		{NESTED, a, b, FER_POLICY_MISMATCH},
+		{NESTED, a, 0, FER_POLICY_MISMATCH},
+		{NESTED, b, 0, FER_POLICY_MISMATCH},
+		{NESTED, b, other, FER_POLICY_MISMATCH},
+		{NESTED, b, alone, FER_NO_POLICY},
+		{NESTED, alone, a, FER_NO_POLICY},
+		{NESTED, 0, 0, FER_UNPROTECTED},
+		{BYPASSED, 0, 0, FER_OK},
+		{BYPASSED, a, 0, FER_POLICY_MISMATCH},
+		{DISCARDED, a, 0, FER_DISCARD},
+		{DISCARDED, 0, 0, FER_DISCARD},
+		{UNKNOWN, a, 0, FER_NO_POLICY},
+		{UNKNOWN, 0, 0, FER_NO_POLICY},
+		{PORTS, 0, 0, FER_OK},
+	};
+
+	(void)state;
+	use_rules();
+	for (unsigned i = 0; i < RTE_DIM(cases); i++)
+		assert_verdict(check(cases[i].dst, cases[i].outer, cases[i].inner), cases[i].want);
+}
+
+static enum fer_verdict check_clear(uint8_t dst, uint8_t protocol)
+{
+	put(dst, protocol, 0);
+	fer_check_in(&end.path.host, &end.rules, &batch);
+	return done();
+}
+
+// ESP and AH that nobody opened: to an end point of ours it is lost, else policy decides.
+static void is_esp_without_sa_ours_or_somebody_elses(void **state)
+{
+	(void)state;
+	add(FER_IN, 0, BYPASSED);
+	use_rules();
+	assert_verdict(check_clear(BYPASSED, FER_PROTO_ESP), FER_NO_SA);
+	assert_verdict(check_clear(BYPASSED, FER_PROTO_AH), FER_NO_SA);
+	assert_verdict(check_clear(BYPASSED, FER_PROTO_UDP), FER_OK);
+	assert_verdict(check_clear(PORTS, FER_PROTO_ESP), FER_OK);
+	assert_verdict(check_clear(DISCARDED, FER_PROTO_ESP), FER_DISCARD);
+	assert_verdict(check_clear(PROTECTED, FER_PROTO_ESP), FER_UNPROTECTED);
+	assert_verdict(check_clear(UNKNOWN, FER_PROTO_ESP), FER_NO_POLICY);
+}
+
+static void does_without_policies_pass_what_verified_alone(void **state)
+{
+	add(FER_IN, FER_NO_GROUP, 1);
+	uint64_t a = add(FER_IN, FER_NO_GROUP, BYPASSED);
+
+	(void)state;
+	assert_verdict(check(UNKNOWN, a, 0), FER_OK);
+	assert_verdict(check(UNKNOWN, 0, 0), FER_NO_POLICY);
+	assert_verdict(check_clear(BYPASSED, FER_PROTO_ESP), FER_NO_SA);
+	assert_verdict(check_clear(UNKNOWN, FER_PROTO_ESP), FER_NO_POLICY);
+}
+
+// Headers in pieces are looked up like others.
+static void do_cuts_not_matter(void **state)
+{
+	(void)state;
+	add(FER_IN, 0, BYPASSED);
+	use_rules();
+	for (uint32_t cut = 1; cut < 50; cut++) {
+		put(BYPASSED, FER_PROTO_ESP, 0);
+		rte_pktmbuf_free(batch.m[0]);
+		batch.m[0] = test_mbuf_cut(pool, packet.bytes, packet.len, &cut, 1);
+		fer_batch_parse(&batch);
+		fer_select_out(&end.path.host, &end.rules, &batch);
+		assert_verdict(batch.pkt[0].verdict, FER_OK);
+		fer_check_in(&end.path.host, &end.rules, &batch);
+		assert_verdict(done(), FER_NO_SA);
+	}
+}
+
+static void is_a_packet_that_ended_left_alone(void **state)
+{
+	(void)state;
+	use_rules();
+	put(BYPASSED, FER_PROTO_UDP, 0);
+	batch.pkt[0].verdict = FER_REPLAY;
+	fer_select_out(&end.path.host, &end.rules, &batch);
+	fer_check_in(&end.path.host, &end.rules, &batch);
+	assert_verdict(done(), FER_REPLAY);
+}
+
+static int open_one(void **state)
+{
+	(void)state;
+	n_used = rte_mempool_in_use_count(pool);
+	test_end_open(&end, "end", engine, pool);
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	(void)state;
+	test_end_close(&end);
+	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
+}
+
+static int start(void **state)
+{
+	int error;
+
+	(void)state;
+	pool = test_pool("select", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	engine = fer_engine_open(test_iv_fixed(), &error);
+	return engine == NULL ? -1 : fer_oob_register();
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fer_engine_close(engine);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(does_each_packet_get_what_its_policy_says),
+		TEST(is_a_bypassed_packet_without_padding),
+		TEST(is_a_group_without_sa_the_end),
+		TEST(is_the_active_sa_of_the_group_taken),
+		TEST(does_a_fragment_stop_at_a_policy_with_ports),
+		TEST(does_what_is_no_sound_ip_end),
+		TEST(does_the_only_sa_protect_all),
+		TEST(does_a_packet_have_to_come_over_the_sas_of_its_policy),
+		TEST(is_esp_without_sa_ours_or_somebody_elses),
+		TEST(does_without_policies_pass_what_verified_alone),
+		TEST(do_cuts_not_matter),
+		TEST(is_a_packet_that_ended_left_alone),
+	};
+
+	fer_test_eal_init("128");
+	return cmocka_run_group_tests(tests, start, stop);
+}
