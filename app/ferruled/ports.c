@@ -46,24 +46,36 @@ static int fail_name(struct fer_port_error *error, const char *name)
 	return fail(error, FER_PORT_NAME, -ENODEV, "%s is no port: there are %s", name, list);
 }
 
-// Drivers that make system calls which can wait.
-static bool driver_sleeps(const char *driver)
+static bool is_one_of(const char *driver, const char *const drivers[], unsigned n)
 {
-	static const char *const drivers[] = {"net_tap", "net_tun", "net_af_packet", "net_pcap"};
-
-	for (unsigned i = 0; i < RTE_DIM(drivers); i++)
+	for (unsigned i = 0; i < n; i++)
 		if (strcmp(driver, drivers[i]) == 0)
 			return true;
 	return false;
 }
 
-// Without scattered reception a frame has to fit into one buffer, and without chains it has to be
-// sent from one.
+// Drivers that send packets in several segments without saying so.
+static bool driver_gathers(const char *driver)
+{
+	static const char *const drivers[] = {"net_pcap", "net_null"};
+
+	return is_one_of(driver, drivers, RTE_DIM(drivers));
+}
+
+// Drivers that make system calls which can wait.
+static bool driver_sleeps(const char *driver)
+{
+	static const char *const drivers[] = {"net_tap", "net_tun", "net_af_packet", "net_pcap"};
+
+	return is_one_of(driver, drivers, RTE_DIM(drivers));
+}
+
+// Without scattered reception a frame has to fit into one buffer.
 static uint32_t data_room(const struct fer_port *p)
 {
 	uint32_t frame = RTE_PKTMBUF_HEADROOM + LINK_BYTES + p->mtu;
 
-	if ((p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0 && p->can_chain)
+	if ((p->rx_offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0)
 		return RTE_MBUF_DEFAULT_BUF_SIZE;
 	return RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE, RTE_ALIGN(frame, 64u));
 }
@@ -76,7 +88,6 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info)
 	p->is_virtual = bus != NULL && strcmp(rte_bus_name(bus), "vdev") == 0;
 	p->can_sleep = driver_sleeps(info->driver_name);
 	p->tx_offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-	p->can_chain = p->tx_offloads != 0;
 	p->rx_offloads = needs_scatter ? info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER : 0;
 	p->rss_hf = info->flow_type_rss_offloads &
 		    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
@@ -102,6 +113,10 @@ int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n
 		return fail(error, FER_PORT_QUEUES, -EINVAL, "are %u, but %s (%s) has %u", n_queues,
 			p->name, info.driver_name, most);
 	take_info(p, &info);
+	if (p->tx_offloads == 0 && !driver_gathers(info.driver_name))
+		return fail(error, FER_PORT_NAME, -ENOTSUP,
+			"%s (%s) does not send packets that lie in several segments", p->name,
+			info.driver_name);
 	return 0;
 }
 

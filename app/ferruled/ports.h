@@ -25,7 +25,6 @@ struct fer_port {
 	uint64_t rx_offloads;
 	uint64_t tx_offloads;
 	uint64_t rss_hf;
-	bool can_chain;  // sends packets that lie in several segments
 	bool can_sleep;  // its driver may wait in the kernel
 	bool is_virtual; // no hardware behind it
 	bool is_set_up;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ANSWERS_PER_SECOND 100 // of each worker; RFC 4443 section 2.4 (f), RFC 1812 section 4.3.2.8
+
 // Holds the groups of one policy: all or none.
 static int hold_groups(struct fer_groups *groups, struct fer_named_policy *p)
 {
@@ -20,6 +22,29 @@ static int hold_groups(struct fer_groups *groups, struct fer_named_policy *p)
 	return 0;
 }
 
+static uint8_t action_of(enum fer_doc_rule rule)
+{
+	return rule == FER_DOC_PASS ? FER_CLASS_TO_PASS : FER_CLASS_TO_DROP;
+}
+
+// What workers see of the settings.
+static void apply_settings(struct fer_host_rules *host, const struct fer_doc_pair *settings)
+{
+	uint8_t *action = host->classes.action;
+
+	action[FER_CLASS_ARP] = action_of(settings->arp);
+	action[FER_CLASS_ND] = action[FER_CLASS_MLD] = action_of(settings->neighbour_discovery);
+	action[FER_CLASS_NON_IP] = action_of(settings->other);
+	action[FER_CLASS_IKE] = action[FER_CLASS_KEEPALIVE] =
+		settings->ike == FER_DOC_IKE_PASS ? FER_CLASS_TO_PASS : FER_CLASS_TO_POLICY;
+	host->classes.n_peers = settings->n_ike_peers;
+	host->classes.peers = settings->ike_peers;
+	host->mtu[FER_OUT] = settings->wire.mtu;
+	host->mtu[FER_IN] = settings->host.mtu;
+	host->clamp_mss = settings->clamp_mss;
+	host->answers_per_second = ANSWERS_PER_SECOND;
+}
+
 struct fer_rules *fer_rules_create(struct fer_groups *groups, const struct fer_doc_pair *settings,
 	const struct fer_named_policy *policies, uint32_t n, int *error)
 {
@@ -30,6 +55,7 @@ struct fer_rules *fer_rules_create(struct fer_groups *groups, const struct fer_d
 		return NULL;
 	r->groups = groups;
 	r->settings = *settings;
+	apply_settings(&r->host, &r->settings);
 	while (r->n < n) {
 		r->named[r->n] = policies[r->n];
 		if (r->named[r->n].serial == 0)

@@ -21,7 +21,7 @@ struct fer_rules {
 	struct fer_host_rules host; // what workers see
 	struct fer_deferred deferred;
 	struct fer_groups *groups;
-	struct fer_doc_pair settings;
+	struct fer_doc_pair settings;  // of which host names the peers
 	struct fer_policies *policies; // NULL until they are built
 	uint32_t n;
 	struct fer_named_policy named[]; // in the order in which they were given

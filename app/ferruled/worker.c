@@ -34,23 +34,25 @@ static void after_driver(struct fer_worker *w, const struct fer_port *port)
 		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
 }
 
-static unsigned receive(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side)
+// Returns how many frames came.
+static unsigned receive(struct fer_worker *w, struct fer_lane *lane, enum fer_side side)
 {
 	const struct fer_port *port = lane->port[side];
 	struct fer_port_counters *c = lane->counters[side];
-	struct fer_batch *b = &w->batch;
+	struct rte_mbuf **m = fer_intake_room(&lane->intake[side]);
 	uint64_t bytes = 0;
 
 	before_driver(w, port);
-	b->n = rte_eth_rx_burst(port->id, lane->queue, b->m, FER_WORKER_BURST);
+	uint16_t n = rte_eth_rx_burst(port->id, lane->queue, m, FER_WORKER_BURST);
 	after_driver(w, port);
-	if (b->n == 0)
+	if (n == 0)
 		return 0;
-	for (unsigned i = 0; i < b->n; i++)
-		bytes += b->m[i]->pkt_len;
-	add(&c->rx_packets, b->n);
+	for (unsigned i = 0; i < n; i++)
+		bytes += m[i]->pkt_len;
+	fer_intake_put(&lane->intake[side], n);
+	add(&c->rx_packets, n);
 	add(&c->rx_bytes, bytes);
-	return b->n;
+	return n;
 }
 
 // Drivers free what is too long for them, and tell nobody.
@@ -64,15 +66,7 @@ static void check_mtu(struct fer_batch *b, uint32_t mtu)
 	}
 }
 
-// For a port that sends no chains.
-static void check_chains(struct fer_batch *b)
-{
-	for (unsigned i = 0; i < b->n; i++)
-		if (fer_pkt_alive(&b->pkt[i]) && rte_pktmbuf_linearize(b->m[i]) != 0)
-			b->pkt[i].verdict = FER_NO_ROOM;
-}
-
-// Gives n packets to a port; those it does not take within a bound stay the caller's.  Returns how
+// Gives n frames to a port; those it does not take within a bound stay the caller's.  Returns how
 // many it took.
 static unsigned transmit(
 	const struct fer_lane *lane, const struct fer_port *port, struct rte_mbuf *m[], unsigned n)
@@ -92,8 +86,8 @@ static unsigned transmit(
 	return done;
 }
 
-// Sends w->out.  What has been sent belongs to the port: it is counted before.
-static void send_all(
+// Sends n frames from w->out, and returns how many the port took: these are the port's.
+static unsigned send_out(
 	struct fer_worker *w, const struct fer_lane *lane, enum fer_side side, unsigned n)
 {
 	const struct fer_port *port = lane->port[side];
@@ -107,13 +101,34 @@ static void send_all(
 	after_driver(w, port);
 	for (unsigned i = sent; i < n; i++)
 		bytes -= w->out[i]->pkt_len;
-	if (sent < n)
-		fer_sink_unsent(&w->burst, FER_TX_FULL, w->out + sent, n - sent);
 	add(&c->tx_packets, sent);
 	add(&c->tx_bytes, bytes);
+	return sent;
 }
 
-// Adds the outcomes of the burst to those that others read, which therefore never go back.
+// Sends what became of the batch on to one side.
+static void send_on(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side)
+{
+	bool has_rests = fer_sink_rests(&w->batch, w->is_rest);
+	unsigned n = fer_sink(&w->batch, &w->burst, w->out);
+	unsigned sent = n == 0 ? 0 : send_out(w, lane, side, n);
+
+	if (sent < n)
+		fer_sink_unsent(&w->burst, FER_TX_FULL, w->out + sent, n - sent,
+			has_rests ? w->is_rest + sent : NULL);
+}
+
+// Sends what was made of the batch back to the side that it came from.
+static void send_back(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side)
+{
+	unsigned n = fer_sink_side(&w->batch, &w->burst, w->out);
+	unsigned sent = n == 0 ? 0 : send_out(w, lane, side, n);
+
+	if (sent < n)
+		fer_sink_side_unsent(&w->burst, w->out + sent, n - sent);
+}
+
+// Adds the outcomes of the batch to those that others read, which therefore never go back.
 static void publish(struct fer_worker *w, struct fer_outcomes *to)
 {
 	static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "nothing but counters");
@@ -136,22 +151,19 @@ static void run_path(struct fer_worker *w, const struct fer_lane *lane, enum fer
 			&w->burst.packets[FER_FRAGMENT_TIMEOUT]);
 }
 
-// Carries one burst from one side to the other.  Returns how many packets came.
-static unsigned carry(struct fer_worker *w, const struct fer_lane *lane, enum fer_side from)
+// Carries a burst from one side to the other.  Returns how many frames came.
+static unsigned carry(struct fer_worker *w, struct fer_lane *lane, enum fer_side from)
 {
 	enum fer_side to = from == FER_HOST_SIDE ? FER_WIRE_SIDE : FER_HOST_SIDE;
 	unsigned n = receive(w, lane, from);
 
-	if (n == 0)
-		return 0;
-	run_path(w, lane, from);
-	check_mtu(&w->batch, lane->port[to]->mtu);
-	if (!lane->port[to]->can_chain)
-		check_chains(&w->batch);
-	unsigned n_out = fer_sink(&w->batch, &w->burst, w->out);
-	if (n_out > 0)
-		send_all(w, lane, to, n_out);
-	publish(w, &lane->counters[from]->outcomes);
+	while (n > 0 && fer_intake_take(&lane->intake[from], &w->batch)) {
+		run_path(w, lane, from);
+		check_mtu(&w->batch, lane->port[to]->mtu);
+		send_on(w, lane, to);
+		send_back(w, lane, from);
+		publish(w, &lane->counters[from]->outcomes);
+	}
 	return n;
 }
 
@@ -194,7 +206,6 @@ static void begin(struct fer_worker *w)
 	(void)prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS, 0, 0, 0);
 	if (w->cpus != NULL)
 		(void)sched_setaffinity(0, sizeof(*w->cpus), w->cpus);
-	w->batch.link = FER_LINK_ETHERNET;
 	rte_rcu_qsbr_thread_register(w->qsbr, w->id);
 	rte_rcu_qsbr_thread_online(w->qsbr, w->id);
 }

@@ -15,6 +15,7 @@
 
 #include "ports.h"
 
+#include "host/intake.h"
 #include "host/path.h"
 #include "host/sink.h"
 
@@ -32,7 +33,8 @@ struct rte_rcu_qsbr;
 // Buffers that one worker may have in hand or keep waiting for one pair.  Fragments of AH have a
 // table of their own.
 #define FER_WORKER_BUFFERS                                                                         \
-	(2 * FER_WORKER_DATAGRAMS * FER_REASSEMBLY_MAX_FRAGMENTS + 4 * FER_WORKER_BURST)
+	(2 * FER_WORKER_DATAGRAMS * FER_REASSEMBLY_MAX_FRAGMENTS + 4 * FER_BATCH_MAX +             \
+		FER_SEGMENTS_MAX + FER_BATCH_MORE + FER_BATCH_SIDE)
 
 // What one worker did at one port.
 struct fer_port_counters {
@@ -48,6 +50,7 @@ struct fer_lane {
 	struct fer_path *path;
 	const struct fer_port *port[FER_N_SIDES];
 	struct fer_port_counters *counters[FER_N_SIDES];
+	struct fer_intake intake[FER_N_SIDES];
 	uint16_t queue;
 };
 
@@ -62,8 +65,9 @@ struct fer_worker {
 	struct fer_lane *lanes;
 	unsigned n_lanes;
 	unsigned n_empty;          // rounds in which nothing came
-	struct fer_outcomes burst; // of the burst at hand
-	struct rte_mbuf *out[FER_BATCH_MAX];
+	struct fer_outcomes burst; // of the batch at hand
+	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	bool is_rest[FER_BATCH_MAX + FER_BATCH_MORE]; // of out: not the first of its packet
 	struct fer_batch batch;
 
 	alignas(64) _Atomic unsigned order; // enum fer_worker_order

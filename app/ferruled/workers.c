@@ -117,6 +117,7 @@ static void open_lane(struct fer_workers *ws, struct fer_lane *lane, unsigned wo
 		.path = &ws->paths[worker * ws->n_pairs + pair->number], .queue = queue};
 	for (unsigned side = 0; side < FER_N_SIDES; side++) {
 		lane->port[side] = &pair->port[side];
+		fer_intake_init(&lane->intake[side], pair->pool, FER_LINK_ETHERNET);
 		lane->counters[side] = counters_of(ws, worker, pair->number, (enum fer_side)side);
 	}
 }

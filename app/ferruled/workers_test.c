@@ -117,8 +117,28 @@ static void what_is_longer_than_the_mtu_is_not_sent(void **state)
 	put(EAST, 2);
 	assert_comes_out(WEST, 2);
 	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 5);
+	assert_int_equal(host.outcomes.made, 3); // which tell the sender
+	assert_int_equal(two_pairs_take(&world, EAST, NULL, 0, 3), 3);
 	assert_int_equal(host.outcomes.packets[FER_TOO_BIG], 3);
 	assert_int_equal(host.outcomes.packets[FER_OK], 2);
+	two_pairs_close(&world);
+}
+
+static void what_may_be_cut_leaves_in_fragments(void **state)
+{
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(1500, false);
+	put(EAST, 200);
+	assert_comes_out(WEST, 200);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 200);
+	assert_int_equal(host.outcomes.packets[FER_OK], 200);
+	assert_int_equal(host.outcomes.fragments, 200);
+	struct fer_port_counters wire = two_pairs_await(&world, WEST, FER_WIRE_SIDE, 400);
+	assert_int_equal(wire.rx_packets, 400);
+	assert_int_equal(wire.outcomes.packets[FER_FRAGMENT_HELD], 200);
+	assert_int_equal(wire.outcomes.packets[FER_OK], 200);
 	two_pairs_close(&world);
 }
 
@@ -251,6 +271,7 @@ int main(void)
 		cmocka_unit_test(two_workers_share_the_queues),
 		cmocka_unit_test(a_port_that_is_full_costs_its_packets_and_no_others),
 		cmocka_unit_test(what_is_longer_than_the_mtu_is_not_sent),
+		cmocka_unit_test(what_may_be_cut_leaves_in_fragments),
 		cmocka_unit_test(workers_at_rest_take_nothing),
 		cmocka_unit_test(a_worker_that_stands_still_is_told_once),
 		cmocka_unit_test(an_sa_that_is_removed_sends_nothing),

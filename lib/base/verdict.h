@@ -39,8 +39,10 @@
 	V(BAD_HANDLE, FAIL, "out-of-band words name no live outbound association")                 \
 	V(BAD_OFFSET, FAIL, "out-of-band offset is not that of the association's header")          \
 	V(NOT_IP, DROP, "not an IP packet, and no rule lets it pass")                              \
+	V(CLASS_DROP, DROP, "the rule for its class of frames drops it")                           \
 	V(BAD_IP, DROP, "malformed IP header")                                                     \
 	V(TOO_BIG, DROP, "too big for the port, and must not be fragmented")                       \
+	V(LARGE_SEND, DROP, "large send that cannot be cut into segments")                         \
 	V(TRUNCATED, DROP, "captured shorter than it was")                                         \
 	V(FRAGMENT_HELD, HELD, "fragment that waits for the others")                               \
 	V(FRAGMENT_BAD, DROP, "fragments overlap, repeat or do not add up")                        \

@@ -386,7 +386,7 @@ static void every_key_of_a_daemon_is_read(void **state)
 		     "  host: {port: net_tap0, mtu: 9600}\n"
 		     "  wire:\n"
 		     "    port: 0000:3b:00.0\n"
-		     "    mtu: 576\n"
+		     "    mtu: 1280\n"
 		     "  queues: 64\n"
 		     "  capacity: 16777216\n"
 		     "  ike: [192.0.2.7, \"2001:db8::7\"]\n"
@@ -413,7 +413,7 @@ static void every_key_of_a_daemon_is_read(void **state)
 	assert_string_equal(p->host.name, "net_tap0");
 	assert_int_equal(p->host.mtu, 9600);
 	assert_string_equal(p->wire.name, "0000:3b:00.0");
-	assert_int_equal(p->wire.mtu, 576);
+	assert_int_equal(p->wire.mtu, 1280);
 	assert_int_equal(p->wire.port_line, 10);
 	assert_int_equal(p->wire.mtu_line, 11);
 	assert_int_equal(p->n_queues, 64);

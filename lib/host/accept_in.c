@@ -92,8 +92,8 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 		struct fer_layer *layer = &b->layer[i][k];
 		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
 
-		layer->verdict = (uint8_t)fer_outer_take_off(
-			&b->m[i], p, sa, layer, k + 1 == p->n_layers, &done, host->pool);
+		layer->verdict =
+			(uint8_t)fer_outer_take_off(&b->m[i], p, sa, layer, &done, host->pool);
 		if (layer->verdict != FER_OK)
 			return (enum fer_verdict)layer->verdict;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/host.h"
 
+#include "host/flow.h"
 #include "host/stages.h"
 #include "sa/table.h"
 
@@ -12,11 +13,16 @@ int fer_host_init(struct fer_host *host, struct fer_sa_table *sas, struct rte_me
 {
 	*host = (struct fer_host){.sas = sas, .pool = pool, .rules = rules};
 	host->work = calloc(1, sizeof(*host->work));
-	return host->work == NULL ? -ENOMEM : 0;
+	host->flows = fer_flows_create();
+	if (host->work != NULL && host->flows != NULL)
+		return 0;
+	fer_host_fini(host);
+	return -ENOMEM;
 }
 
 void fer_host_fini(struct fer_host *host)
 {
+	fer_flows_destroy(host->flows);
 	free(host->work);
 	*host = (struct fer_host){0};
 }
@@ -26,7 +32,10 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
+	fer_classes_run(&rules->classes, b, FER_OUT);
 	fer_select_out(host, rules, b);
+	fer_mtu_out(host, rules, b);
+	fer_mss_out(host, rules, b);
 	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
 		fer_frame_out(host, b, k);
 }
@@ -106,7 +115,10 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 
 	fer_commit_in(host, b);
 	fer_strip_in(host, b);
+	fer_classes_run(&rules->classes, b, FER_IN);
 	fer_check_in(host, rules, b);
+	fer_mss_in(host, rules, b);
+	fer_mtu_in(rules, b);
 	account_drops(host, b, refused_in);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }

@@ -7,6 +7,7 @@
 //
 // One struct fer_host per worker; SA table and policies are shared.
 
+#include "host/classes.h"
 #include "host/policy.h"
 #include "nic/batch.h"
 
@@ -19,6 +20,11 @@ struct fer_sa_table;
 struct fer_host_rules {
 	const struct fer_policies *policies; // NULL: no policies at all, see only_sa
 	uint64_t only_sa; // without policies: the outbound SA that protects all it can carry, or 0
+	struct fer_class_rules classes;
+	uint32_t mtu[2]; // by direction: bytes of an IP packet that the port it leaves by carries,
+			 // at least 1280 for one with IPv6; 0: any
+	bool clamp_mss;  // of TCP, to what fits through the SAs and the wire's port
+	uint32_t answers_per_second; // of each worker: to packets that are too big; 0: none
 };
 
 struct fer_host {
@@ -26,6 +32,7 @@ struct fer_host {
 	struct rte_mempool *pool; // segments for headers and trailers that find no room
 	const struct fer_host_rules *_Atomic *rules; // where the value in force is published
 	struct fer_host_work *work;
+	struct fer_flows *flows; // rules that flows met lately
 };
 
 // 0 or -ENOMEM.

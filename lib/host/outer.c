@@ -27,6 +27,17 @@ uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
 				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
 }
 
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most)
+{
+	uint32_t clear = sa->mode == FER_TUNNEL ? 0 : header_len;
+	uint32_t around = clear + fer_outer_growth(sa) + sa->suite.icv_bytes;
+	uint32_t align = sa->suite.align_bytes; // of payload, padding and trailer together
+
+	if (most < around + align)
+		return 0;
+	return clear + (most - around) / align * align - FER_ESP_TRAILER_BYTES;
+}
+
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -
@@ -203,16 +214,13 @@ static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 	rte_pktmbuf_adj(m, (uint16_t)gap);
 }
 
-static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done)
+static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt *p,
+	const struct fer_layer *layer, struct fer_outer_progress *done)
 {
 	uint8_t version = layer->next_header == FER_PROTO_IPV4 ? 4 : 6;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	uint8_t *inner = frame + layer->pay_off - done->shift;
 
-	// A layer inside it was found, so what is not the innermost has a sound header.
-	if (innermost && p->frame.version != version)
-		return FER_BAD_INNER;
 	if (inner[0] >> 4 != version)
 		return FER_BAD_INNER;
 
@@ -223,11 +231,11 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, struct fer_pkt *p,
 		return FER_ECN_CE;
 	if (ecn != (tos & 3))
 		fer_ip_set_tos(inner, (uint8_t)((tos & 0xfc) | ecn));
-	if (p->l2_len > 0)
-		fer_store_be16(frame + p->type_off, fer_ether_type(version));
 
 	uint32_t gap = (uint32_t)(inner - frame) - p->l2_len;
 	close_gap(m, p->l2_len, gap);
+	if (p->l2_len > 0)
+		fer_store_be16(frame + gap + p->type_off, fer_ether_type(version));
 	done->shift += gap;
 	done->ip_shift = done->shift;
 	return FER_OK;
@@ -248,8 +256,8 @@ static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_
 	return FER_OK;
 }
 
-enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
-	const struct fer_layer *layer, bool innermost, struct fer_outer_progress *done,
+enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p,
+	const struct fer_sa *sa, const struct fer_layer *layer, struct fer_outer_progress *done,
 	struct rte_mempool *pool)
 {
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
@@ -268,6 +276,6 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, struct fer_pkt *p, cons
 		return FER_BAD_INNER;
 	if (!fer_segment_pull(m, whole, pool))
 		return FER_NO_ROOM;
-	return tunnel ? take_off_tunnel(*m, p, layer, innermost, done)
+	return tunnel ? take_off_tunnel(*m, p, layer, done)
 		      : take_off_transport(*m, p, layer, done);
 }

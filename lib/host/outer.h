@@ -31,6 +31,11 @@ static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 	return sa->out.template.ip_bytes + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
 }
 
+// Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
+// none.
+//   header_len  what stays in front in transport mode: IP header and all that ESP goes behind
+uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
+
 // Length of the IP packet inside an opened layer; TFC padding counts.
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
 
@@ -43,8 +48,8 @@ struct fer_outer_progress {
 
 // Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode.
 // Layers go outermost first; p->frame is that of the innermost, which is sound.  What follows the
-// payload stays for the caller to trim.  ECN is combined. Returns FER_OK, FER_ECN_CE,
-// FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
+// payload stays for the caller to trim.  ECN is combined.
+// Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer, bool innermost,
+	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);

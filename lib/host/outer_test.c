@@ -763,12 +763,9 @@ static void does_a_tunnel_carry_sound_ip_only(void **state)
 {
 	const struct known k = add(tunnel), around = add(transport);
 	const struct shape s = {.version = 4, .payload = 30, .n_tags = RAW_IP};
-	const struct shape empty = {.version = 4, .n_tags = RAW_IP};
-	uint8_t bytes[50], smallest[20];
+	uint8_t bytes[50];
 
 	(void)state;
-	make_plain(&empty, &k);
-	memcpy(smallest, plain.bytes, sizeof(smallest));
 	make_plain(&s, &k);
 	memcpy(bytes, plain.bytes, sizeof(bytes));
 	for (unsigned nested = 0; nested < 2; nested++) {
@@ -785,14 +782,46 @@ static void does_a_tunnel_carry_sound_ip_only(void **state)
 				take_off_payload(&k, a, bytes, len, FER_PROTO_IPV4), FER_BAD_INNER);
 			done();
 		}
-		assert_verdict(
-			take_off_payload(&k, a, smallest, 20, FER_PROTO_IPV6), FER_BAD_INNER);
-		done();
 		bytes[10] ^= 1; // header checksum
 		assert_verdict(take_off_payload(&k, a, bytes, 50, FER_PROTO_IPV4), FER_BAD_INNER);
 		done();
 		bytes[10] ^= 1;
 	}
+}
+
+// Less than the header that the trailer names; and the right header, which it does not name.
+static void does_the_next_header_have_to_be_true(void **state)
+{
+	struct test_sa sa = tunnel;
+	const struct shape empty = {.version = 4, .n_tags = RAW_IP};
+	const struct shape v6 = {.version = 6, .n_tags = RAW_IP};
+
+	(void)state;
+	sa.icv_bytes = 8;
+	const struct known k = add(sa);
+	make_plain(&empty, &k);
+	assert_verdict(take_off_payload(&k, NULL, plain.bytes, 20, FER_PROTO_IPV6), FER_BAD_INNER);
+	done();
+	make_plain(&v6, &k);
+	assert_verdict(take_off_payload(&k, NULL, plain.bytes, 40, FER_PROTO_UDP), FER_BAD_INNER);
+	done();
+}
+
+// IP in IP without a tunnel: what it is stays between those who use it.
+static void does_a_transport_sa_carry_any_protocol(void **state)
+{
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+	const struct known k = add(transport);
+
+	(void)state;
+	test_packet_start(&plain, 50, 0);
+	uint8_t bytes[50];
+	memcpy(bytes, plain.bytes, sizeof(bytes));
+	test_packet_put_ip(&plain, &ip, FER_PROTO_IPV4);
+	test_packet_put_ethernet(&plain, 0);
+	assert_verdict(take_off_payload(&k, NULL, bytes, 50, FER_PROTO_IPV4), FER_OK);
+	assert_plain();
+	done();
 }
 
 // The same of a tunnel with another layer inside.
@@ -907,7 +936,9 @@ int main(void)
 		TEST(do_cuts_not_matter_in_nested_layers),
 		TEST(do_destination_options_in_front_stay),
 		TEST(does_a_tunnel_carry_sound_ip_only),
+		TEST(does_the_next_header_have_to_be_true),
 		TEST(does_the_next_header_have_to_name_the_version),
+		TEST(does_a_transport_sa_carry_any_protocol),
 		TEST(are_dummies_taken_for_what_they_are),
 		TEST(are_broken_extension_headers_inside_refused),
 	};

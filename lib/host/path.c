@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/path.h"
 
+#include "host/complete.h"
+#include "host/fragment.h"
 #include "nic/oob.h"
 
 #include <errno.h>
@@ -34,13 +36,15 @@ void fer_path_fini(struct fer_path *path)
 	fer_nic_fini(&path->nic);
 }
 
-// What a frame brings along is not ours: words are zero in every frame that comes from a port.
+// What a frame brings along is not ours: words are zero in every frame that comes from a port, and
+// what its sender left to hardware is done.
 static void start(struct fer_path *path, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
 		fer_oob_clear(b->m[i]);
 	fer_batch_parse(b);
 	fer_batch_own(b, path->pool);
+	fer_complete_run(b);
 }
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)
@@ -48,6 +52,7 @@ void fer_path_out(struct fer_path *path, struct fer_batch *b)
 	start(path, b);
 	fer_host_outbound(&path->host, b);
 	fer_nic_transmit(&path->nic, b);
+	fer_fragment_run(b, path->pool);
 	fer_host_sent(&path->host, b);
 }
 
@@ -57,4 +62,5 @@ void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint6
 	fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
 	fer_nic_receive(&path->nic, b);
 	fer_host_inbound(&path->host, b);
+	fer_fragment_run(b, path->pool);
 }

@@ -31,8 +31,10 @@ __attribute__((warn_unused_result)) int fer_path_init(
 
 void fer_path_fini(struct fer_path *path);
 
-// Host port to wire port.  In: b->n, b->link and b->m are set.  Out: every packet has its verdict;
-// those with FER_OK are ready to be sent.  fer_sink() comes next.
+// Host port to wire port.  In: b->n, b->link and b->m are set; frames of a port come through a
+// struct fer_intake (host/intake.h).  Out: every packet has its verdict; those with FER_OK are
+// ready to be sent, some in fragments.  Where the rules let the path answer, answers are in the
+// side list.  fer_sink() and fer_sink_side() come next.
 void fer_path_out(struct fer_path *path, struct fer_batch *b);
 
 // Wire port to host port.  now is the clock of the reassembly timeout; what timed out is added to

@@ -31,6 +31,7 @@ enum variant {
 #define NAMES_PROTOCOL 0x2
 
 struct fer_policies {
+	uint64_t generation;
 	uint32_t n;
 	uint8_t *names; // of every rule
 	struct fer_policy_rule *rules;
@@ -349,10 +350,12 @@ static uint32_t *order_of(const struct fer_policy_rule *rules, uint32_t n)
 // A value with the rules in it and no classifier yet.
 static struct fer_policies *create(const struct fer_policy_rule *rules, uint32_t n)
 {
+	static _Atomic uint64_t generation;
 	struct fer_policies *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
+	p->generation = atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed) + 1;
 	p->n = n;
 	p->names = calloc(n + 1u, sizeof(*p->names));
 	p->rules = calloc(n + 1u, sizeof(*p->rules));
@@ -416,6 +419,11 @@ void fer_policies_destroy(struct fer_policies *p)
 const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, uint32_t rule)
 {
 	return &p->rules[rule];
+}
+
+uint64_t fer_policies_generation(const struct fer_policies *p)
+{
+	return p->generation;
 }
 
 uint32_t fer_policies_count(const struct fer_policies *p)

@@ -52,6 +52,9 @@ const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, ui
 
 uint32_t fer_policies_count(const struct fer_policies *p);
 
+// A number that no other value of this process has; never 0.
+uint64_t fer_policies_generation(const struct fer_policies *p);
+
 // One packet to classify: its bytes from the IP header on, of which the addresses can be read, and
 // its parsed frame.
 struct fer_policy_query {

@@ -2,9 +2,16 @@
 // Applies the policy database: RFC 4301 section 5.1 on the way out, section 5.2 on the way in.
 #include "host/stages.h"
 
+#include "host/flow.h"
 #include "host/outer.h"
 #include "nic/segment.h"
 #include "sa/table.h"
+
+// Does the policy database have to judge it?  What a class rule let by, it does not.
+static bool is_judged(const struct fer_pkt *p)
+{
+	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
+}
 
 // Looks every living IP packet up.  Those that are no sound IP end here.
 static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
@@ -16,7 +23,7 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK) {
 			p->verdict = p->parsed;
@@ -28,7 +35,8 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
 		w->at[w->n++] = (uint16_t)i;
 	}
-	fer_policies_find(rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+	fer_flows_find(host->flows, rules->policies, direction, w->query, w->n, w->rule,
+		w->needs_ports);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
@@ -61,6 +69,7 @@ static enum fer_verdict take_handles(
 		p->handle[g] = fer_group_active(host->sas, r->group[g]);
 		if (p->handle[g] == 0)
 			return FER_NO_ACTIVE_SA;
+		fer_sa_prefetch_out(host->sas, p->handle[g]);
 	}
 	return FER_OK;
 }
@@ -83,7 +92,7 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p))
+		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;
@@ -166,7 +175,7 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(p) || p->n_layers > 0)
+		if (!is_judged(p) || p->n_layers > 0)
 			continue;
 		if (p->parsed != FER_OK)
 			p->verdict = p->parsed;

@@ -3,6 +3,7 @@
 
 // The stages inside the host half; host.c is the only caller.
 
+#include "host/bucket.h"
 #include "host/host.h"
 #include "sa/sa.h"
 
@@ -14,11 +15,24 @@ struct fer_host_work {
 	bool needs_ports[FER_BATCH_MAX];
 	uint16_t at[FER_BATCH_MAX];                       // place in the batch
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
+	struct fer_bucket answers;                        // to packets that are too big
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
 // and it passes as it is.
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
+// Judges the size of every living packet before it is framed: FER_TOO_BIG, with an answer in the
+// side list; or it will fit, or may be cut.  Sets b->mtu.
+void fer_mtu_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
+// The same for plain packets on their way to the host, without answers.
+void fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
+
+// Lowers what TCP SYNs announce: on the way out to what the SAs of the packet let through, on the
+// way in to what those of its groups let through on the way back.
+void fer_mss_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
 // Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
 // trailer, and the send words.

@@ -95,12 +95,15 @@ void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uin
 
 void fer_batch_parse(struct fer_batch *b)
 {
+	b->mtu = 0;
+	b->n_more = b->n_side = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		if (i + 2 < b->n)
 			rte_prefetch0(rte_pktmbuf_mtod(b->m[i + 2], void *));
 		struct fer_pkt *p = &b->pkt[i];
 		p->verdict = FER_OK;
 		p->n_layers = 0;
+		p->class = 0;
 		p->handle[0] = p->handle[1] = 0;
 		parse_one(b, i);
 	}

@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 #define FER_BATCH_MAX 256
+#define FER_BATCH_MORE 512 // fragments behind the first ones, of all packets of a batch
+#define FER_BATCH_SIDE 64
 
 struct fer_sa_table;
 
@@ -55,6 +57,7 @@ struct fer_pkt {
 			   // the crypt stage
 	uint16_t type_off; // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
+	uint8_t class;      // not 0: a rule of the host half lets it by, whatever policies say
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
 };
@@ -91,6 +94,20 @@ struct fer_batch {
 	struct rte_mbuf *m[FER_BATCH_MAX]; // NULL: moved out of the batch (a fragment that waits)
 	struct fer_pkt pkt[FER_BATCH_MAX];
 	struct fer_layer layer[FER_BATCH_MAX][FER_MAX_ROUNDS];
+
+	// Bytes of an IP packet that the port carries to which the batch goes; 0: it does not
+	// matter.
+	uint32_t mtu;
+
+	// A packet that was cut into fragments: the first is in m, the others follow it, in
+	// ascending order of their place in m.
+	uint16_t n_more;
+	uint16_t more_of[FER_BATCH_MORE];
+	struct rte_mbuf *more[FER_BATCH_MORE];
+
+	// Packets that were made here: they go back to the port that the batch came from.
+	uint16_t n_side;
+	struct rte_mbuf *side[FER_BATCH_SIDE];
 };
 
 // Charges the ticks since the last mark to a stage; once a burst.
@@ -123,6 +140,7 @@ static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
 }
 
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.
+// No fragments and no packets of our own are there yet, and any length will do.
 // Frames that are no IP, or no sound IP, stay alive: whoever judges sees p->parsed.
 void fer_batch_parse(struct fer_batch *b);
 

@@ -4,43 +4,69 @@
 #include "base/bytes.h"
 #include "sa/table.h"
 
-// Packets that are looked up together.
+// Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.
 struct lookup {
 	unsigned n;
 	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
 	uint32_t seq_lo[FER_SA_FIND_MAX];
+	unsigned n_runs;
+	uint8_t first[FER_SA_FIND_MAX + 1]; // of the packets of a run; behind the last: n
 	uint32_t index[FER_SA_FIND_MAX];
 	struct fer_sa_id id[FER_SA_FIND_MAX];
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
 };
 
-static bool add_to_lookup(struct lookup *l, const struct fer_batch *b, unsigned i)
+static bool is_id(const struct fer_sa_id *id, uint32_t spi, uint8_t version, const uint64_t dst[2])
+{
+	uint64_t id_dst[2];
+
+	memcpy(id_dst, id->dst, sizeof(id_dst));
+	return id->spi == spi && id->version == version && id_dst[0] == dst[0] &&
+	       id_dst[1] == dst[1];
+}
+
+static void start_run(
+	struct lookup *l, const struct fer_nic *nic, uint32_t spi, uint8_t version, uint64_t dst[2])
+{
+	struct fer_sa_id *id = &l->id[l->n_runs];
+
+	*id = (struct fer_sa_id){.spi = spi, .version = version, .protocol = FER_PROTO_ESP};
+	memcpy(id->dst, dst, sizeof(id->dst));
+	l->ids[l->n_runs] = id;
+	l->first[l->n_runs++] = (uint8_t)l->n;
+	fer_sa_find_prefetch(nic->sas, id);
+}
+
+static void add_to_lookup(
+	struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint8_t ip_room[FER_IPV6_HEADER_BYTES], esp_room[FER_ESP_HEADER_BYTES];
-	struct fer_sa_id *id = &l->id[l->n];
 	uint32_t n = RTE_MIN(f->end - f->up_off, (uint32_t)FER_ESP_HEADER_BYTES);
 	bool v4 = f->version == 4;
+	uint64_t dst[2] = {0, 0};
 
-	if (n < sizeof(id->spi))
-		return false;
+	if (n < sizeof(uint32_t))
+		return;
 	const uint8_t *esp = rte_pktmbuf_read(b->m[i], f->up_off, n, esp_room);
 	const uint8_t *ip = rte_pktmbuf_read(
 		b->m[i], f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
 	if (esp == NULL || ip == NULL)
-		return false;
+		return;
 
-	*id = (struct fer_sa_id){
-		.spi = fer_load_be32(esp), .version = f->version, .protocol = FER_PROTO_ESP};
-	if (v4)
-		memcpy(id->dst, ip + 16, 4);
-	else
-		memcpy(id->dst, ip + 24, 16);
+	uint32_t spi = fer_load_be32(esp);
+	if (v4) {
+		uint32_t address;
+
+		memcpy(&address, ip + 16, sizeof(address));
+		dst[0] = address;
+	} else {
+		memcpy(dst, ip + 24, 16);
+	}
+	if (l->n == 0 || !is_id(&l->id[l->n_runs - 1], spi, f->version, dst))
+		start_run(l, nic, spi, f->version, dst);
 	l->seq_lo[l->n] = n == FER_ESP_HEADER_BYTES ? fer_load_be32(esp + 4) : 0;
-	l->at[l->n] = (uint16_t)i;
-	l->ids[l->n] = id;
-	l->n++;
-	return true;
+	l->at[l->n++] = (uint16_t)i;
 }
 
 // Appends the receipt of the layer that was found.
@@ -100,16 +126,13 @@ static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct look
 {
 	unsigned n_bound = 0;
 
-	fer_sa_find(nic->sas, l->ids, l->n, l->index);
-	for (unsigned first = 0, last; first < l->n; first = last) {
-		uint32_t index = l->index[first];
-
-		for (last = first + 1; last < l->n && l->index[last] == index;)
-			last++;
-		if (index != FER_NO_SA_INDEX)
-			n_bound += bind_group(b, l, first, last, fer_sa_at(nic->sas, index));
-	}
-	l->n = 0;
+	l->first[l->n_runs] = (uint8_t)l->n;
+	fer_sa_find(nic->sas, l->ids, l->n_runs, l->index);
+	for (unsigned r = 0; r < l->n_runs; r++)
+		if (l->index[r] != FER_NO_SA_INDEX)
+			n_bound += bind_group(b, l, l->first[r], l->first[r + 1],
+				fer_sa_at(nic->sas, l->index[r]));
+	l->n = l->n_runs = 0;
 	return n_bound;
 }
 
@@ -118,14 +141,13 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 	struct lookup l;
 	unsigned n_bound = 0;
 
-	l.n = 0;
+	l.n = l.n_runs = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		bool wanted = fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending;
 
 		b->pkt[i].pending = 0;
-		if (!wanted || !add_to_lookup(&l, b, i))
-			continue;
-		fer_sa_find_prefetch(nic->sas, l.ids[l.n - 1]);
+		if (wanted)
+			add_to_lookup(&l, nic, b, i);
 		if (l.n == FER_SA_FIND_MAX)
 			n_bound += bind_found(nic, b, &l);
 	}

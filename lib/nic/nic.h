@@ -29,8 +29,9 @@ void fer_nic_fini(struct fer_nic *nic);
 
 // Send: applies the bundles that slots 1 and 11 name, inside out.  The batch is parsed (frame is
 // the outermost layer).  Packets without a handle pass untouched.  A handle that is no live
-// outbound SA ends in FER_BAD_HANDLE, a slot 12 offset that is not that of its header in
-// FER_BAD_OFFSET.
+// outbound SA ends in FER_BAD_HANDLE.  A slot 12 offset where the SPI of the SA does not stand, or
+// where its packet has no room, ends in FER_BAD_OFFSET; inside a tunnel it has to be that of the
+// ESP header, too.  Both leave the packet as it came.
 void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b);
 
 // Receive: opens the layers of protection for which there are inbound SAs, outside in, and writes

@@ -869,8 +869,12 @@ static void is_a_committed_number_refused_in_silence(void **state)
 	assert_int_equal(fer_sa_get(sas, k.handle)->in.replay.top, 0); // the commit is the host's
 	check_good(&k, 5, 40);
 	assert_int_equal(fer_replay_commit(&fer_sa_get(sas, k.handle)->in.replay, 5), FER_OK);
+	seal(&k, 6, 40);
+	put(1, whole());
+	put(2, whole());
 	seal(&k, 5, 40);
-	receive_one(whole());
+	put(0, whole());
+	receive(3); // the others are opened
 	assert_layer(0, &k, FER_REPLAY, false);
 	assert_words(0, 0, 0);
 	assert_opened(0, 0);

@@ -21,6 +21,11 @@
 #define FER_PROTO_SCTP 132
 #define FER_PROTO_MOBILITY 135
 
+#define FER_PORT_IKE 500
+#define FER_PORT_NAT 4500          // IKE and ESP in UDP (RFC 3948)
+#define FER_NON_ESP_MARKER_BYTES 4 // zeros that say it is IKE
+#define FER_NAT_KEEPALIVE 0xff     // the only byte of such a datagram
+
 #define FER_SPI_MIN 256u // 0 is for local use, 1 to 255 are reserved by IANA
 
 #define FER_ESP_HEADER_BYTES 8  // SPI, sequence number

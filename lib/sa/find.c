@@ -113,7 +113,7 @@ void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[
 	assert(n <= FER_SA_FIND_MAX);
 	for (unsigned i = 0; i < n; i++) {
 		handle[i] = hinted(t, id[i]);
-		rte_prefetch0(fer_sa_at(t, (uint32_t)handle[i]));
+		fer_sa_prefetch_in(t, handle[i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_sa *sa = fer_sa_get(t, handle[i]);

@@ -86,6 +86,10 @@ static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t in
 // The SA of a handle; NULL when there is none, or none any more.
 static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t handle);
 
+// Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
+// handle is one that was live.
+static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
+
 // The handle with which a group sends; 0 when it has none, or the group does not exist.
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group);
 

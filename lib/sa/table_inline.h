@@ -47,6 +47,26 @@ static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t h
 	return live == generation ? sa : NULL;
 }
 
+static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle)
+{
+	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
+
+	rte_prefetch0(sa);
+	rte_prefetch0(&sa->out.template);
+	rte_prefetch0(&sa->out.seq);
+}
+
+// The lines that every inbound packet needs, its key aside.  Any handle will do.
+static inline void fer_sa_prefetch_in(const struct fer_sa_table *t, uint64_t handle)
+{
+	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
+
+	rte_prefetch0(sa);
+	rte_prefetch0(&sa->in.lock);
+	rte_prefetch0(&sa->in.window[0]);
+	rte_prefetch0(&sa->in.window[FER_SA_INLINE_WINDOW / 128]);
+}
+
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group)
 {
 	return group < t->n_groups ? atomic_load_explicit(&t->groups[group], memory_order_acquire)

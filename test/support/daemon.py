@@ -18,7 +18,7 @@ _COUNTERS = re.compile(
 class Daemon:
     """with Daemon(program, folder, document, options) as daemon: ..."""
 
-    def __init__(self, program, folder, document, eal=EAL):
+    def __init__(self, program, folder, document, eal=EAL, prefix=()):
         self._folder = folder
         (folder / "ferruled.yaml").write_text(document, encoding="utf-8")
         runtime = folder / "run"
@@ -30,7 +30,7 @@ class Daemon:
         self._states = []
         self._stderr = open(folder / "stderr", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
-            [str(program), *eal, "--", "-c", "ferruled.yaml"],
+            [*prefix, str(program), *eal, "--", "-c", "ferruled.yaml"],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr,
             env={**os.environ, "RUNTIME_DIRECTORY": str(runtime), "NOTIFY_SOCKET": str(notify)},
         )

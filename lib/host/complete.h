@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Checksums that a sender left for hardware to finish (virtio, vhost, TAP with offloads): an
+// unfinished one must not be protected, so it is finished here first.
+
+#include "nic/batch.h"
+
+// The sum of the pseudo header for len bytes (RFC 9293 section 3.1, RFC 8200 section 8.1), not
+// complemented: what an unfinished checksum holds.
+uint16_t fer_complete_pseudo(const uint8_t *ip, uint8_t protocol, uint32_t len);
+
+// Finishes the checksum of a TCP or UDP packet that a port marked RTE_MBUF_F_RX_L4_CKSUM_NONE.
+// Drivers say that of other packets as well: a checksum that does not look unfinished stays, for
+// the receiver to judge.
+void fer_complete_one(struct rte_mbuf *m, const struct fer_frame *f);
+
+// The same for all packets of a batch, which is parsed and shares no bytes.  What still is a large
+// send (host/intake.h) ends in FER_LARGE_SEND.
+void fer_complete_run(struct fer_batch *b);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Remembers which rules flows met, so that an established flow does not ask the classifier again.
+//
+// One per worker, of a fixed size.  What is remembered is all that the classifier looks at, and the
+// generation of the policies, so an answer is never wrong, only missing.  It is a rule, not an SA:
+// rekeying does not concern it.  Places are chosen by a seeded hash: nobody outside can choose
+// packets that push a certain flow out.
+
+#include "host/policy.h"
+
+struct fer_flows;
+
+// NULL without memory or random numbers.
+__attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(void);
+
+void fer_flows_destroy(struct fer_flows *f);
+
+// What fer_policies_find() does, and gives, for any n.
+void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
+	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[]);
