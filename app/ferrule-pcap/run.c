@@ -47,6 +47,11 @@ struct run {
 	uint64_t *handles;     // by place in the document
 	const char **by_index; // names by index in the table
 
+	struct fer_clock clock; // by which SAs age: that of the file
+	uint64_t now_ns;        // since its first packet
+	struct timespec first;
+	bool is_started; // there was one
+
 	struct fer_capture *in;
 	struct fer_capture_out *out;
 	struct fer_outfile oob;
@@ -74,19 +79,26 @@ __attribute__((format(printf, 2, 3))) static int fail(struct run *r, const char 
 	return -1;
 }
 
+static uint64_t file_now_ns(void *ctx)
+{
+	return ((const struct run *)ctx)->now_ns;
+}
+
 static int open_table(struct run *r)
 {
 	const struct fer_doc *doc = r->params->doc;
 	struct fer_doc_error err;
 	int error;
 
+	r->clock = (struct fer_clock){.now_ns = file_now_ns, .ctx = r};
 	r->engine = fer_engine_open(r->params->ivs, &error);
 	if (r->engine == NULL)
 		return fail(r, "cannot start the crypto engine: %s", strerror(-error));
 	r->sas = fer_sa_table_create(&(struct fer_sa_table_params){.name = "ferrule-pcap",
 					     .capacity = doc->n_sas > 0 ? doc->n_sas : 1,
 					     .n_groups = doc->n_groups,
-					     .ivs = r->params->ivs},
+					     .ivs = r->params->ivs,
+					     .clock = &r->clock},
 		r->engine, &error);
 	r->handles = calloc(doc->n_sas + 1, sizeof(*r->handles));
 	if (r->sas == NULL || r->handles == NULL)
@@ -228,6 +240,23 @@ static int write_packet(struct run *r, struct rte_mbuf *m, struct timespec when)
 	return r->out == NULL ? 0 : fer_capture_out_write(r->out, &c, r->error);
 }
 
+// SAs are as old as the file when a burst begins.  A file whose packets are out of order does not
+// make them younger.
+static void age_sas(struct run *r, const struct timespec *when)
+{
+	struct fer_sa_notice notices[2 * BURST];
+
+	if (!r->is_started)
+		r->first = *when;
+	r->is_started = true;
+	int64_t age_ns = (int64_t)(when->tv_sec - r->first.tv_sec) * (int64_t)NS_PER_SECOND +
+			 (when->tv_nsec - r->first.tv_nsec);
+	if (age_ns > 0 && (uint64_t)age_ns > r->now_ns)
+		r->now_ns = (uint64_t)age_ns;
+	while (fer_sa_next_age(r->sas) <= r->now_ns)
+		fer_sa_age(r->sas, notices, BURST);
+}
+
 // What was read goes its way; then lines and packets are written.
 static int finish_burst(struct run *r)
 {
@@ -239,6 +268,7 @@ static int finish_burst(struct run *r)
 	if (r->n_inputs == 0)
 		return 0;
 	const struct timespec *first = &r->inputs[0].when;
+	age_sas(r, first);
 	if (r->params->protect)
 		fer_path_out(&r->path, b);
 	else

@@ -25,6 +25,7 @@
 	V(NO_POLICY, DROP, "no policy allows it")                                                  \
 	V(POLICY_MISMATCH, DROP, "came over an association that its policy does not name")         \
 	V(SEQ_EXHAUSTED, DROP, "no sequence number left")                                          \
+	V(EXPIRED, DROP, "a hard lifetime of the association is over")                             \
 	V(TOO_LONG, DROP, "longer than an IP packet can be, once protected")                       \
 	V(TRANSPORT_FRAGMENT, DROP, "transport mode protects whole datagrams only")                \
 	V(NO_ROOM, DROP, "no buffer for the headers or the trailer")

@@ -127,6 +127,29 @@ static int check_outer(
 		t, lines, FER_SA_OUTER, "outer", "belongs to tunnels of direction out only");
 }
 
+static int check_limit(struct fer_trail *t, const struct fer_lines *lines, uint64_t soft,
+	uint64_t hard, unsigned place, const char *field)
+{
+	if (soft == 0 || hard == 0 || soft <= hard)
+		return 0;
+	return fer_trail_fail(t, lines->at[place].value, field, "is above the hard limit");
+}
+
+static int check_lifetime(
+	struct fer_trail *t, const struct fer_lifetime *l, const struct fer_lines *lines)
+{
+	int rc = check_limit(
+		t, lines, l->soft_bytes, l->hard_bytes, FER_SA_SOFT_BYTES, "lifetime.soft_bytes");
+
+	if (rc == 0)
+		rc = check_limit(t, lines, l->soft_packets, l->hard_packets, FER_SA_SOFT_PACKETS,
+			"lifetime.soft_packets");
+	if (rc == 0)
+		rc = check_limit(t, lines, l->soft_seconds, l->hard_seconds, FER_SA_SOFT_SECONDS,
+			"lifetime.soft_seconds");
+	return rc;
+}
+
 int fer_check_sa(struct fer_trail *t, struct fer_sa_draft *d, const struct fer_lines *lines)
 {
 	int rc = check_addresses(t, &d->sa, lines);
@@ -139,6 +162,8 @@ int fer_check_sa(struct fer_trail *t, struct fer_sa_draft *d, const struct fer_l
 		rc = check_numbers(t, &d->sa, lines);
 	if (rc == 0)
 		rc = check_outer(t, &d->sa, lines);
+	if (rc == 0)
+		rc = check_lifetime(t, &d->sa.lifetime, lines);
 	return rc;
 }
 

@@ -76,7 +76,11 @@ static void every_key_of_an_sa_is_read(void **state)
 				   "      df: clear\n"
 				   "      ecn: rfc6040\n"
 				   "      ttl: 255\n"
-				   "      flow_label: 0xfffff\n");
+				   "      flow_label: 0xfffff\n"
+				   "    lifetime: {soft_bytes: 1, hard_bytes: 2,\n"
+				   "      soft_packets: 3, hard_packets: 3,\n"
+				   "      soft_seconds: 18446744073709551615, hard_seconds: 0}\n");
+	const struct fer_lifetime lifetime = {1, 2, 3, 3, UINT64_MAX, 0};
 	const struct fer_doc_sa *sa = &doc->sas[0];
 
 	(void)state;
@@ -102,6 +106,7 @@ static void every_key_of_an_sa_is_read(void **state)
 	assert_int_equal(sa->outer.df, FER_DF_CLEAR);
 	assert_int_equal(sa->outer.ttl, 255);
 	assert_int_equal(sa->outer.flow_label, 0xfffff);
+	assert_memory_equal(&sa->lifetime, &lifetime, sizeof(lifetime));
 	fer_doc_destroy(doc);
 }
 
@@ -137,6 +142,7 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(out->outer.df, FER_DF_COPY);
 	assert_int_equal(out->outer.ttl, 64);
 	assert_true(out->outer.flow_label == FER_FLOW_LABEL_COPY);
+	assert_memory_equal(&out->lifetime, &(struct fer_lifetime){0}, sizeof(out->lifetime));
 	fer_doc_destroy(doc);
 }
 

@@ -64,7 +64,23 @@ static const struct fer_field outer_fields[] = {
 		.word_value = FER_FLOW_LABEL_COPY},
 };
 
+#define LIMIT(name, at, member)                                                                    \
+	{                                                                                          \
+		OPTIONAL(name, FER_TYPE_NUMBER, at), INTO(fer_sa_draft, sa.lifetime.member),       \
+			.max = UINT64_MAX                                                          \
+	}
+
+static const struct fer_field lifetime_fields[] = {
+	LIMIT("soft_bytes", FER_SA_SOFT_BYTES, soft_bytes),
+	LIMIT("hard_bytes", FER_SA_HARD_BYTES, hard_bytes),
+	LIMIT("soft_packets", FER_SA_SOFT_PACKETS, soft_packets),
+	LIMIT("hard_packets", FER_SA_HARD_PACKETS, hard_packets),
+	LIMIT("soft_seconds", FER_SA_SOFT_SECONDS, soft_seconds),
+	LIMIT("hard_seconds", FER_SA_HARD_SECONDS, hard_seconds),
+};
+
 static const struct fer_schema esp = SCHEMA(esp_fields);
+static const struct fer_schema lifetime = SCHEMA(lifetime_fields);
 static const struct fer_schema outer = SCHEMA(outer_fields);
 
 static const struct fer_field sa_fields[] = {
@@ -84,7 +100,7 @@ static const struct fer_field sa_fields[] = {
 	{OPTIONAL("replay_window", FER_TYPE_NUMBER, FER_SA_REPLAY_WINDOW),
 		INTO(fer_sa_draft, sa.replay_window), .max = FER_DOC_REPLAY_WINDOW_MAX},
 	{OPTIONAL("udp", FER_TYPE_UNSUPPORTED, FER_SA_UDP)},
-	{OPTIONAL("lifetime", FER_TYPE_UNSUPPORTED, FER_SA_LIFETIME)},
+	{OPTIONAL("lifetime", FER_TYPE_MAPPING, FER_SA_LIFETIME), .mapping = &lifetime},
 	{OPTIONAL("outer", FER_TYPE_MAPPING, FER_SA_OUTER), .mapping = &outer},
 };
 

@@ -369,14 +369,11 @@ static void hand_over(struct message *m, struct fer_client_reply *reply)
 
 static struct message *find_completion(struct fer_client *c, uint64_t id)
 {
-	struct message *m;
+	struct message *m = STAILQ_FIRST(&c->completions);
 
-	STAILQ_FOREACH(m, &c->completions, link)
-	{
-		if (id == 0 || m->header.id == id)
-			return m;
-	}
-	return NULL;
+	while (m != NULL && id != 0 && m->header.id != id)
+		m = STAILQ_NEXT(m, link);
+	return m;
 }
 
 int fer_client_collect(

@@ -160,7 +160,7 @@ static uint32_t get_sa(
 uint32_t fer_msg_next_sa(
 	struct fer_msg_walk *w, struct fer_msg_sa_item *item, struct fer_msg_fault *fault)
 {
-	struct fer_msg_sa_item i;
+	struct fer_msg_sa_item i = {0};
 	uint32_t status = get_sa(w->bytes + w->at, w->len - w->at, &i, fault);
 
 	if (status == NDIS_STATUS_SUCCESS)

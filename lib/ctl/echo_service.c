@@ -48,25 +48,17 @@ static void later(void *arg, struct fer_ctl_request *r, const void *data, size_t
 	NEED(event_base_once(s->base, -1, EV_TIMEOUT, later_is_now, r, &when) == 0);
 }
 
-struct held {
-	struct service *service;
-	struct fer_ctl_request *request;
-};
-
-static void cancel_held(void *arg)
+static void cancel_held(struct fer_ctl_request *r, void *arg)
 {
-	struct held *h = arg;
-	struct service *s = h->service;
+	struct service *s = arg;
 
 	for (uint32_t i = 0; i < s->n_held; i++) {
-		if (s->held[i] != h->request)
+		if (s->held[i] != r)
 			continue;
 		s->held[i] = s->held[--s->n_held];
-		s->n_cancelled++;
-		fer_ctl_complete_status(h->request, NDIS_STATUS_REQUEST_ABORTED);
-		break;
+		fer_ctl_complete_status(r, NDIS_STATUS_REQUEST_ABORTED);
+		return;
 	}
-	free(h);
 }
 
 static void hold_firm(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
@@ -80,11 +72,7 @@ static void hold_firm(void *arg, struct fer_ctl_request *r, const void *data, si
 
 static void hold(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct held *h = malloc(sizeof(*h));
-
-	NEED(h != NULL);
-	*h = (struct held){arg, r};
-	fer_ctl_request_on_cancel(r, cancel_held, h);
+	fer_ctl_request_on_cancel(r, cancel_held, arg);
 	hold_firm(arg, r, data, len);
 }
 

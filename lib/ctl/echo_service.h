@@ -40,7 +40,6 @@ struct service {
 	pthread_t thread;
 	struct fer_ctl_request *held[MAX_HELD];
 	uint32_t n_held;
-	uint32_t n_cancelled;
 };
 
 // In the caller's thread, without a loop; aborts on failure.

@@ -11,6 +11,10 @@
 
 #include "ctl/ndis.h"
 
+// What nobody named, nobody fills.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+
 #define FER_MSG_MAGIC 0x43524546u // "FERC" as bytes
 #define FER_MSG_VERSION 1u
 #define FER_MSG_MAX_BYTES (64u << 20) // longest information buffer; hello says what holds
@@ -339,8 +343,7 @@ struct fer_msg_event {
 	uint32_t size;
 	uint32_t flags;
 	uint32_t kind;
-	uint32_t suppressed; // events of this kind left out before this one, by the limit on their
-			     // rate
+	uint32_t suppressed; // events of this kind left out before it, for their rate
 	uint64_t time_ns;    // Unix time
 	uint64_t handle;
 	uint64_t number; // 64-bit sequence number
@@ -373,3 +376,5 @@ static_assert(sizeof(struct fer_msg_sa_info) == 0x168, "sa info");
 static_assert(sizeof(struct fer_msg_policy) == 0x100, "policy");
 static_assert(sizeof(struct fer_msg_subscribe) == 0x10, "subscribe");
 static_assert(sizeof(struct fer_msg_event) == 0x98, "event");
+
+#pragma GCC diagnostic pop

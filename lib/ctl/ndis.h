@@ -5,12 +5,17 @@
 // a 64-bit Windows lays them out.  Constants keep the contract's names and structures keep them in
 // lower case, so that its documentation can be searched for what stands here.
 //
-// All integers are little-endian.  SPIs and addresses are in network byte order, as in a packet.
+// Padding has its name, so that whoever fills a structure leaves nothing of the stack in it.  All
+// integers are little-endian.  SPIs and addresses are in network byte order, as in a packet.
 // A pointer becomes an offset: see Next in PROTOCOL.md.
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+
+// What nobody named, nobody fills.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structures are read as they lie");
 
@@ -145,6 +150,7 @@ union ipsec_offload_v2_endpoints {
 
 struct ipsec_offload_v2_add_sa {
 	struct ndis_object_header header;
+	uint8_t padding[4];
 	uint64_t next;
 	uint32_t num_ext_hdrs;
 	uint32_t flags;
@@ -154,6 +160,7 @@ struct ipsec_offload_v2_add_sa {
 	struct ipsec_offload_v2_security_association sec_assoc[2];
 	uint32_t key_length;
 	uint8_t key_data[1]; // and on, key_length bytes
+	uint8_t padding_2[7];
 };
 
 struct ipsec_offload_v2_add_sa_ex {
@@ -161,6 +168,7 @@ struct ipsec_offload_v2_add_sa_ex {
 	uint32_t num_ext_hdrs;
 	uint32_t flags;
 	union ipsec_offload_v2_endpoints endpoints;
+	uint8_t padding[4];
 	uint64_t offload_handle; // out
 	uint32_t udp_esp_encapsulation;
 	struct ipsec_offload_v2_security_association sec_assoc[2];
@@ -168,18 +176,22 @@ struct ipsec_offload_v2_add_sa_ex {
 	uint32_t key_offset; // from the start of the structure
 	uint32_t source_switch_port_id;
 	uint16_t vlan_id;
+	uint8_t padding_2[6];
 };
 
 struct ipsec_offload_v2_update_sa {
 	struct ndis_object_header header;
+	uint8_t padding[4];
 	uint64_t offload_handle;
 	uint32_t operation;
 	uint32_t spi;
 	uint32_t sequence_number_high_order;
+	uint8_t padding_2[4];
 };
 
 struct ipsec_offload_v2_delete_sa {
 	struct ndis_object_header header;
+	uint8_t padding[4];
 	uint64_t next;
 	uint64_t offload_handle;
 };
@@ -268,6 +280,7 @@ struct ndis_offload {
 	uint32_t encapsulated_gre[2];
 	uint32_t encapsulated_vxlan[5]; // revision 4
 	uint8_t encapsulation_types;
+	uint8_t padding[3];
 };
 
 #define NDIS_OFFLOAD_REVISION_1 1u
@@ -318,6 +331,7 @@ struct ndis_offload_parameters {
 	uint8_t padding_2[2];
 	uint8_t encapsulation_protocol_parameters[4]; // revision 4
 	uint8_t udp_segmentation[2];                  // revision 5: IPv4, IPv6
+	uint8_t padding_3[2];
 };
 
 #define NDIS_OFFLOAD_PARAMETERS_REVISION_1 1u
@@ -479,3 +493,5 @@ FER_SIZE(ndis_offload_encapsulation, 0x1C);
 
 #undef FER_AT
 #undef FER_SIZE
+
+#pragma GCC diagnostic pop

@@ -14,7 +14,7 @@ struct fer_ctl_request {
 	LIST_ENTRY(fer_ctl_request) link; // of its client
 	struct fer_conn *conn;            // NULL: gone
 	struct fer_msg_header header;
-	void (*cancel)(void *arg);
+	fer_ctl_cancel *cancel;
 	void *cancel_arg;
 	struct fer_conn_big big;
 	size_t len; // of bytes
@@ -111,7 +111,7 @@ const struct fer_msg_header *fer_ctl_request_header(const struct fer_ctl_request
 	return &r->header;
 }
 
-void fer_ctl_request_on_cancel(struct fer_ctl_request *r, void (*cancel)(void *arg), void *arg)
+void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel, void *arg)
 {
 	r->cancel = cancel;
 	r->cancel_arg = arg;
@@ -120,11 +120,11 @@ void fer_ctl_request_on_cancel(struct fer_ctl_request *r, void (*cancel)(void *a
 // Calls the function of a request, once.
 static void cancel_one(struct fer_ctl_request *r)
 {
-	void (*cancel)(void *arg) = r->cancel;
+	fer_ctl_cancel *cancel = r->cancel;
 
 	r->cancel = NULL;
 	if (cancel != NULL)
-		cancel(r->cancel_arg);
+		cancel(r, r->cancel_arg);
 }
 
 void fer_request_cancel(struct fer_conn *c, uint64_t id)
@@ -142,11 +142,11 @@ void fer_request_cancel(struct fer_conn *c, uint64_t id)
 	}
 }
 
-static void part(struct fer_ctl_request *r)
+static void part(struct fer_conn *c, struct fer_ctl_request *r)
 {
 	LIST_REMOVE(r, link);
-	r->conn->n_pending--;
-	r->conn->server->counters.pending--;
+	c->n_pending--;
+	c->server->counters.pending--;
 	r->conn = NULL;
 }
 
@@ -155,7 +155,7 @@ void fer_request_orphan(struct fer_conn *c, bool cancel)
 	while (!LIST_EMPTY(&c->requests)) {
 		struct fer_ctl_request *r = LIST_FIRST(&c->requests);
 
-		part(r);
+		part(c, r);
 		if (cancel)
 			cancel_one(r);
 	}
@@ -191,7 +191,7 @@ void fer_ctl_complete(struct fer_ctl_request *r, const struct fer_ctl_result *re
 	if (ok && fits)
 		h.bytes_done = query ? (uint32_t)result->len : r->header.length;
 	if (c != NULL) {
-		part(r);
+		part(c, r);
 		c->server->counters.completions++;
 		fer_conn_put(c, &h, result->data, fits ? result->len : 0);
 	}

@@ -167,10 +167,8 @@ void fer_ctl_indicate(struct fer_ctl_server *s, uint16_t pair, unsigned event, u
 	const void *data, size_t len)
 {
 	struct fer_msg_header h = {.type = FER_MSG_TYPE_INDICATION, .pair = pair, .status = status};
-	struct fer_conn *c;
 
-	LIST_FOREACH(c, &s->conns, link)
-	{
+	for (struct fer_conn *c = LIST_FIRST(&s->conns); c != NULL; c = LIST_NEXT(c, link)) {
 		if (!wants(c, pair, 1ull << event))
 			continue;
 		h.id = ++c->n_indications;
@@ -183,13 +181,9 @@ void fer_ctl_indicate(struct fer_ctl_server *s, uint16_t pair, unsigned event, u
 
 bool fer_ctl_has_subscriber(const struct fer_ctl_server *s, uint64_t events)
 {
-	const struct fer_conn *c;
-
-	LIST_FOREACH(c, &s->conns, link)
-	{
+	for (const struct fer_conn *c = LIST_FIRST(&s->conns); c != NULL; c = LIST_NEXT(c, link))
 		if (wants(c, FER_MSG_ALL_PAIRS, events))
 			return true;
-	}
 	return false;
 }
 

@@ -65,19 +65,21 @@ struct fer_ctl_server_params {
 __attribute__((warn_unused_result)) struct fer_ctl_server *fer_ctl_server_create(
 	const struct fer_ctl_server_params *params, int *error);
 
-// Hangs up on all clients and removes the socket.  Requests that are not completed yet are told so
-// through their cancel function, and must be completed all the same, now or later.
+// Hangs up on all clients and removes the socket; not to be called from a handler.  Requests that
+// are not completed yet are told so through their cancel function, and must be completed all the
+// same, now or later.
 void fer_ctl_server_destroy(struct fer_ctl_server *s);
 
 // What arrived.  Of the header, pair is one of those of the server, or FER_MSG_ALL_PAIRS where the
 // op takes it; room is within max_room.
 const struct fer_msg_header *fer_ctl_request_header(const struct fer_ctl_request *r);
 
-// A request that is not completed at once may be cancelled by its client: cancel(arg) is called
+// A request that is not completed at once may be cancelled by its client: cancel(r, arg) is called
 // then, at most once, and sees to it that the request is completed soon, with REQUEST_ABORTED
 // unless it is done already; it may do so itself.  Without such a function a cancel has no effect,
 // as for deletes.  A client that is gone does not cancel.
-void fer_ctl_request_on_cancel(struct fer_ctl_request *r, void (*cancel)(void *arg), void *arg);
+typedef void fer_ctl_cancel(struct fer_ctl_request *r, void *arg);
+void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel, void *arg);
 
 struct fer_ctl_result {
 	uint32_t status;  // never NDIS_STATUS_PENDING
@@ -87,9 +89,9 @@ struct fer_ctl_result {
 	size_t len;
 };
 
-// Ends a request; r is gone afterwards.  BytesRead and BytesWritten are filled in.  An answer to a
-// query that is longer than the room becomes BUFFER_TOO_SHORT with its length in BytesNeeded.
-// Whether the client is still there does not matter.
+// Ends a request; r and its data are gone afterwards.  BytesRead and BytesWritten are filled in. An
+// answer to a query that is longer than the room becomes BUFFER_TOO_SHORT with its length in
+// BytesNeeded. Whether the client is still there does not matter.
 void fer_ctl_complete(struct fer_ctl_request *r, const struct fer_ctl_result *result);
 
 // The same without data or with the text of a refusal (NULL: none).

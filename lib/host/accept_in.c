@@ -13,10 +13,13 @@ static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
 }
 
 // Commits layer k of the packets from first to last, which all came over sa.
-static void commit_group(
-	struct fer_batch *b, unsigned first, unsigned last, unsigned k, struct fer_sa *sa)
+static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
+	unsigned k, struct fer_sa *sa)
 {
-	uint64_t packets = 0, bytes = 0;
+	uint16_t at[FER_BATCH_MAX];
+	uint32_t len[FER_BATCH_MAX]; // what has a number and no sound payload counts as a packet
+	uint32_t n = 0;
+	unsigned crossed;
 
 	rte_spinlock_lock(&sa->in.lock);
 	for (unsigned i = first; i < last; i++) {
@@ -26,13 +29,14 @@ static void commit_group(
 			layer->verdict = FER_REPLAY;
 			continue;
 		}
-		packets++;
-		if (layer->verdict == FER_OK)
-			bytes += fer_outer_inside(sa, layer);
+		len[n] = layer->verdict == FER_OK ? fer_outer_inside(sa, layer) : 0;
+		at[n++] = (uint16_t)i;
 	}
-	sa->in.packets += packets;
-	sa->in.bytes += bytes;
+	uint32_t n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
+	fer_audit_life(host, sa, crossed);
 	rte_spinlock_unlock(&sa->in.lock);
+	for (uint32_t j = n_alive; j < n; j++)
+		b->layer[at[j]][k].verdict = FER_EXPIRED;
 }
 
 static unsigned commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
@@ -47,7 +51,7 @@ static unsigned commit_layer(struct fer_host *host, struct fer_batch *b, unsigne
 		uint32_t sa = b->layer[first][k].sa;
 		while (last < b->n && has_verified(b, last, k) && b->layer[last][k].sa == sa)
 			last++;
-		commit_group(b, first, last, k, fer_sa_at(host->sas, sa));
+		commit_group(host, b, first, last, k, fer_sa_at(host->sas, sa));
 	}
 	return n_seen;
 }

@@ -250,6 +250,23 @@ static void only_whole_datagrams(void **state)
 	assert_class(make(), FER_CLASS_NONE);
 }
 
+// RFC 8200 section 4.5: a fragment that is all of its datagram is whole, but does not belong here.
+static void no_atomic_fragments(void **state)
+{
+	static const uint8_t bytes[4];
+
+	(void)state;
+	put_udp(6, 500, 500, bytes, 60, 0);
+	uint8_t *ip = packet.bytes + packet.ip_off;
+	memmove(ip + 48, ip + 40, 68);
+	memset(ip + 40, 0, 8);
+	ip[40] = FER_PROTO_UDP;
+	ip[6] = FER_PROTO_FRAGMENT;
+	ip[5] += 8;
+	packet.len += 8;
+	assert_class(make(), FER_CLASS_NONE);
+}
+
 // Headers that lie in pieces are read all the same.
 static void headers_in_pieces(void **state)
 {
@@ -398,6 +415,7 @@ int main(void)
 		cmocka_unit_test(almost_multicast_listeners),
 		cmocka_unit_test(key_management),
 		cmocka_unit_test(only_whole_datagrams),
+		cmocka_unit_test(no_atomic_fragments),
 		cmocka_unit_test(headers_in_pieces),
 		cmocka_unit_test(each_rule_does_what_it_says),
 		cmocka_unit_test(only_what_came_in_the_clear),

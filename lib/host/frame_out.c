@@ -28,7 +28,6 @@ static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, un
 {
 	struct fer_pkt *p = &b->pkt[i];
 
-	p->inside[k] = p->frame.end - p->frame.ip_off;
 	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, sa, seq, host->pool, &b->layer[i][k]);
 	if (!fer_pkt_alive(p))
 		return;
@@ -63,26 +62,66 @@ static bool joins(
 	return fer_pkt_alive(p);
 }
 
+// Packets of one SA, in the order of the batch.
+struct group {
+	uint32_t n;
+	uint16_t at[FER_BATCH_MAX];  // place in the batch
+	uint32_t len[FER_BATCH_MAX]; // of the IP packet that the SA protects
+};
+
+// Ends the packets of a group behind the first n.
+static void end_rest(struct fer_batch *b, struct group *g, uint32_t n, enum fer_verdict v)
+{
+	while (g->n > n)
+		b->pkt[g->at[--g->n]].verdict = (uint8_t)v;
+}
+
+// Counts the group on its SA: what is over a limit takes no number.
+static unsigned take_life(
+	struct fer_host *host, struct fer_batch *b, unsigned k, struct fer_sa *sa, struct group *g)
+{
+	unsigned crossed;
+
+	end_rest(b, g, fer_life_take(host->sas, sa, g->len, g->n, &crossed), FER_EXPIRED);
+	for (uint32_t j = 0; j < g->n; j++)
+		b->pkt[g->at[j]].inside[k] = g->len[j];
+	return crossed;
+}
+
+// Takes the numbers of the group; *first is that of the first packet.
+static unsigned take_numbers(
+	struct fer_batch *b, struct fer_sa *sa, struct group *g, uint64_t *first)
+{
+	uint32_t n = fer_seq_take(&sa->out.seq, g->n, first);
+	unsigned over = n < g->n ? FER_LIFE_NUMBERS : 0;
+
+	if (fer_seq_is_low(&sa->out.seq, *first + n - 1))
+		over |= FER_LIFE_SOFT;
+	end_rest(b, g, n, FER_SEQ_EXHAUSTED);
+	return likely(over == 0) ? 0 : fer_life_end(sa, over);
+}
+
 // Frames the packets from first to last that join: their numbers are taken at once.
 static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(host->sas, handle);
-	uint16_t at[FER_BATCH_MAX];
-	uint32_t n = 0;
+	struct group g;
 	uint64_t seq = 0;
 
+	g.n = 0;
 	for (unsigned i = first; i < last; i++)
-		if (joins(b, i, k, handle, sa))
-			at[n++] = (uint16_t)i;
-	if (n == 0)
+		if (joins(b, i, k, handle, sa)) {
+			g.len[g.n] = b->pkt[i].frame.end - b->pkt[i].frame.ip_off;
+			g.at[g.n++] = (uint16_t)i;
+		}
+	if (g.n == 0)
 		return;
-	uint32_t n_numbers = fer_seq_take(&sa->out.seq, n, &seq);
-	for (uint32_t j = 0; j < n; j++)
-		if (j < n_numbers)
-			frame_one(host, b, at[j], k, sa, seq + j);
-		else
-			b->pkt[at[j]].verdict = FER_SEQ_EXHAUSTED;
+	fer_audit_life(host, sa, take_life(host, b, k, sa, &g));
+	if (g.n != 0)
+		fer_audit_life(host, sa, take_numbers(b, sa, &g, &seq));
+	for (uint32_t j = 0; j < g.n; j++)
+		frame_one(host, b, g.at[j], k, sa, seq + j);
 }
 
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)

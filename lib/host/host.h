@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct fer_events;
 struct fer_sa_table;
 
 // What a port pair does with packets; immutable, replaced whole.
@@ -32,7 +33,8 @@ struct fer_host {
 	struct rte_mempool *pool; // segments for headers and trailers that find no room
 	const struct fer_host_rules *_Atomic *rules; // where the value in force is published
 	struct fer_host_work *work;
-	struct fer_flows *flows; // rules that flows met lately
+	struct fer_flows *flows;   // rules that flows met lately
+	struct fer_events *events; // of this worker, upward; NULL: it tells nobody
 };
 
 // 0 or -ENOMEM.
@@ -46,7 +48,8 @@ void fer_host_fini(struct fer_host *host);
 // that a policy lets by keep zero words; every other one has a verdict.
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b);
 
-// After fer_nic_transmit(): counts what was protected on the SAs.
+// After fer_nic_transmit(): charges the SAs with what ended on them, takes that out of the counts
+// of what they protected, and tells of it.
 void fer_host_sent(struct fer_host *host, struct fer_batch *b);
 
 // Packets with receipts in, from fer_nic_receive(); plain packets out.  Without policies exactly

@@ -225,25 +225,28 @@ static void open_box(struct test_end *k, const char *name)
 	k->rules.clamp_mss = true;
 }
 
-// What the MSS of 9000 in a SYN becomes that arrives over a tunnel of sa (none: in the clear).
-static uint16_t mss_in(uint8_t version, const struct test_sa *sa)
+// What the MSS of 9000 in a SYN becomes that arrives over n tunnels (none: in the clear), innermost
+// first.
+static uint16_t mss_in(uint8_t version, const struct test_sa *sa, unsigned n)
 {
 	static const uint8_t options[] = {MSS(9000)};
-	struct oracle_sa oracle;
+	const struct test_ip outer = {.version = 4, .src = 1, .dst = 2};
+	struct oracle_sa oracle[2];
 	struct fer_outcomes outcomes = {0};
 	struct rte_mbuf *out[1];
 	uint64_t timed_out = 0;
 	static uint64_t seq;
 
 	put_tcp(version, SYN_ACK, options, 4);
-	if (sa != NULL) {
-		const struct test_ip outer = {.version = 4, .src = 1, .dst = 2};
-		oracle = test_sa_oracle(sa);
-		test_packet_put_esp(&packet, &oracle, sa->spi, ++seq,
-			version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6);
+	for (unsigned k = 0; k < n; k++) {
+		bool v4 = k > 0 || version == 4;
+
+		oracle[k] = test_sa_oracle(&sa[k]);
+		test_packet_put_esp(&packet, &oracle[k], sa[k].spi, ++seq,
+			v4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6);
 		test_packet_put_ip(&packet, &outer, FER_PROTO_ESP);
-		test_packet_seal_all(&packet);
 	}
+	test_packet_seal_all(&packet);
 	batch.n = 1;
 	batch.link = FER_LINK_RAW_IP;
 	batch.m[0] = test_mbuf(pool, packet.bytes, packet.len);
@@ -270,18 +273,49 @@ static void on_the_way_in(void **state)
 	(void)state;
 	open_box(&box, "mss");
 	test_sa_add(box.sas, &in, FER_IN);
-	assert_int_equal(mss_in(4, &in), 1500 - 113 - 40); // nothing is known of the way back
-	assert_int_equal(mss_in(6, &in), 1500 - 113 - 60);
+	assert_int_equal(mss_in(4, &in, 1), 1500 - 113 - 40); // nothing is known of the way back
+	assert_int_equal(mss_in(6, &in, 1), 1500 - 113 - 60);
 	test_sa_add(box.sas, &back, FER_OUT);
-	assert_int_equal(mss_in(4, &in), 1446 - 40);
-	assert_int_equal(mss_in(6, &in), 1446 - 60);
+	assert_int_equal(mss_in(4, &in, 1), 1446 - 40);
+	assert_int_equal(mss_in(6, &in, 1), 1446 - 60);
 	box.rules.clamp_mss = false;
-	assert_int_equal(mss_in(4, &in), 9000);
+	assert_int_equal(mss_in(4, &in, 1), 9000);
 	box.rules.clamp_mss = true;
 	box.rules.mtu[FER_OUT] = 0;
-	assert_int_equal(mss_in(4, &in), 9000);
+	assert_int_equal(mss_in(4, &in, 1), 9000);
 	box.rules.mtu[FER_OUT] = 100; // smaller than what is added: there is no sense in it
-	assert_int_equal(mss_in(6, &in), 9000);
+	assert_int_equal(mss_in(6, &in, 1), 9000);
+	test_end_close(&box);
+}
+
+// Two layers: the way back goes through both, in their order.
+static void on_the_way_in_over_two(void **state)
+{
+	struct test_sa in[] = {
+		{.mode = FER_TUNNEL, .version = 4, .spi = 0x2001, .window = 64, .grouped = true},
+		{.mode = FER_TUNNEL, .version = 4, .spi = 0x2002, .window = 64, .grouped = true},
+	};
+	struct test_sa back[] = {
+		{.encryption = "aes-cbc-128",
+			.integrity = "hmac-sha1-96",
+			.mode = FER_TUNNEL,
+			.version = 4,
+			.spi = 0x1001,
+			.grouped = true},
+		{.mode = FER_TUNNEL, .version = 4, .spi = 0x1002, .grouped = true},
+	};
+
+	(void)state;
+	open_box(&box, "mss");
+	in[1].group = back[1].group = 1;
+	for (unsigned k = 0; k < 2; k++)
+		test_sa_add(box.sas, &in[k], FER_IN);
+	assert_int_equal(mss_in(4, in, 2), 1500 - 2 * 113 - 40);
+	test_sa_add(box.sas, &back[1], FER_OUT);
+	assert_int_equal(mss_in(4, in, 2), 1500 - 2 * 113 - 40); // half is not enough
+	test_sa_add(box.sas, &back[0], FER_OUT);
+	// Of 1446 that fit the outer one, 56 are around the blocks of 16 of the inner one.
+	assert_int_equal(mss_in(4, in, 2), (1446 - 56) / 16 * 16 - 2 - 40);
 	test_end_close(&box);
 }
 
@@ -292,8 +326,8 @@ static void in_the_clear(void **state)
 	(void)state;
 	open_box(&box, "mss");
 	test_end_rules(&box, &bypass, 1);
-	assert_int_equal(mss_in(4, NULL), 1460);
-	assert_int_equal(mss_in(6, NULL), 1440);
+	assert_int_equal(mss_in(4, NULL, 0), 1460);
+	assert_int_equal(mss_in(6, NULL, 0), 1440);
 	test_end_close(&box);
 }
 
@@ -366,6 +400,7 @@ int main(void)
 		cmocka_unit_test(packets_that_are_no_syn),
 		cmocka_unit_test(a_wrong_checksum),
 		cmocka_unit_test(on_the_way_in),
+		cmocka_unit_test(on_the_way_in_over_two),
 		cmocka_unit_test(in_the_clear),
 		cmocka_unit_test(on_the_way_out),
 	};

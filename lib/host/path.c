@@ -16,6 +16,7 @@ int fer_path_init(struct fer_path *path, const struct fer_path_params *params)
 	error = fer_host_init(&path->host, params->sas, params->pool, params->rules);
 	if (error != 0)
 		goto undo_nic;
+	path->host.events = params->events;
 	path->reassembly = fer_reassembly_create(&params->reassembly);
 	if (path->reassembly == NULL) {
 		error = -ENOMEM;

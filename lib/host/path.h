@@ -23,6 +23,7 @@ struct fer_path_params {
 	const struct fer_iv_source *ivs;
 	const struct fer_host_rules *_Atomic *rules; // published by the control thread
 	struct fer_reassembly_params reassembly;
+	struct fer_events *events; // of this worker; NULL: it tells nobody
 };
 
 // 0 or -errno, with nothing left behind.

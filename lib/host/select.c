@@ -35,8 +35,8 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
 		w->at[w->n++] = (uint16_t)i;
 	}
-	fer_flows_find(host->flows, rules->policies, direction, w->query, w->n, w->rule,
-		w->needs_ports);
+	fer_flows_find(
+		host->flows, rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.

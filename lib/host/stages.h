@@ -46,3 +46,17 @@ void fer_strip_in(struct fer_host *host, struct fer_batch *b);
 
 // Is each plain packet what a policy expects over the SAs it came over?
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+
+// Charges the SAs with the packets that ended on them; on the way out takes those out of the counts
+// of what they protected.
+void fer_account_out(struct fer_host *host, struct fer_batch *b);
+void fer_account_in(struct fer_host *host, struct fer_batch *b);
+
+// Tells of the bits of enum fer_life that a call has just set on an SA.  Inbound: its lock is held.
+void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned crossed);
+
+// Tells of packet i, which ended, where that is for somebody to know.
+//   sa     that it ended on; NULL: none
+//   layer  on the way in: the receipt of that; NULL: none
+void fer_audit_end(struct fer_host *host, const struct fer_batch *b, unsigned i,
+	enum fer_direction direction, const struct fer_sa *sa, const struct fer_layer *layer);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Can two workers share SAs, both ways?  No number and no IV twice, no packet accepted twice, and
-// each worker's packets in its own order (RFC 4303 sections 3.3.3 and 3.4.3).
+// Can two workers share SAs, both ways?  No number and no IV twice, no packet accepted twice, each
+// worker's packets in its own order (RFC 4303 sections 3.3.3 and 3.4.3), and not one packet more
+// than a lifetime allows (RFC 4301 section 4.4.2.1).
 #include "base/bytes.h"
 #include "crypto/engine.h"
+#include "host/event.h"
 #include "host/path.h"
 #include "host/sink.h"
 #include "nic/oob.h"
@@ -46,6 +48,7 @@ struct worker {
 	struct fer_batch batch;
 	struct rte_mempool *pool;
 	struct fer_outcomes outcomes;
+	struct fer_events *events;
 	struct sealed *sealed; // PACKETS
 	struct opened *opened; // WORKERS * PACKETS at most
 	uint32_t n_opened;
@@ -56,6 +59,7 @@ struct world {
 	const char *encryption, *integrity;
 	bool esn;
 	uint64_t first; // last number used before
+	struct fer_lifetime lifetime;
 	struct fer_sa_table *sas;
 	struct fer_engine *engine;
 	struct fer_host_rules rules;
@@ -83,6 +87,7 @@ static uint64_t add_sa(struct world *w, enum fer_direction direction)
 		.sequence = w->first,
 		.replay_window = direction == FER_IN ? WINDOW : 0,
 		.outer = {.dscp = FER_DSCP_COPY, .flow_label = FER_FLOW_LABEL_COPY, .ttl = 64},
+		.lifetime = w->lifetime,
 	};
 	uint64_t handle;
 	const char *why = "";
@@ -93,8 +98,8 @@ static uint64_t add_sa(struct world *w, enum fer_direction direction)
 	return handle;
 }
 
-// A table with one SA, and workers on it.
-static void open_world(struct world *w, enum fer_direction direction)
+// A table with one SA, and workers on it.  Returns the SA.
+static struct fer_sa *open_world(struct world *w, enum fer_direction direction)
 {
 	int error;
 
@@ -116,9 +121,11 @@ static void open_world(struct world *w, enum fer_direction direction)
 			.ivs = fer_iv_system(),
 			.rules = &w->published,
 			.reassembly = {.n_datagrams = 16, .timeout_ticks = UINT64_MAX / 2},
+			.events = k->events,
 		};
 		assert_int_equal(fer_path_init(&k->path, &params), 0);
 	}
+	return fer_sa_get(w->sas, handle);
 }
 
 static void close_world(struct world *w)
@@ -297,12 +304,12 @@ static void check_opened(struct world *w)
 	assert_int_equal(n_refused, (WORKERS - 1) * WORKERS * PACKETS);
 }
 
-static void share(const char *encryption, const char *integrity, bool esn, uint64_t first)
+static struct world *make_world(const char *encryption, const char *integrity)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	*w = (struct world){
-		.encryption = encryption, .integrity = integrity, .esn = esn, .first = first};
+	w->encryption = encryption;
+	w->integrity = integrity;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker *k = &w->workers[i];
 		char name[16];
@@ -315,8 +322,30 @@ static void share(const char *encryption, const char *integrity, bool esn, uint6
 			name, 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 		k->sealed = calloc(PACKETS, sizeof(*k->sealed));
 		k->opened = calloc((size_t)WORKERS * PACKETS, sizeof(*k->opened));
+		k->events = fer_events_create(1024, UINT64_C(1) << 40);
 		assert_non_null(k->pool);
 	}
+	return w;
+}
+
+static void free_world(struct world *w)
+{
+	for (unsigned i = 0; i < WORKERS; i++) {
+		assert_int_equal(rte_mempool_in_use_count(w->workers[i].pool), 0);
+		rte_mempool_free(w->workers[i].pool);
+		fer_events_destroy(w->workers[i].events);
+		free(w->workers[i].sealed);
+		free(w->workers[i].opened);
+	}
+	free(w);
+}
+
+static void share(const char *encryption, const char *integrity, bool esn, uint64_t first)
+{
+	struct world *w = make_world(encryption, integrity);
+
+	w->esn = esn;
+	w->first = first;
 	open_world(w, FER_OUT);
 	run_workers(w, seal_all);
 	check_sealed(w);
@@ -328,14 +357,7 @@ static void share(const char *encryption, const char *integrity, bool esn, uint6
 	run_workers(w, open_all);
 	check_opened(w);
 	close_world(w);
-
-	for (unsigned i = 0; i < WORKERS; i++) {
-		assert_int_equal(rte_mempool_in_use_count(w->workers[i].pool), 0);
-		rte_mempool_free(w->workers[i].pool);
-		free(w->workers[i].sealed);
-		free(w->workers[i].opened);
-	}
-	free(w);
+	free_world(w);
 }
 
 static void two_workers_share_an_aead_sa(void **state)
@@ -356,12 +378,70 @@ static void two_workers_share_a_cipher_and_hmac_sa(void **state)
 	share("aes-cbc-128", "hmac-sha1-96", true, UINT32_MAX - PACKETS);
 }
 
+// Packets of all workers that ended so.
+static uint64_t n_ended(const struct world *w, enum fer_verdict v)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		n += w->workers[i].outcomes.packets[v];
+	return n;
+}
+
+// Each end is told once, whichever worker came to it.
+static void check_told_once(struct world *w)
+{
+	unsigned n[FER_N_EVENTS] = {0};
+	struct fer_event e;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		while (fer_events_get(w->workers[i].events, &e))
+			n[e.kind]++;
+	assert_int_equal(n[FER_EVENT_SOFT_LIFETIME], 1);
+	assert_int_equal(n[FER_EVENT_HARD_LIFETIME], 1);
+}
+
+// Behind the limit nothing leaves and no number is taken; what left is then received by workers on
+// an SA that lives half as long.
+static void two_workers_share_a_lifetime(void **state)
+{
+	uint64_t all = (uint64_t)WORKERS * PACKETS, hard = all - all / 5 + 7;
+	struct world *w = make_world("aes-gcm-128", NULL);
+
+	(void)state;
+	w->lifetime = (struct fer_lifetime){.soft_bytes = all / 3 * INNER, .hard_packets = hard};
+	const struct fer_sa *sa = open_world(w, FER_OUT);
+	run_workers(w, seal_all);
+	assert_int_equal(n_ended(w, FER_OK), hard);
+	assert_int_equal(n_ended(w, FER_EXPIRED), all - hard);
+	assert_int_equal(fer_sa_drops(sa, FER_EXPIRED), all - hard);
+	assert_int_equal(sa->out.packets, hard);
+	assert_int_equal(sa->out.bytes, hard * INNER);
+	assert_int_equal(sa->out.seq.last, hard);
+	check_told_once(w);
+	close_world(w);
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		w->workers[i].outcomes = (struct fer_outcomes){0};
+	w->lifetime = (struct fer_lifetime){.soft_packets = 1, .hard_bytes = hard / 2 * INNER};
+	sa = open_world(w, FER_IN);
+	run_workers(w, open_all);
+	assert_int_equal(n_ended(w, FER_OK), hard / 2);
+	assert_int_equal(sa->in.packets, hard / 2);
+	assert_int_equal(sa->in.bytes, hard / 2 * INNER);
+	assert_true(n_ended(w, FER_EXPIRED) > 0);
+	check_told_once(w);
+	close_world(w);
+	free_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_workers_share_an_aead_sa),
 		cmocka_unit_test(two_workers_share_an_aead_sa_across_the_wrap),
 		cmocka_unit_test(two_workers_share_a_cipher_and_hmac_sa),
+		cmocka_unit_test(two_workers_share_a_lifetime),
 	};
 
 	fer_test_eal_init("256");

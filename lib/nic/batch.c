@@ -105,6 +105,7 @@ void fer_batch_parse(struct fer_batch *b)
 		p->n_layers = 0;
 		p->class = 0;
 		p->handle[0] = p->handle[1] = 0;
+		p->inside[0] = p->inside[1] = 0;
 		parse_one(b, i);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);

@@ -59,7 +59,7 @@ struct fer_pkt {
 	uint16_t l2_len;
 	uint8_t class;      // not 0: a rule of the host half lets it by, whatever policies say
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
-	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects
+	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
 
 // Stages that a measurement can tell apart.

@@ -126,11 +126,10 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 // Are n bytes 1, 2, 3, ... (RFC 4303 section 2.4)?
 static bool padding_is_default(const uint8_t *pad, unsigned n)
 {
-	unsigned wrong = 0;
-
 	for (unsigned i = 0; i < n; i++)
-		wrong |= pad[i] ^ (i + 1);
-	return wrong == 0;
+		if (pad[i] != i + 1)
+			return false;
+	return true;
 }
 
 // Reads the trailer of a layer that verified.
@@ -140,12 +139,13 @@ static enum fer_verdict read_trailer(
 	const uint8_t *plain = job->esp + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
 	const uint8_t *trailer = job->esp + job->len - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES;
 
-	layer->pad_len = trailer[0];
+	uint8_t pad_len = trailer[0];
+
+	layer->pad_len = pad_len;
 	layer->next_header = trailer[1];
-	if (layer->pad_len > trailer - plain)
+	if (pad_len > trailer - plain || !padding_is_default(trailer - pad_len, pad_len))
 		return FER_BAD_PADDING;
-	return padding_is_default(trailer - layer->pad_len, layer->pad_len) ? FER_OK
-									    : FER_BAD_PADDING;
+	return FER_OK;
 }
 
 // Makes what the layer carried the packet's innermost layer.

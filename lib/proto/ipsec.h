@@ -51,3 +51,14 @@ struct fer_outer_rules {
 	uint8_t ttl; // 1 to 255; the hop limit over IPv6
 	uint8_t df;  // enum fer_df
 };
+
+// How long an SA lives (RFC 4301 section 4.4.2.1), as asked for.  0: no such limit; where both are
+// given, soft is not above hard.  Bytes are those of the IP packets inside the protection.
+struct fer_lifetime {
+	uint64_t soft_bytes;
+	uint64_t hard_bytes;
+	uint64_t soft_packets;
+	uint64_t hard_packets;
+	uint64_t soft_seconds;
+	uint64_t hard_seconds;
+};

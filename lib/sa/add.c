@@ -162,6 +162,7 @@ int fer_sa_add(struct fer_sa_table *t, const struct fer_sa_params *params, uint6
 		fer_sa_free_block(t, index);
 		return error;
 	}
+	fer_sa_start_life(t, sa, &params->lifetime);
 	fer_key_init((struct fer_key *)sa->key, t->control->engine, &suite, params->encryption_key,
 		params->integrity_key);
 	error = fer_sa_publish(t, sa);

@@ -7,6 +7,7 @@
 //   publish.c  an SA enters the look-ups and leaves them
 //   remove.c   the workers let go of it, and the block is free again
 //   update.c   what changes in a live SA
+//   age.c      limits of its life, and when they are over
 //   find.c     what the workers call
 
 #include "sa/endpoint.h"
@@ -45,6 +46,12 @@ struct fer_sa_control {
 	uint64_t n_reclaimed;
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
+
+	// The SAs that age, as a heap: whose time comes first is in front.
+	const struct fer_clock *clock;
+	uint32_t *ages; // n_ages indexes
+	uint32_t n_ages;
+	uint32_t *age_place; // 1 and its place in ages, or 0; by index
 };
 
 void fer_index_push(struct fer_sa_control *c, struct fer_index_list *l, uint32_t index);
@@ -52,8 +59,15 @@ void fer_index_push(struct fer_sa_control *c, struct fer_index_list *l, uint32_t
 // FER_NO_SA_INDEX when the list is empty.
 uint32_t fer_index_pop(struct fer_sa_control *c, struct fer_index_list *l);
 
-// Monotonic.
-uint64_t fer_sa_now_ns(void);
+// The table's clock.
+uint64_t fer_sa_now_ns(const struct fer_sa_control *c);
+
+// Starts the life of an SA that is not published yet.
+void fer_sa_start_life(
+	struct fer_sa_table *t, struct fer_sa *sa, const struct fer_lifetime *lifetime);
+
+// It ages no more.
+void fer_sa_stop_ageing(struct fer_sa_table *t, const struct fer_sa *sa);
 
 // Is there an inbound SA with this identity?
 bool fer_sa_is_known(const struct fer_sa_table *t, const struct fer_sa_params *p);

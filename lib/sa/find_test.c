@@ -401,7 +401,9 @@ static void memory_of_one_sa(void **state)
 		must_add(t, &p);
 	}
 	size_t bytes = (resident_bytes() - before) / CAPACITY;
-	print_message("memory of one SA: %zu bytes, of which block %zu\n", bytes, t->stride);
+	print_message("memory of one SA: %zu bytes, of which block %zu; limits of inbound ones are "
+		      "%zu more, ageing 8\n",
+		bytes, t->stride, sizeof(t->in_limits[0]));
 	assert_in_range(t->stride, 0, 1408);
 	if (!IS_SANITIZED) // sanitizers have memory of their own for every byte
 		assert_in_range(bytes, t->stride, 1536);

@@ -72,6 +72,20 @@ static const char *check_numbers(const struct fer_sa_params *p)
 	return NULL;
 }
 
+static bool are_in_order(uint64_t soft, uint64_t hard)
+{
+	return soft == 0 || hard == 0 || soft <= hard;
+}
+
+static const char *check_lifetime(const struct fer_lifetime *l)
+{
+	if (!are_in_order(l->soft_bytes, l->hard_bytes) ||
+		!are_in_order(l->soft_packets, l->hard_packets) ||
+		!are_in_order(l->soft_seconds, l->hard_seconds))
+		return "a soft lifetime is longer than the hard one";
+	return NULL;
+}
+
 static const char *check_algorithms(const struct fer_sa_params *p, struct fer_suite *suite)
 {
 	const struct fer_algo *e = p->encryption, *i = p->integrity;
@@ -104,6 +118,8 @@ const char *fer_sa_params_check(
 		why = check_outer(&p->outer);
 	if (why == NULL)
 		why = check_numbers(p);
+	if (why == NULL)
+		why = check_lifetime(&p->lifetime);
 	if (why == NULL)
 		why = check_algorithms(p, suite);
 	return why;

@@ -83,6 +83,21 @@ static void bytes_behind_src(struct fer_sa_params *p)
 	p->src.bytes[15] = 1;
 }
 
+static void soft_bytes_above_hard(struct fer_sa_params *p)
+{
+	p->lifetime = (struct fer_lifetime){.soft_bytes = 2, .hard_bytes = 1};
+}
+
+static void soft_packets_above_hard(struct fer_sa_params *p)
+{
+	p->lifetime = (struct fer_lifetime){.soft_packets = UINT64_MAX, .hard_packets = 9};
+}
+
+static void soft_seconds_above_hard(struct fer_sa_params *p)
+{
+	p->lifetime = (struct fer_lifetime){.soft_seconds = 11, .hard_seconds = 10};
+}
+
 static void high_number_without_esn(struct fer_sa_params *p)
 {
 	p->sequence = UINT64_C(1) << 32;
@@ -197,6 +212,9 @@ static void one_impossible_thing_is_refused(void **state)
 		CHANGE(bytes_behind_dst, true, true),
 		CHANGE(bytes_behind_src, true, true),
 		CHANGE(high_number_without_esn, true, true),
+		CHANGE(soft_bytes_above_hard, true, true),
+		CHANGE(soft_packets_above_hard, true, true),
+		CHANGE(soft_seconds_above_hard, true, true),
 		CHANGE(no_encryption, true, true),
 		CHANGE(encryption_of_the_wrong_role, true, true),
 		CHANGE(integrity_of_the_wrong_role, true, true),
@@ -260,6 +278,12 @@ static void odd_but_possible(void **state)
 	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
 	p.src.version = p.dst.version = 6;
 	p.src.bytes[15] = 1;
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+
+	p.lifetime = (struct fer_lifetime){.soft_bytes = UINT64_MAX,
+		.soft_packets = 7,
+		.hard_packets = 7,
+		.hard_seconds = UINT64_MAX};
 	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
 
 	p = gcm_tunnel(FER_OUT); // transport takes its addresses from the packet

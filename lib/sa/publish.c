@@ -6,10 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t fer_sa_now_ns(void)
+uint64_t fer_sa_now_ns(const struct fer_sa_control *c)
 {
 	struct timespec now;
 
+	if (c->clock != NULL)
+		return c->clock->now_ns(c->clock->ctx);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
@@ -120,7 +122,7 @@ static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 		return position;
 	}
 	memcpy(dst.bytes, sa->dst, sizeof(dst.bytes));
-	fer_endpoints_put(c->endpoints, &dst, fer_sa_now_ns());
+	fer_endpoints_put(c->endpoints, &dst, fer_sa_now_ns(c));
 	return position;
 }
 
@@ -140,6 +142,7 @@ void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
 		position = unpublish_in(t, sa);
 	else
 		unpublish_out(t, sa);
+	fer_sa_stop_ageing(t, sa);
 	c->positions[sa->index] = position;
 	fer_index_push(c, &c->removed, sa->index);
 	c->n_removed++;

@@ -93,6 +93,6 @@ unsigned fer_sa_reclaim(struct fer_sa_table *t)
 			destroy_sa(t, fer_index_pop(c, &c->waiting));
 		fer_sa_begin_grace(c);
 	}
-	fer_endpoints_expire(c->endpoints, fer_sa_now_ns());
+	fer_endpoints_expire(c->endpoints, fer_sa_now_ns(c));
 	return c->waiting.n + c->removed.n;
 }

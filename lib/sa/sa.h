@@ -8,7 +8,9 @@
 //   identity, template   the control thread, before publication; then nobody
 //   out.seq, iv, counts  any worker, by atomic adds, once per group of packets
 //   in.replay, counts    any worker that holds in.lock, once per group of packets
-//   drops                any worker, by relaxed adds; cold
+//   life                 any worker and the control thread, by atomic or, three times in a life at
+//   most told                 the control thread drops                any worker, by relaxed adds;
+//   cold
 // A block whose generation is 0 or another than the handle's is not the SA that was asked for.
 // Generation is written last (release) and read first (acquire).
 
@@ -17,6 +19,7 @@
 #include "crypto/key.h"
 #include "proto/ip.h"
 #include "proto/ipsec.h"
+#include "sa/lifetime.h"
 #include "sa/replay.h"
 #include "sa/seq.h"
 
@@ -52,6 +55,8 @@ struct fer_sa {
 	uint8_t direction;  // enum fer_direction
 	uint8_t mode;       // enum fer_mode
 	struct fer_suite suite;
+	_Atomic uint8_t life; // enum fer_life: what is over, and whether there are limits
+	uint8_t told;         // which of it the control thread knows
 
 	union {
 		struct {
@@ -61,6 +66,7 @@ struct fer_sa {
 			_Atomic uint64_t packets;
 			_Atomic uint64_t bytes; // of the IP packets before protection
 			uint8_t src[16];
+			alignas(64) struct fer_limits limits; // if life says that there are any
 		} out;
 		struct {
 			alignas(64) rte_spinlock_t lock;
@@ -72,7 +78,7 @@ struct fer_sa {
 		} in;
 	};
 
-	alignas(64) _Atomic uint64_t drops[FER_N_SA_VERDICTS];
+	alignas(64) _Atomic uint64_t drops[FER_N_SA_VERDICTS - 1]; // of FER_OK there are none
 
 	alignas(64) uint8_t key[]; // struct fer_key
 };
@@ -84,9 +90,16 @@ static inline const struct fer_key *fer_sa_key(const struct fer_sa *sa)
 	return (const struct fer_key *)sa->key;
 }
 
+// v is one of FER_SA_VERDICTS and not FER_OK.
 static inline void fer_sa_count_drop(struct fer_sa *sa, enum fer_verdict v, uint32_t n)
 {
-	atomic_fetch_add_explicit(&sa->drops[v], n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sa->drops[v - 1], n, memory_order_relaxed);
+}
+
+// Packets that ended on the SA with v, one of FER_SA_VERDICTS; none with FER_OK.
+static inline uint64_t fer_sa_drops(const struct fer_sa *sa, enum fer_verdict v)
+{
+	return v == FER_OK ? 0 : atomic_load_explicit(&sa->drops[v - 1], memory_order_relaxed);
 }
 
 // What makes an SA: the host half's parameters and the contract's.  Nothing of it is kept by
@@ -106,4 +119,5 @@ struct fer_sa_params {
 	uint64_t sequence;      // out: last number used; in: everything up to it counts as seen
 	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
 	struct fer_outer_rules outer; // out tunnels
+	struct fer_lifetime lifetime;
 };

@@ -32,6 +32,13 @@ static inline uint64_t fer_seq_last(const struct fer_seq *s)
 __attribute__((warn_unused_result)) uint32_t fer_seq_take(
 	struct fer_seq *s, uint32_t want, uint64_t *first);
 
+// Are so few numbers left behind last that the SA should be replaced: a sixteenth, which is 2^28
+// without ESN?
+static inline bool fer_seq_is_low(const struct fer_seq *s, uint64_t last)
+{
+	return last > s->limit - (s->limit >> 4);
+}
+
 // The high half of a number given not long ago, from its low half: RFC 4303 section 2.2.1.  "Not
 // long" is 2^32 numbers.
 static inline uint32_t fer_seq_high(const struct fer_seq *s, uint32_t lo)

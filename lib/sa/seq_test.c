@@ -182,6 +182,31 @@ static void two_threads_share_the_last_numbers(void **state)
 	}
 }
 
+static void low_begins_a_sixteenth_before_the_end(void **state)
+{
+	static const struct {
+		bool esn;
+		uint64_t last;
+		bool is_low;
+	} rows[] = {
+		{false, 0, false},
+		{false, (UINT64_C(1) << 32) - (UINT64_C(1) << 28), false},
+		{false, (UINT64_C(1) << 32) - (UINT64_C(1) << 28) + 1, true},
+		{false, UINT32_MAX, true},
+		{true, UINT32_MAX, false},
+		{true, 0 - (UINT64_C(1) << 60), false},
+		{true, 0 - (UINT64_C(1) << 60) + 1, true},
+		{true, UINT64_MAX, true},
+	};
+	struct fer_seq s;
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		fer_seq_init(&s, 0, rows[i].esn);
+		assert_int_equal(fer_seq_is_low(&s, rows[i].last), rows[i].is_low);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +215,7 @@ int main(void)
 		cmocka_unit_test(high_half_of_a_number_given),
 		cmocka_unit_test(high_half_of_a_run_across_the_boundary),
 		cmocka_unit_test(two_threads_share_the_last_numbers),
+		cmocka_unit_test(low_begins_a_sixteenth_before_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,10 @@ static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 	c->next = calloc(capacity, sizeof(c->next[0]));
 	c->generations = calloc(capacity, sizeof(c->generations[0]));
 	c->positions = calloc(capacity, sizeof(c->positions[0]));
-	if (c->next == NULL || c->generations == NULL || c->positions == NULL)
+	c->ages = calloc(capacity, sizeof(c->ages[0]));
+	c->age_place = calloc(capacity, sizeof(c->age_place[0]));
+	if (c->next == NULL || c->generations == NULL || c->positions == NULL || c->ages == NULL ||
+		c->age_place == NULL)
 		return false;
 	for (uint32_t i = 0; i < capacity; i++)
 		fer_index_push(c, &c->unused, i);
@@ -100,12 +103,15 @@ static bool create_parts(
 	c->engine = engine;
 	c->ivs = p->ivs;
 	c->qsbr = p->qsbr;
+	c->clock = p->clock;
 	t->blocks = fer_secret_map(t->stride * t->capacity);
 	t->groups = calloc(RTE_MAX(t->n_groups, 1u), sizeof(t->groups[0]));
+	t->in_limits = calloc(t->capacity, sizeof(t->in_limits[0]));
 	c->keyprints = fer_keyprints_create(t->capacity);
 	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
-	return t->blocks != NULL && t->groups != NULL && c->keyprints != NULL &&
-	       c->endpoints != NULL && create_hints(t) && create_lists(c, t->capacity);
+	return t->blocks != NULL && t->groups != NULL && t->in_limits != NULL &&
+	       c->keyprints != NULL && c->endpoints != NULL && create_hints(t) &&
+	       create_lists(c, t->capacity);
 }
 
 static bool is_valid(const struct fer_sa_table_params *p)
@@ -158,6 +164,8 @@ static void destroy_control(struct fer_sa_control *c)
 	free(c->next);
 	free(c->generations);
 	free(c->positions);
+	free(c->ages);
+	free(c->age_place);
 	free(c);
 }
 
@@ -171,6 +179,7 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 	}
 	fer_secret_unmap(t->blocks, t->stride * t->capacity);
 	fer_secret_unmap(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
+	free(t->in_limits);
 	free(t->groups);
 	free(t);
 }

@@ -21,12 +21,19 @@ struct rte_rcu_qsbr;
 
 struct fer_sa_table;
 
+// A clock that never goes back.
+struct fer_clock {
+	uint64_t (*now_ns)(void *ctx);
+	void *ctx;
+};
+
 struct fer_sa_table_params {
 	const char *name;  // unique in the process, up to 20 characters
 	uint32_t capacity; // SAs, 1 to 2^24
 	uint32_t n_groups;
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
-	struct rte_rcu_qsbr *qsbr; // the workers that look up; NULL: nobody does during removal
+	struct rte_rcu_qsbr *qsbr;     // the workers that look up; NULL: nobody does during removal
+	const struct fer_clock *clock; // by which SAs age; outlives the table; NULL: monotonic
 };
 
 // The control thread alone may call the functions of this block.
@@ -75,6 +82,35 @@ __attribute__((warn_unused_result)) int fer_sa_update_high(
 // by fer_sa_add() itself; removing the active one leaves the group without.
 __attribute__((warn_unused_result)) int fer_group_activate(struct fer_sa_table *t, uint64_t handle);
 
+// Something is over in the life of an SA.
+struct fer_sa_notice {
+	uint64_t handle;
+	enum fer_life what;
+};
+
+// Ends what is too old, of up to max SAs, and writes a notice of everything that was not over
+// before: up to 2 * max.  Returns how many.  To be called at fer_sa_next_age().
+unsigned fer_sa_age(struct fer_sa_table *t, struct fer_sa_notice notices[], unsigned max);
+
+// When the next SA is too old, in nanoseconds of the table's clock, perhaps in the past;
+// UINT64_MAX: none will be.
+uint64_t fer_sa_next_age(const struct fer_sa_table *t);
+
+// Workers tell once that something is over.  What they tell may get lost on its way, and can be
+// found here; so it may come twice, and is news for the first.  Is it?  False as well for an SA
+// that was removed.
+__attribute__((warn_unused_result)) bool fer_sa_tell(
+	struct fer_sa_table *t, uint64_t handle, enum fer_life what);
+
+// Looks for what is over and was not told: goes on at *cursor, which is 0 at first, over up to
+// max SAs.  Returns how many notices there are, up to 3 * max.  It is through when *cursor is the
+// capacity.
+unsigned fer_sa_untold(
+	struct fer_sa_table *t, uint32_t *cursor, struct fer_sa_notice notices[], unsigned max);
+
+// What is left of an SA's lifetime as it was asked for; zero where there is no limit.
+struct fer_lifetime fer_sa_lifetime(const struct fer_sa_table *t, const struct fer_sa *sa);
+
 uint32_t fer_sa_count(const struct fer_sa_table *t);
 uint32_t fer_sa_capacity(const struct fer_sa_table *t);
 
@@ -89,6 +125,10 @@ static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t h
 // Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
 // handle is one that was live.
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
+
+// The limits of an SA whose life says that it has some.
+static inline const struct fer_limits *fer_sa_limits(
+	const struct fer_sa_table *t, const struct fer_sa *sa);
 
 // The handle with which a group sends; 0 when it has none, or the group does not exist.
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group);

@@ -28,6 +28,7 @@ struct fer_sa_table {
 	uint64_t hint_seed[2];
 	unsigned hint_shift;
 	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
+	struct fer_limits *in_limits;   // by index; an inbound SA has no room for them in its block
 	struct fer_sa_control *control; // the rest: hash, free list, grace periods
 };
 
@@ -65,6 +66,12 @@ static inline void fer_sa_prefetch_in(const struct fer_sa_table *t, uint64_t han
 	rte_prefetch0(&sa->in.lock);
 	rte_prefetch0(&sa->in.window[0]);
 	rte_prefetch0(&sa->in.window[FER_SA_INLINE_WINDOW / 128]);
+}
+
+static inline const struct fer_limits *fer_sa_limits(
+	const struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	return sa->direction == FER_OUT ? &sa->out.limits : &t->in_limits[sa->index];
 }
 
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group)

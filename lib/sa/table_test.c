@@ -453,7 +453,7 @@ static void inbound_starts_as_asked(void **state)
 	assert_int_equal((uintptr_t)sa % 64, 0);
 	fer_sa_count_drop(sa, FER_REPLAY, 3);
 	fer_sa_count_drop(sa, FER_REPLAY, 4);
-	assert_true(sa->drops[FER_REPLAY] == 7);
+	assert_true(fer_sa_drops(sa, FER_REPLAY) == 7);
 	fer_sa_table_destroy(t);
 }
 

@@ -72,6 +72,7 @@ def _association(raw):
         ),
         sequence=raw.get("sequence", 0),
         replay_window=raw.get("replay_window", 1024),
+        lifetime=raw.get("lifetime", {}),
     )
 
 

@@ -299,6 +299,7 @@ def main():
     save("nested", frames_of(nested_packets()))
     save("algorithms", frames_of(algorithm_packets()))
     save("counted", frames_of(counted_packets(12)))
+    save("slow", frames_of(counted_packets(12)), step_ns=400_000_000)
     save("raw-nano", ipv4[:4] + ipv6[:4], pcapio.RAW_IP, 1_000_001, nano=True, big_endian=True)
     # The longest packet that fits into an IPv4 tunnel with NULL and HMAC-SHA-1, and one more byte.
     save("longest", frames_of(v4(Raw(bytes(n - 20)), proto=253) for n in (65490, 65491)))

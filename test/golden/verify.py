@@ -26,6 +26,7 @@ from report import Report, difference
 
 CASES = Path(__file__).resolve().parent / "cases"
 LAST_32_BIT_NUMBER = 0xFFFFFFFF
+NS_PER_SECOND = 1_000_000_000
 LONGEST = {4: 65535, 6: 65535 + 40}
 MOST_FRAGMENTS, FRAGMENTS_WAIT_NS = 8, 30 * 1_000_000_000
 BY_PORT, BY_TYPE = (6, 17, 132), (1, 58)
@@ -94,6 +95,29 @@ def _in(address, network):
     return network is None or (address.version == network.version and address in network)
 
 
+# --- Lifetimes ------------------------------------------------------------------------------
+
+
+class Life:
+    """The hard limits of one association (RFC 4301 section 4.4.2.1)."""
+
+    def __init__(self, limits):
+        self._limits = {unit: limits.get(f"hard_{unit}", 0) for unit in ("packets", "bytes")}
+        self._limits["seconds"] = limits.get("hard_seconds", 0)
+        self._used = {"packets": 0, "bytes": 0}
+        self._is_over = False
+
+    def spend(self, length, age_ns):
+        """Counts one more packet; raises Ended where that is too many, and ever after."""
+        used = {"packets": self._used["packets"] + 1, "bytes": self._used["bytes"] + length}
+        seconds = self._limits["seconds"]
+        self._is_over |= any(0 < self._limits[unit] < n for unit, n in used.items())
+        self._is_over |= 0 < seconds <= age_ns // NS_PER_SECOND
+        if self._is_over:
+            raise Ended("expired")
+        self._used = used
+
+
 # --- Host to wire ---------------------------------------------------------------------------
 
 
@@ -102,12 +126,13 @@ class Sender:
 
     def __init__(self, doc):
         self._doc = doc
+        self._lives = {sa.name: Life(sa.lifetime) for sa in doc.sas}
         self._left = {}  # association -> how many numbers it still has
         for sa in doc.sas:
             last = sa.sequence + len(doc.sas) + (1 << 33) if sa.esp.esn else LAST_32_BIT_NUMBER
             self._left[sa.name] = last - sa.sequence
 
-    def chain(self, packet):
+    def chain(self, packet, age_ns):
         """The associations that a packet gets, innermost first; raises Ended."""
         if not self._doc.policies:
             sas = [self._doc.sas[0]]
@@ -119,10 +144,10 @@ class Sender:
                 raise Ended("discard")
             sas = [self._doc.active(group) for group in policy.groups]
         for sa in sas:
-            packet = self._seal(packet, sa)
+            packet = self._seal(packet, sa, age_ns)
         return sas
 
-    def _seal(self, packet, sa):
+    def _seal(self, packet, sa, age_ns):
         header = ip.parse(packet)
         if sa.esp.mode == "transport":
             if (header.src, header.dst) != (sa.esp.src, sa.esp.dst):
@@ -135,6 +160,7 @@ class Sender:
             raise Ended("too_long") from None
         if len(sealed) > LONGEST[sealed[0] >> 4]:
             raise Ended("too_long")
+        self._lives[sa.name].spend(len(packet), age_ns)
         if self._left[sa.name] == 0:
             raise Ended("seq_exhausted")
         self._left[sa.name] -= 1
@@ -148,7 +174,7 @@ def verify_protect(case):
         where, line = f"packet {index + 1}", case.lines[index]
         try:
             packet = ip_packet(record, case.capture.link)
-            sas = sender.chain(packet)
+            sas = sender.chain(packet, case.age_ns(record))
         except Ended as ended:
             faults += ended_faults(where, line, ended.verdicts, ("packet", "verdict", "out_packets"))
             continue
@@ -220,6 +246,7 @@ class Receiver:
         self._doc = doc
         self._by_spi = {(sa.esp.dst, sa.esp.spi): sa for sa in doc.sas}
         self._ends = {sa.esp.dst for sa in doc.sas}
+        self._lives = {sa.name: Life(sa.lifetime) for sa in doc.sas}
         self._windows = {
             sa.name: ReplayWindow(sa.sequence, sa.replay_window, sa.esp.esn) for sa in doc.sas
         }
@@ -227,17 +254,17 @@ class Receiver:
     def is_ours(self, header):
         return header.dst in self._ends
 
-    def open(self, packet):
+    def open(self, packet, age_ns):
         opening = Opening(packet, [])
         try:
-            while self._open_layer(opening):
+            while self._open_layer(opening, age_ns):
                 pass
             self._check_policy(opening)
         except Ended as ended:
             opening.verdicts = ended.verdicts
         return opening
 
-    def _open_layer(self, opening):
+    def _open_layer(self, opening, age_ns):
         """Takes one layer off; False where there is none that is ours."""
         packet = opening.packet
         header = ip.parse(packet)
@@ -267,6 +294,7 @@ class Receiver:
             raise Ended(refused.verdict) from None
         window.commit(seq)
         opening.layers.append((sa, seq, opened))
+        self._lives[sa.name].spend(len(opened.packet), age_ns)
         if opened.next_header == ip.NO_NEXT:
             raise Ended("dummy")
         opening.packet = self._accept(sa, opened)
@@ -373,7 +401,7 @@ def verify_unprotect(case):
         except Ended as ended:
             faults += ended_faults(where, line, ended.verdicts, None)
             continue
-        opening = receiver.open(packet)
+        opening = receiver.open(packet, case.age_ns(record))
         faults += line_faults(where, line, index + 1, opening)
         if line["verdict"] != "ok":
             continue
@@ -461,6 +489,9 @@ class Case:
         oob = (CASES / f"{name}.oob.jsonl").read_text(encoding="utf-8")
         self.lines = [json.loads(line) for line in oob.splitlines()]
         self._output = pcapio.read(CASES / f"{name}.out.pcap")
+
+    def age_ns(self, record):
+        return record.time_ns - self.capture.records[0].time_ns
 
     def outputs(self):
         return itertools.chain(self._output.records, itertools.repeat(pcapio.Record(b"\0" * 60)))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-import ferrule_ctl as ctl
+import oid_client as ctl
 import samples
 from daemon import EAL, Daemon
 from report import Report

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How is an association of the oracle written down for the program?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ipsec_oracle import Sa
 
@@ -14,6 +14,7 @@ class DocumentSa:
     esp: Sa
     sequence: int = 0
     replay_window: int = 1024
+    lifetime: dict = field(default_factory=dict)  # as in documents
 
 
 def sa_document(sas, direction):

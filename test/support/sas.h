@@ -22,6 +22,7 @@ struct test_sa {
 	uint32_t window;
 	uint64_t sequence;
 	const struct fer_outer_rules *outer; // NULL: the usual
+	struct fer_lifetime lifetime;
 };
 
 // Copy, copy, 64, copy.

@@ -239,6 +239,11 @@ def contradictions():
     yield Bad("esn in without a window", text, ("sas[0].replay_window",))
     text = edit(change(sa_key(IN, "esn: true"), MARK, ""), "window: 64", "window: 0")
     yield Bad("esn in with the window off", text, ("sas[0].replay_window",))
+    for unit in ("bytes", "packets", "seconds"):
+        text = sa_key(OUT, f"lifetime: {{soft_{unit}: 1001, hard_{unit}: 1000}}")
+        yield Bad(f"more soft {unit} than hard ones", text, (f"sas[0].lifetime.soft_{unit}",))
+    text = sa_key(OUT, "lifetime: {packets: 1000}")
+    yield Bad("unknown key in lifetime", text, ("sas[0].lifetime.packets",))
     text = sa_key(OUT, "sequence: 4294967296")
     yield Bad("64-bit sequence without esn", text, ("sas[0].sequence",))
 
@@ -267,8 +272,6 @@ def later_versions():
     text = sa_key(OUT, f"ah: {{spi: 0x2001, integrity: hmac-sha1-96, integrity_key: '{KEY_SHA1}'}}")
     yield Bad("ah", text, ("sas[0].ah",), LATER)
     yield Bad("udp", sa_key(OUT, "udp: {sport: 4500, dport: 4500}"), ("sas[0].udp",), LATER)
-    text = sa_key(OUT, "lifetime: {hard_packets: 1000}")
-    yield Bad("lifetime", text, ("sas[0].lifetime", "sas[0].lifetime.hard_packets"), LATER)
     yield Bad("legacy", f"legacy_algorithms: true{MARK}\n" + OUT, ("legacy_algorithms",), LATER)
     for name in (
         "aes-ctr-128", "aes-ctr-192", "aes-ctr-256", "aes-ccm-128", "aes-ccm-192", "aes-ccm-256",
