@@ -42,6 +42,21 @@ static void put_outer(struct json_object *o, const struct fer_msg_outer *outer)
 		put_number(o, "outer_flow_label", outer->flow_label);
 }
 
+// Limits that there are.
+static void put_lifetime(struct json_object *o, const struct fer_msg_lifetime *l)
+{
+	const struct {
+		const char *member;
+		uint64_t limit;
+	} limits[] = {{"soft_bytes", l->soft_bytes}, {"hard_bytes", l->hard_bytes},
+		{"soft_packets", l->soft_packets}, {"hard_packets", l->hard_packets},
+		{"soft_seconds", l->soft_seconds}, {"hard_seconds", l->hard_seconds}};
+
+	for (size_t i = 0; i < N(limits); i++)
+		if (limits[i].limit != 0)
+			put_number(o, limits[i].member, limits[i].limit);
+}
+
 static const char *state_of(const struct fer_msg_sa_info *i)
 {
 	if ((i->flags & FER_MSG_SA_STOPPED) != 0)
@@ -79,6 +94,8 @@ static void add_sa(struct json_object *list, const char *pair, const void *eleme
 	put_number(o, "bytes", i->bytes);
 	put_number(o, "drops", i->drops);
 	put_number(o, "added_ns", i->added_ns);
+	put_bool(o, "soft_over", (i->flags & FER_MSG_SA_SOFT) != 0);
+	put_lifetime(o, &i->lifetime);
 	put_outer(o, &i->outer);
 }
 

@@ -33,6 +33,14 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 	};
 	struct fer_msg_transform *t = &add.transform[0];
 
+	sa.lifetime = (struct fer_msg_lifetime){
+		.soft_bytes = s->lifetime.soft_bytes,
+		.hard_bytes = s->lifetime.hard_bytes,
+		.soft_packets = s->lifetime.soft_packets,
+		.hard_packets = s->lifetime.hard_packets,
+		.soft_seconds = s->lifetime.soft_seconds,
+		.hard_seconds = s->lifetime.hard_seconds,
+	};
 	memcpy(sa.name, s->name, sizeof(sa.name));
 	memcpy(sa.group, doc->groups[s->group].name, sizeof(sa.group));
 	if (s->direction == FER_OUT && s->mode == FER_TUNNEL)

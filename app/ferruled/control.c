@@ -40,6 +40,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	fer_daemon_tick(c->daemon, now_ns());
+	fer_service_tell(c->service, c->server);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)

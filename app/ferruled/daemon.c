@@ -134,7 +134,9 @@ static int start_ports(
 int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const struct fer_doc *doc,
 	struct fer_daemon_error *error)
 {
-	*d = (struct fer_daemon){.settings = doc->daemon, .ivs = fer_iv_system()};
+	memset(d, 0, sizeof(*d)); // it is too large for a copy on the stack
+	d->settings = doc->daemon;
+	d->ivs = fer_iv_system();
 	fer_log_init(&d->log, "ferruled");
 	int rc = start_environment(d, argc, argv, doc, error);
 	if (rc == 0)

@@ -186,7 +186,8 @@ struct fer_service *fer_service_create(const struct fer_service_params *params, 
 	STAILQ_INIT(&s->waits);
 	LIST_INIT(&s->drains);
 	s->tick = evtimer_new(s->base, on_tick, s);
-	if (s->tick != NULL)
+	s->untold = calloc(s->n_pairs, sizeof(s->untold[0]));
+	if (s->tick != NULL && s->untold != NULL)
 		*error = fer_service_policy_init(s);
 	if (*error != 0) {
 		fer_service_destroy(s);
@@ -211,5 +212,6 @@ void fer_service_destroy(struct fer_service *s)
 	}
 	if (s->tick != NULL)
 		event_free(s->tick);
+	free(s->untold);
 	free(s);
 }

@@ -14,6 +14,18 @@ static_assert((int)FER_MSG_DF_SET == FER_DF_SET && (int)FER_MSG_DF_CLEAR == FER_
 	"outer rules are copied as they are");
 static_assert((int)FER_MSG_TUNNEL == FER_TUNNEL && (int)FER_MSG_IN == FER_IN, "as is the mode");
 
+#define SAME_PLACE(member)                                                                         \
+	static_assert(offsetof(struct fer_msg_lifetime, member) ==                                 \
+			      offsetof(struct fer_lifetime, member),                               \
+		"lifetimes are copied as they are")
+SAME_PLACE(soft_bytes);
+SAME_PLACE(hard_bytes);
+SAME_PLACE(soft_packets);
+SAME_PLACE(hard_packets);
+SAME_PLACE(soft_seconds);
+SAME_PLACE(hard_seconds);
+static_assert(sizeof(struct fer_msg_lifetime) == sizeof(struct fer_lifetime), "all of them");
+
 static const struct fer_algo *find_bit(enum fer_algo_role role, uint32_t bit)
 {
 	const struct fer_algo *a;
@@ -87,12 +99,8 @@ static uint64_t sequence_of(const struct fer_msg_transform *t)
 	return t->esn && t->sequence_high != 0 ? ((uint64_t)t->sequence_high << 32) - 1 : 0;
 }
 
-static const char *set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
+static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 {
-	static const struct fer_msg_lifetime none;
-
-	if (memcmp(&sa->lifetime, &none, sizeof(none)) != 0)
-		return "has a lifetime: not supported by this version";
 	p->mode = (enum fer_mode)sa->mode;
 	p->sequence = sa->sequence;
 	p->replay_window = sa->replay_window;
@@ -100,7 +108,7 @@ static const char *set_host_part(const struct fer_msg_sa *sa, struct fer_sa_para
 		.dscp = sa->outer.dscp,
 		.ttl = sa->outer.ttl,
 		.df = sa->outer.df};
-	return NULL;
+	memcpy(&p->lifetime, &sa->lifetime, sizeof(p->lifetime));
 }
 
 const char *fer_service_sa_params(
@@ -127,7 +135,7 @@ const char *fer_service_sa_params(
 	};
 	why = set_algorithms(t, sa, params);
 	if (why == NULL && sa != NULL)
-		why = set_host_part(sa, params);
+		set_host_part(sa, params);
 	if (why != NULL)
 		return why;
 	why = fer_sa_params_check(params, 0, &suite);

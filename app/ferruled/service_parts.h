@@ -7,6 +7,7 @@
 //   service_sa.c      requests that change SAs
 //   service_policy.c  requests that change policies
 //   service_show.c    lists and numbers
+//   service_events.c  indications
 //   service_caps.c    what the contract calls capabilities and configuration
 
 #include "ctl/codec.h"
@@ -48,6 +49,9 @@ struct fer_service {
 	struct event *tick;
 	STAILQ_HEAD(, fer_wait) waits;
 	LIST_HEAD(, fer_drain) drains;
+
+	// Events that were lost, and the look-out for what they told; by pair.
+	struct fer_untold *untold;
 
 	// Policies; by pair.
 	struct fer_policy_queue *policies;
@@ -105,6 +109,12 @@ fer_ctl_handler fer_service_sa_add;
 fer_ctl_handler fer_service_sa_swap;
 fer_ctl_handler fer_service_sa_activate;
 fer_ctl_handler fer_service_sa_delete;
+
+struct fer_untold {
+	uint64_t n_lost; // of the events that cannot be done without
+	uint32_t cursor; // in the SA table
+	bool is_searched;
+};
 
 // --- policies -----------------------------------------------------------------------------------
 

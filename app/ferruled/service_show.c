@@ -91,7 +91,12 @@ static uint32_t flags_of(const struct fer_pair *p, const struct fer_pair_sa *sa)
 	const bool is_active = sa->params.direction == FER_OUT && sa->group != FER_NO_GROUP &&
 			       fer_group_active(p->sas, sa->group) == sa->handle;
 
-	return (sa->params.esn ? FER_MSG_SA_ESN : 0) | (is_active ? FER_MSG_SA_ACTIVE : 0) |
+	const unsigned life = atomic_load_explicit(
+		&fer_sa_at(p->sas, (uint32_t)sa->handle)->life, memory_order_relaxed);
+
+	return ((life & FER_LIFE_SOFT) != 0 ? FER_MSG_SA_SOFT : 0) |
+	       ((life & (FER_LIFE_HARD | FER_LIFE_NUMBERS)) != 0 ? FER_MSG_SA_STOPPED : 0) |
+	       (sa->params.esn ? FER_MSG_SA_ESN : 0) | (is_active ? FER_MSG_SA_ACTIVE : 0) |
 	       (sa->is_draining ? FER_MSG_SA_DRAINING : 0);
 }
 
@@ -115,6 +120,7 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 		.icv_bytes = fer_sa_at(p->sas, (uint32_t)sa->handle)->suite.icv_bytes,
 	};
 
+	memcpy(&m.lifetime, &params->lifetime, sizeof(m.lifetime));
 	fer_msg_set_string(m.name, sizeof(m.name), sa->named.name);
 	if (sa->group != FER_NO_GROUP)
 		fer_msg_set_string(

@@ -255,6 +255,7 @@ static void what_is_added_is_listed(void **state)
 	make(&s[0], "a-out", "a", false, 0x2001);
 	make(&s[1], "a-in", "a", true, 0x2002);
 	s[1].sa.sequence = 500;
+	s[1].sa.lifetime = (struct fer_msg_lifetime){1, 2, 3, 4, 1000, 2000};
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
 	assert_true(handles[0] != 0 && handles[1] != 0);
 	assert_true(find("a-out", &info));
@@ -271,6 +272,7 @@ static void what_is_added_is_listed(void **state)
 	assert_true(info.added_ns != 0);
 	assert_true(find("a-in", &info));
 	assert_int_equal(info.sequence, 500);
+	assert_memory_equal(&info.lifetime, &s[1].sa.lifetime, sizeof(info.lifetime));
 	assert_int_equal(info.replay_window, 256);
 	assert_int_equal(info.flags, 0);
 	assert_int_equal(by_ref(FER_MSG_SA_DELETE, 0, "a-out"), NDIS_STATUS_SUCCESS);
@@ -302,11 +304,6 @@ static void spoil_bit(struct sample *s)
 static void spoil_icv(struct sample *s)
 {
 	s->add.transform[0].encryption.info = 10;
-}
-
-static void spoil_lifetime(struct sample *s)
-{
-	s->sa.lifetime.hard_packets = 1;
 }
 
 static void spoil_ah(struct sample *s)
@@ -358,8 +355,8 @@ static void spoil_nonce(struct sample *s)
 static void a_refusal_changes_nothing(void **state)
 {
 	static void (*const spoil[])(struct sample * s) = {spoil_name, spoil_key, spoil_algorithm,
-		spoil_bit, spoil_icv, spoil_lifetime, spoil_ah, spoil_udp, spoil_spi,
-		spoil_integrity, spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
+		spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi, spoil_integrity,
+		spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
 	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
 	static struct sample s[2];
 	uint64_t handles[2];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "workers.h"
 
+#include "host/event.h"
+
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_launch.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#define N_EVENTS 1024 // that wait for the control thread, of each path
 #define FRAGMENT_SECONDS 30
 #define STALL_NS UINT64_C(1000000000)
 #define QUIESCE_MS 1000
@@ -55,10 +58,11 @@ static bool allocate_all(struct fer_workers *ws, unsigned n_queues)
 	ws->worker = allocate(ws->n, sizeof(ws->worker[0]));
 	ws->watch = calloc(ws->n, sizeof(ws->watch[0]));
 	ws->paths = allocate(n_paths, sizeof(ws->paths[0]));
+	ws->events = calloc(n_paths, sizeof(ws->events[0]));
 	ws->lanes = calloc(n_queues, sizeof(ws->lanes[0]));
 	ws->counters = allocate(n_paths * FER_N_SIDES, sizeof(ws->counters[0]));
-	return ws->worker != NULL && ws->watch != NULL && ws->paths != NULL && ws->lanes != NULL &&
-	       ws->counters != NULL;
+	return ws->worker != NULL && ws->watch != NULL && ws->paths != NULL && ws->events != NULL &&
+	       ws->lanes != NULL && ws->counters != NULL;
 }
 
 // Finds the lcore of each worker.  The main one is the control thread's.
@@ -92,7 +96,13 @@ static int open_paths(
 {
 	for (unsigned i = 0; i < ws->n_pairs; i++) {
 		struct fer_pair *pair = &params->pairs[i];
+		struct fer_events **events = &ws->events[worker * ws->n_pairs + i];
+
+		*events = fer_events_create(N_EVENTS, rte_get_tsc_hz());
+		if (*events == NULL)
+			return -ENOMEM;
 		const struct fer_path_params p = {
+			.events = *events,
 			.sas = pair->sas,
 			.pool = pair->pool,
 			.ivs = params->ivs,
@@ -179,6 +189,9 @@ void fer_workers_destroy(struct fer_workers *ws)
 {
 	for (unsigned i = 0; i < ws->n_paths; i++)
 		fer_path_fini(&ws->paths[i]);
+	for (unsigned i = 0; ws->events != NULL && i < ws->n * ws->n_pairs; i++)
+		fer_events_destroy(ws->events[i]);
+	free(ws->events);
 	free(ws->counters);
 	free(ws->lanes);
 	free(ws->paths);
@@ -260,6 +273,11 @@ enum fer_worker_news fer_workers_watch(struct fer_workers *ws, unsigned worker, 
 	if (w->is_stalled == was_stalled)
 		return FER_WORKER_SAME;
 	return w->is_stalled ? FER_WORKER_STALLED : FER_WORKER_MOVES;
+}
+
+struct fer_events *fer_workers_events(const struct fer_workers *ws, unsigned worker, unsigned pair)
+{
+	return ws->events[worker * ws->n_pairs + pair];
 }
 
 void fer_workers_count(const struct fer_workers *ws, unsigned worker, unsigned pair,

@@ -22,6 +22,7 @@ struct fer_workers {
 	struct fer_worker *worker; // n
 	struct fer_watch *watch;
 	struct fer_path *paths;
+	struct fer_events **events; // of each path
 	struct fer_lane *lanes;
 	struct fer_port_counters *counters; // by worker, pair, side
 	unsigned n;
@@ -53,6 +54,9 @@ enum fer_worker_news { FER_WORKER_SAME, FER_WORKER_STALLED, FER_WORKER_MOVES };
 // Has a worker stood still for a second?  To be called every few milliseconds; tells each change
 // once.  now_ns is monotonic.
 enum fer_worker_news fer_workers_watch(struct fer_workers *ws, unsigned worker, uint64_t now_ns);
+
+// What a worker has to tell of a pair.
+struct fer_events *fer_workers_events(const struct fer_workers *ws, unsigned worker, unsigned pair);
 
 // Adds what a worker counted at a port to *sum.
 void fer_workers_count(const struct fer_workers *ws, unsigned worker, unsigned pair,

@@ -6,7 +6,6 @@ Ports are net_null devices that receive nothing, so no privileges are needed.
 
 import argparse
 import json
-import struct
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-import oid_client as ctl
+import ferrule_ctl as ctl
 import samples
 from daemon import EAL, Daemon
 from report import Report
@@ -67,76 +66,87 @@ class Cli:
         return {sa["name"]: sa["state"] for sa in self.json("sa", "list")}
 
 
+def plain_sa(spi, name, direction="in", **more):
+    return {"direction": direction, "src": "192.0.2.1", "dst": "192.0.2.2", **more, "esp": {
+        "spi": spi, "encryption": "aes-gcm-128", "encryption_key": key(name).hex()}}
+
+
 def oids(socket):
     """R-50, R-52, R-54, R-72, R-75 and R-76 over the socket of a live daemon."""
     faults = []
-    client = ctl.Client(socket)
-    elements = [ctl.sa(0x1000 + n, key(f"sa {n}")) for n in range(CAPACITY + 1)]
-    for _ in range(3):
-        reply = client.set(ctl.ADD_SA, ctl.add_sa(elements))
-        handles = reply.handles()
-        expect(faults, "capacity + 1", reply.status, ctl.SUCCESS)
-        expect(faults, "handles that are 0", [not h for h in handles], [False] * CAPACITY + [True])
-        again = client.set(ctl.ADD_SA, ctl.add_sa(elements[-1:]))
-        expect(faults, "one more", again.status, ctl.RESOURCES)
-        expect(faults, "delete", client.set(ctl.DELETE_SA, ctl.delete_sa(handles)).status, 0)
-    reply = client.set(ctl.ADD_SA, ctl.add_sa([ctl.sa(0x2000, key("esn"), esn=True, high=3)]))
-    handle = reply.handles()[0]
-    for high, spi, wanted in ((3, 0x2000, ctl.SUCCESS), (4, 0x2000, ctl.SUCCESS),
-                              (2, 0x2000, ctl.INVALID_PARAMETER),
-                              (5, 0x2001, ctl.INVALID_PARAMETER)):
-        reply = client.set(ctl.UPDATE_SA, ctl.update_sa(handle, spi, high))
-        expect(faults, f"update to {high} of {spi:#x}", reply.status, wanted)
-    unknown = client.set(ctl.DELETE_SA, ctl.delete_sa([0, 1 << 40, handle, handle]))
-    expect(faults, "delete with unknown handles", unknown.status, ctl.SUCCESS)
-    reply = client.set(ctl.UPDATE_SA, ctl.update_sa(handle, 0x2000, 9))
-    expect(faults, "update of what is gone", reply.status, ctl.INVALID_PARAMETER)
-    caps = client.query(ctl.HARDWARE_CAPABILITIES)
-    expect(faults, "capacity", struct.unpack_from("<I", caps.data, 0x70 + 0x1C)[0], CAPACITY)
-    expect(faults, "short room", client.query(ctl.CURRENT_CONFIG, 16).status, ctl.BUFFER_TOO_SHORT)
-    expect(faults, "set of a query", client.set(ctl.CURRENT_CONFIG, b"").status, ctl.NOT_SUPPORTED)
-    expect(faults, "unknown OID", client.query(0x12345678).status, ctl.INVALID_OID)
-    client.close()
+    elements = [plain_sa(0x1000 + n, f"sa {n}") for n in range(CAPACITY + 1)]
+    with ctl.Client(socket) as client:
+        for _ in range(3):
+            handles = client.add_sa(elements)
+            expect(faults, "handles that are 0", [not h for h in handles],
+                   [False] * CAPACITY + [True])
+            again = client.request("ADD_SA", ctl.add_sa(elements[-1:]))
+            expect(faults, "one more", again.status, "RESOURCES")
+            client.delete_sa(handles)
+        handle = client.add_sa([plain_sa(0x2000, "esn", esn=True, sequence_high=3)])[0]
+        for high, spi, wanted in ((3, 0x2000, "SUCCESS"), (4, 0x2000, "SUCCESS"),
+                                  (2, 0x2000, "INVALID_PARAMETER"),
+                                  (5, 0x2001, "INVALID_PARAMETER")):
+            reply = client.request("UPDATE_SA", ctl.update_sa(handle, ctl.ESP, spi, high))
+            expect(faults, f"update to {high} of {spi:#x}", reply.status, wanted)
+        client.delete_sa([0, 1 << 40, handle, handle])
+        reply = client.request("UPDATE_SA", ctl.update_sa(handle, ctl.ESP, 0x2000, 9))
+        expect(faults, "update of what is gone", reply.status, "INVALID_PARAMETER")
+        short = client.request("CURRENT_CONFIG", kind=ctl.QUERY, room=16)
+        expect(faults, "short room", short.status, "BUFFER_TOO_SHORT")
+        expect(faults, "set of a query", client.request("CURRENT_CONFIG").status, "NOT_SUPPORTED")
     return faults
 
 
 def mutilated(socket):
     """Messages cut anywhere are refused, and nothing is left of them."""
     faults = []
-    client = ctl.Client(socket)
-    whole = ctl.add_sa([ctl.sa(0x3000 + n, key(f"cut {n}")) for n in range(2)])
-    for length in range(len(whole)):
-        if client.set(ctl.ADD_SA, whole[:length]).status == ctl.SUCCESS:
-            faults.append(f"{length} of {len(whole)} bytes are taken for a list")
-    reply = client.set(ctl.ADD_SA, whole)
-    expect(faults, "the whole list", reply.status, ctl.SUCCESS)
-    gone = ctl.delete_sa(reply.handles())
-    for length in range(len(gone)):
-        expect(faults, f"{length} bytes of a delete", client.set(ctl.DELETE_SA, gone[:length]).status,
-               ctl.REQUEST_ABORTED)
-    expect(faults, "the whole delete", client.set(ctl.DELETE_SA, gone).status, ctl.SUCCESS)
-    client.close()
+    with ctl.Client(socket) as client:
+        whole = ctl.add_sa([plain_sa(0x3000 + n, f"cut {n}") for n in range(2)])
+        end = len(whole.rstrip(b"\0"))  # what fills the last element up is not missed
+        for length in range(end):
+            if client.request("ADD_SA", whole[:length]).status == "SUCCESS":
+                faults.append(f"{length} of {len(whole)} bytes are taken for a list")
+        gone = ctl.delete_sa(ctl.handles(client.set("ADD_SA", whole)))
+        for length in range(len(gone)):
+            reply = client.request("DELETE_SA", gone[:length])
+            expect(faults, f"{length} bytes of a delete", reply.status, "REQUEST_ABORTED")
+        expect(faults, "the whole delete", client.request("DELETE_SA", gone).status, "SUCCESS")
     return faults
 
 
 def churn(socket):
-    """Pipelined adds and deletes of several clients; whoever hangs up leaves no harm."""
+    """Pipelined adds and deletes of several clients; whoever hangs up does no harm."""
     faults = []
     clients = [ctl.Client(socket) for _ in range(4)]
     for turn in range(100):
         for number, client in enumerate(clients):
-            spi = 0x4000 + number * 256
-            client.send(ctl.SET, ctl.ADD_SA, ctl.add_sa(
-                [ctl.sa(spi + n, key(f"churn {turn} {n}"), inbound=n % 2 == 0) for n in range(5)]))
-        for number, client in enumerate(clients):
-            handles = client.receive().handles()
-            client.send(ctl.SET, ctl.DELETE_SA, ctl.delete_sa(handles))
+            client.submit("ADD_SA", ctl.add_sa([
+                plain_sa(0x4000 + number * 256 + n, f"churn {number} {turn} {n}",
+                         "in" if n % 2 else "out") for n in range(5)]))
         for client in clients:
-            if (status := client.receive().status) != ctl.SUCCESS:
-                faults.append(f"delete in turn {turn}: {status:#x}")
-    clients[0].send(ctl.SET, ctl.DELETE_SA, ctl.delete_sa([5]))
+            client.submit("DELETE_SA", ctl.delete_sa(ctl.handles(client.collect().data)))
+        for client in clients:
+            expect(faults, f"delete in turn {turn}", client.collect().status, "SUCCESS")
+    clients[0].submit("DELETE_SA", ctl.delete_sa([5]))
     for client in clients:
         client.close()
+    return faults
+
+
+def ages(socket, cli):
+    """What is too old is told, soft before hard, and has stopped."""
+    faults = []
+    with ctl.Client(socket, timeout=20) as client:
+        client.set("SUBSCRIBE", ctl.subscribe())
+        aged = {**document_sa("aged", "out", 0x5001, "old"),
+                "lifetime": {"soft_seconds": 1, "hard_seconds": 2}}
+        expect(faults, "add", cli.run("sa", "add", document={"sas": [aged]})[0], 0)
+        events = [ctl.event(client.indication().data) for _ in range(2)]
+        expect(faults, "names", [e["name"] for e in events], ["aged"] * 2)
+        expect(faults, "kinds", [e["kind"] for e in events], ["soft_lifetime", "hard_lifetime"])
+        expect(faults, "state", cli.states(), {"aged": "stopped"})
+        expect(faults, "delete", cli.run("sa", "delete", "aged")[0], 0)
     return faults
 
 
@@ -190,15 +200,18 @@ def main():
             if not daemon.heard("READY=1"):
                 report.add("start", [daemon.stderr()])
                 return report.finish()
-            socket = folder / "run" / "control.sock"
+            path = folder / "run" / "control.sock"
+            socket = str(path)
             report.add("oids", oids(socket))
             report.add("mutilated", mutilated(socket))
             report.add("churn", churn(socket))
-            report.add("verbs", verbs(Cli(args.ferrule.resolve(), folder)))
+            cli = Cli(args.ferrule.resolve(), folder)
+            report.add("ages", ages(socket, cli))
+            report.add("verbs", verbs(cli))
             # An SA is draining still.
             idle = ctl.Client(socket)
             report.add("stop", [] if daemon.stop() == 0 else [daemon.stderr()])
-            report.add("no socket is left", [] if not socket.exists() else [str(socket)])
+            report.add("no socket is left", [socket] if path.exists() else [])
             idle.close()
     return report.finish()
 
