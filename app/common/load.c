@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct fer_sa_params params_of(const struct fer_doc_sa *s)
+struct fer_sa_params fer_load_sa_params(const struct fer_doc_sa *s)
 {
 	return (struct fer_sa_params){
 		.direction = s->direction,
@@ -27,13 +27,17 @@ static struct fer_sa_params params_of(const struct fer_doc_sa *s)
 	};
 }
 
-int fer_load_sas(struct fer_sa_table *sas, const struct fer_doc *doc, uint64_t handles[],
-	struct fer_doc_error *err)
+int fer_load_sas(struct fer_sa_table *sas, const struct fer_doc *doc, uint32_t pair,
+	uint64_t handles[], struct fer_doc_error *err)
 {
 	for (uint32_t i = 0; i < doc->n_sas; i++) {
-		struct fer_sa_params params = params_of(&doc->sas[i]);
+		struct fer_sa_params params = fer_load_sa_params(&doc->sas[i]);
 		const char *why = NULL;
 		char field[32];
+
+		handles[i] = 0;
+		if (doc->sas[i].pair != pair)
+			continue;
 		int error = fer_sa_add(sas, &params, &handles[i], &why);
 
 		if (error == 0)
@@ -45,7 +49,7 @@ int fer_load_sas(struct fer_sa_table *sas, const struct fer_doc *doc, uint64_t h
 	return 0;
 }
 
-static struct fer_policy_rule rule_of(const struct fer_doc_policy *p)
+struct fer_policy_rule fer_load_rule(const struct fer_doc_policy *p)
 {
 	static const enum fer_policy_action actions[] = {
 		[FER_DOC_PROTECT] = FER_POLICY_PROTECT,
@@ -70,24 +74,40 @@ static struct fer_policy_rule rule_of(const struct fer_doc_policy *p)
 	return r;
 }
 
-int fer_load_policies(
-	const struct fer_doc *doc, struct fer_policies **policies, struct fer_doc_error *err)
+// The rules of a pair; how many, and the first of them in the document.
+static uint32_t make_rules(
+	const struct fer_doc *doc, uint32_t pair, struct fer_policy_rule *rules, uint32_t *first)
 {
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < doc->n_policies; i++) {
+		if (doc->policies[i].pair != pair)
+			continue;
+		if (n == 0)
+			*first = i;
+		rules[n++] = fer_load_rule(&doc->policies[i]);
+	}
+	return n;
+}
+
+int fer_load_policies(const struct fer_doc *doc, uint32_t pair, struct fer_policies **policies,
+	struct fer_doc_error *err)
+{
+	struct fer_policy_rule *rules = calloc(doc->n_policies + 1, sizeof(*rules));
 	const char *why = "no memory";
 	int error = -ENOMEM;
+	uint32_t n = 0, first = 0;
 
 	*policies = NULL;
-	if (doc->n_policies == 0)
-		return 0;
-	struct fer_policy_rule *rules = calloc(doc->n_policies, sizeof(*rules));
 	if (rules != NULL) {
-		for (uint32_t i = 0; i < doc->n_policies; i++)
-			rules[i] = rule_of(&doc->policies[i]);
-		*policies = fer_policies_build(rules, doc->n_policies, &error, &why);
+		n = make_rules(doc, pair, rules, &first);
+		error = 0;
 	}
+	if (n > 0)
+		*policies = fer_policies_build(rules, n, &error, &why);
 	free(rules);
-	if (*policies != NULL)
-		return 0;
-	fer_doc_error_set(err, doc->name, doc->policies[0].line, "policies", why);
+	if (error != 0)
+		fer_doc_error_set(
+			err, doc->name, n == 0 ? 0 : doc->policies[first].line, "policies", why);
 	return error;
 }

@@ -15,9 +15,9 @@
 #define EXIT_USAGE 2
 
 static const char usage[] = "usage: ferrule-pcap protect   -c DOC.yaml [-o OUT.pcap] [--oob "
-			    "OOB.jsonl] [--json] IN.pcap\n"
+			    "OOB.jsonl] [--json] [--pair NAME] IN.pcap\n"
 			    "       ferrule-pcap unprotect -c DOC.yaml [-o OUT.pcap] [--oob "
-			    "OOB.jsonl] [--json] IN.pcap\n"
+			    "OOB.jsonl] [--json] [--pair NAME] IN.pcap\n"
 			    "       ferrule-pcap --help | --version\n";
 
 static const char help[] =
@@ -33,6 +33,7 @@ static const char help[] =
 	"      --oob FILE       one line of JSON per input packet: verdict, receive words, SAs, "
 	"numbers\n"
 	"      --json           sums of the run on standard output\n"
+	"      --pair NAME      the pair of ports to take the place of, where DOC has several\n"
 	"  -h, --help           this text\n"
 	"      --version        the version\n"
 	"\n"
@@ -68,6 +69,7 @@ static void catch_signals(void)
 
 struct command {
 	const char *config;
+	const char *pair; // NULL: the only one
 	struct fer_run_params run;
 	bool done; // it only asked for help or version
 };
@@ -81,12 +83,13 @@ static int refuse(const char *what, const char *which)
 
 static int parse_options(int argc, char **argv, struct command *c)
 {
-	enum { OPT_OOB = 256, OPT_JSON, OPT_VERSION };
+	enum { OPT_OOB = 256, OPT_JSON, OPT_PAIR, OPT_VERSION };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
 		{"oob", required_argument, NULL, OPT_OOB},
 		{"json", no_argument, NULL, OPT_JSON},
+		{"pair", required_argument, NULL, OPT_PAIR},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, OPT_VERSION},
 		{0},
@@ -102,6 +105,9 @@ static int parse_options(int argc, char **argv, struct command *c)
 			break;
 		case OPT_OOB:
 			c->run.oob = optarg;
+			break;
+		case OPT_PAIR:
+			c->pair = optarg;
 			break;
 		case OPT_JSON:
 			c->run.json = true;
@@ -146,6 +152,25 @@ static unsigned megabytes(const struct fer_doc *doc)
 	return 128 + doc->n_sas / 2048 + doc->n_policies / 32;
 }
 
+// Finds the pair whose SAs and policies are used; -1 after saying why not.
+static int choose_pair(const struct command *c, const struct fer_doc *doc, uint32_t *pair)
+{
+	*pair = 0;
+	if (c->pair == NULL && doc->n_pairs <= 1)
+		return 0;
+	for (uint32_t i = 0; c->pair != NULL && i < doc->n_pairs; i++)
+		if (strcmp(doc->pairs[i].name, c->pair) == 0) {
+			*pair = i;
+			return 0;
+		}
+	if (c->pair == NULL)
+		fprintf(stderr, "%s: has %u pairs: choose one with --pair\n", c->config,
+			doc->n_pairs);
+	else
+		fprintf(stderr, "%s: has no pair %s\n", c->config, c->pair);
+	return -1;
+}
+
 static int run(struct command *c)
 {
 	char error[FER_RUN_ERROR_BYTES];
@@ -154,6 +179,10 @@ static int run(struct command *c)
 
 	if (fer_doc_load_file(c->config, &doc, &doc_error) != 0) {
 		fprintf(stderr, "%s\n", doc_error.text);
+		return EXIT_FAILURE;
+	}
+	if (choose_pair(c, doc, &c->run.pair) != 0) {
+		fer_doc_destroy(doc);
 		return EXIT_FAILURE;
 	}
 	c->run.doc = doc;

@@ -142,7 +142,8 @@ bool fer_report_sums(FILE *to, const struct fer_report_names *names, const uint6
 				outcomes->packets[v]);
 	}
 	for (uint32_t i = 0; i < n_sas; i++)
-		json_object_array_add(sas, sa_sums(names, handles[i]));
+		if (handles[i] != 0)
+			json_object_array_add(sas, sa_sums(names, handles[i]));
 	add_u64(o, "in_packets", n);
 	add_u64(o, "out_packets", outcomes->packets[FER_OK]);
 	json_object_object_add(o, "verdicts", verdicts);

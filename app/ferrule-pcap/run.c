@@ -103,8 +103,8 @@ static int open_table(struct run *r)
 	r->handles = calloc(doc->n_sas + 1, sizeof(*r->handles));
 	if (r->sas == NULL || r->handles == NULL)
 		return fail(r, "no memory for %u associations", doc->n_sas);
-	if (fer_load_sas(r->sas, doc, r->handles, &err) != 0 ||
-		fer_load_policies(doc, &r->policies, &err) != 0)
+	if (fer_load_sas(r->sas, doc, r->params->pair, r->handles, &err) != 0 ||
+		fer_load_policies(doc, r->params->pair, &r->policies, &err) != 0)
 		return fail(r, "%s", err.text);
 	return 0;
 }
@@ -118,7 +118,8 @@ static int index_names(struct run *r)
 	if (r->by_index == NULL)
 		return fail(r, "no memory for %u names", doc->n_sas);
 	for (uint32_t i = 0; i < doc->n_sas; i++)
-		r->by_index[(uint32_t)r->handles[i]] = doc->sas[i].name;
+		if (r->handles[i] != 0)
+			r->by_index[(uint32_t)r->handles[i]] = doc->sas[i].name;
 	return 0;
 }
 
@@ -129,7 +130,7 @@ static void make_rules(struct run *r)
 
 	r->rules.policies = r->policies;
 	for (uint32_t i = 0; i < doc->n_sas && r->rules.only_sa == 0; i++)
-		if (doc->sas[i].direction == FER_OUT)
+		if (r->handles[i] != 0 && doc->sas[i].direction == FER_OUT)
 			r->rules.only_sa = r->handles[i];
 	atomic_init(&r->published, &r->rules);
 }

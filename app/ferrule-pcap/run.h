@@ -6,12 +6,14 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct fer_doc;
 struct fer_iv_source;
 
 struct fer_run_params {
 	const struct fer_doc *doc;
+	uint32_t pair; // whose SAs and policies are used
 	const char *in;
 	const char *out; // NULL: packets go nowhere
 	const char *oob; // NULL: no line per packet

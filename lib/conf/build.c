@@ -3,30 +3,34 @@
 
 #include "base/secret.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_ROOM 16
+#define GROUP_KEY_BYTES (sizeof(uint32_t) + FER_DOC_NAME_BYTES)
+#define ALL_SENDERS UINT32_MAX // a scope beside the pairs
 
 int fer_build_init(struct fer_build *b, struct fer_doc *doc, struct fer_trail *t)
 {
 	int rc;
 
 	*b = (struct fer_build){.doc = doc, .trail = t};
-	struct fer_index *const all[] = {
-		&b->sa_names, &b->policy_names, &b->group_names, &b->spis, &b->keys};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+	struct fer_index *const all[] = {&b->pair_names, &b->ports, &b->sa_names, &b->policy_names,
+		&b->group_names, &b->spis, &b->keys};
+	rc = fer_belong_init(&b->belong);
+	for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)
 		rc = fer_index_init(all[i]);
-		if (rc != 0) {
-			fer_doc_error_set(t->err, t->file, 0, NULL, "no random numbers");
-			return rc;
-		}
-	}
-	return 0;
+	if (rc != 0)
+		fer_doc_error_set(t->err, t->file, 0, NULL, "no random numbers");
+	return rc;
 }
 
 void fer_build_fini(struct fer_build *b)
 {
+	fer_belong_fini(&b->belong);
+	fer_index_fini(&b->pair_names);
+	fer_index_fini(&b->ports);
 	fer_index_fini(&b->sa_names);
 	fer_index_fini(&b->policy_names);
 	fer_index_fini(&b->group_names);
@@ -82,18 +86,70 @@ static int check_name(struct fer_build *b, struct fer_index *names, const char *
 	return 0;
 }
 
-// RFC 4301 section 4.1: a receiver tells SAs apart by protocol, SPI and, here, destination.
+// Ports belong to one side of one pair.
+static int check_port(
+	struct fer_build *b, const struct fer_doc_port *port, uint32_t id, const char *field)
+{
+	static const char *const sides[] = {"host", "wire"};
+	uint32_t found;
+
+	if (fer_index_put(&b->ports, port->name, strlen(port->name), id, &found) != 0)
+		return fer_trail_no_memory(b->trail);
+	if (found != id)
+		return fer_trail_fail(b->trail, port->port_line, field,
+			"is that of pairs[%u].%s as well", found / 2, sides[found % 2]);
+	return 0;
+}
+
+int fer_build_pair(struct fer_build *b, const struct fer_doc_pair *d, const struct fer_lines *lines)
+{
+	struct fer_doc *doc = b->doc;
+	uint32_t n = doc->n_pairs;
+	struct fer_doc_pair *pairs = make_room(doc->pairs, n, &b->pairs_room, sizeof(*pairs));
+	uint32_t line = lines->at[FER_PAIR_NAME].value;
+	int rc;
+
+	if (pairs == NULL)
+		return fer_trail_no_memory(b->trail);
+	doc->pairs = pairs;
+	pairs[n] = *d;
+	if (pairs[n].name[0] == '\0')
+		snprintf(pairs[n].name, sizeof(pairs[n].name), "pair%u", n);
+	rc = check_name(
+		b, &b->pair_names, pairs[n].name, n, line == 0 ? lines->begin : line, "pairs");
+	if (rc == 0)
+		rc = check_port(b, &d->host, 2 * n, "host.port");
+	if (rc == 0)
+		rc = check_port(b, &d->wire, 2 * n + 1, "wire.port");
+	if (rc == 0)
+		doc->n_pairs++;
+	return rc;
+}
+
+// Puts a number in front of bytes; returns how many they are together.
+static size_t put_number(uint8_t *to, uint32_t number, const void *bytes, size_t len)
+{
+	memcpy(to, &number, sizeof(number));
+	memcpy(to + sizeof(number), bytes, len);
+	return sizeof(number) + len;
+}
+
+// RFC 4301 section 4.1: a receiver tells SAs apart by protocol, SPI and, here, pair and
+// destination.
 static int check_spi(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t line)
 {
-	uint8_t bytes[sizeof(sa->dst.bytes) + 1 + sizeof(sa->spi)];
+	struct {
+		uint32_t pair;
+		uint32_t spi;
+		uint8_t dst[sizeof(sa->dst.bytes)];
+		uint32_t version;
+	} id = {.pair = sa->pair, .spi = sa->spi, .version = sa->dst.version};
 	uint32_t found;
 
 	if (sa->direction != FER_IN)
 		return 0;
-	memcpy(bytes, sa->dst.bytes, sizeof(sa->dst.bytes));
-	bytes[sizeof(sa->dst.bytes)] = sa->dst.version;
-	memcpy(bytes + sizeof(sa->dst.bytes) + 1, &sa->spi, sizeof(sa->spi));
-	if (fer_index_put(&b->spis, bytes, sizeof(bytes), b->doc->n_sas, &found) != 0)
+	memcpy(id.dst, sa->dst.bytes, sizeof(id.dst));
+	if (fer_index_put(&b->spis, &id, sizeof(id), b->doc->n_sas, &found) != 0)
 		return fer_trail_no_memory(b->trail);
 	if (found != b->doc->n_sas)
 		return fer_trail_fail(b->trail, line, "esp.spi",
@@ -101,28 +157,52 @@ static int check_spi(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t 
 	return 0;
 }
 
+// Finds the first SA that has this key among those of a scope: a pair, or ALL_SENDERS.
+static int find_key(
+	struct fer_build *b, uint32_t scope, const struct fer_doc_key *key, uint32_t *found)
+{
+	uint8_t bytes[sizeof(scope) + sizeof(key->bytes)];
+	size_t len = put_number(bytes, scope, key->bytes, key->len);
+	int rc = fer_index_put(&b->keys, bytes, len, b->doc->n_sas, found);
+
+	fer_secret_wipe(bytes, sizeof(bytes));
+	return rc == 0 ? 0 : fer_trail_no_memory(b->trail);
+}
+
 // Two senders with one key and salt would repeat each other's nonces; the receiver of the one can
-// be the peer of the other.  Only two receivers are harmless.
+// be the peer of the other.  Two receivers are harmless, and so are a sender and the receiver of
+// another pair, which may be its peer.
 static int check_counter_key(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t line)
 {
-	const struct fer_doc_key *key = &sa->encryption_key;
-	uint32_t found;
+	uint32_t self = b->doc->n_sas, found = self;
+	int rc;
 
 	if (!sa->encryption->counter)
 		return 0;
-	if (fer_index_put(&b->keys, key->bytes, key->len, b->doc->n_sas, &found) != 0)
-		return fer_trail_no_memory(b->trail);
-	if (found == b->doc->n_sas ||
-		(sa->direction == FER_IN && b->doc->sas[found].direction == FER_IN))
+	rc = find_key(b, sa->pair, &sa->encryption_key, &found);
+	if (rc == 0 && found != self && sa->direction == FER_IN &&
+		b->doc->sas[found].direction == FER_IN)
 		return 0;
+	if (rc == 0 && found == self && sa->direction == FER_OUT)
+		rc = find_key(b, ALL_SENDERS, &sa->encryption_key, &found);
+	if (rc != 0 || found == self)
+		return rc;
 	return fer_trail_fail(b->trail, line, "esp.encryption_key",
 		"has the key and salt of sas[%u]: %s would repeat nonces", found,
 		sa->encryption->name);
 }
 
-// The index of the group of that name, which is made when there is none.
-static int group_of(struct fer_build *b, const char *name, uint32_t *group)
+// The bytes by which a group is found; returns how many.
+static size_t group_key(uint8_t bytes[GROUP_KEY_BYTES], uint32_t pair, const char *name)
 {
+	return put_number(bytes, pair, name, strlen(name));
+}
+
+// The index of the group of that pair and name, which is made when there is none.
+static int group_of(struct fer_build *b, uint32_t pair, const char *name, uint32_t *group)
+{
+	uint8_t key[GROUP_KEY_BYTES];
+	size_t len = group_key(key, pair, name);
 	struct fer_doc *doc = b->doc;
 	struct fer_doc_group *groups =
 		make_room(doc->groups, doc->n_groups, &b->groups_room, sizeof(*groups));
@@ -130,30 +210,30 @@ static int group_of(struct fer_build *b, const char *name, uint32_t *group)
 	if (groups == NULL)
 		return fer_trail_no_memory(b->trail);
 	doc->groups = groups;
-	if (fer_index_put(&b->group_names, name, strlen(name), doc->n_groups, group) != 0)
+	if (fer_index_put(&b->group_names, key, len, doc->n_groups, group) != 0)
 		return fer_trail_no_memory(b->trail);
 	if (*group == doc->n_groups) {
-		groups[*group] = (struct fer_doc_group){0};
+		groups[*group] = (struct fer_doc_group){.pair = pair};
 		memcpy(groups[*group].name, name, strlen(name));
 		doc->n_groups++;
 	}
 	return 0;
 }
 
-static int add_sa(struct fer_build *b, const struct fer_sa_draft *d, uint32_t line)
+static int add_sa(struct fer_build *b, const struct fer_doc_sa *d, const char *name, uint32_t line)
 {
 	struct fer_doc *doc = b->doc;
 	struct fer_doc_group *group;
 	struct fer_doc_sa *sa;
 	uint32_t g = FER_INDEX_NONE;
-	int rc = group_of(b, d->group, &g);
+	int rc = group_of(b, d->pair, name, &g);
 
 	if (rc != 0)
 		return rc;
 	if (!make_sa_room(doc))
 		return fer_trail_no_memory(b->trail);
 	sa = &doc->sas[doc->n_sas++];
-	*sa = d->sa;
+	*sa = *d;
 	sa->line = line;
 	sa->group = g;
 	group = &doc->groups[g];
@@ -163,17 +243,30 @@ static int add_sa(struct fer_build *b, const struct fer_sa_draft *d, uint32_t li
 	return 0;
 }
 
-int fer_build_sa(struct fer_build *b, const struct fer_sa_draft *d, const struct fer_lines *lines)
+// Numbers the pair that an SA or a policy names, or does not name.
+static int number_pair(struct fer_build *b, const char *name, const char *list, uint32_t at,
+	const struct fer_lines *lines, unsigned place, uint32_t *pair)
 {
-	int rc = check_name(
-		b, &b->sa_names, d->sa.name, b->doc->n_sas, lines->at[FER_SA_NAME].value, "sas");
+	uint32_t line = lines->at[place].value;
+	struct fer_pair_ref ref = {.list = list, .at = at, .line = line == 0 ? lines->begin : line};
 
+	memcpy(ref.name, name, sizeof(ref.name));
+	return fer_belong_add(&b->belong, b->trail, &ref, pair);
+}
+
+int fer_build_sa(struct fer_build *b, struct fer_sa_draft *d, const struct fer_lines *lines)
+{
+	uint32_t n = b->doc->n_sas;
+	int rc = check_name(b, &b->sa_names, d->sa.name, n, lines->at[FER_SA_NAME].value, "sas");
+
+	if (rc == 0)
+		rc = number_pair(b, d->pair, "sas", n, lines, FER_SA_PAIR, &d->sa.pair);
 	if (rc == 0)
 		rc = check_spi(b, &d->sa, lines->at[FER_SA_SPI].value);
 	if (rc == 0)
 		rc = check_counter_key(b, &d->sa, lines->at[FER_SA_ENCRYPTION_KEY].value);
 	if (rc == 0)
-		rc = add_sa(b, d, lines->begin);
+		rc = add_sa(b, &d->sa, d->group, lines->begin);
 	return rc;
 }
 
@@ -206,11 +299,15 @@ static int add_policy(struct fer_build *b, const struct fer_policy_draft *d, uin
 	return 0;
 }
 
-int fer_build_policy(
-	struct fer_build *b, const struct fer_policy_draft *d, const struct fer_lines *lines)
+int fer_build_policy(struct fer_build *b, struct fer_policy_draft *d, const struct fer_lines *lines)
 {
-	int rc = check_name(b, &b->policy_names, d->policy.name, b->doc->n_policies,
+	uint32_t n = b->doc->n_policies;
+	int rc = check_name(b, &b->policy_names, d->policy.name, n,
 		lines->at[FER_POLICY_NAME].value, "policies");
+
+	if (rc == 0)
+		rc = number_pair(
+			b, d->pair, "policies", n, lines, FER_POLICY_PAIR, &d->policy.pair);
 
 	for (uint32_t i = 0; rc == 0 && i < d->policy.n_groups; i++)
 		rc = add_ref(b, d, i);
@@ -231,7 +328,8 @@ static int fail_ref(struct fer_build *b, const struct fer_group_ref *ref, const 
 static int resolve(struct fer_build *b, const struct fer_group_ref *ref)
 {
 	struct fer_doc_policy *p = &b->doc->policies[ref->policy];
-	uint32_t g = fer_index_find(&b->group_names, ref->name, strlen(ref->name));
+	uint8_t key[GROUP_KEY_BYTES];
+	uint32_t g = fer_index_find(&b->group_names, key, group_key(key, p->pair, ref->name));
 
 	if (g == FER_INDEX_NONE)
 		return fail_ref(b, ref, "names no group of this document");
@@ -248,11 +346,27 @@ static int resolve(struct fer_build *b, const struct fer_group_ref *ref)
 	return 0;
 }
 
+// A worker without a queue would only burn a CPU.
+static int check_workers(struct fer_build *b)
+{
+	const struct fer_doc *doc = b->doc;
+	uint32_t n_queues = 0;
+
+	for (uint32_t i = 0; i < doc->n_pairs; i++)
+		n_queues += doc->pairs[i].n_queues;
+	if (doc->n_pairs == 0 || doc->daemon.n_workers <= n_queues)
+		return 0;
+	return fer_trail_fail(b->trail, doc->daemon.workers_line, "workers",
+		"are %u, but all pairs together have %u queues", doc->daemon.n_workers, n_queues);
+}
+
 int fer_build_finish(struct fer_build *b)
 {
-	int rc = 0;
+	int rc = check_workers(b);
 
 	for (uint32_t i = 0; rc == 0 && i < b->n_refs; i++)
 		rc = resolve(b, &b->refs[i]);
+	if (rc == 0)
+		rc = fer_belong_resolve(&b->belong, b->trail, b->doc, &b->pair_names);
 	return rc;
 }

@@ -16,6 +16,22 @@ static int check_absent(struct fer_trail *t, const struct fer_lines *lines, unsi
 				      : 0;
 }
 
+// Where a value stands, or what stands for it when it is not given.
+static uint32_t line_of(const struct fer_lines *lines, unsigned place, uint32_t otherwise)
+{
+	return is_given(lines, place) ? lines->at[place].value : otherwise;
+}
+
+void fer_check_pair(struct fer_doc_pair *d, const struct fer_lines *lines)
+{
+	d->line = lines->begin;
+	d->queues_line = line_of(lines, FER_PAIR_QUEUES, d->line);
+	d->host.port_line = lines->at[FER_PAIR_HOST_PORT].value;
+	d->wire.port_line = lines->at[FER_PAIR_WIRE_PORT].value;
+	d->host.mtu_line = line_of(lines, FER_PAIR_HOST_MTU, d->host.port_line);
+	d->wire.mtu_line = line_of(lines, FER_PAIR_WIRE_MTU, d->wire.port_line);
+}
+
 static int check_addresses(
 	struct fer_trail *t, const struct fer_doc_sa *sa, const struct fer_lines *lines)
 {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Does an SA, or a policy, contradict itself?  What takes several of them to tell is build.h.
+// Does a pair, an SA or a policy contradict itself?  What takes several of them to tell is build.h.
 
 #include "conf/schema.h"
 #include "conf/trail.h"
+
+// Completes a pair, in which nothing can contradict itself.
+void fer_check_pair(struct fer_doc_pair *d, const struct fer_lines *lines);
 
 // Checks an SA whose values are all well-formed, and completes it: the ICV of its algorithm, the
 // usual replay window, its own name as its group.

@@ -58,6 +58,7 @@ void fer_doc_destroy(struct fer_doc *doc)
 	fer_secret_unmap(doc->sas, doc->sas_bytes);
 	free(doc->policies);
 	free(doc->groups);
+	free(doc->pairs);
 	free(doc->name);
 	free(doc);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// SA and policy documents: YAML (and so JSON) becomes structs that need no further checking, or one
-// line that says what is wrong and where.  Nothing is applied here.
+// Documents: SAs, policies and the set-up of a daemon, as YAML (and so JSON), become structs that
+// need no further checking, or one line that says what is wrong and where.  Nothing is applied
+// here.  Every program takes every document, and uses what concerns it.
 //
 // A loaded document is a value: nothing changes it until it is destroyed, any thread may read it.
 
@@ -24,6 +25,22 @@
 #define FER_DOC_PROTOCOL_ANY 256  // a policy that names no protocol
 #define FER_DOC_ICMP_TYPE_ANY 256 // a policy that names no ICMP type
 
+#define FER_DOC_SOCKET_DEFAULT "/run/ferrule/control.sock"
+#define FER_DOC_SOCKET_BYTES 108 // room of a socket's path
+#define FER_DOC_GROUP_BYTES 64
+#define FER_DOC_PORT_BYTES 64 // room for the longest name of a DPDK port
+#define FER_DOC_EAL_OPTIONS 64
+#define FER_DOC_EAL_BYTES 256
+#define FER_DOC_WORKERS 128 // lcores that the EAL has
+#define FER_DOC_QUEUES 64
+#define FER_DOC_IKE_PEERS 64
+
+#define FER_DOC_MTU_MIN 1280 // RFC 8200 section 5: IPv6 needs it
+#define FER_DOC_MTU_MAX 9600
+#define FER_DOC_MTU_DEFAULT 1500
+#define FER_DOC_CAPACITY_DEFAULT 4096
+#define FER_DOC_CAPACITY_MAX (1u << 24)
+
 enum fer_doc_action { FER_DOC_PROTECT, FER_DOC_BYPASS, FER_DOC_DISCARD };
 
 struct fer_doc_key {
@@ -34,7 +51,8 @@ struct fer_doc_key {
 struct fer_doc_sa {
 	char name[FER_DOC_NAME_BYTES];
 	uint32_t line;  // where it begins in the document
-	uint32_t group; // index into groups
+	uint32_t pair;  // index into pairs
+	uint32_t group; // index into groups, one of the same pair
 	enum fer_direction direction;
 	enum fer_mode mode;
 	struct fer_addr src; // both of one version
@@ -60,6 +78,7 @@ struct fer_doc_ports {
 struct fer_doc_policy {
 	char name[FER_DOC_NAME_BYTES];
 	uint32_t line;     // where it begins in the document
+	uint32_t pair;     // index into pairs
 	uint32_t priority; // lowest first, then the order of the document
 	enum fer_direction direction;
 	struct fer_prefix src; // both of one version, unless one is any
@@ -76,8 +95,52 @@ struct fer_doc_policy {
 // What SAs share and policies name.
 struct fer_doc_group {
 	char name[FER_DOC_NAME_BYTES];
+	uint32_t pair;               // index into pairs; its name is unique there
 	uint32_t n_sas[2];           // by enum fer_direction
 	uint32_t n_transport_sas[2]; // those of transport mode among them
+};
+
+struct fer_doc_port {
+	char name[FER_DOC_PORT_BYTES]; // that of the EAL's device
+	uint32_t mtu;                  // bytes of an IP packet
+	uint32_t port_line;            // where the name stands
+	uint32_t mtu_line;             // where the MTU stands, or else the port
+};
+
+enum fer_doc_rule { FER_DOC_PASS, FER_DOC_DROP };
+enum fer_doc_ike { FER_DOC_IKE_PASS, FER_DOC_IKE_POLICY };
+
+// Two ports and what goes on between them.
+struct fer_doc_pair {
+	char name[FER_DOC_NAME_BYTES]; // empty: the only one there is
+	uint32_t line;                 // where it begins; 0: named by SAs or policies, and no more
+	uint32_t queues_line;          // where their number stands, or else the pair
+	struct fer_doc_port host;
+	struct fer_doc_port wire;
+	uint32_t n_queues; // of either port
+	uint32_t capacity; // SAs
+	enum fer_doc_ike ike;
+	uint32_t n_ike_peers; // pass only what goes to or comes from these; 0: all
+	struct fer_addr ike_peers[FER_DOC_IKE_PEERS];
+	enum fer_doc_rule arp;
+	enum fer_doc_rule neighbour_discovery;
+	enum fer_doc_rule other; // frames that are neither IP nor ARP
+	bool clamp_mss;
+};
+
+enum fer_doc_idle { FER_DOC_IDLE_AUTO, FER_DOC_IDLE_POLL, FER_DOC_IDLE_NAP };
+
+// What a daemon has once.
+struct fer_doc_daemon {
+	uint32_t n_eal;
+	char eal[FER_DOC_EAL_OPTIONS][FER_DOC_EAL_BYTES];
+	char socket[FER_DOC_SOCKET_BYTES];
+	char group[FER_DOC_GROUP_BYTES]; // that may use the socket; empty: none
+	uint32_t workers_line;           // 0: the document does not give them
+	uint32_t n_workers;
+	uint32_t n_lcores;                // n_workers, or 0: any
+	uint16_t lcores[FER_DOC_WORKERS]; // no two are the same
+	enum fer_doc_idle idle;
 };
 
 struct fer_doc {
@@ -85,9 +148,13 @@ struct fer_doc {
 	struct fer_doc_sa *sas;          // in the order of the document; from fer_secret_map()
 	struct fer_doc_policy *policies; // in the order of the document
 	struct fer_doc_group *groups;    // in the order in which SAs name them
+	struct fer_doc_pair *pairs;      // in the order of the document
 	uint32_t n_sas;
 	uint32_t n_policies;
 	uint32_t n_groups;
+	uint32_t n_pairs; // all described or none; 0 only where there are no SAs and policies
+	bool legacy_algorithms;
+	struct fer_doc_daemon daemon;
 	size_t sas_bytes; // mapped
 };
 

@@ -305,6 +305,7 @@ static void the_examples_load(void **state)
 		const char *name;
 		unsigned n_sas, n_policies, n_groups;
 	} rows[] = {
+		{"../ferruled.yaml", 0, 0, 0},
 		{"tunnel-gcm.yaml", 2, 2, 1},
 		{"transport-cbc-hmac.yaml", 2, 2, 1},
 		{"policies.yaml", 2, 4, 2},
@@ -378,6 +379,169 @@ static void a_file_that_is_too_large_is_refused(void **state)
 	unlink(path);
 }
 
+static void every_key_of_a_daemon_is_read(void **state)
+{
+	struct fer_doc *doc =
+		load("eal: [--no-huge, \"--vdev=net_tap0,iface=a b\"]\n"
+		     "control: {socket: /tmp/s, group: wheel}\n"
+		     "workers: [3, 127]\n"
+		     "idle: nap\n"
+		     "pairs:\n"
+		     "- name: east\n"
+		     "  mode: stack\n"
+		     "  host: {port: net_tap0, mtu: 9600}\n"
+		     "  wire:\n"
+		     "    port: 0000:3b:00.0\n"
+		     "    mtu: 1280\n"
+		     "  queues: 64\n"
+		     "  capacity: 16777216\n"
+		     "  ike: [192.0.2.7, \"2001:db8::7\"]\n"
+		     "  link_control: {arp: drop, neighbour_discovery: drop, other: drop}\n"
+		     "  clamp_mss: false\n");
+	const struct fer_doc_daemon *d = &doc->daemon;
+	const struct fer_doc_pair *p = &doc->pairs[0];
+
+	(void)state;
+	assert_int_equal(d->n_eal, 2);
+	assert_string_equal(d->eal[0], "--no-huge");
+	assert_string_equal(d->eal[1], "--vdev=net_tap0,iface=a b");
+	assert_string_equal(d->socket, "/tmp/s");
+	assert_string_equal(d->group, "wheel");
+	assert_int_equal(d->n_workers, 2);
+	assert_int_equal(d->n_lcores, 2);
+	assert_int_equal(d->lcores[0], 3);
+	assert_int_equal(d->lcores[1], 127);
+	assert_int_equal(d->workers_line, 3);
+	assert_int_equal(d->idle, FER_DOC_IDLE_NAP);
+	assert_int_equal(doc->n_pairs, 1);
+	assert_string_equal(p->name, "east");
+	assert_int_equal(p->line, 6);
+	assert_string_equal(p->host.name, "net_tap0");
+	assert_int_equal(p->host.mtu, 9600);
+	assert_string_equal(p->wire.name, "0000:3b:00.0");
+	assert_int_equal(p->wire.mtu, 1280);
+	assert_int_equal(p->wire.port_line, 10);
+	assert_int_equal(p->wire.mtu_line, 11);
+	assert_int_equal(p->n_queues, 64);
+	assert_int_equal(p->queues_line, 12);
+	assert_int_equal(p->capacity, 1 << 24);
+	assert_int_equal(p->ike, FER_DOC_IKE_PASS);
+	assert_int_equal(p->n_ike_peers, 2);
+	assert_addr(&p->ike_peers[0], "192.0.2.7");
+	assert_addr(&p->ike_peers[1], "2001:db8::7");
+	assert_int_equal(p->arp, FER_DOC_DROP);
+	assert_int_equal(p->neighbour_discovery, FER_DOC_DROP);
+	assert_int_equal(p->other, FER_DOC_DROP);
+	assert_false(p->clamp_mss);
+	fer_doc_destroy(doc);
+}
+
+static void what_a_daemon_is_not_told_has_its_default(void **state)
+{
+	struct fer_doc *doc = load("pairs:\n"
+				   "- {host: {port: a}, wire: {port: b}}\n"
+				   "- {host: {port: c}, wire: {port: d}, ike: policy}\n");
+	const struct fer_doc_daemon *d = &doc->daemon;
+	const struct fer_doc_pair *p = &doc->pairs[0];
+
+	(void)state;
+	assert_int_equal(d->n_eal, 0);
+	assert_string_equal(d->socket, "/run/ferrule/control.sock");
+	assert_string_equal(d->group, "");
+	assert_int_equal(d->n_workers, 1);
+	assert_int_equal(d->n_lcores, 0);
+	assert_int_equal(d->workers_line, 0);
+	assert_int_equal(d->idle, FER_DOC_IDLE_AUTO);
+	assert_int_equal(doc->n_pairs, 2);
+	assert_string_equal(p->name, "pair0");
+	assert_string_equal(doc->pairs[1].name, "pair1");
+	assert_int_equal(p->host.mtu, 1500);
+	assert_int_equal(p->wire.mtu, 1500);
+	assert_int_equal(p->wire.mtu_line, 2);
+	assert_int_equal(p->n_queues, 1);
+	assert_int_equal(p->capacity, 4096);
+	assert_int_equal(p->ike, FER_DOC_IKE_PASS);
+	assert_int_equal(p->n_ike_peers, 0);
+	assert_int_equal(doc->pairs[1].ike, FER_DOC_IKE_POLICY);
+	assert_int_equal(p->arp, FER_DOC_PASS);
+	assert_int_equal(p->neighbour_discovery, FER_DOC_PASS);
+	assert_int_equal(p->other, FER_DOC_PASS);
+	assert_true(p->clamp_mss);
+	fer_doc_destroy(doc);
+}
+
+#define SA_OF(name, pair, direction, spi)                                                          \
+	"- {name: " name ", group: g, pair: " pair ", direction: " direction ", mode: tunnel,\n"   \
+	"   src: 192.0.2.1, dst: 192.0.2.2, esp: {spi: " spi ", encryption: aes-gcm-128,\n"        \
+	"   encryption_key: " K16 "10111213}}\n"
+#define POLICY_OF(name, pair, direction)                                                           \
+	"- {name: " name ", pair: " pair ", direction: " direction ", src: any, dst: any,\n"       \
+	"   action: protect, sas: [g]}\n"
+
+// Pairs share nothing: both have a group g, and one is the peer of the other.
+static void assert_both_ends(const struct fer_doc *doc, const char *first, const char *second)
+{
+	assert_int_equal(doc->n_pairs, 2);
+	assert_string_equal(doc->pairs[0].name, first);
+	assert_string_equal(doc->pairs[1].name, second);
+	assert_int_equal(doc->n_groups, 2);
+	assert_string_equal(doc->pairs[doc->sas[0].pair].name, "west");
+	assert_string_equal(doc->pairs[doc->sas[1].pair].name, "east");
+	assert_int_equal(doc->groups[doc->sas[0].group].pair, doc->sas[0].pair);
+	assert_int_equal(doc->groups[doc->sas[1].group].pair, doc->sas[1].pair);
+	assert_int_equal(doc->policies[0].pair, doc->sas[1].pair);
+	assert_int_equal(doc->policies[0].groups[0], doc->sas[1].group);
+	assert_int_equal(doc->policies[1].pair, doc->sas[0].pair);
+	assert_int_equal(doc->policies[1].groups[0], doc->sas[0].group);
+}
+
+static void sas_and_policies_belong_to_the_pair_they_name(void **state)
+{
+	static const char ends[] = "sas:\n" SA_OF("a", "west", "out", "256")
+		SA_OF("b", "east", "in", "256") "policies:\n" POLICY_OF("p", "east", "in")
+			POLICY_OF("q", "west", "out");
+	char text[2048];
+
+	(void)state;
+	// Behind what belongs to them, in front of it, or nowhere.
+	snprintf(text, sizeof(text), "%spairs:\n%s%s", ends,
+		"- {name: east, host: {port: a}, wire: {port: b}}\n",
+		"- {name: west, host: {port: c}, wire: {port: d}}\n");
+	struct fer_doc *doc = load(text);
+	assert_both_ends(doc, "east", "west");
+	fer_doc_destroy(doc);
+	snprintf(text, sizeof(text), "pairs:\n%s%s%s",
+		"- {name: west, host: {port: c}, wire: {port: d}}\n",
+		"- {name: east, host: {port: a}, wire: {port: b}}\n", ends);
+	doc = load(text);
+	assert_both_ends(doc, "west", "east");
+	fer_doc_destroy(doc);
+	doc = load(ends);
+	assert_both_ends(doc, "west", "east");
+	assert_int_equal(doc->pairs[0].line, 0);
+	fer_doc_destroy(doc);
+}
+
+static void without_names_there_is_one_pair(void **state)
+{
+	static const char policy[] =
+		"policies: [{name: p, direction: in, src: any, dst: any, action: bypass}]\n";
+	struct fer_doc *doc = load(policy);
+	char text[512];
+
+	(void)state;
+	assert_int_equal(doc->n_pairs, 1);
+	assert_string_equal(doc->pairs[0].name, "");
+	assert_int_equal(doc->pairs[0].line, 0);
+	fer_doc_destroy(doc);
+	snprintf(text, sizeof(text), "%spairs: [{name: x, host: {port: c}, wire: {port: d}}]\n",
+		policy);
+	doc = load(text);
+	assert_int_equal(doc->n_pairs, 1);
+	assert_int_equal(doc->policies[0].pair, 0);
+	fer_doc_destroy(doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +557,10 @@ int main(void)
 		cmocka_unit_test(a_pipe_is_read_to_its_end),
 		cmocka_unit_test(files_that_cannot_be_read_are_named),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),
+		cmocka_unit_test(every_key_of_a_daemon_is_read),
+		cmocka_unit_test(what_a_daemon_is_not_told_has_its_default),
+		cmocka_unit_test(sas_and_policies_belong_to_the_pair_they_name),
+		cmocka_unit_test(without_names_there_is_one_pair),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

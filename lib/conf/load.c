@@ -31,6 +31,14 @@ static const struct fer_policy_draft policy_defaults = {
 		.icmp_type = FER_DOC_ICMP_TYPE_ANY},
 };
 
+static const struct fer_doc_pair pair_defaults = {
+	.host = {.mtu = FER_DOC_MTU_DEFAULT},
+	.wire = {.mtu = FER_DOC_MTU_DEFAULT},
+	.n_queues = 1,
+	.capacity = FER_DOC_CAPACITY_DEFAULT,
+	.clamp_mss = true,
+};
+
 static int read_mapping(
 	struct loader *l, const struct fer_schema *s, void *draft, struct fer_lines *lines);
 
@@ -64,11 +72,25 @@ static int read_scalar(struct loader *l, const struct fer_field *f, void *draft)
 	return rc;
 }
 
-static int read_sa(struct loader *l, void *root)
+static int read_doc_pair(struct loader *l, const struct fer_field *f, void *root)
+{
+	struct fer_doc_pair d = pair_defaults;
+	struct fer_lines lines = {.begin = l->reader.line};
+
+	(void)f;
+	(void)root;
+	int rc = read_mapping(l, &fer_schema_pair, &d, &lines);
+
+	fer_check_pair(&d, &lines);
+	return rc == 0 ? fer_build_pair(&l->build, &d, &lines) : rc;
+}
+
+static int read_sa(struct loader *l, const struct fer_field *f, void *root)
 {
 	struct fer_sa_draft d = sa_defaults;
 	struct fer_lines lines = {.begin = l->reader.line};
 
+	(void)f;
 	(void)root;
 	int rc = read_mapping(l, &fer_schema_sa, &d, &lines);
 
@@ -80,11 +102,12 @@ static int read_sa(struct loader *l, void *root)
 	return rc;
 }
 
-static int read_policy(struct loader *l, void *root)
+static int read_policy(struct loader *l, const struct fer_field *f, void *root)
 {
 	struct fer_policy_draft d = policy_defaults;
 	struct fer_lines lines = {.begin = l->reader.line};
 
+	(void)f;
 	(void)root;
 	int rc = read_mapping(l, &fer_schema_policy, &d, &lines);
 
@@ -96,7 +119,8 @@ static int read_policy(struct loader *l, void *root)
 }
 
 // Reads the items of a list that belongs to a draft.
-static int read_list(struct loader *l, int (*read_item)(struct loader *l, void *draft), void *draft)
+static int read_list(struct loader *l, const struct fer_field *f,
+	int (*read_item)(struct loader *l, const struct fer_field *f, void *draft), void *draft)
 {
 	int rc = expect(l, FER_EVENT_LIST, "a list");
 
@@ -108,19 +132,61 @@ static int read_list(struct loader *l, int (*read_item)(struct loader *l, void *
 			return 0;
 		}
 		if (rc == 0)
-			rc = read_item(l, draft);
+			rc = read_item(l, f, draft);
 		if (rc == 0)
 			fer_trail_back(&l->trail, back);
 	}
 	return rc;
 }
 
-static int read_group(struct loader *l, void *draft)
+static bool is_repeated(const struct fer_list *list, const char *array, uint32_t n)
+{
+	const char *last = array + (size_t)n * list->stride;
+
+	for (const char *at = array; at < last; at += list->stride)
+		if (memcmp(at, last, list->stride) == 0)
+			return true;
+	return false;
+}
+
+// Reads a value to the end of an array.
+static int read_element(struct loader *l, const struct fer_field *f, void *draft)
+{
+	const struct fer_list *list = f->list;
+	char *array = (char *)draft + f->offset;
+	uint32_t *n = (uint32_t *)(void *)((char *)draft + list->count_offset);
+
+	if (*n == list->most)
+		return fer_trail_fail(&l->trail, l->reader.line, NULL,
+			"is one too many: there may be %u", list->most);
+	int rc = read_scalar(l, list->item, array + (size_t)*n * list->stride);
+	if (rc == 0 && list->no_repeat && is_repeated(list, array, *n))
+		rc = fer_trail_fail(&l->trail, l->reader.line, NULL, "is given twice");
+	*n += rc == 0;
+	return rc;
+}
+
+static int read_array(struct loader *l, const struct fer_field *f, void *draft)
+{
+	const struct fer_list *list = f->list;
+
+	if (list->single != NULL && l->reader.event == FER_EVENT_SCALAR)
+		return read_scalar(l, list->single, draft);
+	uint32_t line = l->reader.line;
+	int rc = read_list(l, f, read_element, draft);
+	if (rc == 0 && list->single != NULL &&
+		*(uint32_t *)(void *)((char *)draft + list->count_offset) == 0)
+		rc = fer_trail_fail(&l->trail, line, NULL, "is an empty list");
+	return rc;
+}
+
+static int read_group(struct loader *l, const struct fer_field *f, void *draft)
 {
 	struct fer_policy_draft *d = draft;
 	uint32_t n = d->policy.n_groups;
 	int rc = expect(l, FER_EVENT_SCALAR, "a name");
 
+	(void)f;
 	if (rc != 0)
 		return rc;
 	if (n == FER_DOC_POLICY_GROUPS)
@@ -143,11 +209,15 @@ static int read_value(
 	case FER_TYPE_MAPPING:
 		return read_mapping(l, f->mapping, draft, lines);
 	case FER_TYPE_SAS:
-		return read_list(l, read_sa, draft);
+		return read_list(l, f, read_sa, draft);
 	case FER_TYPE_POLICIES:
-		return read_list(l, read_policy, draft);
+		return read_list(l, f, read_policy, draft);
 	case FER_TYPE_GROUPS:
-		return read_list(l, read_group, draft);
+		return read_list(l, f, read_group, draft);
+	case FER_TYPE_PAIRS:
+		return read_list(l, f, read_doc_pair, draft);
+	case FER_TYPE_LIST:
+		return read_array(l, f, draft);
 	default:
 		return read_scalar(l, f, draft);
 	}
@@ -218,19 +288,30 @@ static int read_mapping(
 	return rc;
 }
 
-static int read_document(struct loader *l)
+static int check_root(struct loader *l, struct fer_doc *doc, const struct fer_lines *lines)
 {
-	struct fer_root_draft root = {0};
+	struct fer_doc_daemon *d = &doc->daemon;
+
+	if (doc->legacy_algorithms)
+		return fer_trail_fail(&l->trail, lines->at[FER_ROOT_LEGACY].value,
+			"legacy_algorithms", "true is not supported by this version");
+	d->workers_line = lines->at[FER_ROOT_WORKERS].value;
+	if (d->n_lcores != 0)
+		d->n_workers = d->n_lcores;
+	return 0;
+}
+
+static int read_document(struct loader *l, struct fer_doc *doc)
+{
 	struct fer_lines lines = {0};
 	int rc = next(l);
 
 	if (rc == 0)
-		rc = read_mapping(l, &fer_schema_root, &root, &lines);
+		rc = read_mapping(l, &fer_schema_root, doc, &lines);
 	if (rc == 0)
 		rc = next(l);
-	if (rc == 0 && root.legacy_algorithms)
-		rc = fer_trail_fail(&l->trail, lines.at[FER_ROOT_LEGACY].value, "legacy_algorithms",
-			"true is not supported by this version");
+	if (rc == 0)
+		rc = check_root(l, doc, &lines);
 	if (rc == 0)
 		rc = fer_build_finish(&l->build);
 	return rc;
@@ -241,12 +322,14 @@ int fer_load(struct fer_doc *doc, const void *bytes, size_t len, struct fer_doc_
 	struct loader l;
 	int rc;
 
+	memcpy(doc->daemon.socket, FER_DOC_SOCKET_DEFAULT, sizeof(FER_DOC_SOCKET_DEFAULT));
+	doc->daemon.n_workers = 1;
 	fer_trail_init(&l.trail, doc->name, err);
 	rc = fer_build_init(&l.build, doc, &l.trail);
 	if (rc != 0)
 		return rc;
 	if (fer_reader_open(&l.reader, bytes, len) == 0) {
-		rc = read_document(&l);
+		rc = read_document(&l, doc);
 		fer_reader_close(&l.reader);
 	} else {
 		rc = fer_trail_no_memory(&l.trail);

@@ -32,6 +32,10 @@
 // A second SA behind the first; it takes lines 11 to 15.
 #define TWO(name, direction, spi, key) OUT GCM FLOW(name, direction, "tunnel", spi, key)
 #define INTWO(name, direction, spi, key) IN GCM FLOW(name, direction, "tunnel", spi, key)
+// A pair of ports, which takes two lines.
+#define PORTS(host, wire) "- host: {port: " host "}\n  wire: {port: " wire "}\n"
+#define ADDRESSES4(n) "\"::" n "0\",\"::" n "1\",\"::" n "2\",\"::" n "3\","
+#define ADDRESSES(n) ADDRESSES4(#n "1") ADDRESSES4(#n "2") ADDRESSES4(#n "3") ADDRESSES4(#n "4")
 // Outbound groups of both modes.
 #define PAIR                                                                                       \
 	"sas:\n" FLOW("tun", "out", "tunnel", "256", K20) FLOW("tra", "out", "transport", "257",   \
@@ -455,6 +459,74 @@ static const struct row rows[] = {
 	ROW(POLICY "  action: protect\n  sas: [tra2, tra]\n" PAIR,
 		"t.yaml:7: policies[0].sas[1]: names a group of transport mode, which only the "
 		"first, innermost may be"),
+	// the daemon
+	ROW("eal: --no-huge\n", "t.yaml:1: eal: must be a list"),
+	ROW("eal: [a,\n {}]\n", "t.yaml:2: eal[1]: must be a single value"),
+	ROW("eal: [\"\"]\n", "t.yaml:1: eal[0]: is not 1 to 255 characters long"),
+	ROW("eal: [\"a\\tb\"]\n", "t.yaml:1: eal[0]: has control characters"),
+	ROW("control: {path: a}\n", "t.yaml:1: control.path: unknown key"),
+	ROW("control:\n  socket: /" N63 N63 "\n",
+		"t.yaml:2: control.socket: is not 1 to 107 characters long"),
+	ROW("control: {group: \"\"}\n", "t.yaml:1: control.group: is not 1 to 63 characters long"),
+	ROW("workers: 0\n", "t.yaml:1: workers: is not a number from 1 to 128"),
+	ROW("workers: {}\n", "t.yaml:1: workers: must be a list"),
+	ROW("workers: []\n", "t.yaml:1: workers: is an empty list"),
+	ROW("workers: [1, 128]\n", "t.yaml:1: workers[1]: is not a number from 0 to 127"),
+	ROW("workers: [1, 2,\n  1]\n", "t.yaml:2: workers[2]: is given twice"),
+	ROW("idle: sleep\n", "t.yaml:1: idle: is not one of: auto, poll, nap"),
+	ROW("pairs: {}\n", "t.yaml:1: pairs: must be a list"),
+	ROW("pairs:\n- {}\n", "t.yaml:2: pairs[0].host: is missing"),
+	ROW("pairs:\n- host: {port: a}\n", "t.yaml:2: pairs[0].wire: is missing"),
+	ROW("pairs:\n- host: {}\n", "t.yaml:2: pairs[0].host.port: is missing"),
+	ROW("pairs:\n- host: {port: " N63 "x}\n",
+		"t.yaml:2: pairs[0].host.port: is not 1 to 63 characters long"),
+	ROW("pairs: [{mode: oob}]\n",
+		"t.yaml:1: pairs[0].mode: oob is not supported by this version"),
+	ROW("pairs: [{mode: nic}]\n", "t.yaml:1: pairs[0].mode: is not one of: stack"),
+	ROW("pairs: [{host: {mtu: 1279}}]\n",
+		"t.yaml:1: pairs[0].host.mtu: is not a number from 1280 to 9600"),
+	ROW("pairs: [{wire: {mtu: 9601}}]\n",
+		"t.yaml:1: pairs[0].wire.mtu: is not a number from 1280 to 9600"),
+	ROW("pairs: [{queues: 0}]\n", "t.yaml:1: pairs[0].queues: is not a number from 1 to 64"),
+	ROW("pairs: [{capacity: 16777217}]\n",
+		"t.yaml:1: pairs[0].capacity: is not a number from 1 to 16777216"),
+	ROW("pairs: [{ike: drop}]\n", "t.yaml:1: pairs[0].ike: is not one of: pass, policy"),
+	ROW("pairs: [{ike: []}]\n", "t.yaml:1: pairs[0].ike: is an empty list"),
+	ROW("pairs: [{ike: [10.0.0.1, pass]}]\n",
+		"t.yaml:1: pairs[0].ike[1]: is not an IPv4 or IPv6 address"),
+	ROW("pairs: [{ike: [\"::1\", 10.0.0.1, \"0::1\"]}]\n",
+		"t.yaml:1: pairs[0].ike[2]: is given twice"),
+	ROW("pairs: [{ike: [" ADDRESSES(1) ADDRESSES(2) ADDRESSES(3) ADDRESSES(4) "\"::5\"]}]\n",
+		"t.yaml:1: pairs[0].ike[64]: is one too many: there may be 64"),
+	ROW("pairs: [{link_control: {arp: policy}}]\n",
+		"t.yaml:1: pairs[0].link_control.arp: is not one of: pass, drop"),
+	ROW("pairs: [{clamp_mss: 1400}]\n", "t.yaml:1: pairs[0].clamp_mss: is not true or false"),
+	// several pairs
+	ROW("pairs:\n" PORTS("a", "b") PORTS("c", "d") "  name: pair0\n",
+		"t.yaml:6: pairs[1].name: is the name of pairs[0] as well"),
+	ROW("pairs:\n" PORTS("a", "b") "  name: pair1\n" PORTS("c", "d"),
+		"t.yaml:5: pairs[1].name: is the name of pairs[0] as well"),
+	ROW("pairs:\n" PORTS("a", "a"),
+		"t.yaml:3: pairs[0].wire.port: is that of pairs[0].host as well"),
+	ROW("pairs:\n" PORTS("a", "b") PORTS("c", "b"),
+		"t.yaml:5: pairs[1].wire.port: is that of pairs[0].wire as well"),
+	ROW("workers: 3\npairs:\n" PORTS("a", "b") PORTS("c", "d"),
+		"t.yaml:1: workers: are 3, but all pairs together have 2 queues"),
+	ROW("pairs:\n" PORTS("a", "b")
+			PORTS("c", "d") "sas:\n" FLOW("a", "out", "tunnel", "256", K20),
+		"t.yaml:7: sas[0].pair: is missing, and there are several"),
+	ROW("pairs:\n" PORTS("a", "b") PORTS("c", "d") POLICY DISCARD "  pair: pear0\n",
+		"t.yaml:12: policies[0].pair: names no pair of this document"),
+	ROW(POLICY DISCARD "  pair: p\n- {name: q, direction: in, src: any, dst: any, action: "
+			   "bypass}\n",
+		"t.yaml:8: policies[1].pair: is missing, but given in policies[0]"),
+	ROW(OUT GCM POLICY DISCARD "  pair: p\n",
+		"t.yaml:17: policies[0].pair: is given, but not in sas[0]"),
+	ROW(OUT GCM "  pair: p\n" POLICY "  action: protect\n  sas: [a]\n  pair: q\n",
+		"t.yaml:18: policies[0].sas[0]: names no group of this document"),
+	ROW(OUT GCM "  pair: p\n" FLOW("b", "out, pair: q", "tunnel", "256", K20),
+		"t.yaml:16: sas[1].esp.encryption_key: has the key and salt of sas[0]: aes-gcm-128 "
+		"would repeat nonces"),
 	// nothing that might be a key is shown
 	ROW("encryption_key" K20 ": 1\n", "t.yaml:1: encryption_key?: unknown key"),
 	ROW("{encryption_key~ " K20 "}\n", "t.yaml:1: encryption_key???: unknown key"),

@@ -27,6 +27,15 @@ static const char *const actions[] = {[FER_DOC_PROTECT] = "protect",
 	[FER_DOC_DISCARD] = "discard",
 	NULL};
 
+static const char *const rules[] = {[FER_DOC_PASS] = "pass", [FER_DOC_DROP] = "drop", NULL};
+static const char *const ikes[] = {
+	[FER_DOC_IKE_PASS] = "pass", [FER_DOC_IKE_POLICY] = "policy", NULL};
+static const char *const idles[] = {[FER_DOC_IDLE_AUTO] = "auto",
+	[FER_DOC_IDLE_POLL] = "poll",
+	[FER_DOC_IDLE_NAP] = "nap",
+	NULL};
+static const char *const host_modes[] = {"stack", NULL};
+
 static const struct fer_field esp_fields[] = {
 	{REQUIRED("spi", FER_TYPE_NUMBER, FER_SA_SPI), INTO(fer_sa_draft, sa.spi),
 		.min = FER_SPI_MIN, .max = UINT32_MAX},
@@ -76,6 +85,7 @@ static const struct fer_schema outer = SCHEMA(outer_fields);
 
 static const struct fer_field sa_fields[] = {
 	{REQUIRED("name", FER_TYPE_NAME, FER_SA_NAME), INTO(fer_sa_draft, sa.name)},
+	{OPTIONAL("pair", FER_TYPE_NAME, FER_SA_PAIR), INTO(fer_sa_draft, pair)},
 	{OPTIONAL("group", FER_TYPE_NAME, FER_SA_GROUP), INTO(fer_sa_draft, group)},
 	{REQUIRED("direction", FER_TYPE_WORD, FER_SA_DIRECTION), INTO(fer_sa_draft, sa.direction),
 		.words = directions},
@@ -96,6 +106,7 @@ static const struct fer_field sa_fields[] = {
 
 static const struct fer_field policy_fields[] = {
 	{REQUIRED("name", FER_TYPE_NAME, FER_POLICY_NAME), INTO(fer_policy_draft, policy.name)},
+	{OPTIONAL("pair", FER_TYPE_NAME, FER_POLICY_PAIR), INTO(fer_policy_draft, pair)},
 	{OPTIONAL("priority", FER_TYPE_NUMBER, FER_POLICY_PRIORITY),
 		INTO(fer_policy_draft, policy.priority), .max = INT32_MAX},
 	{REQUIRED("direction", FER_TYPE_WORD, FER_POLICY_DIRECTION),
@@ -113,14 +124,105 @@ static const struct fer_field policy_fields[] = {
 	{OPTIONAL("sas", FER_TYPE_GROUPS, FER_POLICY_SAS)},
 };
 
+#define PORT_FIELDS(side, port_place, mtu_place)                                                   \
+	{                                                                                          \
+		{REQUIRED("port", FER_TYPE_TEXT, port_place), INTO(fer_doc_pair, side.name)},      \
+		{                                                                                  \
+			OPTIONAL("mtu", FER_TYPE_NUMBER, mtu_place), INTO(fer_doc_pair, side.mtu), \
+				.min = FER_DOC_MTU_MIN, .max = FER_DOC_MTU_MAX                     \
+		}                                                                                  \
+	}
+
+static const struct fer_field host_fields[] =
+	PORT_FIELDS(host, FER_PAIR_HOST_PORT, FER_PAIR_HOST_MTU);
+static const struct fer_field wire_fields[] =
+	PORT_FIELDS(wire, FER_PAIR_WIRE_PORT, FER_PAIR_WIRE_MTU);
+
+static const struct fer_field link_control_fields[] = {
+	{OPTIONAL("arp", FER_TYPE_WORD, FER_PAIR_ARP), INTO(fer_doc_pair, arp), .words = rules},
+	{OPTIONAL("neighbour_discovery", FER_TYPE_WORD, FER_PAIR_ND),
+		INTO(fer_doc_pair, neighbour_discovery), .words = rules},
+	{OPTIONAL("other", FER_TYPE_WORD, FER_PAIR_OTHER), INTO(fer_doc_pair, other),
+		.words = rules},
+};
+
+static const struct fer_schema host = SCHEMA(host_fields);
+static const struct fer_schema wire = SCHEMA(wire_fields);
+static const struct fer_schema link_control = SCHEMA(link_control_fields);
+
+static const struct fer_field ike_peer = {.type = FER_TYPE_ADDRESS};
+static const struct fer_field ike_word = {
+	.type = FER_TYPE_WORD, INTO(fer_doc_pair, ike), .words = ikes};
+static const struct fer_list ike_peers = {
+	.item = &ike_peer,
+	.count_offset = offsetof(struct fer_doc_pair, n_ike_peers),
+	.most = FER_DOC_IKE_PEERS,
+	.stride = sizeof(struct fer_addr),
+	.no_repeat = true,
+	.single = &ike_word,
+};
+
+static const struct fer_field pair_fields[] = {
+	{OPTIONAL("name", FER_TYPE_NAME, FER_PAIR_NAME), INTO(fer_doc_pair, name)},
+	{OPTIONAL("mode", FER_TYPE_WORD, FER_PAIR_MODE), .words = host_modes, .later = "oob"},
+	{REQUIRED("host", FER_TYPE_MAPPING, FER_PAIR_HOST), .mapping = &host},
+	{REQUIRED("wire", FER_TYPE_MAPPING, FER_PAIR_WIRE), .mapping = &wire},
+	{OPTIONAL("queues", FER_TYPE_NUMBER, FER_PAIR_QUEUES), INTO(fer_doc_pair, n_queues),
+		.min = 1, .max = FER_DOC_QUEUES},
+	{OPTIONAL("capacity", FER_TYPE_NUMBER, FER_PAIR_CAPACITY), INTO(fer_doc_pair, capacity),
+		.min = 1, .max = FER_DOC_CAPACITY_MAX},
+	{OPTIONAL("ike", FER_TYPE_LIST, FER_PAIR_IKE), INTO(fer_doc_pair, ike_peers),
+		.list = &ike_peers},
+	{OPTIONAL("link_control", FER_TYPE_MAPPING, FER_PAIR_LINK_CONTROL),
+		.mapping = &link_control},
+	{OPTIONAL("clamp_mss", FER_TYPE_BOOL, FER_PAIR_CLAMP_MSS), INTO(fer_doc_pair, clamp_mss)},
+};
+
+static const struct fer_field control_fields[] = {
+	{OPTIONAL("socket", FER_TYPE_TEXT, FER_ROOT_SOCKET), INTO(fer_doc, daemon.socket)},
+	{OPTIONAL("group", FER_TYPE_TEXT, FER_ROOT_GROUP), INTO(fer_doc, daemon.group)},
+};
+
+static const struct fer_schema control = SCHEMA(control_fields);
+
+static const struct fer_field eal_option = {.type = FER_TYPE_TEXT, .size = FER_DOC_EAL_BYTES};
+static const struct fer_list eal_options = {
+	.item = &eal_option,
+	.count_offset = offsetof(struct fer_doc, daemon.n_eal),
+	.most = FER_DOC_EAL_OPTIONS,
+	.stride = FER_DOC_EAL_BYTES,
+};
+
+static const struct fer_field lcore = {
+	.type = FER_TYPE_NUMBER, .size = sizeof(uint16_t), .max = FER_DOC_WORKERS - 1};
+static const struct fer_field worker_count = {
+	.type = FER_TYPE_NUMBER, INTO(fer_doc, daemon.n_workers), .min = 1, .max = FER_DOC_WORKERS};
+static const struct fer_list workers = {
+	.item = &lcore,
+	.count_offset = offsetof(struct fer_doc, daemon.n_lcores),
+	.most = FER_DOC_WORKERS,
+	.stride = sizeof(uint16_t),
+	.no_repeat = true,
+	.single = &worker_count,
+};
+
 static const struct fer_field root_fields[] = {
 	{OPTIONAL("legacy_algorithms", FER_TYPE_BOOL, FER_ROOT_LEGACY),
-		INTO(fer_root_draft, legacy_algorithms)},
+		INTO(fer_doc, legacy_algorithms)},
+	{OPTIONAL("eal", FER_TYPE_LIST, FER_ROOT_EAL), INTO(fer_doc, daemon.eal),
+		.list = &eal_options},
+	{OPTIONAL("control", FER_TYPE_MAPPING, FER_ROOT_CONTROL), .mapping = &control},
+	{OPTIONAL("workers", FER_TYPE_LIST, FER_ROOT_WORKERS), INTO(fer_doc, daemon.lcores),
+		.list = &workers},
+	{OPTIONAL("idle", FER_TYPE_WORD, FER_ROOT_IDLE), INTO(fer_doc, daemon.idle),
+		.words = idles},
+	{OPTIONAL("pairs", FER_TYPE_PAIRS, FER_ROOT_PAIRS)},
 	{OPTIONAL("sas", FER_TYPE_SAS, FER_ROOT_SAS)},
 	{OPTIONAL("policies", FER_TYPE_POLICIES, FER_ROOT_POLICIES)},
 };
 
 const struct fer_schema fer_schema_root = SCHEMA(root_fields);
+const struct fer_schema fer_schema_pair = SCHEMA(pair_fields);
 const struct fer_schema fer_schema_sa = SCHEMA(sa_fields);
 const struct fer_schema fer_schema_policy = SCHEMA(policy_fields);
 

@@ -6,20 +6,19 @@
 #include "conf/document.h"
 
 // What is read before it is checked and becomes part of a document: a fer_doc_sa or a
-// fer_doc_policy, and the names in it that are not looked up yet.
+// fer_doc_policy, and the names in it that are not looked up yet.  A pair is its own draft, and
+// what a document has once is read into the document.
 struct fer_sa_draft {
 	struct fer_doc_sa sa;
+	char pair[FER_DOC_NAME_BYTES];
 	char group[FER_DOC_NAME_BYTES];
 };
 
 struct fer_policy_draft {
 	struct fer_doc_policy policy;
+	char pair[FER_DOC_NAME_BYTES];
 	char groups[FER_DOC_POLICY_GROUPS][FER_DOC_NAME_BYTES];
 	uint32_t group_lines[FER_DOC_POLICY_GROUPS];
-};
-
-struct fer_root_draft {
-	bool legacy_algorithms;
 };
 
 enum fer_type {
@@ -28,6 +27,7 @@ enum fer_type {
 	FER_TYPE_NUMBER, // min to max, or one word that stands for a number
 	FER_TYPE_WORD,   // one of words; its place in the list is the value
 	FER_TYPE_NAME,
+	FER_TYPE_TEXT, // any characters but control characters, as many as there is room for
 	FER_TYPE_ADDRESS,
 	FER_TYPE_PREFIX,
 	FER_TYPE_KEY,
@@ -35,13 +35,25 @@ enum fer_type {
 	FER_TYPE_PROTOCOL,
 	FER_TYPE_ENCRYPTION,
 	FER_TYPE_INTEGRITY,
+	FER_TYPE_LIST,   // of single values into an array, or one single value elsewhere
 	FER_TYPE_GROUPS, // list of names
 	FER_TYPE_MAPPING,
+	FER_TYPE_PAIRS,
 	FER_TYPE_SAS, // list of mappings, each into a draft of its own, as the next
 	FER_TYPE_POLICIES,
 };
 
 struct fer_schema;
+struct fer_field;
+
+struct fer_list {
+	const struct fer_field *item; // where it goes counts from the element of the array
+	uint16_t count_offset;        // of the uint32_t that says how many there are
+	uint16_t most;
+	uint16_t stride;
+	bool no_repeat;                 // no element twice
+	const struct fer_field *single; // what may stand there instead of a list; NULL: nothing
+};
 
 struct fer_field {
 	const char *key;
@@ -49,12 +61,14 @@ struct fer_field {
 	uint8_t place; // in the lines of the draft: an enum of the three below
 	bool required;
 	uint16_t offset; // of the value in the draft
-	uint16_t size;   // of a bool, number or word there
+	uint16_t size;   // of a bool, number, word or text there
 	uint64_t min;
 	uint64_t max;
 	const char *word;
 	uint64_t word_value;
 	const char *const *words; // ends with NULL
+	const char *later;        // a word that a later version knows
+	const struct fer_list *list;
 	const struct fer_schema *mapping;
 };
 
@@ -64,10 +78,43 @@ struct fer_schema {
 };
 
 // The places of one draft, those of the mappings inside it included.
-enum fer_root_place { FER_ROOT_LEGACY, FER_ROOT_SAS, FER_ROOT_POLICIES };
+enum fer_root_place {
+	FER_ROOT_LEGACY,
+	FER_ROOT_EAL,
+	FER_ROOT_CONTROL,
+	FER_ROOT_SOCKET,
+	FER_ROOT_GROUP,
+	FER_ROOT_WORKERS,
+	FER_ROOT_IDLE,
+	FER_ROOT_PAIRS,
+	FER_ROOT_SAS,
+	FER_ROOT_POLICIES,
+	FER_ROOT_PLACES
+};
+
+enum fer_pair_place {
+	FER_PAIR_NAME,
+	FER_PAIR_MODE,
+	FER_PAIR_HOST,
+	FER_PAIR_HOST_PORT,
+	FER_PAIR_HOST_MTU,
+	FER_PAIR_WIRE,
+	FER_PAIR_WIRE_PORT,
+	FER_PAIR_WIRE_MTU,
+	FER_PAIR_QUEUES,
+	FER_PAIR_CAPACITY,
+	FER_PAIR_IKE,
+	FER_PAIR_LINK_CONTROL,
+	FER_PAIR_ARP,
+	FER_PAIR_ND,
+	FER_PAIR_OTHER,
+	FER_PAIR_CLAMP_MSS,
+	FER_PAIR_PLACES
+};
 
 enum fer_sa_place {
 	FER_SA_NAME,
+	FER_SA_PAIR,
 	FER_SA_GROUP,
 	FER_SA_DIRECTION,
 	FER_SA_MODE,
@@ -103,6 +150,7 @@ enum fer_sa_place {
 
 enum fer_policy_place {
 	FER_POLICY_NAME,
+	FER_POLICY_PAIR,
 	FER_POLICY_PRIORITY,
 	FER_POLICY_DIRECTION,
 	FER_POLICY_SRC,
@@ -127,7 +175,8 @@ struct fer_lines {
 	} at[FER_PLACES];
 };
 
-extern const struct fer_schema fer_schema_root;
+extern const struct fer_schema fer_schema_root; // into struct fer_doc
+extern const struct fer_schema fer_schema_pair; // into struct fer_doc_pair
 extern const struct fer_schema fer_schema_sa;
 extern const struct fer_schema fer_schema_policy;
 

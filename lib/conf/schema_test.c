@@ -4,8 +4,19 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+
+static void check_array(const struct fer_field *f, size_t draft_bytes)
+{
+	const struct fer_list *list = f->list;
+
+	assert_true(f->offset + (size_t)list->most * list->stride <= draft_bytes);
+	assert_true(list->count_offset + sizeof(uint32_t) <= draft_bytes);
+	assert_true(list->item->offset + (size_t)list->item->size <= list->stride);
+}
 
 // Checks one mapping and those inside it; seen has a flag for each place of the draft.
 static void check(const struct fer_schema *s, size_t draft_bytes, bool seen[FER_PLACES])
@@ -19,6 +30,9 @@ static void check(const struct fer_schema *s, size_t draft_bytes, bool seen[FER_
 		assert_true(f->min <= f->max);
 		assert_int_equal(f->type == FER_TYPE_WORD, f->words != NULL);
 		assert_int_equal(f->type == FER_TYPE_MAPPING, f->mapping != NULL);
+		assert_int_equal(f->type == FER_TYPE_LIST, f->list != NULL);
+		if (f->list != NULL)
+			check_array(f, draft_bytes);
 		// Finds the first of its name: a second one would be found here.
 		assert_ptr_equal(fer_schema_find(s, f->key), f);
 		if (f->mapping != NULL)
@@ -44,13 +58,50 @@ static void every_place_has_one_field(void **state)
 	assert_int_equal(n_places(&fer_schema_sa, sizeof(struct fer_sa_draft)), FER_SA_PLACES);
 	assert_int_equal(
 		n_places(&fer_schema_policy, sizeof(struct fer_policy_draft)), FER_POLICY_PLACES);
-	assert_int_equal(n_places(&fer_schema_root, sizeof(struct fer_root_draft)), 3);
+	assert_int_equal(n_places(&fer_schema_pair, sizeof(struct fer_doc_pair)), FER_PAIR_PLACES);
+	assert_int_equal(n_places(&fer_schema_root, sizeof(struct fer_doc)), FER_ROOT_PLACES);
+}
+
+static char example[16384];
+
+// Has the example each key of the mapping and of those inside it?
+static void check_example(const struct fer_schema *s)
+{
+	for (unsigned i = 0; i < s->n_fields; i++) {
+		const struct fer_field *f = &s->fields[i];
+		char key[64];
+
+		snprintf(key, sizeof(key), "%s:", f->key);
+		if (strstr(example, key) == NULL)
+			fail_msg("config/ferruled.yaml lacks %s", key);
+		if (f->mapping != NULL)
+			check_example(f->mapping);
+	}
+}
+
+static void the_example_of_a_daemon_has_every_key(void **state)
+{
+	const char *root = getenv("FER_SOURCE_ROOT");
+	char path[4096];
+
+	(void)state;
+	if (root == NULL)
+		skip();
+	snprintf(path, sizeof(path), "%s/config/ferruled.yaml", root);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	size_t len = fread(example, 1, sizeof(example) - 1, f);
+	fclose(f);
+	assert_true(len > 0 && len < sizeof(example) - 1);
+	check_example(&fer_schema_root);
+	check_example(&fer_schema_pair);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_place_has_one_field),
+		cmocka_unit_test(the_example_of_a_daemon_has_every_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "conf/value.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <stdarg.h>
@@ -113,6 +114,8 @@ static bool read_word(
 {
 	char list[FER_WHY_BYTES] = "";
 
+	if (f->later != NULL && strcmp(text, f->later) == 0)
+		return refuse(why, "%s is not supported by this version", f->later);
 	for (unsigned i = 0; f->words[i] != NULL; i++) {
 		if (strcmp(text, f->words[i]) == 0) {
 			store(to, f->size, i);
@@ -128,6 +131,20 @@ static bool read_name(const char *text, char to[FER_DOC_NAME_BYTES], char why[FE
 	if (!fer_value_is_name(text))
 		return refuse(why, "%s", fer_value_no_name);
 	snprintf(to, FER_DOC_NAME_BYTES, "%s", text);
+	return true;
+}
+
+static bool read_text(
+	const struct fer_field *f, const char *text, char *to, char why[FER_WHY_BYTES])
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (iscntrl((unsigned char)text[i]))
+			return refuse(why, "has control characters");
+	if (len == 0 || len >= f->size)
+		return refuse(why, "is not 1 to %u characters long", f->size - 1u);
+	memcpy(to, text, len + 1);
 	return true;
 }
 
@@ -288,6 +305,8 @@ bool fer_value_read(
 		return read_word(f, text, to, why);
 	case FER_TYPE_NAME:
 		return read_name(text, to, why);
+	case FER_TYPE_TEXT:
+		return read_text(f, text, to, why);
 	case FER_TYPE_ADDRESS:
 		return read_address(text, to, why);
 	case FER_TYPE_PREFIX:

@@ -223,7 +223,8 @@ struct fer_msg_sa_add {
 };
 
 // Adds all or none, makes the new `out` SAs the active ones of their groups, and deletes what those
-// groups had before: `out` SAs when nothing is sent with them any more, `in` SAs after the drain.
+// groups had before in the directions of the new ones: `out` SAs when nothing is sent with them any
+// more, and only then is the request complete; `in` SAs after the drain.
 struct fer_msg_sa_swap {
 	uint32_t size;
 	uint32_t flags;

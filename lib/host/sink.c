@@ -47,3 +47,39 @@ unsigned fer_sink_side(struct fer_batch *b, struct fer_outcomes *outcomes, struc
 	b->n_side = 0;
 	return n;
 }
+
+bool fer_sink_rests(const struct fer_batch *b, bool is_rest[])
+{
+	unsigned n = 0, more = 0;
+
+	if (b->n_more == 0)
+		return false;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!fer_pkt_alive(&b->pkt[i]))
+			continue;
+		is_rest[n++] = false;
+		for (; more < b->n_more && b->more_of[more] == i; more++)
+			is_rest[n++] = true;
+	}
+	return true;
+}
+
+void fer_sink_unsent(struct fer_outcomes *outcomes, enum fer_verdict v, struct rte_mbuf *m[],
+	unsigned n, const bool is_rest[])
+{
+	unsigned n_rests = 0, n_packets;
+
+	for (unsigned i = 0; is_rest != NULL && i < n; i++)
+		n_rests += is_rest[i];
+	n_packets = n - n_rests + (n_rests > 0 && is_rest[0]);
+	outcomes->packets[FER_OK] -= n_packets;
+	outcomes->packets[v] += n_packets;
+	outcomes->fragments -= n_rests;
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+void fer_sink_side_unsent(struct fer_outcomes *outcomes, struct rte_mbuf *m[], unsigned n)
+{
+	outcomes->made -= n;
+	rte_pktmbuf_free_bulk(m, n);
+}

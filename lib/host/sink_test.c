@@ -14,7 +14,8 @@
 static struct rte_mempool *pool;
 static struct fer_batch batch;
 static struct fer_outcomes outcomes;
-static struct rte_mbuf *out[FER_BATCH_MAX];
+static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+static bool is_rest[FER_BATCH_MAX + FER_BATCH_MORE];
 
 static struct rte_mbuf *packet(unsigned i)
 {
@@ -85,12 +86,91 @@ static void does_an_empty_batch_count_nothing(void **state)
 	assert_int_equal(sum(), 0);
 }
 
+static void put_more(unsigned of)
+{
+	batch.more_of[batch.n_more] = (uint16_t)of;
+	batch.more[batch.n_more++] = packet(1);
+}
+
+// Packets 0 to 4: whole, in three, dropped, in two, whole.
+static void fill(void)
+{
+	memset(&batch, 0, sizeof(batch));
+	batch.n = 5;
+	for (unsigned i = 0; i < 5; i++)
+		batch.m[i] = packet(1);
+	batch.pkt[2].verdict = FER_NO_POLICY;
+	put_more(1);
+	put_more(1);
+	put_more(3);
+}
+
+static void is_what_a_port_does_not_take_taken_back(void **state)
+{
+	// How many packets each number of frames is that the port takes.
+	static const unsigned whole[] = {0, 1, 1, 1, 2, 2, 3, 4};
+
+	(void)state;
+	for (unsigned sent = 0; sent <= 7; sent++) {
+		struct fer_outcomes o = {.packets = {[FER_TX_FULL] = 10}};
+
+		fill();
+		assert_true(fer_sink_rests(&batch, is_rest));
+		assert_int_equal(fer_sink(&batch, &o, out), 7);
+		assert_int_equal(o.packets[FER_OK], 4);
+		assert_int_equal(o.fragments, 3);
+		rte_pktmbuf_free_bulk(out, sent); // by the port
+		fer_sink_unsent(&o, FER_TX_FULL, out + sent, 7 - sent, is_rest + sent);
+		assert_int_equal(o.packets[FER_OK], whole[sent]);
+		assert_int_equal(o.packets[FER_TX_FULL], 10 + 4 - whole[sent]);
+		assert_int_equal(o.packets[FER_NO_POLICY], 1);
+		assert_int_equal(rte_mempool_in_use_count(pool), 0);
+	}
+}
+
+static void are_frames_packets_without_fragments(void **state)
+{
+	struct fer_outcomes o = {0};
+
+	(void)state;
+	memset(&batch, 0, sizeof(batch));
+	batch.n = 2;
+	batch.m[0] = packet(1);
+	batch.m[1] = packet(1);
+	assert_false(fer_sink_rests(&batch, is_rest));
+	assert_int_equal(fer_sink(&batch, &o, out), 2);
+	fer_sink_unsent(&o, FER_TX_FULL, out, 2, NULL);
+	assert_int_equal(o.packets[FER_OK], 0);
+	assert_int_equal(o.packets[FER_TX_FULL], 2);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
+static void are_packets_of_our_own_taken_back(void **state)
+{
+	struct fer_outcomes o = {0};
+
+	(void)state;
+	memset(&batch, 0, sizeof(batch));
+	batch.n_side = 2;
+	batch.side[0] = packet(1);
+	batch.side[1] = packet(1);
+	assert_int_equal(fer_sink_side(&batch, &o, out), 2);
+	assert_int_equal(o.made, 2);
+	rte_pktmbuf_free(out[0]);
+	fer_sink_side_unsent(&o, out + 1, 1);
+	assert_int_equal(o.made, 1);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_every_packet_counted_and_freed),
 		cmocka_unit_test(does_each_outcome_have_its_counter),
 		cmocka_unit_test(does_an_empty_batch_count_nothing),
+		cmocka_unit_test(is_what_a_port_does_not_take_taken_back),
+		cmocka_unit_test(are_frames_packets_without_fragments),
+		cmocka_unit_test(are_packets_of_our_own_taken_back),
 	};
 
 	fer_test_eal_init("64");

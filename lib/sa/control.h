@@ -6,6 +6,7 @@
 //   add.c      a block becomes an SA
 //   publish.c  an SA enters the look-ups and leaves them
 //   remove.c   the workers let go of it, and the block is free again
+//   update.c   what changes in a live SA
 //   age.c      limits of its life, and when they are over
 //   find.c     what the workers call
 
@@ -40,7 +41,9 @@ struct fer_sa_control {
 	struct fer_index_list removed; // until those waiting are through
 	struct fer_index_list waiting; // for one grace period, all of them
 	struct fer_index_list unused;
-	uint64_t token; // of that grace period
+	uint64_t token;     // of that grace period
+	uint64_t n_removed; // ever
+	uint64_t n_reclaimed;
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
 

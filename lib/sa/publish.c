@@ -145,5 +145,6 @@ void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
 	fer_sa_stop_ageing(t, sa);
 	c->positions[sa->index] = position;
 	fer_index_push(c, &c->removed, sa->index);
+	c->n_removed++;
 	fer_sa_begin_grace(c);
 }

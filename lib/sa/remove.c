@@ -56,6 +56,17 @@ static void destroy_sa(struct fer_sa_table *t, uint32_t index)
 	fer_sa_release_keyprint(c, sa);
 	fer_key_fini((struct fer_key *)sa->key, &sa->suite);
 	fer_sa_free_block(t, index);
+	c->n_reclaimed++;
+}
+
+uint64_t fer_sa_n_removed(const struct fer_sa_table *t)
+{
+	return t->control->n_removed;
+}
+
+uint64_t fer_sa_n_reclaimed(const struct fer_sa_table *t)
+{
+	return t->control->n_reclaimed;
 }
 
 void fer_sa_begin_grace(struct fer_sa_control *c)

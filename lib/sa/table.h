@@ -66,6 +66,17 @@ __attribute__((warn_unused_result)) int fer_sa_remove(struct fer_sa_table *t, ui
 // end points whose minute is over, too.
 unsigned fer_sa_reclaim(struct fer_sa_table *t);
 
+// How many SAs have ever been removed, and reclaimed.  An SA has been reclaimed when the second
+// number is at least what the first was after its removal.  What fer_sa_add() refuses may count.
+uint64_t fer_sa_n_removed(const struct fer_sa_table *t);
+uint64_t fer_sa_n_reclaimed(const struct fer_sa_table *t);
+
+// Moves the numbers of an SA with ESN forward to the beginning of the range with that high half, if
+// they are not in it yet.  Out: no lower number is given any more.  In: lower numbers count as
+// seen, but for those in the window.  -ENOENT: no such handle; -EINVAL: no ESN, or no way forward.
+__attribute__((warn_unused_result)) int fer_sa_update_high(
+	struct fer_sa_table *t, uint64_t handle, uint32_t high);
+
 // Makes the SA of that handle the one its group sends with.  -ENOENT: no such handle; -EINVAL: it
 // is inbound or has no group.  The first outbound SA added to a group without one is made active
 // by fer_sa_add() itself; removing the active one leaves the group without.

@@ -336,6 +336,60 @@ static void keys_without_counter_may_repeat(void **state)
 	fer_sa_table_destroy(t);
 }
 
+// The numbers of an SA move forward by update, never back; without ESN not at all.
+static void an_update_moves_forward(void **state)
+{
+	struct fer_sa_table *t = open_table(4);
+	struct fer_sa_params p = in_params(0x1000);
+	uint64_t plain = must_add(t, &p), in, out, seq = 0;
+
+	(void)state;
+	p = in_params(0x1001);
+	p.esn = true;
+	p.sequence = UINT64_C(0x1fffffff0);
+	in = must_add(t, &p);
+	p = out_params(0x1002);
+	p.esn = true;
+	p.sequence = UINT64_C(0x100000005);
+	out = must_add(t, &p);
+	const struct fer_replay *w = &fer_sa_at(t, (uint32_t)in)->in.replay;
+	const struct fer_seq *s = &fer_sa_at(t, (uint32_t)out)->out.seq;
+
+	assert_int_equal(fer_sa_update_high(t, plain, 1), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, out ^ 0xff, 1), -ENOENT);
+	assert_int_equal(fer_sa_update_high(t, in, 0), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, out, 0), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, in, 1), 0);
+	assert_int_equal(fer_sa_update_high(t, out, 1), 0);
+	assert_int_equal(w->top, UINT64_C(0x1fffffff0));
+	assert_int_equal(fer_seq_last(s), UINT64_C(0x100000005));
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(fer_sa_update_high(t, in, 2), 0);
+		assert_int_equal(fer_sa_update_high(t, out, 3), 0);
+		assert_int_equal(w->top, UINT64_C(0x1ffffffff));
+		assert_int_equal(fer_seq_last(s), UINT64_C(0x2ffffffff));
+	}
+	assert_int_equal(fer_replay_check(w, 0, &seq), FER_OK);
+	assert_int_equal(seq, UINT64_C(0x200000000));
+	fer_sa_table_destroy(t);
+}
+
+static void removed_and_reclaimed_are_counted(void **state)
+{
+	struct fer_sa_table *t = open_table(4);
+	struct fer_sa_params p = in_params(0x1000);
+	uint64_t handle = must_add(t, &p);
+
+	(void)state;
+	assert_int_equal(fer_sa_n_removed(t), 0);
+	assert_int_equal(fer_sa_remove(t, handle), 0);
+	assert_int_equal(fer_sa_n_removed(t), 1);
+	assert_int_equal(fer_sa_n_reclaimed(t), 0);
+	assert_int_equal(fer_sa_reclaim(t), 0);
+	assert_int_equal(fer_sa_n_reclaimed(t), 1);
+	fer_sa_table_destroy(t);
+}
+
 static void a_table_needs_sensible_parameters(void **state)
 {
 	const struct fer_sa_table_params good = {
@@ -593,6 +647,8 @@ int main(void)
 		cmocka_unit_test(an_outbound_counter_key_is_used_alone),
 		cmocka_unit_test(a_key_comes_back_with_its_reclaim),
 		cmocka_unit_test(keys_without_counter_may_repeat),
+		cmocka_unit_test(an_update_moves_forward),
+		cmocka_unit_test(removed_and_reclaimed_are_counted),
 		cmocka_unit_test(a_table_needs_sensible_parameters),
 		cmocka_unit_test(inbound_starts_as_asked),
 		cmocka_unit_test(ipv4_template),

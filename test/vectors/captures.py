@@ -381,6 +381,41 @@ def command_lines(program, report):
         report.add("--help", [] if helps else [f"exit {run.status}, stdout {run.stdout!r}"])
 
 
+DAEMON = """\
+eal: [--no-huge]
+pairs:
+  - {name: east, host: {port: net_tap0}, wire: {port: net_tap1}}
+  - {name: west, host: {port: net_tap2}, wire: {port: net_tap3}}
+"""
+
+
+def of_pair(sa, pair):
+    """The lines of this association alone, as one of that pair."""
+    lines = sa_document([sa], "out").splitlines()[1:]
+    return "\n".join([*lines, f"    pair: {pair}"]) + "\n"
+
+
+def documents_of_daemons(program, report):
+    """The document of a daemon is one for captures, too, for one pair at a time."""
+    text = DAEMON + "sas:\n" + of_pair(SA6, "west") + of_pair(SA4, "east")
+    with program.folder("pairs") as folder:
+        (folder / "doc.yaml").write_text(text, encoding="utf-8")
+        pcapio.write(folder / "in.pcap", pcapio.of_frames(INNER4, RAW_IP))
+        doc = ("protect", "-c", "doc.yaml", *OUTPUTS)
+        for pair, sa in (("east", SA4), ("west", SA6)):
+            run = program.run(folder, *doc, "--pair", pair, "in.pcap")
+            faults = check_run(run, "protect", len(INNER4))
+            if not faults:
+                faults = opened_faults(run, pcapio.of_frames(INNER4, RAW_IP), INNER4, sa)
+            if [s["name"] for s in run.summary.get("sas", [])] != [sa.name]:
+                faults.append(f"associations: {run.summary.get('sas')}")
+            report.add(f"the pair {pair}", faults)
+        run = program.run(folder, *doc, "--pair", "north", "in.pcap")
+        report.add("a pair that is not there", refused_faults(run, 1, "north"))
+        run = program.run(folder, *doc, "in.pcap")
+        report.add("several pairs, and none chosen", refused_faults(run, 1, "doc.yaml"))
+
+
 def side_by_side(program, report):
     """Many at once, none in the way of another."""
     capture = pcapio.of_frames(INNER4, RAW_IP)
@@ -397,7 +432,8 @@ def main():
     args = arguments(__doc__.splitlines()[0]).parse_args()
     program = Program(args.program, args.keep)
     report = Report()
-    for table in (formats, link_layer, sizes, snapped, damaged, command_lines, side_by_side):
+    tables = (formats, link_layer, sizes, snapped, damaged, command_lines, documents_of_daemons)
+    for table in (*tables, side_by_side):
         table(program, report)
     return report.finish()
 

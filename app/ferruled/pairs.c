@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "pairs.h"
+
+#include "../common/load.h"
+#include "crypto/engine.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define POOL_CACHE 256
+#define POLICY_GROUPS 16384 // that policies may name besides those of SAs
+
+static int fail(struct fer_doc_error *err, const struct fer_doc *doc, unsigned pair, uint32_t line,
+	const char *field, const char *what)
+{
+	char place[64];
+
+	snprintf(place, sizeof(place), "pairs[%u].%s", pair, field);
+	fer_doc_error_set(err, doc->name, line, place, what);
+	return -EINVAL;
+}
+
+// Which key of the document is to blame for what a port did not like?
+static int fail_port(struct fer_doc_error *err, const struct fer_doc *doc, unsigned pair,
+	enum fer_side side, const struct fer_port_error *e)
+{
+	static const char *const names[] = {"host.port", "wire.port"};
+	static const char *const mtus[] = {"host.mtu", "wire.mtu"};
+	const struct fer_doc_pair *d = &doc->pairs[pair];
+	const struct fer_doc_port *port = side == FER_HOST_SIDE ? &d->host : &d->wire;
+
+	if (e->at == FER_PORT_QUEUES)
+		return fail(err, doc, pair, d->queues_line, "queues", e->why);
+	if (e->at == FER_PORT_MTU)
+		return fail(err, doc, pair, port->mtu_line, mtus[side], e->why);
+	return fail(err, doc, pair, port->port_line, names[side], e->why);
+}
+
+static int find_ports(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	const struct fer_doc_pair *d = &doc->pairs[p->number];
+	const struct fer_doc_port *ports[] = {&d->host, &d->wire};
+	struct fer_port_error e;
+
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (fer_port_find(&p->port[side], ports[side], d->n_queues, &e) != 0)
+			return fail_port(err, doc, p->number, (enum fer_side)side, &e);
+	return 0;
+}
+
+// Buffers for full queues on both sides, and for what each worker has in hand or keeps waiting.
+static uint32_t n_buffers(const struct fer_pair *p, unsigned n_workers)
+{
+	uint32_t n = n_workers * (FER_WORKER_BUFFERS + 2 * POOL_CACHE);
+
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		n += (uint32_t)p->port[side].n_queues *
+		     (p->port[side].n_rx_desc + p->port[side].n_tx_desc);
+	return rte_align32pow2(n + 1) - 1;
+}
+
+static int open_pool(struct fer_pair *p, const struct fer_doc *doc, unsigned n_workers,
+	struct fer_doc_error *err)
+{
+	uint32_t n = n_buffers(p, n_workers);
+	uint32_t room = RTE_MAX(p->port[0].data_room, p->port[1].data_room);
+	int socket = rte_eth_dev_socket_id(p->port[FER_WIRE_SIDE].id);
+	char name[32], what[160];
+
+	snprintf(name, sizeof(name), "ferrule-%u", p->number);
+	p->pool = rte_pktmbuf_pool_create(name, n, POOL_CACHE, 0, (uint16_t)room, socket);
+	if (p->pool != NULL)
+		return 0;
+	snprintf(what, sizeof(what), "no memory for %u buffers of %u bytes: %s", n, room,
+		rte_strerror(rte_errno));
+	return fail(err, doc, p->number, doc->pairs[p->number].queues_line, "queues", what);
+}
+
+static int set_up_ports(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	struct fer_port_error e;
+
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (fer_port_set_up(&p->port[side], p->pool, &e) != 0)
+			return fail_port(err, doc, p->number, (enum fer_side)side, &e);
+	return 0;
+}
+
+static int open_table(struct fer_pair *p, const struct fer_doc *doc,
+	const struct fer_pair_params *params, struct fer_doc_error *err)
+{
+	const struct fer_doc_pair *d = &doc->pairs[p->number];
+	struct fer_sa_table_params t = {.capacity = d->capacity,
+		.n_groups = d->capacity + POLICY_GROUPS,
+		.ivs = params->ivs,
+		.qsbr = params->qsbr};
+	char name[16], what[128];
+	int error;
+
+	snprintf(name, sizeof(name), "pair-%u", p->number);
+	t.name = name;
+	p->sas = fer_sa_table_create(&t, params->engine, &error);
+	if (p->sas != NULL)
+		error = fer_groups_init(&p->groups, t.n_groups);
+	if (p->sas != NULL && error == 0)
+		error = fer_names_init(&p->names);
+	p->by_index = calloc(d->capacity, sizeof(p->by_index[0]));
+	if (p->sas != NULL && error == 0 && p->by_index != NULL)
+		return 0;
+	snprintf(what, sizeof(what), "no room for %u SAs: %s", d->capacity,
+		strerror(error == 0 ? ENOMEM : -error));
+	return fail(err, doc, p->number, d->line, "capacity", what);
+}
+
+// The rules of a pair that has no policies yet.
+static int open_rules(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	const struct fer_doc_pair *d = &doc->pairs[p->number];
+	const char *why = "no memory for the policies";
+	int error;
+
+	p->rules = fer_rules_create(&p->groups, d, NULL, 0, &error);
+	if (p->rules == NULL || fer_rules_build(p->rules, &why) != 0)
+		return fail(err, doc, p->number, d->line, "name", why);
+	atomic_init(&p->published, &p->rules->host);
+	return 0;
+}
+
+int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
+	const struct fer_pair_params *params, struct fer_doc_error *err)
+{
+	*p = (struct fer_pair){.number = params->number, .grace = params->grace};
+	memcpy(p->name, doc->pairs[p->number].name, sizeof(p->name));
+	int rc = find_ports(p, doc, err);
+	if (rc == 0)
+		rc = open_pool(p, doc, params->n_workers, err);
+	if (rc == 0)
+		rc = set_up_ports(p, doc, err);
+	if (rc == 0)
+		rc = open_table(p, doc, params, err);
+	if (rc == 0)
+		rc = open_rules(p, doc, err);
+	if (rc != 0)
+		fer_pair_close(p);
+	return rc;
+}
+
+int fer_pair_start(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	struct fer_port_error e;
+
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (fer_port_start(&p->port[side], &e) != 0)
+			return fail_port(err, doc, p->number, (enum fer_side)side, &e);
+	return 0;
+}
+
+void fer_pair_stop(struct fer_pair *p)
+{
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		fer_port_stop(&p->port[side]);
+}
+
+static void free_sas(struct fer_pair *p)
+{
+	uint32_t capacity = p->sas == NULL ? 0 : fer_sa_capacity(p->sas);
+
+	for (uint32_t i = 0; p->by_index != NULL && i < capacity; i++) {
+		struct fer_pair_sa *sa = p->by_index[i];
+
+		if (sa == NULL)
+			continue;
+		if (sa->group != FER_NO_GROUP)
+			fer_groups_release(&p->groups, sa->group);
+		free(sa);
+	}
+	free(p->by_index);
+	p->by_index = NULL;
+}
+
+void fer_pair_close(struct fer_pair *p)
+{
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		fer_port_close(&p->port[side]);
+	fer_rules_destroy(p->rules);
+	p->rules = NULL;
+	free_sas(p);
+	fer_names_fini(&p->names);
+	fer_groups_fini(&p->groups);
+	if (p->sas != NULL)
+		fer_sa_table_destroy(p->sas);
+	p->sas = NULL;
+	rte_mempool_free(p->pool);
+	p->pool = NULL;
+}
+
+// Enters a name and holds the group.  Undone by forget().
+static int remember(struct fer_pair_sa *sa, const char *group, const char **why)
+{
+	struct fer_pair *p = sa->pair;
+	int error = fer_names_put(&p->names, &sa->named);
+
+	if (error == -EEXIST)
+		*why = "an SA of this name is there";
+	if (error != 0)
+		return error;
+	error = fer_groups_hold(&p->groups, group, &sa->group);
+	if (error == -ENOSPC)
+		*why = "there are too many groups";
+	if (error != 0)
+		fer_names_remove(&p->names, &sa->named);
+	return error;
+}
+
+static void forget(struct fer_pair_sa *sa)
+{
+	if (sa->group == FER_NO_GROUP)
+		return;
+	fer_groups_release(&sa->pair->groups, sa->group);
+	fer_names_remove(&sa->pair->names, &sa->named);
+}
+
+static void join_group(struct fer_pair_sa *sa)
+{
+	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+
+	sa->next = g->members;
+	if (g->members != NULL)
+		g->members->previous = sa;
+	g->members = sa;
+}
+
+static void leave_group(struct fer_pair_sa *sa)
+{
+	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+
+	if (sa->next != NULL)
+		sa->next->previous = sa->previous;
+	if (sa->previous != NULL)
+		sa->previous->next = sa->next;
+	else
+		g->members = sa->next;
+}
+
+// The SA is in the table: what is to be known of it later.
+static void note(struct fer_pair_sa *sa, const struct fer_sa_params *params)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	sa->added_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	sa->params = *params;
+	sa->params.encryption_key = NULL;
+	sa->params.integrity_key = NULL;
+	sa->pair->by_index[(uint32_t)sa->handle] = sa;
+	if (sa->group != FER_NO_GROUP)
+		join_group(sa);
+}
+
+int fer_pair_add_sa(struct fer_pair *p, const char *name, const char *group,
+	const struct fer_sa_params *params, uint64_t *handle, const char **why)
+{
+	struct fer_pair_sa *sa = calloc(1, sizeof(*sa));
+	struct fer_sa_params with_group = *params;
+	int error;
+
+	*why = "no memory";
+	if (sa == NULL)
+		return -ENOMEM;
+	sa->pair = p;
+	sa->group = FER_NO_GROUP;
+	if (name != NULL) {
+		snprintf(sa->named.name, sizeof(sa->named.name), "%s", name);
+		error = remember(sa, group, why);
+		if (error != 0)
+			goto undo_sa;
+	}
+	with_group.group = sa->group;
+	error = fer_sa_add(p->sas, &with_group, &sa->handle, why);
+	if (error != 0)
+		goto undo_names;
+	note(sa, &with_group);
+	*handle = sa->handle;
+	return 0;
+undo_names:
+	forget(sa);
+undo_sa:
+	free(sa);
+	return error;
+}
+
+static void release_sa(struct fer_deferred *d)
+{
+	struct fer_pair_sa *sa = RTE_PTR_SUB(d, offsetof(struct fer_pair_sa, deferred));
+
+	if (sa->group != FER_NO_GROUP)
+		fer_groups_release(&sa->pair->groups, sa->group);
+	free(sa);
+}
+
+int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
+{
+	struct fer_pair_sa *sa = fer_pair_sa_of(p, handle);
+	int error = sa == NULL ? -ENOENT : fer_sa_remove(p->sas, handle);
+
+	if (error != 0)
+		return error;
+	p->by_index[(uint32_t)handle] = NULL;
+	if (sa->group != FER_NO_GROUP) {
+		fer_names_remove(&p->names, &sa->named);
+		leave_group(sa);
+	}
+	// A packet on its way may have been opened by it: until then its group is no other's.
+	fer_grace_defer(p->grace, &sa->deferred, release_sa);
+	return 0;
+}
+
+struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name)
+{
+	return (struct fer_pair_sa *)fer_names_find(&p->names, name);
+}
+
+struct fer_pair_sa *fer_pair_sa_of(const struct fer_pair *p, uint64_t handle)
+{
+	uint32_t index = (uint32_t)handle;
+	struct fer_pair_sa *sa = index < fer_sa_capacity(p->sas) ? p->by_index[index] : NULL;
+
+	return sa != NULL && sa->handle == handle ? sa : NULL;
+}
+
+static void destroy_rules(struct fer_deferred *d)
+{
+	fer_rules_destroy(RTE_PTR_SUB(d, offsetof(struct fer_rules, deferred)));
+}
+
+void fer_pair_publish(struct fer_pair *p, struct fer_rules *r)
+{
+	struct fer_rules *old = p->rules;
+
+	p->rules = r;
+	atomic_store_explicit(&p->published, &r->host, memory_order_release);
+	fer_grace_defer(p->grace, &old->deferred, destroy_rules);
+}
+
+static int load_sas(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	for (uint32_t i = 0; i < doc->n_sas; i++) {
+		const struct fer_doc_sa *sa = &doc->sas[i];
+		struct fer_sa_params params = fer_load_sa_params(sa);
+		const char *why;
+		char field[32];
+		uint64_t handle;
+
+		if (sa->pair != p->number)
+			continue;
+		int error = fer_pair_add_sa(
+			p, sa->name, doc->groups[sa->group].name, &params, &handle, &why);
+		if (error == 0)
+			continue;
+		snprintf(field, sizeof(field), "sas[%u]", i);
+		fer_doc_error_set(err, doc->name, sa->line, field, why);
+		return error;
+	}
+	return 0;
+}
+
+static struct fer_named_policy name_policy(
+	const struct fer_doc *doc, const struct fer_doc_policy *p)
+{
+	struct fer_named_policy named = {.rule = fer_load_rule(p)};
+
+	memcpy(named.name, p->name, sizeof(named.name));
+	for (unsigned g = 0; g < p->n_groups; g++)
+		memcpy(named.groups[g], doc->groups[p->groups[g]].name, sizeof(named.groups[g]));
+	return named;
+}
+
+static int load_policies(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	struct fer_named_policy *named = calloc(doc->n_policies + 1u, sizeof(*named));
+	const char *why = "no memory for the policies";
+	uint32_t n = 0, line = doc->pairs[p->number].line;
+	struct fer_rules *r = NULL;
+	int error = -ENOMEM;
+
+	for (uint32_t i = 0; named != NULL && i < doc->n_policies; i++) {
+		if (doc->policies[i].pair != p->number)
+			continue;
+		line = n == 0 ? doc->policies[i].line : line;
+		named[n++] = name_policy(doc, &doc->policies[i]);
+	}
+	if (named != NULL)
+		r = fer_rules_create(&p->groups, &doc->pairs[p->number], named, n, &error);
+	free(named);
+	if (r != NULL)
+		error = fer_rules_build(r, &why);
+	if (error == 0) {
+		fer_pair_publish(p, r);
+		return 0;
+	}
+	fer_rules_destroy(r);
+	fer_doc_error_set(err, doc->name, line, "policies", why);
+	return error;
+}
+
+int fer_pair_load(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	int error = load_sas(p, doc, err);
+
+	return error == 0 ? load_policies(p, doc, err) : error;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// A pair of ports with its SAs, policies and settings.  The control thread owns it and alone calls
+// these functions; workers see the ports, the SA table and the published rules.
+
+#include "names.h"
+#include "ports.h"
+#include "rules.h"
+
+#include "sa/table.h"
+
+#include <stdatomic.h>
+
+struct fer_engine;
+struct fer_iv_source;
+struct rte_mempool;
+struct rte_rcu_qsbr;
+
+// What is known of an SA besides its block in the table.
+struct fer_pair_sa {
+	struct fer_named named; // first
+	struct fer_deferred deferred;
+	struct fer_pair *pair;
+	struct fer_pair_sa *next; // of its group, as the next
+	struct fer_pair_sa *previous;
+	uint64_t handle;
+	uint32_t group;              // held; FER_NO_GROUP: none
+	bool is_new;                 // the request at hand has added it
+	bool is_draining;            // a swap has replaced it, and it goes soon
+	uint64_t added_ns;           // Unix time
+	struct fer_sa_params params; // as it was added, but for the keys, which are NULL
+};
+
+struct fer_pair {
+	char name[FER_DOC_NAME_BYTES];
+	unsigned number; // place among the pairs
+	struct fer_port port[FER_N_SIDES];
+	struct rte_mempool *pool; // of both ports
+	struct fer_sa_table *sas;
+	const struct fer_host_rules *_Atomic published; // that of rules
+
+	struct fer_rules *rules; // in force
+	struct fer_grace *grace;
+	struct fer_groups groups;
+	struct fer_names names;        // of struct fer_pair_sa
+	struct fer_pair_sa **by_index; // in the table; NULL: no live SA
+};
+
+struct fer_pair_params {
+	unsigned number;
+	unsigned n_workers; // that may work for it
+	struct fer_engine *engine;
+	const struct fer_iv_source *ivs;
+	struct rte_rcu_qsbr *qsbr;
+	struct fer_grace *grace;
+};
+
+// Finds and sets up the ports, and makes what belongs to the pair: no SAs, and rules that discard
+// all packets.  0; or -errno with err set, and nothing left behind.
+__attribute__((warn_unused_result)) int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
+	const struct fer_pair_params *params, struct fer_doc_error *err);
+
+// 0; or -errno with err set.
+__attribute__((warn_unused_result)) int fer_pair_start(
+	struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err);
+
+// Workers have ended, or not begun.
+void fer_pair_stop(struct fer_pair *p);
+
+// Wipes its SAs and frees everything; what was deferred has been run.
+void fer_pair_close(struct fer_pair *p);
+
+// Adds an SA to the group of that name, which is made when there is none; params->group is not
+// looked at.  name and group may both be NULL: an SA known by its handle alone, with which no
+// policy sends.  0 with *handle set; or what fer_sa_add() says, -EEXIST for the name as well, with
+// *why a sentence for people.
+__attribute__((warn_unused_result)) int fer_pair_add_sa(struct fer_pair *p, const char *name,
+	const char *group, const struct fer_sa_params *params, uint64_t *handle, const char **why);
+
+// Takes an SA out of all look-ups; its name is free at once.  -ENOENT: no such handle.
+__attribute__((warn_unused_result)) int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle);
+
+// NULL: there is none.
+struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name);
+struct fer_pair_sa *fer_pair_sa_of(const struct fer_pair *p, uint64_t handle);
+
+// Puts rules that are built in the place of those in force, which are freed when no worker sees
+// them any more.
+void fer_pair_publish(struct fer_pair *p, struct fer_rules *r);
+
+// Adds the SAs of the document, and publishes its policies for this pair.  0; or -errno with err
+// set, and the caller closes the pair, which may have some of the SAs.
+__attribute__((warn_unused_result)) int fer_pair_load(
+	struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err);

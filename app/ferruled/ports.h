@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// Ports of the EAL: found by name, set up for what the path needs, started and stopped.  The
+// control thread calls these functions; workers read the struct and use the queues, each its own.
+
+#include "conf/document.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rte_mempool;
+
+// The sides of a pair: towards those who speak in the clear, and towards the peers.
+enum fer_side { FER_HOST_SIDE, FER_WIRE_SIDE, FER_N_SIDES };
+
+struct fer_port {
+	char name[FER_DOC_PORT_BYTES];
+	uint16_t id;
+	uint16_t n_queues;  // received from and sent to
+	uint16_t n_rx_desc; // of each queue
+	uint16_t n_tx_desc;
+	uint32_t mtu;       // bytes of an IP packet
+	uint32_t data_room; // bytes that a buffer has to hold, headroom included
+	uint64_t rx_offloads;
+	uint64_t tx_offloads;
+	uint64_t rss_hf;
+	bool can_sleep;  // its driver may wait in the kernel
+	bool is_virtual; // no hardware behind it
+	bool is_set_up;
+	bool is_started;
+};
+
+// Which setting of the pair is at fault.
+enum fer_port_fault { FER_PORT_NAME, FER_PORT_MTU, FER_PORT_QUEUES };
+
+struct fer_port_error {
+	enum fer_port_fault at;
+	char why[512];
+};
+
+// Finds a port and asks what it can do.  0; or -errno with *error set.
+__attribute__((warn_unused_result)) int fer_port_find(struct fer_port *p,
+	const struct fer_doc_port *doc, uint32_t n_queues, struct fer_port_error *error);
+
+// Sets up the port and its queues, which receive into the pool.  0; or -errno with *error set.
+__attribute__((warn_unused_result)) int fer_port_set_up(
+	struct fer_port *p, struct rte_mempool *pool, struct fer_port_error *error);
+
+// Starts it, with frames for all addresses.  0; or -errno with *error set.
+__attribute__((warn_unused_result)) int fer_port_start(
+	struct fer_port *p, struct fer_port_error *error);
+
+// No worker is using the port.  They do nothing to a port that is not started, or not set up.
+void fer_port_stop(struct fer_port *p);
+void fer_port_close(struct fer_port *p);
+
+bool fer_port_has_link(const struct fer_port *p);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From the rings of the workers, and the ages of SAs, to those who subscribed.
+#include "service_parts.h"
+
+#include "host/event.h"
+
+#include <rte_cycles.h>
+#include <string.h>
+#include <time.h>
+
+#define EVENTS_AT_ONCE 256 // of each worker and pair
+#define SAS_AT_ONCE 64
+
+static_assert((int)FER_MSG_EVENT_SOFT_LIFETIME == FER_EVENT_SOFT_LIFETIME + 1 &&
+		      (int)FER_MSG_EVENT_SEQ_EXHAUSTED == FER_EVENT_SEQUENCE_EXHAUSTED + 1 &&
+		      (int)FER_MSG_EVENT_NO_SA == FER_EVENT_AUDIT_NO_SA + 1 &&
+		      (int)FER_MSG_EVENT_FRAGMENT == FER_EVENT_AUDIT_FRAGMENT + 1,
+	"events have one order");
+
+static uint64_t unix_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t unix_ns_of(uint64_t tsc)
+{
+	const double age = (double)(int64_t)(rte_get_tsc_cycles() - tsc);
+
+	return unix_ns() - (uint64_t)(age > 0 ? age * 1e9 / (double)rte_get_tsc_hz() : 0);
+}
+
+static void indicate(
+	struct fer_ctl_server *server, const struct fer_pair *p, struct fer_msg_event *e)
+{
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, e->handle);
+
+	e->size = sizeof(*e);
+	if (sa != NULL) {
+		e->spi = rte_cpu_to_be_32(sa->params.spi);
+		e->protocol = FER_PROTO_ESP;
+		e->version = sa->params.dst.version;
+		memcpy(e->src, sa->params.src.bytes, sizeof(e->src));
+		memcpy(e->dst, sa->params.dst.bytes, sizeof(e->dst));
+		fer_msg_set_string(e->name, sizeof(e->name), sa->named.name);
+	}
+	if (server != NULL)
+		fer_ctl_indicate(
+			server, (uint16_t)p->number, e->kind, FER_MSG_STATUS_EVENT, e, sizeof(*e));
+}
+
+static void indicate_notices(struct fer_ctl_server *server, const struct fer_pair *p,
+	const struct fer_sa_notice notices[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_msg_event e = {.handle = notices[i].handle, .time_ns = unix_ns()};
+
+		e.kind = notices[i].what == FER_LIFE_SOFT   ? FER_MSG_EVENT_SOFT_LIFETIME
+			 : notices[i].what == FER_LIFE_HARD ? FER_MSG_EVENT_HARD_LIFETIME
+							    : FER_MSG_EVENT_SEQ_EXHAUSTED;
+		indicate(server, p, &e);
+	}
+}
+
+static void age(struct fer_ctl_server *server, struct fer_pair *p)
+{
+	struct fer_sa_notice notices[2 * SAS_AT_ONCE];
+
+	indicate_notices(server, p, notices, fer_sa_age(p->sas, notices, SAS_AT_ONCE));
+}
+
+// What ends in the life of an SA is told by whoever comes first, the worker or the look-out.
+static bool is_news(struct fer_pair *p, const struct fer_event *e)
+{
+	static const enum fer_life what[] = {[FER_EVENT_SOFT_LIFETIME] = FER_LIFE_SOFT,
+		[FER_EVENT_HARD_LIFETIME] = FER_LIFE_HARD,
+		[FER_EVENT_SEQUENCE_EXHAUSTED] = FER_LIFE_NUMBERS};
+
+	return e->kind >= sizeof(what) / sizeof(what[0]) ||
+	       fer_sa_tell(p->sas, e->handle, what[e->kind]);
+}
+
+static void empty_ring(struct fer_ctl_server *server, struct fer_pair *p, struct fer_events *ring)
+{
+	struct fer_event e;
+
+	for (unsigned i = 0; i < EVENTS_AT_ONCE && fer_events_get(ring, &e); i++) {
+		struct fer_msg_event m = {.kind = e.kind + 1u,
+			.suppressed = e.suppressed,
+			.time_ns = unix_ns_of(e.tsc),
+			.handle = e.handle,
+			.number = e.number,
+			.spi = rte_cpu_to_be_32(e.spi),
+			.flow_label = e.flow_label,
+			.version = e.dst.version,
+			.protocol = e.protocol};
+
+		if (!is_news(p, &e))
+			continue;
+		memcpy(m.src, e.src.bytes, sizeof(m.src));
+		memcpy(m.dst, e.dst.bytes, sizeof(m.dst));
+		indicate(server, p, &m);
+	}
+}
+
+static uint64_t count_lost(const struct fer_service *s, unsigned pair)
+{
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < s->workers->n; w++)
+		for (unsigned kind = 0; kind < FER_FIRST_AUDIT; kind++)
+			n += fer_events_lost(
+				fer_workers_events(s->workers, w, pair), (enum fer_event_kind)kind);
+	return n;
+}
+
+// Where a ring was full, what it could not take is looked for, some SAs at a time.
+static void look_out(struct fer_service *s, struct fer_ctl_server *server, unsigned pair)
+{
+	struct fer_untold *u = &s->untold[pair];
+	struct fer_pair *p = &s->pairs[pair];
+	struct fer_sa_notice notices[3 * SAS_AT_ONCE];
+	const uint64_t n_lost = count_lost(s, pair);
+
+	if (n_lost != u->n_lost) {
+		u->n_lost = n_lost;
+		u->cursor = 0;
+		u->is_searched = true;
+	}
+	if (!u->is_searched)
+		return;
+	indicate_notices(
+		server, p, notices, fer_sa_untold(p->sas, &u->cursor, notices, SAS_AT_ONCE));
+	u->is_searched = u->cursor < fer_sa_capacity(p->sas);
+}
+
+void fer_service_tell(struct fer_service *s, struct fer_ctl_server *server)
+{
+	for (unsigned i = 0; i < s->n_pairs; i++) {
+		age(server, &s->pairs[i]);
+		for (unsigned w = 0; w < s->workers->n; w++)
+			empty_ring(server, &s->pairs[i], fer_workers_events(s->workers, w, i));
+		look_out(s, server, i);
+	}
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "service_parts.h"
+
+#include "base/secret.h"
+#include "sa/params.h"
+
+#include <string.h>
+
+#define PLAIN_WINDOW 1024 // of what comes without parameters of the host half
+
+static_assert(FER_MSG_DSCP_COPY == FER_DSCP_COPY && FER_MSG_FLOW_LABEL_COPY == FER_FLOW_LABEL_COPY,
+	"outer rules are copied as they are");
+static_assert((int)FER_MSG_DF_SET == FER_DF_SET && (int)FER_MSG_DF_CLEAR == FER_DF_CLEAR,
+	"outer rules are copied as they are");
+static_assert((int)FER_MSG_TUNNEL == FER_TUNNEL && (int)FER_MSG_IN == FER_IN, "as is the mode");
+
+#define SAME_PLACE(member)                                                                         \
+	static_assert(offsetof(struct fer_msg_lifetime, member) ==                                 \
+			      offsetof(struct fer_lifetime, member),                               \
+		"lifetimes are copied as they are")
+SAME_PLACE(soft_bytes);
+SAME_PLACE(hard_bytes);
+SAME_PLACE(soft_packets);
+SAME_PLACE(hard_packets);
+SAME_PLACE(soft_seconds);
+SAME_PLACE(hard_seconds);
+static_assert(sizeof(struct fer_msg_lifetime) == sizeof(struct fer_lifetime), "all of them");
+
+static const struct fer_algo *find_bit(enum fer_algo_role role, uint32_t bit)
+{
+	const struct fer_algo *a;
+
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
+		if (a->role == role && a->ndis != 0 && a->ndis == bit)
+			return a;
+	return NULL;
+}
+
+// The row of an algorithm by its name, or else its identifier; NULL: none.  *why is set when there
+// is one that does not exist, or the key is none of its.
+static const struct fer_algo *find_algorithm(enum fer_algo_role role, const char *name,
+	const struct fer_msg_algorithm *m, const char **why)
+{
+	const struct fer_algo *a;
+
+	if (name[0] == '\0' && m->identifier == 0)
+		return NULL;
+	a = name[0] != '\0' ? fer_algo_find(role, name) : find_bit(role, m->identifier);
+	if (a == NULL)
+		*why = role == FER_ENCRYPTION ? "has an encryption algorithm that is not supported"
+					      : "has an integrity algorithm that is not supported";
+	else if (m->key_bytes != (unsigned)a->key_bytes + a->salt_bytes)
+		*why = role == FER_ENCRYPTION ? "has an encryption key of a wrong length"
+					      : "has an integrity key of a wrong length";
+	return a;
+}
+
+// AdditionalInfo of a combined mode is the length of the ICV, and the contract does not say in
+// which unit: bytes and bits cannot be mistaken for each other, so both are taken.  0: the usual
+// length, and what other algorithms get, where it has no meaning.
+static unsigned icv_bytes(const struct fer_algo *a, uint32_t info)
+{
+	if (a == NULL || !a->aead)
+		return 0;
+	return info >= 64 && info % 8 == 0 ? info / 8 : info;
+}
+
+static const char *set_algorithms(
+	const struct fer_msg_transform *t, const struct fer_msg_sa *sa, struct fer_sa_params *p)
+{
+	const char *encryption = sa == NULL ? "" : sa->esp_encryption;
+	const char *integrity = sa == NULL ? "" : sa->esp_integrity;
+	const char *why = NULL;
+
+	p->encryption = find_algorithm(FER_ENCRYPTION, encryption, &t->encryption, &why);
+	if (why == NULL && p->encryption == NULL)
+		p->encryption = find_bit(FER_ENCRYPTION, IPSEC_OFFLOAD_V2_ENCRYPTION_NONE);
+	if (why == NULL)
+		p->integrity = find_algorithm(FER_INTEGRITY, integrity, &t->authentication, &why);
+	if (why != NULL)
+		return why;
+	p->encryption_key = t->encryption.key;
+	p->integrity_key = t->authentication.key;
+	p->icv_bytes = icv_bytes(p->encryption, t->encryption.info);
+	return NULL;
+}
+
+static struct fer_addr address(uint8_t version, const uint8_t bytes[16])
+{
+	struct fer_addr a = {.version = version};
+
+	memcpy(a.bytes, bytes, version == 4 ? 4 : 16);
+	return a;
+}
+
+// The contract gives the high half, and says nothing of the low one: it begins at 0.
+static uint64_t sequence_of(const struct fer_msg_transform *t)
+{
+	return t->esn && t->sequence_high != 0 ? ((uint64_t)t->sequence_high << 32) - 1 : 0;
+}
+
+static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
+{
+	p->mode = (enum fer_mode)sa->mode;
+	p->sequence = sa->sequence;
+	p->replay_window = sa->replay_window;
+	p->outer = (struct fer_outer_rules){.flow_label = sa->outer.flow_label,
+		.dscp = sa->outer.dscp,
+		.ttl = sa->outer.ttl,
+		.df = sa->outer.df};
+	memcpy(&p->lifetime, &sa->lifetime, sizeof(p->lifetime));
+}
+
+const char *fer_service_sa_params(
+	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params)
+{
+	const struct fer_msg_transform *t = &add->transform[0];
+	struct fer_suite suite;
+	const char *why;
+
+	if (add->n_transforms != 1 || t->operation != IPSEC_OFFLOAD_V2_OPERATION_ESP)
+		return "has AH: not supported by this version";
+	if (add->udp_esp != IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE)
+		return "has UDP encapsulation: not supported by this version";
+	*params = (struct fer_sa_params){
+		.direction = add->inbound ? FER_IN : FER_OUT,
+		.mode = FER_TRANSPORT,
+		.spi = t->spi,
+		.group = FER_NO_GROUP,
+		.src = address(add->version, add->src),
+		.dst = address(add->version, add->dst),
+		.esn = t->esn,
+		.sequence = sequence_of(t),
+		.replay_window = add->inbound ? PLAIN_WINDOW : 0,
+	};
+	why = set_algorithms(t, sa, params);
+	if (why == NULL && sa != NULL)
+		set_host_part(sa, params);
+	if (why != NULL)
+		return why;
+	why = fer_sa_params_check(params, 0, &suite);
+	fer_secret_wipe(&suite, sizeof(suite));
+	return why;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What the files of the service share:
+//   service.c         the table of requests, status codes, and completions that come later
+//   service_params.c  what an SA of a message means to the SA table
+//   service_sa.c      requests that change SAs
+//   service_policy.c  requests that change policies
+//   service_show.c    lists and numbers
+//   service_events.c  indications
+//   service_caps.c    what the contract calls capabilities and configuration
+
+#include "ctl/codec.h"
+#include "service.h"
+
+#include <sys/queue.h>
+
+struct event;
+struct fer_policy_job;
+
+// Requests that complete once the SAs removed so far are reclaimed.
+struct fer_wait {
+	STAILQ_ENTRY(fer_wait) link;
+	struct fer_pair *pair;
+	struct fer_ctl_request *request;
+	uint64_t n_removed; // the pair's SAs, when it began
+	uint32_t status;
+	uint32_t element; // with an error
+	const char *why;  // the same, static; NULL: nothing to say
+	void *data;       // with success; owned
+	size_t len;
+};
+
+struct fer_drain {
+	LIST_ENTRY(fer_drain) link;
+	struct fer_service *service;
+	struct fer_pair *pair;
+	struct event *timer;
+	uint32_t n;
+	uint64_t handles[]; // n
+};
+
+struct fer_service {
+	struct event_base *base;
+	struct fer_pair *pairs;
+	unsigned n_pairs;
+	const struct fer_workers *workers;
+	struct fer_grace *grace;
+	struct event *tick;
+	STAILQ_HEAD(, fer_wait) waits;
+	LIST_HEAD(, fer_drain) drains;
+
+	// Events that were lost, and the look-out for what they told; by pair.
+	struct fer_untold *untold;
+
+	// Policies; by pair.
+	struct fer_policy_queue *policies;
+	int built_fd; // a classifier is finished
+	struct event *built;
+};
+
+static inline struct fer_pair *fer_service_pair(
+	const struct fer_service *s, const struct fer_ctl_request *r)
+{
+	return &s->pairs[fer_ctl_request_header(r)->pair];
+}
+
+// The one place where errors become status codes.
+uint32_t fer_service_status(int error);
+
+// Refuses a request for what the codec found.
+void fer_service_refuse(
+	struct fer_ctl_request *r, uint32_t status, const struct fer_msg_fault *fault);
+
+// Refuses it with the status of -errno; why is a sentence for people, or NULL.
+void fer_service_fail(struct fer_ctl_request *r, int error, uint32_t element, const char *why);
+
+// Completes a query with what was put, or with RESOURCES when there was no memory; wipes it.
+void fer_service_answer(struct fer_ctl_request *r, struct fer_msg_buf *b);
+
+// Made before anything is removed, so that nothing can fail afterwards.  NULL: no memory.
+__attribute__((warn_unused_result)) struct fer_wait *fer_wait_create(
+	struct fer_pair *pair, struct fer_ctl_request *r);
+void fer_wait_destroy(struct fer_wait *w);
+
+// Completes it when what is removed now has been reclaimed.  Takes it over.
+void fer_service_wait(struct fer_service *s, struct fer_wait *w);
+
+// Something has to be looked after soon: a grace period has begun.
+void fer_service_stir(struct fer_service *s);
+
+// --- SAs ----------------------------------------------------------------------------------------
+
+// What the contract's part and, unless sa is NULL, the host half's part of an SA say.  Keys stay
+// where they are in the message.  Returns NULL, or why not: a sentence without subject.
+__attribute__((warn_unused_result)) const char *fer_service_sa_params(
+	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params);
+
+// The SA that a reference means; NULL: there is none.
+struct fer_pair_sa *fer_service_find(const struct fer_pair *p, const struct fer_msg_sa_ref *ref);
+
+void fer_service_sa_fini(struct fer_service *s);
+
+fer_ctl_handler fer_service_add_sa;
+fer_ctl_handler fer_service_add_sa_ex;
+fer_ctl_handler fer_service_update_sa;
+fer_ctl_handler fer_service_delete_sa;
+fer_ctl_handler fer_service_sa_add;
+fer_ctl_handler fer_service_sa_swap;
+fer_ctl_handler fer_service_sa_activate;
+fer_ctl_handler fer_service_sa_delete;
+
+struct fer_untold {
+	uint64_t n_lost; // of the events that cannot be done without
+	uint32_t cursor; // in the SA table
+	bool is_searched;
+};
+
+// --- policies -----------------------------------------------------------------------------------
+
+__attribute__((warn_unused_result)) int fer_service_policy_init(struct fer_service *s);
+void fer_service_policy_fini(struct fer_service *s);
+
+fer_ctl_handler fer_service_policy_add;
+fer_ctl_handler fer_service_policy_delete;
+fer_ctl_handler fer_service_policy_list;
+
+// --- lists and numbers --------------------------------------------------------------------------
+
+fer_ctl_handler fer_service_port_list;
+fer_ctl_handler fer_service_sa_list;
+fer_ctl_handler fer_service_sa_show;
+fer_ctl_handler fer_service_stats_sa;
+fer_ctl_handler fer_service_stats_port;
+fer_ctl_handler fer_service_stats_worker;
+fer_ctl_handler fer_service_stats_drop;
+
+// --- capabilities -------------------------------------------------------------------------------
+
+fer_ctl_handler fer_service_capabilities;

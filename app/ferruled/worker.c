@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <rte_rcu_qsbr.h>
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#define SEND_TRIES 16    // in a row in which the port takes nothing
+#define EMPTY_ROUNDS 128 // before a nap
+#define NAP_NS 50000
+#define NAP_SLACK_NS 1000ul
+
+// The only writer adds; readers see whole numbers.
+static void add(uint64_t *to, uint64_t n)
+{
+	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
+}
+
+// Takes the worker out of grace periods while its driver is in the kernel.
+static void before_driver(struct fer_worker *w, const struct fer_port *port)
+{
+	if (port->can_sleep)
+		rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
+}
+
+static void after_driver(struct fer_worker *w, const struct fer_port *port)
+{
+	if (port->can_sleep)
+		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
+}
+
+// Returns how many frames came.
+static unsigned receive(struct fer_worker *w, struct fer_lane *lane, enum fer_side side)
+{
+	const struct fer_port *port = lane->port[side];
+	struct fer_port_counters *c = lane->counters[side];
+	struct rte_mbuf **m = fer_intake_room(&lane->intake[side]);
+	uint64_t bytes = 0;
+
+	before_driver(w, port);
+	uint16_t n = rte_eth_rx_burst(port->id, lane->queue, m, FER_WORKER_BURST);
+	after_driver(w, port);
+	if (n == 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		bytes += m[i]->pkt_len;
+	fer_intake_put(&lane->intake[side], n);
+	add(&c->rx_packets, n);
+	add(&c->rx_bytes, bytes);
+	return n;
+}
+
+// Drivers free what is too long for them, and tell nobody.
+static void check_mtu(struct fer_batch *b, uint32_t mtu)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		uint32_t link = RTE_MAX(b->pkt[i].l2_len, (uint32_t)RTE_ETHER_HDR_LEN);
+
+		if (fer_pkt_alive(&b->pkt[i]) && b->m[i]->pkt_len > link + mtu)
+			b->pkt[i].verdict = FER_TOO_BIG;
+	}
+}
+
+// Gives n frames to a port; those it does not take within a bound stay the caller's.  Returns how
+// many it took.
+static unsigned transmit(
+	const struct fer_lane *lane, const struct fer_port *port, struct rte_mbuf *m[], unsigned n)
+{
+	unsigned done = 0;
+
+	for (unsigned tries = 0; done < n && tries < SEND_TRIES; tries++) {
+		unsigned took =
+			rte_eth_tx_burst(port->id, lane->queue, m + done, (uint16_t)(n - done));
+
+		done += took;
+		if (took > 0)
+			tries = 0;
+		else
+			rte_pause();
+	}
+	return done;
+}
+
+// Sends n frames from w->out, and returns how many the port took: these are the port's.
+static unsigned send_out(
+	struct fer_worker *w, const struct fer_lane *lane, enum fer_side side, unsigned n)
+{
+	const struct fer_port *port = lane->port[side];
+	struct fer_port_counters *c = lane->counters[side];
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += w->out[i]->pkt_len;
+	before_driver(w, port);
+	unsigned sent = transmit(lane, port, w->out, n);
+	after_driver(w, port);
+	for (unsigned i = sent; i < n; i++)
+		bytes -= w->out[i]->pkt_len;
+	add(&c->tx_packets, sent);
+	add(&c->tx_bytes, bytes);
+	return sent;
+}
+
+// Sends what became of the batch on to one side.
+static void send_on(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side)
+{
+	bool has_rests = fer_sink_rests(&w->batch, w->is_rest);
+	unsigned n = fer_sink(&w->batch, &w->burst, w->out);
+	unsigned sent = n == 0 ? 0 : send_out(w, lane, side, n);
+
+	if (sent < n)
+		fer_sink_unsent(&w->burst, FER_TX_FULL, w->out + sent, n - sent,
+			has_rests ? w->is_rest + sent : NULL);
+}
+
+// Sends what was made of the batch back to the side that it came from.
+static void send_back(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side)
+{
+	unsigned n = fer_sink_side(&w->batch, &w->burst, w->out);
+	unsigned sent = n == 0 ? 0 : send_out(w, lane, side, n);
+
+	if (sent < n)
+		fer_sink_side_unsent(&w->burst, w->out + sent, n - sent);
+}
+
+// Adds the outcomes of the batch to those that others read, which therefore never go back.
+static void publish(struct fer_worker *w, struct fer_outcomes *to)
+{
+	static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "nothing but counters");
+	const uint64_t *from = (const uint64_t *)&w->burst;
+	uint64_t *counters = (uint64_t *)to;
+
+	for (unsigned i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+		if (from[i] != 0)
+			add(&counters[i], from[i]);
+	w->burst = (struct fer_outcomes){0};
+}
+
+static void run_path(struct fer_worker *w, const struct fer_lane *lane, enum fer_side from)
+{
+	if (from == FER_HOST_SIDE)
+		fer_path_out(lane->path, &w->batch);
+	else
+		// What timed out had been counted as held.
+		fer_path_in(lane->path, &w->batch, rte_rdtsc(),
+			&w->burst.packets[FER_FRAGMENT_TIMEOUT]);
+}
+
+// Carries a burst from one side to the other.  Returns how many frames came.
+static unsigned carry(struct fer_worker *w, struct fer_lane *lane, enum fer_side from)
+{
+	enum fer_side to = from == FER_HOST_SIDE ? FER_WIRE_SIDE : FER_HOST_SIDE;
+	unsigned n = receive(w, lane, from);
+
+	while (n > 0 && fer_intake_take(&lane->intake[from], &w->batch)) {
+		run_path(w, lane, from);
+		check_mtu(&w->batch, lane->port[to]->mtu);
+		send_on(w, lane, to);
+		send_back(w, lane, from);
+		publish(w, &lane->counters[from]->outcomes);
+	}
+	return n;
+}
+
+static unsigned carry_all(struct fer_worker *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_lanes; i++) {
+		n += carry(w, &w->lanes[i], FER_HOST_SIDE);
+		n += carry(w, &w->lanes[i], FER_WIRE_SIDE);
+	}
+	return n;
+}
+
+static void nap(struct fer_worker *w)
+{
+	const struct timespec time = {.tv_nsec = NAP_NS};
+
+	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
+	nanosleep(&time, NULL);
+	rte_rcu_qsbr_thread_online(w->qsbr, w->id);
+}
+
+// Nothing came in this round.  One that rests naps in any case.
+static void idle(struct fer_worker *w, bool is_resting)
+{
+	if (!w->naps && !is_resting) {
+		rte_pause();
+	} else if (w->n_empty < EMPTY_ROUNDS) {
+		w->n_empty++;
+		rte_pause();
+	} else {
+		nap(w);
+	}
+}
+
+static void begin(struct fer_worker *w)
+{
+	// A nap shall be as short as it says.
+	(void)prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS, 0, 0, 0);
+	if (w->cpus != NULL)
+		(void)sched_setaffinity(0, sizeof(*w->cpus), w->cpus);
+	rte_rcu_qsbr_thread_register(w->qsbr, w->id);
+	rte_rcu_qsbr_thread_online(w->qsbr, w->id);
+}
+
+static void end(struct fer_worker *w)
+{
+	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
+	rte_rcu_qsbr_thread_unregister(w->qsbr, w->id);
+	atomic_store_explicit(&w->state, FER_WORKER_END, memory_order_release);
+}
+
+int fer_worker_run(void *worker)
+{
+	struct fer_worker *w = worker;
+	uint64_t beat = 0;
+	unsigned order;
+
+	begin(w);
+	while ((order = atomic_load_explicit(&w->order, memory_order_acquire)) != FER_WORKER_END) {
+		unsigned n = order == FER_WORKER_CARRY ? carry_all(w) : 0;
+
+		atomic_store_explicit(&w->state, order, memory_order_release);
+		atomic_store_explicit(&w->beat, ++beat, memory_order_relaxed);
+		rte_rcu_qsbr_quiescent(w->qsbr, w->id);
+		if (n == 0)
+			idle(w, order == FER_WORKER_REST);
+		else
+			w->n_empty = 0;
+	}
+	end(w);
+	return 0;
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Do workers carry packets both ways, count every one of them, and follow orders?
+#include "two_pairs.h"
+
+#include "support/packet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+
+static struct two_pairs world;
+static struct test_packet packet;
+
+// A frame with an IPv4 packet of that length in it.
+static void make_frame(uint32_t len, bool df)
+{
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2, .df = df};
+
+	test_packet_start(&packet, len - FER_IPV4_HEADER_BYTES, 7);
+	test_packet_put_ip(&packet, &ip, 253);
+	test_packet_put_ethernet(&packet, 0);
+}
+
+static void put(enum end end, unsigned n)
+{
+	two_pairs_put(&world, end, packet.bytes, packet.len, n);
+}
+
+static void assert_comes_out(enum end end, unsigned n)
+{
+	assert_int_equal(two_pairs_take(&world, end, packet.bytes, packet.len, n), n);
+}
+
+static uint64_t sum_of(const struct fer_outcomes *o)
+{
+	uint64_t sum = 0;
+
+	for (unsigned v = 0; v < FER_N_VERDICTS; v++)
+		sum += o->packets[v];
+	return sum;
+}
+
+static void check_both_ways(unsigned n_workers, const char *more)
+{
+	two_pairs_open(&world, two_pairs_document(more), n_workers, 1024);
+	two_pairs_start(&world);
+	for (unsigned round = 0; round < 20; round++) {
+		make_frame(46 + 70 * round, false);
+		put(EAST, 100);
+		put(WEST, 50);
+		assert_comes_out(WEST, 100);
+		assert_comes_out(EAST, 50);
+	}
+	for (enum end e = EAST; e <= WEST; e++) {
+		uint64_t n = e == EAST ? 2000 : 1000;
+		struct fer_port_counters host = two_pairs_await(&world, e, FER_HOST_SIDE, n);
+		struct fer_port_counters wire = two_pairs_await(&world, e, FER_WIRE_SIDE, 3000 - n);
+
+		assert_int_equal(host.rx_packets, n);
+		assert_int_equal(host.outcomes.packets[FER_OK], n);
+		assert_int_equal(wire.tx_packets, n);
+		assert_true(wire.tx_bytes > host.rx_bytes);
+		assert_int_equal(wire.outcomes.packets[FER_OK], 3000 - n);
+		assert_int_equal(host.tx_packets, 3000 - n);
+	}
+	two_pairs_close(&world);
+}
+
+static void one_worker_carries_packets_both_ways(void **state)
+{
+	(void)state;
+	check_both_ways(1, "");
+}
+
+static void two_workers_share_the_queues(void **state)
+{
+	(void)state;
+	check_both_ways(2, ", queues: 2");
+}
+
+static void a_port_that_is_full_costs_its_packets_and_no_others(void **state)
+{
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 64);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 300);
+	struct fer_port_counters wire = two_pairs_await(&world, WEST, FER_WIRE_SIDE, 300);
+	assert_int_equal(wire.rx_packets, 300);
+	assert_int_equal(wire.outcomes.packets[FER_OK], 63);
+	assert_int_equal(wire.outcomes.packets[FER_TX_FULL], 237);
+	assert_int_equal(sum_of(&wire.outcomes), 300);
+	struct fer_port_counters host = two_pairs_count(&world, WEST, FER_HOST_SIDE);
+	assert_int_equal(host.tx_packets, 63);
+	assert_int_equal(host.tx_bytes, 63 * packet.len);
+	assert_comes_out(WEST, 63);
+	put(WEST, 10);
+	assert_comes_out(EAST, 10);
+	put(EAST, 10);
+	assert_comes_out(WEST, 10);
+	two_pairs_close(&world);
+}
+
+static void what_is_longer_than_the_mtu_is_not_sent(void **state)
+{
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(1500, true);
+	put(EAST, 3);
+	make_frame(1400, true);
+	put(EAST, 2);
+	assert_comes_out(WEST, 2);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 5);
+	assert_int_equal(host.outcomes.made, 3); // which tell the sender
+	assert_int_equal(two_pairs_take(&world, EAST, NULL, 0, 3), 3);
+	assert_int_equal(host.outcomes.packets[FER_TOO_BIG], 3);
+	assert_int_equal(host.outcomes.packets[FER_OK], 2);
+	two_pairs_close(&world);
+}
+
+static void what_may_be_cut_leaves_in_fragments(void **state)
+{
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(1500, false);
+	put(EAST, 200);
+	assert_comes_out(WEST, 200);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 200);
+	assert_int_equal(host.outcomes.packets[FER_OK], 200);
+	assert_int_equal(host.outcomes.fragments, 200);
+	struct fer_port_counters wire = two_pairs_await(&world, WEST, FER_WIRE_SIDE, 400);
+	assert_int_equal(wire.rx_packets, 400);
+	assert_int_equal(wire.outcomes.packets[FER_FRAGMENT_HELD], 200);
+	assert_int_equal(wire.outcomes.packets[FER_OK], 200);
+	two_pairs_close(&world);
+}
+
+static void workers_at_rest_take_nothing(void **state)
+{
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 5);
+	assert_comes_out(WEST, 5);
+	assert_true(fer_workers_quiesce(&world.workers));
+	put(EAST, 5);
+	struct timespec some = {.tv_nsec = 50 * NS_PER_MS};
+	nanosleep(&some, NULL);
+	assert_int_equal(rte_ring_count(world.host[EAST].in), 5);
+	two_pairs_close(&world);
+}
+
+static void a_worker_that_stands_still_is_told_once(void **state)
+{
+	struct fer_workers *ws = &world.workers;
+
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	assert_int_equal(fer_workers_watch(ws, 0, 1000 * NS_PER_MS), FER_WORKER_SAME);
+	assert_int_equal(fer_workers_watch(ws, 0, 1999 * NS_PER_MS), FER_WORKER_SAME);
+	assert_int_equal(fer_workers_watch(ws, 0, 2000 * NS_PER_MS), FER_WORKER_STALLED);
+	assert_int_equal(fer_workers_watch(ws, 0, 9000 * NS_PER_MS), FER_WORKER_SAME);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 1);
+	assert_comes_out(WEST, 1);
+	assert_int_equal(fer_workers_watch(ws, 0, 9001 * NS_PER_MS), FER_WORKER_MOVES);
+	assert_int_equal(fer_workers_watch(ws, 0, 9002 * NS_PER_MS), FER_WORKER_SAME);
+	two_pairs_close(&world);
+}
+
+// Runs what the control thread runs from time to time, until nothing waits any more.
+static void let_grace_pass(void)
+{
+	const struct timespec ms = {.tv_nsec = NS_PER_MS};
+
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned left = fer_sa_reclaim(world.pair[EAST].sas);
+
+		if (!fer_grace_poll(&world.grace) && left == 0)
+			return;
+		nanosleep(&ms, NULL);
+	}
+	fail_msg("the workers do not pass quiescent states");
+}
+
+static void an_sa_that_is_removed_sends_nothing(void **state)
+{
+	struct fer_pair *p = &world.pair[EAST];
+
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 5);
+	assert_comes_out(WEST, 5);
+	struct fer_pair_sa *sa = fer_pair_find_sa(p, "east-out");
+	uint64_t handle = sa->handle;
+	assert_ptr_equal(fer_pair_sa_of(p, handle), sa);
+	assert_int_equal(fer_pair_remove_sa(p, handle), 0);
+	assert_int_equal(fer_pair_remove_sa(p, handle), -ENOENT);
+	assert_null(fer_pair_find_sa(p, "east-out"));
+	assert_null(fer_pair_sa_of(p, handle));
+	put(EAST, 7);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 12);
+	assert_int_equal(host.outcomes.packets[FER_NO_ACTIVE_SA], 7);
+	let_grace_pass();
+	assert_int_equal(fer_sa_count(p->sas), 1);
+	two_pairs_close(&world);
+}
+
+static void new_rules_hold_from_now_on(void **state)
+{
+	struct fer_pair *p = &world.pair[EAST];
+	const struct fer_named_policy none = {.name = "none",
+		.rule = {.direction = FER_OUT,
+			.protocol = FER_PROTO_ANY,
+			.sport = {0, 65535},
+			.dport = {0, 65535},
+			.icmp_type = -1,
+			.action = FER_POLICY_DISCARD}};
+	const char *why = "";
+	int error;
+
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 5);
+	assert_comes_out(WEST, 5);
+	struct fer_rules *r = fer_rules_create(&p->groups, &p->rules->settings, &none, 1, &error);
+	assert_non_null(r);
+	assert_int_equal(fer_rules_build(r, &why), 0);
+	fer_pair_publish(p, r);
+	put(EAST, 6);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 11);
+	assert_int_equal(host.outcomes.packets[FER_DISCARD], 6);
+	let_grace_pass();
+	two_pairs_close(&world);
+}
+
+static void a_pair_without_policies_lets_nothing_by(void **state)
+{
+	char text[2048];
+	const char *end = strstr(two_pairs_document(""), "policies:");
+
+	(void)state;
+	snprintf(text, sizeof(text), "%.*s", (int)(end - two_pairs_document("")),
+		two_pairs_document(""));
+	two_pairs_open(&world, text, 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 5);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 5);
+	assert_int_equal(host.outcomes.packets[FER_NO_POLICY], 5);
+	two_pairs_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_worker_carries_packets_both_ways),
+		cmocka_unit_test(two_workers_share_the_queues),
+		cmocka_unit_test(a_port_that_is_full_costs_its_packets_and_no_others),
+		cmocka_unit_test(what_is_longer_than_the_mtu_is_not_sent),
+		cmocka_unit_test(what_may_be_cut_leaves_in_fragments),
+		cmocka_unit_test(workers_at_rest_take_nothing),
+		cmocka_unit_test(a_worker_that_stands_still_is_told_once),
+		cmocka_unit_test(an_sa_that_is_removed_sends_nothing),
+		cmocka_unit_test(new_rules_hold_from_now_on),
+		cmocka_unit_test(a_pair_without_policies_lets_nothing_by),
+	};
+
+	two_pairs_eal(2);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

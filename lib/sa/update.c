@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "sa/control.h"
+
+#include <errno.h>
+
+static uint64_t before(uint32_t high)
+{
+	return ((uint64_t)high << 32) - 1;
+}
+
+static int update_out(struct fer_seq *s, uint32_t high)
+{
+	uint64_t last = atomic_load_explicit(&s->last, memory_order_relaxed);
+
+	// Workers take numbers meanwhile.
+	do {
+		if (last >> 32 > high)
+			return -EINVAL;
+		if (last >> 32 == high)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&s->last, &last, before(high), memory_order_relaxed, memory_order_relaxed));
+	return 0;
+}
+
+static int update_in(struct fer_sa *sa, uint32_t high)
+{
+	struct fer_replay *w = &sa->in.replay;
+	int error = 0;
+
+	rte_spinlock_lock(&sa->in.lock);
+	if (w->top >> 32 > high)
+		error = -EINVAL;
+	else if (w->top < before(high) && w->top >> 32 < high)
+		error = fer_replay_commit(w, before(high)) == FER_OK ? 0 : -EINVAL;
+	rte_spinlock_unlock(&sa->in.lock);
+	return error;
+}
+
+int fer_sa_update_high(struct fer_sa_table *t, uint64_t handle, uint32_t high)
+{
+	struct fer_sa *sa = fer_sa_get(t, handle);
+
+	if (sa == NULL)
+		return -ENOENT;
+	if (!sa->suite.esn)
+		return -EINVAL;
+	return sa->direction == FER_IN ? update_in(sa, high) : update_out(&sa->out.seq, high);
+}
