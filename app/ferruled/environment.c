@@ -394,7 +394,7 @@ int fer_environment_start(struct fer_environment *e, int argc, char *const argv[
 {
 	const char *why = "too many options for DPDK";
 
-	*e = (struct fer_environment){0};
+	memset(e, 0, sizeof(*e));
 	if (sched_getaffinity(0, sizeof(e->cpus), &e->cpus) != 0)
 		CPU_SET(0, &e->cpus);
 	e->args = calloc(1, sizeof(*e->args)); // the EAL may keep parts of it

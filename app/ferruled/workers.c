@@ -39,7 +39,7 @@ static unsigned count_queues(const struct fer_workers_params *params)
 
 	for (unsigned i = 0; i < params->n_pairs; i++)
 		n += params->pairs[i].port[FER_HOST_SIDE].n_queues;
-	return n;
+	return RTE_MAX(n, 1u);
 }
 
 static void *allocate(size_t n, size_t size)

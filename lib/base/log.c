@@ -3,8 +3,10 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,12 +16,13 @@
 static bool is_journal(int fd)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	char own[64];
 	struct stat st;
 
-	if (stream == NULL || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+	if (stream == NULL || fstat(fd, &st) != 0)
 		return false;
-	return fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
 }
 
 void fer_log_init(struct fer_log *l, const char *program)
