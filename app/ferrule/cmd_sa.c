@@ -202,7 +202,7 @@ static void print_members(struct json_object *o)
 int verb_sa_show(struct session *s, const struct arguments *a)
 {
 	struct fer_msg_sa_info info;
-	struct fer_client_reply reply;
+	struct fer_client_reply reply = {0};
 	struct fer_msg_array array;
 	struct fer_msg_fault fault;
 	struct json_object *list;

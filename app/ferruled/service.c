@@ -139,7 +139,7 @@ void fer_service_wait(struct fer_service *s, struct fer_wait *w)
 // Completions may bring new waits: those are for the next time.
 static void complete_waits(struct fer_service *s)
 {
-	STAILQ_HEAD(, fer_wait) all = STAILQ_HEAD_INITIALIZER(all);
+	struct fer_wait_list all = STAILQ_HEAD_INITIALIZER(all);
 
 	STAILQ_CONCAT(&all, &s->waits);
 	while (!STAILQ_EMPTY(&all)) {

@@ -47,8 +47,8 @@ struct fer_service {
 	const struct fer_workers *workers;
 	struct fer_grace *grace;
 	struct event *tick;
-	STAILQ_HEAD(, fer_wait) waits;
-	LIST_HEAD(, fer_drain) drains;
+	STAILQ_HEAD(fer_wait_list, fer_wait) waits;
+	LIST_HEAD(fer_drain_list, fer_drain) drains;
 
 	// Events that were lost, and the look-out for what they told; by pair.
 	struct fer_untold *untold;

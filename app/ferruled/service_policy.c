@@ -37,7 +37,7 @@ struct fer_policy_job {
 };
 
 struct fer_policy_queue {
-	STAILQ_HEAD(, fer_policy_job) jobs; // the first one is being built
+	STAILQ_HEAD(fer_policy_job_list, fer_policy_job) jobs; // the first one is being built
 };
 
 // --- the new list -------------------------------------------------------------------------------

@@ -241,7 +241,7 @@ static bool add_or_refuse(struct adding *a)
 		fail_at(a->wait, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
 	else if (check_all(a) == 0 && add_all(a) == 0)
 		return true;
-	for (uint32_t i = 0; i < a->n_added; i++)
+	for (uint32_t i = 0; a->handles != NULL && i < a->n_added; i++)
 		remove_sa(a->pair, a->handles[i]);
 	fer_service_wait(a->service, a->wait);
 	return false;

@@ -67,6 +67,7 @@ class Python(unittest.TestCase):
     def test_two_clients(self):
         with ctl.Client(self.path) as other:
             held = other.submit(HOLD)
+            other.request(ECHO, b"1", ctl.QUERY)  # behind it: the server has taken both
             self.client.set(RELEASE)
             self.assertEqual(other.collect(held).status, "SUCCESS")
 
