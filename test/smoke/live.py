@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import hashlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -22,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import samples
 from daemon import EAL, Daemon
+from lab import Absent, Lab
 from report import Report
 
 ENDS = {"a": ("10.0.0.1", "2001:db8::1"), "b": ("10.0.0.2", "2001:db8::2")}
@@ -73,10 +73,6 @@ print(right)
 """
 
 
-def shell(*command):
-    subprocess.run(command, check=True, capture_output=True)
-
-
 def document(end):
     here, there = end, "b" if end == "a" else "a"
 
@@ -103,33 +99,11 @@ def document(end):
     })
 
 
-class Lab:
-    """Namespaces lab, a and b with names nobody else has; the wire is in lab."""
+class Hosts(Lab):
+    """Namespaces lab, a and b; the wire is in lab."""
 
     def __init__(self):
-        tag = f"fer{os.getpid()}"
-        self.names = {name: f"{tag}-{name}" for name in ("lab", *ENDS)}
-
-    def __enter__(self):
-        for name in self.names.values():
-            shell("ip", "netns", "add", name)
-        # net_af_packet numbers its fan-out groups by process xor interface, and two of one number
-        # refuse each other: numbers far apart keep neighbouring processes apart.
-        self.run("lab", "ip", "link", "add", "wire-a", "index", "100",
-                 "type", "veth", "peer", "name", "wire-b", "index", "33000")
-        for end in ENDS:
-            self.run("lab", "ip", "link", "set", f"wire-{end}", "up")
-        return self
-
-    def __exit__(self, *_):
-        for name in self.names.values():
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-    def inside(self, name):
-        return ("ip", "netns", "exec", self.names[name])
-
-    def run(self, name, *command):
-        shell(*self.inside(name), *command)
+        super().__init__("lab", *ENDS)
 
     def give_host(self, end):
         """The TAP of a daemon becomes the interface of its host."""
@@ -264,15 +238,13 @@ def main():
     parser.add_argument("program", type=Path, help="the ferruled to test")
     program = parser.parse_args().program.resolve()
     report = Report()
-    if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
-        report.absent("live", "needs root and /dev/net/tun")
-        return report.finish()
     with contextlib.ExitStack() as stack:
         try:
-            lab = stack.enter_context(Lab())
-        except (OSError, subprocess.CalledProcessError) as error:
-            report.absent("live", f"no network namespaces: {error}")
+            lab = stack.enter_context(Hosts())
+        except Absent as error:
+            report.absent("live", str(error))
             return report.finish()
+        lab.veth(("lab", "wire-a"), ("lab", "wire-b"), index=100, far_index=33000)
         daemons = {}
         for end in ENDS:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ferrule-test-")))

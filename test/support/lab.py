@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Network namespaces with names that nobody else has, the links between them, and what passes.
+
+    with Lab("lab", "far") as lab:
+        lab.veth(("lab", "wire"), ("far", "line"))
+        with lab.sniffer("far", "line", kind_of) as sniffer, lab.talker("far", "line") as talker:
+            talker.say(frames)
+
+All of it is gone at the end, whatever happened.
+"""
+
+import collections
+import contextlib
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+_CLONE_NEWNET = 0x40000000
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_PACKET_OUTGOING = 4
+_SO_RCVBUFFORCE = 33
+_ETH_P_ALL = 3
+
+
+class Absent(Exception):
+    """There can be no namespaces here; the text says why."""
+
+
+def wait_until(condition, seconds=60):
+    """What the condition gave, as soon as it is true; else what it gave after some time."""
+    end = time.monotonic() + seconds
+    while not (got := condition()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return got
+
+
+class Lab:
+    def __init__(self, *names):
+        tag = f"fer{os.getpid()}"
+        self.names = {name: f"{tag}-{name}" for name in names}
+
+    def __enter__(self):
+        if os.geteuid() != 0 or not Path("/dev/net/tun").exists() or not shutil.which("ip"):
+            raise Absent("needs root, /dev/net/tun and ip")
+        try:
+            for name in self.names.values():
+                subprocess.run(["ip", "netns", "add", name], check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            self.__exit__()
+            raise Absent(f"no network namespaces: {error.stderr.decode().strip()}") from None
+        return self
+
+    def __exit__(self, *_):
+        for name in self.names.values():
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+    def inside(self, name):
+        """What a command begins with that is to run there."""
+        return ("ip", "netns", "exec", self.names[name])
+
+    def run(self, name, *command):
+        subprocess.run([*self.inside(name), *command], check=True, capture_output=True)
+
+    def veth(self, near, far, mtu=1500, index=None, far_index=None):
+        """Two (namespace, interface) become the ends of a link, which is up and says nothing.
+
+        net_af_packet numbers its fan-out groups by process xor interface, and two of one number
+        refuse each other: interfaces with numbers far apart keep neighbouring processes apart.
+        """
+        numbers = [("index", str(i)) if i else () for i in (index, far_index)]
+        self.run(near[0], "ip", "link", "add", near[1], *numbers[0], "type", "veth",
+                 "peer", "name", far[1], *numbers[1], "netns", self.names[far[0]])
+        for name, interface in (near, far):
+            self.run(name, "ip", "link", "set", interface, "mtu", str(mtu), "addrgenmode", "none")
+            self.run(name, "ip", "link", "set", interface, "up")
+
+    @contextlib.contextmanager
+    def entered(self, name):
+        """The calling thread is there; sockets that it makes stay there."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net", encoding="ascii") as here, \
+                open(f"/run/netns/{self.names[name]}", encoding="ascii") as there:
+            if libc.setns(there.fileno(), _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield
+            finally:
+                libc.setns(here.fileno(), _CLONE_NEWNET)
+
+    def _socket(self, name, kind):
+        with self.entered(name):
+            return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, kind)
+
+    def sniffer(self, name, interface, kind_of):
+        return Sniffer(self._socket(name, socket.htons(_ETH_P_ALL)), interface, kind_of)
+
+    def talker(self, name, interface):
+        return Talker(self._socket(name, 0), interface)
+
+
+class _Busy:
+    """Something that a thread does until the end of a "with" block."""
+
+    def __init__(self, sock):
+        self._socket = sock
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self):
+        raise NotImplementedError
+
+
+class Sniffer(_Busy):
+    """Looks at each frame that comes out of an interface, and counts what kind_of() calls it.
+
+    The interface may come and go.  seen: {kind: count}; samples: {kind: first frames}.
+    """
+
+    def __init__(self, sock, interface, kind_of):
+        super().__init__(sock)
+        self._interface = interface
+        self._kind_of = kind_of
+        self._lost = 0
+        self.seen = collections.Counter()
+        self.samples = collections.defaultdict(list)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 26)
+        sock.settimeout(0.05)
+
+    def _run(self):
+        while not self._is_over.is_set():
+            try:
+                frame, (interface, _, direction, _, _) = self._socket.recvfrom(1 << 16)
+            except (TimeoutError, OSError):  # the link went down
+                continue
+            if interface != self._interface or direction == _PACKET_OUTGOING:
+                continue
+            kind = self._kind_of(frame)
+            if self.seen[kind] < 3:
+                self.samples[kind].append(frame)
+            self.seen[kind] += 1
+
+    def lost(self):
+        """How many frames it could not look at."""
+        raw = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        self._lost += int.from_bytes(raw[4:], "little")
+        return self._lost
+
+
+class Talker(_Busy):
+    """Sends frames into an interface, all of them in turn, again and again, until told others.
+
+    The interface may come and go.  per_second bounds how many are sent.
+    """
+
+    def __init__(self, sock, interface, per_second=3000):
+        super().__init__(sock)
+        self._interface = interface
+        self._pause = 1 / per_second
+        self._frames = ()
+        self.sent = 0  # that the interface took
+        sock.setblocking(False)
+
+    def say(self, frames):
+        self._frames = tuple(frames)
+
+    def send(self, frame):
+        """One frame, now: did the interface take it?"""
+        try:
+            self._socket.sendto(frame, (self._interface, 0))
+        except OSError:  # it is not there, is down, full, or does not take that size
+            return False
+        return True
+
+    def _run(self):
+        while not self._is_over.is_set():
+            frames = self._frames
+            self.sent += sum(map(self.send, frames))
+            time.sleep(max(len(frames), 1) * self._pause)
