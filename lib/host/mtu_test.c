@@ -377,12 +377,12 @@ static void answers_are_limited(void **state)
 	assert_int_equal(send_one(&box), 0);
 	assert_int_equal(n_side, 0);
 	test_end_close(&box);
-	open_tunnel(&box, 4, 1500); // nor more than a batch has room for
+	open_tunnel(&box, 4, 1500); // every packet of a batch may have one
 	batch.n = 0;
-	for (unsigned i = 0; i < FER_BATCH_SIDE + 10; i++)
+	for (unsigned i = 0; i < FER_BATCH_MAX; i++)
 		add();
 	assert_int_equal(send(&box), 0);
-	assert_int_equal(n_side, FER_BATCH_SIDE);
+	assert_int_equal(n_side, FER_BATCH_MAX);
 	free_all(0);
 	test_end_close(&box);
 	assert_int_equal(rte_mempool_avail_count(pool), n_free);

@@ -22,7 +22,7 @@
 
 #define FER_BATCH_MAX 256
 #define FER_BATCH_MORE 512 // fragments behind the first ones, of all packets of a batch
-#define FER_BATCH_SIDE 64
+#define FER_BATCH_SIDE FER_BATCH_MAX
 
 struct fer_sa_table;
 

@@ -28,3 +28,21 @@ enum fer_crypto_status fer_status_of(enum fer_verdict v, uint8_t protocol, enum 
 		return FER_CRYPTO_GENERIC_ERROR;
 	}
 }
+
+uint32_t fer_status_of_send(enum fer_verdict v)
+{
+	switch (v) {
+	case FER_OK:
+		return FER_SEND_SUCCESS;
+	case FER_NO_ROOM:
+	case FER_TX_FULL:
+		return FER_SEND_RESOURCES;
+	case FER_TOO_BIG:
+	case FER_TOO_LONG:
+		return FER_SEND_INVALID_LENGTH;
+	case FER_BAD_SHIM:
+		return FER_SEND_INVALID_DATA;
+	default:
+		return FER_SEND_FAILURE;
+	}
+}
