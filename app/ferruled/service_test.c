@@ -773,6 +773,48 @@ static void tables_have_rows(void **state)
 	fer_client_reply_fini(&reply);
 }
 
+static uint64_t number_of(const struct fer_msg_numbers *t, uint32_t row, const char *column)
+{
+	for (uint32_t c = 0; c < t->n_columns; c++)
+		if (strcmp(fer_msg_table_column(t, c), column) == 0)
+			return fer_msg_table_number(t, row, c);
+	fail_msg("no column %s", column);
+	return 0;
+}
+
+// Of an SA that dropped nothing, too: behind its counters lie its keys.
+static void drops_stand_under_their_names(void **state)
+{
+	struct fer_client_reply reply;
+	struct fer_msg_fault fault;
+	struct fer_msg_numbers t;
+	static struct fer_msg_sa_info infos[CAPACITY];
+	uint64_t handle, sum = 0;
+
+	(void)state;
+	assert_int_equal(list(infos, CAPACITY), 2);
+	assert_int_equal(infos[0].drops, 0);
+	assert_int_equal(infos[1].drops, 0);
+	handle = infos[1].handle;
+	for (unsigned v = 1; v < FER_N_SA_VERDICTS; v++) {
+		fer_sa_count_drop(
+			fer_sa_at(world.pair[0].sas, (uint32_t)handle), (enum fer_verdict)v, v * v);
+		sum += (uint64_t)v * v;
+	}
+	assert_int_equal(ask(FER_MSG_TYPE_QUERY, FER_MSG_STATS_SA, NULL, &reply), 0);
+	assert_int_equal(fer_msg_get_table(reply.data, reply.len, &t, &fault), 0);
+	assert_int_equal(number_of(&t, 1, "handle"), handle);
+	for (unsigned v = 1; v < FER_N_SA_VERDICTS; v++) {
+		const char *name = fer_verdict_name((enum fer_verdict)v);
+
+		assert_int_equal(number_of(&t, 0, name), 0);
+		assert_int_equal(number_of(&t, 1, name), v * v);
+	}
+	fer_client_reply_fini(&reply);
+	assert_int_equal(list(infos, CAPACITY), 2);
+	assert_int_equal(infos[1].drops, sum);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -790,6 +832,7 @@ int main(void)
 		cmocka_unit_test(policies_come_and_go),
 		cmocka_unit_test(policies_are_pipelined),
 		cmocka_unit_test(tables_have_rows),
+		cmocka_unit_test(drops_stand_under_their_names),
 	};
 
 	two_pairs_eal(1);
