@@ -58,6 +58,15 @@ const struct fer_algo *fer_algo_row(unsigned i)
 	return i < N_ROWS ? &rows[i] : NULL;
 }
 
+static const char *choose_icv(const struct fer_algo *tag, unsigned *icv_bytes)
+{
+	if (*icv_bytes == 0)
+		*icv_bytes = tag->icv_bytes;
+	if (*icv_bytes > FER_ESP_MAX_ICV_BYTES || (tag->icv_choices & ICV(*icv_bytes)) == 0)
+		return "has no integrity value of this length";
+	return NULL;
+}
+
 const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryption,
 	const struct fer_algo *integrity, unsigned icv_bytes)
 {
@@ -66,11 +75,9 @@ const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryptio
 	if (!encryption->aead && integrity == NULL)
 		return "needs an integrity algorithm: encryption without integrity does not exist";
 
-	const struct fer_algo *tag = encryption->aead ? encryption : integrity;
-	if (icv_bytes == 0)
-		icv_bytes = tag->icv_bytes;
-	if (icv_bytes > FER_ESP_MAX_ICV_BYTES || (tag->icv_choices & ICV(icv_bytes)) == 0)
-		return "has no integrity value of this length";
+	const char *why = choose_icv(encryption->aead ? encryption : integrity, &icv_bytes);
+	if (why != NULL)
+		return why;
 
 	*s = (struct fer_suite){
 		.method = (uint8_t)encryption->method,
@@ -79,8 +86,27 @@ const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryptio
 		.iv_bytes = encryption->iv_bytes,
 		.icv_bytes = (uint8_t)icv_bytes,
 		.align_bytes = encryption->align_bytes,
+		.around_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + encryption->iv_bytes + icv_bytes),
 		.aead = encryption->aead,
 		.counter = encryption->counter,
+	};
+	return NULL;
+}
+
+const char *fer_suite_init_ah(
+	struct fer_suite *s, const struct fer_algo *integrity, unsigned icv_bytes)
+{
+	const char *why = choose_icv(integrity, &icv_bytes);
+	if (why != NULL)
+		return why;
+
+	*s = (struct fer_suite){
+		.method = FER_METHOD_NULL,
+		.auth_method = (uint8_t)integrity->method,
+		.icv_bytes = (uint8_t)icv_bytes,
+		.align_bytes = 1,
+		.around_bytes = (uint8_t)(FER_AH_FIXED_BYTES + icv_bytes),
+		.ah = true,
 	};
 	return NULL;
 }

@@ -50,16 +50,22 @@ struct fer_suite {
 	uint8_t key_bytes;   // of the encryption
 	uint8_t iv_bytes;
 	uint8_t icv_bytes;
-	uint8_t align_bytes;
+	uint8_t align_bytes;  // of payload, padding and trailer together; AH has none of them: 1
+	uint8_t around_bytes; // fixed parts of the ESP or AH header, IV and ICV
+	bool ah;
 	bool aead;
 	bool counter;
 	bool esn;
 	uint8_t salt[FER_SALT_BYTES];
 };
 
-// Combines an encryption row and an integrity row (NULL: none) into a suite; icv_bytes 0 takes the
-// usual length.  Salt and esn are left 0 for the caller to set.
-// Returns NULL on success, or the reason for the refusal, a sentence without subject: encryption
-// without integrity, AEAD with a second integrity algorithm, an ICV of another length.
+// Combines for ESP an encryption row and an integrity row (NULL: none) into a suite; icv_bytes 0
+// takes the usual length.  Salt and esn are left 0 for the caller to set. Returns NULL on success,
+// or the reason for the refusal, a sentence without subject: encryption without integrity, AEAD
+// with a second integrity algorithm, an ICV of another length.
 __attribute__((warn_unused_result)) const char *fer_suite_init(struct fer_suite *s,
 	const struct fer_algo *encryption, const struct fer_algo *integrity, unsigned icv_bytes);
+
+// The same for AH: an integrity row alone.
+__attribute__((warn_unused_result)) const char *fer_suite_init_ah(
+	struct fer_suite *s, const struct fer_algo *integrity, unsigned icv_bytes);

@@ -114,6 +114,8 @@ static void check_suite(const struct fer_suite *s, const struct fer_algo *encryp
 	assert_int_equal(s->key_bytes, encryption->key_bytes);
 	assert_int_equal(s->iv_bytes, encryption->iv_bytes);
 	assert_int_equal(s->align_bytes, encryption->align_bytes);
+	assert_int_equal(s->around_bytes, 8u + encryption->iv_bytes + icv_bytes);
+	assert_false(s->ah);
 	assert_int_equal(s->icv_bytes, icv_bytes);
 	assert_int_equal(s->aead, encryption->aead);
 	assert_int_equal(s->counter, encryption->counter);
@@ -156,6 +158,28 @@ static void legal_pairs_and_no_others_make_a_suite(void **state)
 	}
 }
 
+// RFC 4302 section 2: AH is an integrity algorithm alone, behind 12 bytes of header.
+static void every_integrity_row_makes_a_suite_of_ah(void **state)
+{
+	const struct fer_algo *a;
+
+	(void)state;
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++) {
+		struct fer_suite s;
+
+		if (a->role != FER_INTEGRITY)
+			continue;
+		assert_null(fer_suite_init_ah(&s, a, 0));
+		assert_true(s.ah && !s.aead && !s.esn);
+		assert_int_equal(s.method, FER_METHOD_NULL);
+		assert_int_equal(s.auth_method, a->method);
+		assert_int_equal(s.icv_bytes, a->icv_bytes);
+		assert_int_equal(s.around_bytes, 12u + a->icv_bytes);
+		assert_non_null(strstr(fer_suite_init_ah(&s, a, 9), "of this length"));
+		assert_non_null(strstr(fer_suite_init_ah(&s, a, 300), "of this length"));
+	}
+}
+
 static void refusals_say_why(void **state)
 {
 	const struct fer_algo *gcm = find(FER_ENCRYPTION, "aes-gcm-128");
@@ -177,6 +201,7 @@ int main(void)
 		cmocka_unit_test(every_row_is_sane),
 		cmocka_unit_test(sizes_are_those_of_the_documents),
 		cmocka_unit_test(legal_pairs_and_no_others_make_a_suite),
+		cmocka_unit_test(every_integrity_row_makes_a_suite_of_ah),
 		cmocka_unit_test(refusals_say_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

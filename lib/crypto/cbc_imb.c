@@ -58,7 +58,7 @@ bool fer_imb_cbc_iv(struct fer_engine *e, uint8_t *iv)
 
 static void fill(IMB_JOB *to, const struct fer_job *j)
 {
-	uint8_t *text = j->esp + TEXT_OFF;
+	uint8_t *text = j->start + TEXT_OFF;
 
 	to->enc_keys = j->key->pair.enc;
 	to->dec_keys = j->key->pair.dec;

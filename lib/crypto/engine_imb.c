@@ -3,13 +3,16 @@
 
 #include "base/secret.h"
 #include "crypto/imb.h"
+#include "proto/ip.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-// The longest payload of an IP packet.  The library counts some lengths in 16 bits.
+// The longest payload of an IP packet, and the longest IP packet.  The library counts some lengths
+// in 16 bits.
 #define MAX_ESP_BYTES 65535
+#define MAX_AH_BYTES FER_IPV6_MAX_BYTES
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
 
@@ -132,14 +135,14 @@ const char *fer_engine_arch(const struct fer_engine *e)
 	return e->arch;
 }
 
-// Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4).
+// Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an
+// IP header.
 static bool is_possible(const struct fer_job *j)
 {
 	const struct fer_suite *s = j->suite;
-	uint32_t around = FER_ESP_HEADER_BYTES + s->iv_bytes + s->icv_bytes;
 
-	return j->len > around && j->len <= MAX_ESP_BYTES &&
-	       ((j->len - around) & (s->align_bytes - 1u)) == 0;
+	return j->len > s->around_bytes && j->len <= (s->ah ? MAX_AH_BYTES : MAX_ESP_BYTES) &&
+	       ((j->len - s->around_bytes) & (s->align_bytes - 1u)) == 0;
 }
 
 static void clear_lists(struct fer_engine *e)
@@ -157,7 +160,7 @@ static void deal_pair(struct fer_engine *e, struct fer_job *j)
 	const struct fer_suite *s = j->suite;
 
 	if (s->iv_bytes != 0) {
-		if (!fer_imb_cbc_iv(e, j->esp + FER_ESP_HEADER_BYTES)) {
+		if (!fer_imb_cbc_iv(e, j->start + FER_ESP_HEADER_BYTES)) {
 			j->verdict = FER_CRYPTO_ERROR;
 			return;
 		}

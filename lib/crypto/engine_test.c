@@ -139,7 +139,7 @@ static struct fer_job frame(unsigned sa, uint8_t *esp, uint32_t n_blocks)
 
 	random_fill(esp, len);
 	fer_store_be32(esp, SPI);
-	return (struct fer_job){.esp = esp,
+	return (struct fer_job){.start = esp,
 		.suite = s,
 		.key = keys[sa],
 		.iv = random_u64(),
@@ -174,7 +174,7 @@ static void frame_burst(struct burst *b, unsigned n, unsigned first, unsigned n_
 		// Odd addresses as well: nothing is promised about alignment.
 		b->job[i] =
 			frame(sa, b->packet[i] + random_below(16), random_blocks(&sas[sa].suite));
-		memcpy(b->plain[i], b->job[i].esp, b->job[i].len);
+		memcpy(b->plain[i], b->job[i].start, b->job[i].len);
 	}
 }
 
@@ -183,8 +183,8 @@ static void check_text(const struct burst *b, unsigned i)
 	const struct fer_job *j = &b->job[i];
 	uint32_t off = 8u + j->suite->iv_bytes;
 
-	assert_memory_equal(j->esp, b->plain[i], 8);
-	assert_memory_equal(j->esp + off, b->plain[i] + off, j->len - around(j->suite));
+	assert_memory_equal(j->start, b->plain[i], 8);
+	assert_memory_equal(j->start + off, b->plain[i] + off, j->len - around(j->suite));
 }
 
 static void check_seal(struct burst *b)
@@ -195,8 +195,8 @@ static void check_seal(struct burst *b)
 
 		assert_int_equal(j->verdict, FER_OK);
 		if (j->suite->counter)
-			assert_true(fer_load_be64(j->esp + 8) == j->iv);
-		assert_true(oracle_open(&sas[b->sa[i]], j->esp, j->len, j->seq_hi));
+			assert_true(fer_load_be64(j->start + 8) == j->iv);
+		assert_true(oracle_open(&sas[b->sa[i]], j->start, j->len, j->seq_hi));
 		check_text(b, i);
 	}
 }
@@ -204,7 +204,7 @@ static void check_seal(struct burst *b)
 static void check_open(struct burst *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
-		oracle_seal(&sas[b->sa[i]], b->job[i].esp, b->job[i].len, b->job[i].seq_hi);
+		oracle_seal(&sas[b->sa[i]], b->job[i].start, b->job[i].len, b->job[i].seq_hi);
 	fer_engine_open_burst(engine, b->job, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
 		assert_int_equal(b->job[i].verdict, FER_OK);
@@ -248,8 +248,8 @@ static struct sealed *sealed_packet(unsigned sa, uint32_t n_blocks)
 	static struct sealed p;
 
 	p.job = frame(sa, room, n_blocks);
-	oracle_seal(&sas[sa], p.job.esp, p.job.len, p.job.seq_hi);
-	memcpy(p.was, p.job.esp, p.job.len);
+	oracle_seal(&sas[sa], p.job.start, p.job.len, p.job.seq_hi);
+	memcpy(p.was, p.job.start, p.job.len);
 	return &p;
 }
 
@@ -257,10 +257,10 @@ static void check_refused(struct sealed *p, enum fer_verdict verdict)
 {
 	static uint8_t before[MAX_PACKET];
 
-	memcpy(before, p->job.esp, sizeof(before));
+	memcpy(before, p->job.start, sizeof(before));
 	fer_engine_open_burst(engine, &p->job, 1);
 	assert_int_equal(p->job.verdict, verdict);
-	assert_memory_equal(p->job.esp, before, sizeof(before));
+	assert_memory_equal(p->job.start, before, sizeof(before));
 }
 
 // RFC 4303 section 3.4.4.1: a packet that fails is not delivered; ours is also left as it came.
@@ -271,11 +271,11 @@ static void every_flipped_bit_is_found_and_changes_nothing(void **state)
 		struct sealed *p = sealed_packet(sa, 1 + 20 / sas[sa].suite.align_bytes);
 
 		for (uint32_t bit = 0; bit < p->job.len * 8; bit++) {
-			p->job.esp[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			p->job.start[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			check_refused(p, FER_BAD_ICV);
-			p->job.esp[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			p->job.start[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
-		assert_memory_equal(p->job.esp, p->was, p->job.len);
+		assert_memory_equal(p->job.start, p->was, p->job.len);
 		fer_engine_open_burst(engine, &p->job, 1);
 		assert_int_equal(p->job.verdict, FER_OK);
 	}
@@ -336,7 +336,7 @@ static void seal_refuses_lengths_that_cannot_be(void **state)
 			p->job.len = len;
 			fer_engine_seal(engine, &p->job, 1);
 			assert_int_equal(p->job.verdict, FER_CRYPTO_ERROR);
-			assert_memory_equal(p->job.esp, p->was, around(&sas[sa].suite));
+			assert_memory_equal(p->job.start, p->was, around(&sas[sa].suite));
 		}
 }
 
@@ -352,15 +352,15 @@ static void bad_packets_do_not_harm_their_neighbours(void **state)
 		for (unsigned i = 0; i < b->n; i++) {
 			struct fer_job *j = &b->job[i];
 
-			oracle_seal(&sas[b->sa[i]], j->esp, j->len, j->seq_hi);
+			oracle_seal(&sas[b->sa[i]], j->start, j->len, j->seq_hi);
 			want[i] = (enum fer_verdict)(random_below(8) == 0   ? FER_BAD_ICV
 						     : random_below(8) == 0 ? FER_BAD_SYNTAX
 									    : FER_OK);
 			if (want[i] == FER_BAD_ICV)
-				j->esp[random_below(j->len)] ^= (uint8_t)(1 << random_below(8));
+				j->start[random_below(j->len)] ^= (uint8_t)(1 << random_below(8));
 			if (want[i] == FER_BAD_SYNTAX)
 				j->len -= 1 + random_below(3);
-			memcpy(was[i], j->esp, j->len);
+			memcpy(was[i], j->start, j->len);
 		}
 		fer_engine_open_burst(engine, b->job, b->n);
 		for (unsigned i = 0; i < b->n; i++) {
@@ -368,7 +368,7 @@ static void bad_packets_do_not_harm_their_neighbours(void **state)
 			if (want[i] == FER_OK)
 				check_text(b, i);
 			else
-				assert_memory_equal(b->job[i].esp, was[i], b->job[i].len);
+				assert_memory_equal(b->job[i].start, was[i], b->job[i].len);
 		}
 	}
 }
@@ -489,7 +489,7 @@ static void a_burst_leaves_nothing_behind(void **state)
 			fer_engine_seal(engine, b->job, n);
 			fer_engine_open_burst(engine, b->job, n);
 			check_forgotten(sa);
-			assert_false(remembers(engine, last->esp + 8 + last->suite->iv_bytes));
+			assert_false(remembers(engine, last->start + 8 + last->suite->iv_bytes));
 		}
 }
 

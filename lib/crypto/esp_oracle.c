@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_BYTES 65535
+#define MAX_BYTES (65535 + 40)
 
 static const EVP_CIPHER *gcm_of(unsigned key_bytes)
 {
@@ -109,15 +109,15 @@ static void run_cbc(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, int 
 	EVP_CIPHER_CTX_free(c);
 }
 
-// RFC 4303 section 2.2.1: the high half of an extended number is hashed last.
-static void make_hmac(const struct oracle_sa *sa, const uint8_t *esp, uint32_t len, uint32_t seq_hi,
+// RFC 4303 section 2.2.1, RFC 4302 section 2.5.1: the high half of an extended number is hashed
+// last.
+static void make_hmac(const struct oracle_sa *sa, const uint8_t *start, uint32_t n, uint32_t seq_hi,
 	uint8_t digest[EVP_MAX_MD_SIZE])
 {
 	static uint8_t text[MAX_BYTES + 4];
 	const EVP_MD *md = hash_of(sa->suite.auth_method);
-	uint32_t n = len - sa->suite.icv_bytes;
 
-	memcpy(text, esp, n);
+	memcpy(text, start, n);
 	if (sa->suite.esn) {
 		store_be32(text + n, seq_hi);
 		n += 4;
@@ -135,7 +135,7 @@ void oracle_seal(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 	}
 	if (sa->suite.method == FER_METHOD_AES_CBC)
 		run_cbc(sa, esp, len, 1);
-	make_hmac(sa, esp, len, seq_hi, digest);
+	make_hmac(sa, esp, len - sa->suite.icv_bytes, seq_hi, digest);
 	memcpy(esp + len - sa->suite.icv_bytes, digest, sa->suite.icv_bytes);
 }
 
@@ -145,10 +145,19 @@ bool oracle_open(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 
 	if (sa->suite.aead)
 		return open_gcm(sa, esp, len, seq_hi);
-	make_hmac(sa, esp, len, seq_hi, digest);
+	make_hmac(sa, esp, len - sa->suite.icv_bytes, seq_hi, digest);
 	if (memcmp(esp + len - sa->suite.icv_bytes, digest, sa->suite.icv_bytes) != 0)
 		return false;
 	if (sa->suite.method == FER_METHOD_AES_CBC)
 		run_cbc(sa, esp, len, 0);
 	return true;
+}
+
+void oracle_ah_icv(const struct oracle_sa *sa, const uint8_t *start, uint32_t len, uint32_t seq_hi,
+	uint8_t *icv)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+
+	make_hmac(sa, start, len, seq_hi, digest);
+	memcpy(icv, digest, sa->suite.icv_bytes);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// ESP over OpenSSL, one packet at a time, written from the RFCs and from nothing of the engine:
-// what the tests of the engine compare with.  Not part of any program.
+// ESP, and the ICV of AH, over OpenSSL, one packet at a time, written from the RFCs and from
+// nothing of the engine: what the tests of the engine compare with.  Not part of any program.
 
 #include "crypto/algo.h"
 
@@ -20,3 +20,7 @@ void oracle_seal(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 
 // Verifies and decrypts in place.  Where it does not verify the packet is left as it is.
 bool oracle_open(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_t seq_hi);
+
+// Computes the ICV of AH over len bytes, in which everything that must be zero is zero.
+void oracle_ah_icv(const struct oracle_sa *sa, const uint8_t *start, uint32_t len, uint32_t seq_hi,
+	uint8_t *icv);

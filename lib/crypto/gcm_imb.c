@@ -123,7 +123,7 @@ static void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uin
 	uint64_t head; // SPI, then sequence number
 
 	memcpy(&salt, s->salt, sizeof(salt));
-	memcpy(&head, j->esp, sizeof(head));
+	memcpy(&head, j->start, sizeof(head));
 	e->nonce[i] = (imb_block){salt | iv_be << 32, iv_be >> 32};
 	if (s->esn)
 		e->aad[i] = (imb_block){
@@ -136,7 +136,7 @@ static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t 
 {
 	const struct fer_job *j = e->aead.job[i];
 	const struct fer_suite *s = j->suite;
-	uint8_t *text = j->esp + IMB_GCM_TEXT_OFF;
+	uint8_t *text = j->start + IMB_GCM_TEXT_OFF;
 
 	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_bytes(j), (const uint8_t *)&e->nonce[i],
 		(const uint8_t *)&e->aad[i], s->esn ? AAD_ESN_BYTES : AAD_BYTES, tag, s->icv_bytes);
@@ -155,7 +155,7 @@ void fer_imb_gcm_seal(struct fer_engine *e)
 		const struct fer_job *j = e->aead.job[i];
 		uint64_t iv_be = htobe64(j->iv);
 
-		memcpy(j->esp + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
+		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
 		build(e, i, j, iv_be);
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -163,7 +163,7 @@ void fer_imb_gcm_seal(struct fer_engine *e)
 
 		if (fetched < n)
 			fetched = fetch_keys(e, i, fetched);
-		run(e, i, gcm_of(e, j)->enc, j->esp + j->len - j->suite->icv_bytes);
+		run(e, i, gcm_of(e, j)->enc, j->start + j->len - j->suite->icv_bytes);
 	}
 }
 
@@ -175,7 +175,7 @@ static void judge(struct fer_engine *e, unsigned i)
 	uint8_t icv_bytes = j->suite->icv_bytes;
 
 	if (fer_secret_equal_icv(
-		    (const uint8_t *)&e->tag[i], j->esp + j->len - icv_bytes, icv_bytes))
+		    (const uint8_t *)&e->tag[i], j->start + j->len - icv_bytes, icv_bytes))
 		return;
 	j->verdict = FER_BAD_ICV;
 	run(e, i, gcm_of(e, j)->enc, (uint8_t *)&e->tag[i]);
@@ -189,7 +189,7 @@ void fer_imb_gcm_open(struct fer_engine *e)
 		const struct fer_job *j = e->aead.job[i];
 		uint64_t iv_be;
 
-		memcpy(&iv_be, j->esp + FER_ESP_HEADER_BYTES, sizeof(iv_be));
+		memcpy(&iv_be, j->start + FER_ESP_HEADER_BYTES, sizeof(iv_be));
 		build(e, i, j, iv_be);
 	}
 	for (unsigned i = 0; i < n; i++) {

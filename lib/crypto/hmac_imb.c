@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HMAC over ESP, RFC 2404 and RFC 4868: one burst of the library per hash, over all associations.
+// HMAC over ESP and AH, RFC 2404 and RFC 4868: one burst of the library per hash, over all
+// associations.
 //
-// With extended sequence numbers the high half is hashed behind the ciphertext, but not sent (RFC
-// 4303 section 2.2.1).  It stands in the room of the ICV while the packet is hashed.
+// With extended sequence numbers the high half is hashed behind everything else, but not sent (RFC
+// 4303 section 2.2.1, RFC 4302 section 2.5.1).  It stands there while the packet is hashed: in ESP
+// that is the room of the ICV, in AH it is behind the packet.
 #include "crypto/imb.h"
 
 #include "base/bytes.h"
@@ -46,9 +48,10 @@ void fer_imb_hmac_init(struct fer_engine *e)
 	}
 }
 
-static uint8_t *icv_of(const struct fer_job *j)
+// Where seq_hi is hashed.
+static uint8_t *behind(const struct fer_job *j)
 {
-	return j->esp + j->len - j->suite->icv_bytes;
+	return j->start + fer_imb_covered(j);
 }
 
 // Describes a job to the library, with seq_hi where it is to be hashed.
@@ -59,15 +62,15 @@ static void fill(
 
 	to->hash_alg = mac->hash;
 	to->auth_tag_output_len_in_bytes = mac->digest_bytes;
-	to->src = j->esp;
-	to->msg_len_to_hash_in_bytes = j->len - j->suite->icv_bytes;
+	to->src = j->start;
+	to->msg_len_to_hash_in_bytes = fer_imb_covered(j);
 	to->u.HMAC._hashed_auth_key_xor_ipad = j->key->pair.inner;
 	to->u.HMAC._hashed_auth_key_xor_opad = j->key->pair.outer;
 	to->status = IMB_STATUS_BEING_PROCESSED;
 	if (!j->suite->esn)
 		return;
-	memcpy(&e->under_seq_hi[i], icv_of(j), ESN_BYTES);
-	fer_store_be32(icv_of(j), j->seq_hi);
+	memcpy(&e->under_seq_hi[i], behind(j), ESN_BYTES);
+	fer_store_be32(behind(j), j->seq_hi);
 	to->msg_len_to_hash_in_bytes += ESN_BYTES;
 }
 
@@ -82,11 +85,19 @@ static unsigned narrow_share(const struct imb_mac *mac, unsigned n, size_t bytes
 	return n % LANES < few ? n % LANES : 0;
 }
 
+static void take_back_seq_hi(const struct fer_engine *e, struct fer_job *const *job, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (job[i]->suite->esn)
+			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
+}
+
 // Hashes n jobs, leaving each whole digest in e->digest.
 static void run(
 	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
 {
 	size_t bytes = 0;
+	bool esn = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (i == 0 || job[i]->key != job[i - 1]->key) {
@@ -94,6 +105,7 @@ static void run(
 			fer_imb_fetch_line(job[i]->key->pair.outer);
 		}
 		fill(e, i, mac, job[i]);
+		esn |= job[i]->suite->esn;
 		bytes += job[i]->len;
 	}
 	unsigned narrow = narrow_share(mac, n, bytes);
@@ -103,6 +115,8 @@ static void run(
 		IMB_SUBMIT_HASH_BURST_NOCHECK(e->wide, e->mac_jobs, wide, mac->hash);
 	if (narrow != 0)
 		IMB_SUBMIT_HASH_BURST_NOCHECK(e->narrow, e->mac_jobs + wide, narrow, mac->hash);
+	if (esn)
+		take_back_seq_hi(e, job, n);
 }
 
 static bool is_hashed(const struct fer_engine *e, unsigned i)
@@ -126,7 +140,7 @@ static void copy_icv(uint8_t *to, const uint8_t *from, size_t n)
 static void put_icv(const struct fer_engine *e, unsigned i, struct fer_job *j)
 {
 	if (is_hashed(e, i))
-		copy_icv(icv_of(j), e->digest[i], j->suite->icv_bytes);
+		copy_icv(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
 	else
 		j->verdict = FER_CRYPTO_ERROR;
 }
@@ -135,11 +149,9 @@ static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
 {
 	const struct fer_suite *s = j->suite;
 
-	if (s->esn)
-		memcpy(icv_of(j), &e->under_seq_hi[i], ESN_BYTES);
 	if (!is_hashed(e, i))
 		j->verdict = FER_CRYPTO_ERROR;
-	else if (!fer_secret_equal_icv(e->digest[i], icv_of(j), s->icv_bytes))
+	else if (!fer_secret_equal_icv(e->digest[i], fer_imb_icv(j), s->icv_bytes))
 		j->verdict = FER_BAD_ICV;
 	else if (s->iv_bytes != 0)
 		fer_imb_push(&e->cbc[fer_imb_aes_index(s->key_bytes)], j);

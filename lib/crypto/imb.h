@@ -79,7 +79,7 @@ struct fer_engine {
 	struct imb_list mac[IMB_N_MACS];
 	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
-	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // start of the ICV that seq_hi covered
+	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
 
 	// CBC IVs: AES of (refill number, index) under a random key.
 	uint64_t iv_refills;
@@ -117,6 +117,18 @@ static inline unsigned fer_imb_aes_index(unsigned key_bytes)
 static inline void fer_imb_fetch_line(const void *line)
 {
 	__asm__ volatile("prefetcht0 %0" : : "m"(*(const char *)line));
+}
+
+// Where the ICV stands, or goes.
+static inline uint8_t *fer_imb_icv(const struct fer_job *j)
+{
+	return j->suite->ah ? j->icv : j->start + j->len - j->suite->icv_bytes;
+}
+
+// How many bytes from start are authenticated, without a high half of the sequence number.
+static inline uint32_t fer_imb_covered(const struct fer_job *j)
+{
+	return j->suite->ah ? j->len : j->len - j->suite->icv_bytes;
 }
 
 static inline void fer_imb_push(struct imb_list *l, struct fer_job *j)

@@ -101,7 +101,7 @@ static void check_gcm(const struct gcm_packet *p)
 	len += from_hex(p->sealed, sealed + 16);
 
 	struct fer_job job = {
-		.esp = esp, .suite = &sa.suite, .key = key, .len = len, .seq_hi = 0x87654321};
+		.start = esp, .suite = &sa.suite, .key = key, .len = len, .seq_hi = 0x87654321};
 	for (int i = 0; i < 8; i++)
 		job.iv = job.iv << 8 | plain[8 + i];
 	memcpy(esp, plain, len - 16);
@@ -218,7 +218,7 @@ static void check_cbc(const struct cbc_text *c)
 	len += from_hex(c->plain, plain + 24);
 	assert_int_equal(from_hex(c->sealed, sealed + 24), len - 24);
 
-	struct fer_job job = {.esp = esp, .suite = &sa.suite, .key = key, .len = len + 12};
+	struct fer_job job = {.start = esp, .suite = &sa.suite, .key = key, .len = len + 12};
 	memcpy(esp, plain, len);
 	encrypt_with_iv(&job);
 	assert_memory_equal(esp, sealed, len);
@@ -315,7 +315,7 @@ static void check_hmac(const struct hmac_text *h)
 	assert_int_equal(from_hex(h->icv, icv), sa.suite.icv_bytes);
 
 	struct fer_job job = {
-		.esp = esp, .suite = &sa.suite, .key = key, .len = n + sa.suite.icv_bytes};
+		.start = esp, .suite = &sa.suite, .key = key, .len = n + sa.suite.icv_bytes};
 	hash(&job);
 	assert_memory_equal(esp + n, icv, sa.suite.icv_bytes);
 	memset(esp + n, 0, sa.suite.icv_bytes);

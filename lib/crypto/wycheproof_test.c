@@ -130,7 +130,7 @@ static void gcm_packet(const struct gcm_test *t)
 	memcpy(esp + 16, t->ct.at, t->ct.n);
 	memcpy(esp + 16 + t->ct.n, t->tag.at, 16);
 	memcpy(was, esp, len);
-	struct fer_job job = {.esp = esp,
+	struct fer_job job = {.start = esp,
 		.suite = &s,
 		.key = key,
 		.iv = fer_load_be64(t->iv.at + 4),
@@ -186,7 +186,7 @@ static void hmac_run(const struct fer_suite *s, const struct fer_key *key, const
 	const struct bytes *tag, bool valid, struct tally *tally)
 {
 	static uint8_t text[MAX_BYTES + FER_ESP_MAX_ICV_BYTES];
-	struct fer_job job = {.esp = text, .suite = s, .key = key, .len = msg->n + s->icv_bytes};
+	struct fer_job job = {.start = text, .suite = s, .key = key, .len = msg->n + s->icv_bytes};
 
 	memcpy(text, msg->at, msg->n);
 	memcpy(text + msg->n, tag->at, s->icv_bytes);

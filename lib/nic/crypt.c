@@ -57,7 +57,7 @@ static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const 
 		return;
 	}
 	c->job[c->n] = job_of(sa, layer);
-	c->job[c->n].esp = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->sec_off);
+	c->job[c->n].start = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->sec_off);
 	c->at[c->n++] = (uint16_t)i;
 }
 
@@ -65,7 +65,7 @@ static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const 
 // whole number goes into the receipt.
 static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
 {
-	uint32_t lo = fer_load_be32(job->esp + 4);
+	uint32_t lo = fer_load_be32(job->start + 4);
 
 	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) : 0;
 	job->iv = iv;
@@ -94,14 +94,15 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer);
 
-	job.esp = nic->crypt->piece;
+	job.start = nic->crypt->piece;
 	job.verdict = FER_CRYPTO_ERROR;
-	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len)) {
+	if (fer_segment_read(b->m[i], layer->sec_off, job.start, job.len)) {
 		number_job(sa, layer, &job,
 			atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
 		fer_engine_seal(nic->engine, &job, 1);
 	}
-	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
+	if (job.verdict == FER_OK &&
+		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
 		job.verdict = FER_CRYPTO_ERROR;
 	b->pkt[i].verdict = job.verdict;
 }
@@ -136,8 +137,9 @@ static bool padding_is_default(const uint8_t *pad, unsigned n)
 static enum fer_verdict read_trailer(
 	const struct fer_sa *sa, const struct fer_job *job, struct fer_layer *layer)
 {
-	const uint8_t *plain = job->esp + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
-	const uint8_t *trailer = job->esp + job->len - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES;
+	const uint8_t *plain = job->start + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+	const uint8_t *trailer =
+		job->start + job->len - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES;
 
 	uint8_t pad_len = trailer[0];
 
@@ -187,11 +189,12 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer);
 
-	job.esp = nic->crypt->piece;
+	job.start = nic->crypt->piece;
 	job.verdict = FER_CRYPTO_ERROR;
-	if (fer_segment_read(b->m[i], layer->sec_off, job.esp, job.len))
+	if (fer_segment_read(b->m[i], layer->sec_off, job.start, job.len))
 		fer_engine_open_burst(nic->engine, &job, 1);
-	if (job.verdict == FER_OK && !fer_segment_write(b->m[i], layer->sec_off, job.esp, job.len))
+	if (job.verdict == FER_OK &&
+		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
 		job.verdict = FER_CRYPTO_ERROR;
 	finish_open(b, i, sa, &job);
 }

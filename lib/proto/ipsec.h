@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// What RFC 4301 and RFC 4303 fix: protocol numbers, header sizes, and the words direction and mode.
+// What RFC 4301, RFC 4302 and RFC 4303 fix: protocol numbers, header sizes, and the words direction
+// and mode.
 
 #include <stdint.h>
 
@@ -32,6 +33,8 @@
 #define FER_ESP_TRAILER_BYTES 2 // pad length, next header
 #define FER_ESP_MAX_IV_BYTES 16
 #define FER_ESP_MAX_ICV_BYTES 32
+
+#define FER_AH_FIXED_BYTES 12 // next header to sequence number
 
 #define FER_MAX_ROUNDS 4 // layers of ESP and AH in one packet
 
