@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIELD_BYTES 48
+
 // What a document has of one kind, for one pair.
 struct load {
 	struct fer_doc *doc;
@@ -67,12 +69,30 @@ static bool load(struct session *s, const char *file, struct load *l)
 {
 	struct fer_doc_error err;
 
-	if (fer_doc_load_file(file, &l->doc, &err) != 0) {
+	if (fer_doc_load_part(file, &l->doc, &err) != 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return false;
 	}
 	return take(l, s->pair_name) && session_open(s) &&
 	       session_choose(s, l->pair, &l->pair_number);
+}
+
+// Which part of an element the daemon means: "sas[1]: why" becomes why, with *line and the end of
+// field set to those of the group that a policy names.  All else is said of the element.
+static const char *find_part(const struct load *l, uint32_t at, const char *text, uint32_t *line,
+	char field[FIELD_BYTES])
+{
+	for (uint32_t g = 0; !is_sas(l) && g < l->doc->policies[at].n_groups; g++) {
+		char part[16];
+		const size_t len = (size_t)snprintf(part, sizeof(part), "sas[%u]: ", g);
+
+		if (strncmp(text, part, len) != 0)
+			continue;
+		*line = l->doc->policies[at].group_lines[g];
+		snprintf(field + strlen(field), FIELD_BYTES - strlen(field), ".sas[%u]", g);
+		return text + len;
+	}
+	return text;
 }
 
 // Where in the document is what the daemon did not like?
@@ -81,15 +101,18 @@ static bool tell_refusal(const struct load *l, const struct fer_client_reply *re
 	struct fer_msg_refusal r;
 	struct fer_msg_fault fault;
 	struct fer_doc_error err;
-	char text[FER_CLIENT_REASON_BYTES], field[32];
-	uint32_t at;
+	char text[FER_CLIENT_REASON_BYTES], field[FIELD_BYTES];
+	const char *why;
+	uint32_t at, line;
 
 	if (fer_msg_get_refusal(reply->data, reply->len, &r, &fault) != NDIS_STATUS_SUCCESS ||
 		r.element >= l->n)
 		return complain("%s", fer_client_reason(reply, text));
 	at = l->places[r.element];
+	line = line_of(l, at);
 	snprintf(field, sizeof(field), "%s[%u]", l->list, at);
-	fer_doc_error_set(&err, l->doc->name, line_of(l, at), field, r.text);
+	why = find_part(l, at, r.text, &line, field);
+	fer_doc_error_set(&err, l->doc->name, line, field, why);
 	fprintf(stderr, "%s\n", err.text);
 	return false;
 }

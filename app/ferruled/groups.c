@@ -78,6 +78,11 @@ void fer_groups_release(struct fer_groups *g, uint32_t number)
 	free(group);
 }
 
+const struct fer_group *fer_groups_find(const struct fer_groups *g, const char *name)
+{
+	return (const struct fer_group *)fer_names_find(&g->names, name);
+}
+
 struct fer_group *fer_groups_at(const struct fer_groups *g, uint32_t number)
 {
 	return g->by_number[number];

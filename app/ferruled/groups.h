@@ -13,6 +13,8 @@ struct fer_group {
 	uint32_t number;
 	uint32_t n_holders;
 	struct fer_pair_sa *members; // live SAs
+	uint32_t n_sas[2];           // of them, by enum fer_direction
+	uint32_t n_transport_sas[2]; // of these, those of transport mode
 	unsigned arriving;           // directions, as bits, in which a swap brings SAs
 };
 
@@ -38,6 +40,9 @@ __attribute__((warn_unused_result)) int fer_groups_hold(
 // Gives it back.  A number without holders becomes that of another group: no worker may know it by
 // its old meaning any more.
 void fer_groups_release(struct fer_groups *g, uint32_t number);
+
+// NULL: nobody holds a group of that name.
+const struct fer_group *fer_groups_find(const struct fer_groups *g, const char *name);
 
 // Of a group that is held.
 struct fer_group *fer_groups_at(const struct fer_groups *g, uint32_t number);

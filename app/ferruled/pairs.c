@@ -235,6 +235,8 @@ static void join_group(struct fer_pair_sa *sa)
 	if (g->members != NULL)
 		g->members->previous = sa;
 	g->members = sa;
+	g->n_sas[sa->params.direction]++;
+	g->n_transport_sas[sa->params.direction] += sa->params.mode == FER_TRANSPORT;
 }
 
 static void leave_group(struct fer_pair_sa *sa)
@@ -247,6 +249,8 @@ static void leave_group(struct fer_pair_sa *sa)
 		sa->previous->next = sa->next;
 	else
 		g->members = sa->next;
+	g->n_sas[sa->params.direction]--;
+	g->n_transport_sas[sa->params.direction] -= sa->params.mode == FER_TRANSPORT;
 }
 
 // The SA is in the table: what is to be known of it later.

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -102,7 +103,41 @@ struct change {
 	uint32_t n;
 	uint32_t element; // of the request that is at fault
 	const char *why;
+	char text[128]; // for why
 };
+
+// What documents demand of the groups they bring (conf/build.c) holds for those that are there.  A
+// group without any SA, which policies in force name, is one that is there.
+static const char *why_not(
+	const struct fer_groups *groups, const struct fer_msg_policy *m, unsigned place)
+{
+	const struct fer_group *g = fer_groups_find(groups, m->group[place]);
+	const enum fer_direction direction = m->direction == FER_MSG_OUT ? FER_OUT : FER_IN;
+
+	if (g == NULL)
+		return "names no group that is there";
+	if (g->members != NULL && g->n_sas[direction] == 0)
+		return direction == FER_OUT ? "names a group without an SA of direction out"
+					    : "names a group without an SA of direction in";
+	if (place > 0 && g->n_transport_sas[direction] > 0)
+		return "names a group of transport mode, which only the first, innermost may be";
+	return NULL;
+}
+
+static int check_groups(
+	const struct fer_policy_job *j, const struct fer_msg_policy *m, struct change *c)
+{
+	for (unsigned place = 0; place < m->n_groups; place++) {
+		const char *why = why_not(&j->pair->groups, m, place);
+
+		if (why == NULL)
+			continue;
+		snprintf(c->text, sizeof(c->text), "sas[%u]: %s", place, why);
+		c->why = c->text;
+		return -ENOENT;
+	}
+	return 0;
+}
 
 static int append(const struct fer_policy_job *j, struct places *places, struct change *c)
 {
@@ -120,14 +155,16 @@ static int append(const struct fer_policy_job *j, struct places *places, struct 
 		fer_msg_list_at(&j->list, i, &m, sizeof(m));
 		int error = places_put(places, c->n, m.name);
 
-		if (error == -EEXIST) {
-			c->element = i;
+		c->element = i;
+		if (error == -EEXIST)
 			c->why = "a policy of this name is there";
-		}
+		else if (error == 0)
+			error = check_groups(j, &m, c);
 		if (error != 0)
 			return error;
 		from_message(&m, &c->to[c->n]);
 	}
+	c->element = FER_MSG_NO_ELEMENT;
 	return 0;
 }
 

@@ -701,6 +701,78 @@ static void policies_come_and_go(void **state)
 	assert_int_equal(list_policies(all, 8), 2);
 }
 
+enum { HAS_OUT = 0x1, HAS_IN = 0x2, HAS_TRANSPORT = 0x4 };
+
+// Group h with such SAs; how many they are.
+static unsigned add_group(unsigned has, uint64_t handles[2])
+{
+	static struct sample s;
+	unsigned n = 0;
+
+	for (unsigned in = 0; in < 2; in++) {
+		if ((has >> in & 1) == 0)
+			continue;
+		make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
+		if ((has & HAS_TRANSPORT) != 0) {
+			s.sa.mode = FER_MSG_TRANSPORT;
+			s.sa.outer = (struct fer_msg_outer){0};
+		}
+		assert_int_equal(add_samples(FER_MSG_SA_ADD, &s, 1, &handles[n++]), 0);
+	}
+	return n;
+}
+
+static void policies_name_groups_that_are_there(void **state)
+{
+	static const struct {
+		unsigned has;
+		const char *groups[2];
+		uint32_t status;
+	} rows[] = {
+		{HAS_OUT, {"h"}, NDIS_STATUS_SUCCESS},
+		{HAS_OUT | HAS_IN | HAS_TRANSPORT, {"h"}, NDIS_STATUS_SUCCESS},
+		{HAS_OUT | HAS_TRANSPORT, {"h", "g"}, NDIS_STATUS_SUCCESS},
+		{HAS_OUT | HAS_TRANSPORT, {"g", "h"}, NDIS_STATUS_INVALID_PARAMETER},
+		{HAS_IN, {"h"}, NDIS_STATUS_INVALID_PARAMETER},
+		{0, {"h"}, NDIS_STATUS_INVALID_PARAMETER},
+		{HAS_OUT, {"h", "i"}, NDIS_STATUS_INVALID_PARAMETER},
+	};
+	static struct fer_msg_policy all[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fer_msg_policy p[2] = {policy("p", NULL), policy("q", rows[i].groups[0])};
+		uint64_t handles[2];
+		unsigned n = add_group(rows[i].has, handles);
+
+		if (rows[i].groups[1] != NULL) {
+			fer_msg_set_string(p[1].group[1], sizeof(p[1].group[1]), rows[i].groups[1]);
+			p[1].n_groups = 2;
+		}
+		assert_int_equal(add_policies(p, 2), rows[i].status);
+		assert_int_equal(list_policies(all, 8), rows[i].status == 0 ? 4 : 2);
+		for (unsigned k = 0; rows[i].status == 0 && k < 2; k++)
+			assert_int_equal(delete_policy(p[k].name), 0);
+		assert_int_equal(n == 0 ? 0 : delete_handles(handles, n), 0);
+	}
+}
+
+// Policies keep the group whose SAs are all gone.
+static void a_group_is_there_as_long_as_a_policy_names_it(void **state)
+{
+	const struct fer_msg_policy p = policy("p", "h"), q = policy("q", "h");
+	uint64_t handle[2];
+
+	(void)state;
+	assert_int_equal(add_group(HAS_OUT, handle), 1);
+	assert_int_equal(add_policies(&p, 1), 0);
+	assert_int_equal(delete_handles(handle, 1), 0);
+	assert_int_equal(add_policies(&q, 1), 0);
+	assert_int_equal(delete_policy("p"), 0);
+	assert_int_equal(delete_policy("q"), 0);
+	assert_int_equal(add_policies(&p, 1), NDIS_STATUS_INVALID_PARAMETER);
+}
+
 // Many at once are done one after the other.
 static void policies_are_pipelined(void **state)
 {
@@ -830,6 +902,8 @@ int main(void)
 		cmocka_unit_test(lengths_of_the_icv),
 		cmocka_unit_test(capabilities_are_those_of_the_algorithms),
 		cmocka_unit_test(policies_come_and_go),
+		cmocka_unit_test(policies_name_groups_that_are_there),
+		cmocka_unit_test(a_group_is_there_as_long_as_a_policy_names_it),
 		cmocka_unit_test(policies_are_pipelined),
 		cmocka_unit_test(tables_have_rows),
 		cmocka_unit_test(drops_stand_under_their_names),

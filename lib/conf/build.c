@@ -11,11 +11,11 @@
 #define GROUP_KEY_BYTES (sizeof(uint32_t) + FER_DOC_NAME_BYTES)
 #define ALL_SENDERS UINT32_MAX // a scope beside the pairs
 
-int fer_build_init(struct fer_build *b, struct fer_doc *doc, struct fer_trail *t)
+int fer_build_init(struct fer_build *b, struct fer_doc *doc, bool is_part, struct fer_trail *t)
 {
 	int rc;
 
-	*b = (struct fer_build){.doc = doc, .trail = t};
+	*b = (struct fer_build){.doc = doc, .trail = t, .is_part = is_part};
 	struct fer_index *const all[] = {&b->pair_names, &b->ports, &b->sa_names, &b->policy_names,
 		&b->group_names, &b->spis, &b->keys};
 	rc = fer_belong_init(&b->belong);
@@ -279,7 +279,7 @@ static int add_ref(struct fer_build *b, const struct fer_policy_draft *d, uint32
 	b->refs = refs;
 	refs = &refs[b->n_refs++];
 	*refs = (struct fer_group_ref){
-		.line = d->group_lines[place], .policy = b->doc->n_policies, .place = place};
+		.line = d->policy.group_lines[place], .policy = b->doc->n_policies, .place = place};
 	memcpy(refs->name, d->groups[place], sizeof(refs->name));
 	return 0;
 }
@@ -325,25 +325,35 @@ static int fail_ref(struct fer_build *b, const struct fer_group_ref *ref, const 
 	return fer_trail_fail(b->trail, ref->line, NULL, "%s", why);
 }
 
+static int check_group(struct fer_build *b, const struct fer_group_ref *ref,
+	const struct fer_doc_group *g, enum fer_direction direction)
+{
+	if (g->n_sas[direction] == 0 && !b->is_part)
+		return fail_ref(b, ref,
+			direction == FER_OUT ? "names a group without an SA of direction out"
+					     : "names a group without an SA of direction in");
+	// What an outer SA carries is a packet that is protected already, from host to gateway
+	// or gateway to gateway: transport mode between its end points has no place there.
+	if (ref->place > 0 && g->n_transport_sas[direction] != 0)
+		return fail_ref(b, ref,
+			"names a group of transport mode, which only the first, innermost may be");
+	return 0;
+}
+
 static int resolve(struct fer_build *b, const struct fer_group_ref *ref)
 {
 	struct fer_doc_policy *p = &b->doc->policies[ref->policy];
+	uint32_t *g = &p->groups[ref->place];
 	uint8_t key[GROUP_KEY_BYTES];
-	uint32_t g = fer_index_find(&b->group_names, key, group_key(key, p->pair, ref->name));
+	int rc = 0;
 
-	if (g == FER_INDEX_NONE)
-		return fail_ref(b, ref, "names no group of this document");
-	if (b->doc->groups[g].n_sas[p->direction] == 0)
-		return fail_ref(b, ref,
-			p->direction == FER_OUT ? "names a group without an SA of direction out"
-						: "names a group without an SA of direction in");
-	// What an outer SA carries is a packet that is protected already, from host to gateway
-	// or gateway to gateway: transport mode between its end points has no place there.
-	if (ref->place > 0 && b->doc->groups[g].n_transport_sas[p->direction] != 0)
-		return fail_ref(b, ref,
-			"names a group of transport mode, which only the first, innermost may be");
-	p->groups[ref->place] = g;
-	return 0;
+	if (b->is_part)
+		rc = group_of(b, p->pair, ref->name, g);
+	else
+		*g = fer_index_find(&b->group_names, key, group_key(key, p->pair, ref->name));
+	if (rc == 0 && *g == FER_INDEX_NONE)
+		rc = fail_ref(b, ref, "names no group of this document");
+	return rc == 0 ? check_group(b, ref, &b->doc->groups[*g], p->direction) : rc;
 }
 
 // A worker without a queue would only burn a CPU.

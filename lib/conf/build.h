@@ -20,6 +20,7 @@ struct fer_group_ref {
 struct fer_build {
 	struct fer_doc *doc;
 	struct fer_trail *trail;
+	bool is_part; // groups may have their SAs elsewhere
 	struct fer_index pair_names;
 	struct fer_index ports;
 	struct fer_index sa_names;
@@ -39,7 +40,7 @@ struct fer_build {
 // Returns 0; or -errno with the error written and nothing to undo.  doc is empty and stays the
 // caller's.
 __attribute__((warn_unused_result)) int fer_build_init(
-	struct fer_build *b, struct fer_doc *doc, struct fer_trail *t);
+	struct fer_build *b, struct fer_doc *doc, bool is_part, struct fer_trail *t);
 void fer_build_fini(struct fer_build *b);
 
 // Add a pair, an SA or a policy.  Return 0; or -errno with the error written.  The trail stands at

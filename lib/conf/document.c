@@ -34,7 +34,7 @@ void fer_doc_error_set(struct fer_doc_error *err, const char *file, uint32_t lin
 			*c = '?';
 }
 
-int fer_doc_load_bytes(const char *name, const void *bytes, size_t len, struct fer_doc **doc,
+static int load(const char *name, const void *bytes, size_t len, bool is_part, struct fer_doc **doc,
 	struct fer_doc_error *err)
 {
 	struct fer_doc *d = calloc(1, sizeof(*d));
@@ -43,12 +43,18 @@ int fer_doc_load_bytes(const char *name, const void *bytes, size_t len, struct f
 	if (d == NULL || (d->name = strdup(name)) == NULL)
 		fer_doc_error_set(err, name, 0, NULL, "out of memory");
 	else
-		rc = fer_load(d, bytes, len, err);
+		rc = fer_load(d, bytes, len, is_part, err);
 	if (rc != 0)
 		fer_doc_destroy(d);
 	else
 		*doc = d;
 	return rc;
+}
+
+int fer_doc_load_bytes(const char *name, const void *bytes, size_t len, struct fer_doc **doc,
+	struct fer_doc_error *err)
+{
+	return load(name, bytes, len, false, doc, err);
 }
 
 void fer_doc_destroy(struct fer_doc *doc)
@@ -121,15 +127,26 @@ static int read_file(const char *path, struct content *c)
 	return rc;
 }
 
-int fer_doc_load_file(const char *path, struct fer_doc **doc, struct fer_doc_error *err)
+static int load_file(
+	const char *path, bool is_part, struct fer_doc **doc, struct fer_doc_error *err)
 {
 	struct content c = {0};
 	int rc = read_file(path, &c);
 
 	if (rc == 0)
-		rc = fer_doc_load_bytes(path, c.bytes, c.len, doc, err);
+		rc = load(path, c.bytes, c.len, is_part, doc, err);
 	else
 		fer_doc_error_set(err, path, 0, NULL, strerror(-rc));
 	fer_secret_unmap(c.bytes, c.room);
 	return rc;
+}
+
+int fer_doc_load_file(const char *path, struct fer_doc **doc, struct fer_doc_error *err)
+{
+	return load_file(path, false, doc, err);
+}
+
+int fer_doc_load_part(const char *path, struct fer_doc **doc, struct fer_doc_error *err)
+{
+	return load_file(path, true, doc, err);
 }

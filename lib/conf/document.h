@@ -88,8 +88,9 @@ struct fer_doc_policy {
 	uint16_t protocol;
 	uint16_t icmp_type;
 	enum fer_doc_action action;
-	uint32_t n_groups;                      // 0 unless it protects
-	uint32_t groups[FER_DOC_POLICY_GROUPS]; // indexes into groups, innermost first
+	uint32_t n_groups;                           // 0 unless it protects
+	uint32_t groups[FER_DOC_POLICY_GROUPS];      // indexes into groups, innermost first
+	uint32_t group_lines[FER_DOC_POLICY_GROUPS]; // where they are named
 };
 
 // What SAs share and policies name.
@@ -147,8 +148,8 @@ struct fer_doc {
 	char *name;                      // of the file, as errors give it
 	struct fer_doc_sa *sas;          // in the order of the document; from fer_secret_map()
 	struct fer_doc_policy *policies; // in the order of the document
-	struct fer_doc_group *groups;    // in the order in which SAs name them
-	struct fer_doc_pair *pairs;      // in the order of the document
+	struct fer_doc_group *groups; // in the order in which SAs name them; then those of a part
+	struct fer_doc_pair *pairs;   // in the order of the document
 	uint32_t n_sas;
 	uint32_t n_policies;
 	uint32_t n_groups;
@@ -182,6 +183,11 @@ __attribute__((warn_unused_result)) int fer_doc_load_file(
 // in errors.
 __attribute__((warn_unused_result)) int fer_doc_load_bytes(const char *name, const void *bytes,
 	size_t len, struct fer_doc **doc, struct fer_doc_error *err);
+
+// Reads a document that adds to what a daemon has.  Its policies may also name groups of which only
+// the daemon knows the SAs: whoever adds the policies asks it.
+__attribute__((warn_unused_result)) int fer_doc_load_part(
+	const char *path, struct fer_doc **doc, struct fer_doc_error *err);
 
 // Wipes the keys and frees the document.  NULL does nothing.
 void fer_doc_destroy(struct fer_doc *doc);

@@ -350,6 +350,56 @@ static void a_pipe_is_read_to_its_end(void **state)
 	fer_doc_destroy(doc);
 }
 
+static int load_part(const char *yaml, struct fer_doc **doc, struct fer_doc_error *err)
+{
+	char path[64];
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], yaml, strlen(yaml)), strlen(yaml));
+	close(fds[1]);
+	snprintf(path, sizeof(path), "/dev/fd/%d", fds[0]);
+	int rc = fer_doc_load_part(path, doc, err);
+	close(fds[0]);
+	return rc;
+}
+
+// Groups of a part may have all their SAs, or those of a direction, elsewhere.
+static void a_part_names_groups_of_others(void **state)
+{
+	const char *yaml = "policies:\n" PROTECT("p1", "out", "\n  [far]")
+		PROTECT("p2", "in", "[site,\n  far]") "sas:\n" TUNNEL("s1", "site", "out", "257");
+	struct fer_doc *doc = NULL;
+	struct fer_doc_error err = {.text = ""};
+
+	(void)state;
+	assert_int_equal(load_part(yaml, &doc, &err), 0);
+	assert_int_equal(doc->n_groups, 2);
+	assert_string_equal(doc->groups[0].name, "site");
+	assert_string_equal(doc->groups[1].name, "far");
+	assert_int_equal(doc->groups[1].n_sas[FER_OUT] + doc->groups[1].n_sas[FER_IN], 0);
+	assert_int_equal(doc->policies[0].groups[0], 1);
+	assert_int_equal(doc->policies[0].group_lines[0], 3);
+	assert_int_equal(doc->policies[1].groups[0], 0);
+	assert_int_equal(doc->policies[1].groups[1], 1);
+	assert_int_equal(doc->policies[1].group_lines[1], 5);
+	fer_doc_destroy(doc);
+}
+
+static void what_a_part_has_is_checked(void **state)
+{
+	const char *yaml = "policies:\n" PROTECT("p1", "out", "[far, h]") "sas:\n" SHORT(
+		"h", "out", "256") "}\n";
+	struct fer_doc *doc = NULL;
+	struct fer_doc_error err = {.text = ""};
+
+	(void)state;
+	assert_int_not_equal(load_part(yaml, &doc, &err), 0);
+	assert_string_equal(err.text + strcspn(err.text, ":"),
+		":2: policies[0].sas[1]: names a group of transport mode, which only the first, "
+		"innermost may be");
+}
+
 static void files_that_cannot_be_read_are_named(void **state)
 {
 	struct fer_doc *doc = NULL;
@@ -555,6 +605,8 @@ int main(void)
 		cmocka_unit_test(json_and_other_spellings_are_the_same_document),
 		cmocka_unit_test(the_examples_load),
 		cmocka_unit_test(a_pipe_is_read_to_its_end),
+		cmocka_unit_test(a_part_names_groups_of_others),
+		cmocka_unit_test(what_a_part_has_is_checked),
 		cmocka_unit_test(files_that_cannot_be_read_are_named),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),
 		cmocka_unit_test(every_key_of_a_daemon_is_read),

@@ -197,7 +197,7 @@ static int read_group(struct loader *l, const struct fer_field *f, void *draft)
 	if (n > 0 && strcmp(l->reader.text, d->groups[0]) == 0)
 		return fer_trail_fail(&l->trail, l->reader.line, NULL, "is named twice");
 	snprintf(d->groups[n], sizeof(d->groups[n]), "%s", l->reader.text);
-	d->group_lines[n] = l->reader.line;
+	d->policy.group_lines[n] = l->reader.line;
 	d->policy.n_groups++;
 	return 0;
 }
@@ -317,7 +317,8 @@ static int read_document(struct loader *l, struct fer_doc *doc)
 	return rc;
 }
 
-int fer_load(struct fer_doc *doc, const void *bytes, size_t len, struct fer_doc_error *err)
+int fer_load(
+	struct fer_doc *doc, const void *bytes, size_t len, bool is_part, struct fer_doc_error *err)
 {
 	struct loader l;
 	int rc;
@@ -325,7 +326,7 @@ int fer_load(struct fer_doc *doc, const void *bytes, size_t len, struct fer_doc_
 	memcpy(doc->daemon.socket, FER_DOC_SOCKET_DEFAULT, sizeof(FER_DOC_SOCKET_DEFAULT));
 	doc->daemon.n_workers = 1;
 	fer_trail_init(&l.trail, doc->name, err);
-	rc = fer_build_init(&l.build, doc, &l.trail);
+	rc = fer_build_init(&l.build, doc, is_part, &l.trail);
 	if (rc != 0)
 		return rc;
 	if (fer_reader_open(&l.reader, bytes, len) == 0) {

@@ -18,7 +18,6 @@ struct fer_policy_draft {
 	struct fer_doc_policy policy;
 	char pair[FER_DOC_NAME_BYTES];
 	char groups[FER_DOC_POLICY_GROUPS][FER_DOC_NAME_BYTES];
-	uint32_t group_lines[FER_DOC_POLICY_GROUPS];
 };
 
 enum fer_type {

@@ -108,7 +108,8 @@ struct fer_msg_table {
 	uint32_t reserved;
 };
 
-// May stand in a completion whose status is an error.
+// May stand in a completion whose status is an error.  Where a part of the element is at fault,
+// text begins with its name in documents: "sas[0]: names no group that is there".
 struct fer_msg_refusal {
 	uint32_t size;
 	uint32_t flags;

@@ -46,10 +46,10 @@ class Cli:
         self._program = program
         self._folder = folder
 
-    def run(self, *words, document=None):
+    def run(self, *words, document=None, indent=None):
         """Exit status, standard output, standard error."""
         if document is not None:
-            (self._folder / "doc.json").write_text(json.dumps(document), encoding="utf-8")
+            (self._folder / "doc.json").write_text(json.dumps(document, indent=indent), encoding="utf-8")
             words = (*words, "-f", "doc.json")
         done = subprocess.run(
             [self._program, "-s", "run/control.sock", *words], cwd=self._folder, timeout=60,
@@ -188,6 +188,42 @@ def verbs(cli):
     return faults
 
 
+def of_group(group, direction="out", name="p"):
+    return {"name": name, "direction": direction, "src": "any", "dst": "any",
+            "action": "protect", "sas": [group]}
+
+
+def policies_alone(cli):
+    """Policies without SAs name groups that the daemon has."""
+    faults = []
+    pair = [document_sa("g-out", "out", 0x6001, "site"), document_sa("g-in", "in", 0x6002, "site")]
+    expect(faults, "add", cli.run("sa", "add", document={"sas": pair})[0], 0)
+    two = [of_group("site"), of_group("site", "in", "q")]
+    expect(faults, "policies", cli.run("policy", "add", document={"policies": two})[0], 0)
+    names = [p["name"] for p in cli.json("policy", "list")]
+    expect(faults, "list", names, ["p", "q"])
+    unknown = {"policies": [of_group("site", name="r"), of_group("nowhere", name="s")]}
+    expect(faults, "no such group", cli.run("policy", "add", document=unknown, indent=1),
+           (1, "", "doc.json:20: policies[1].sas[0]: names no group that is there\n"))
+    # The policies of a document of SAs are not looked at.
+    more = {"sas": [document_sa("h-in", "in", 0x6003, "inwards")], **unknown}
+    expect(faults, "sa add", cli.run("sa", "add", document=more)[0], 0)
+    wrong = {"policies": [of_group("inwards", name="s")]}
+    expect(faults, "no SA of that direction", cli.run("policy", "add", document=wrong),
+           (1, "", "doc.json:1: policies[0].sas[0]: "
+            "names a group without an SA of direction out\n"))
+    fresh = {"sas": [document_sa("g-out-2", "out", 0x6004, "site")], "policies": [of_group("x")]}
+    expect(faults, "sa swap", cli.run("sa", "swap", document=fresh)[0], 0)
+    taken = {"sas": [document_sa("n", "in", 0x6005), document_sa("g-out-2", "out", 0x6006, "site")]}
+    for verb in ("add", "swap"):
+        expect(faults, f"{verb} of a name that is taken", cli.run("sa", verb, document=taken),
+               (1, "", "doc.json:1: sas[1]: an SA of this name is there\n"))
+    expect(faults, "list", cli.states(), {"g-in": "live", "g-out-2": "active", "h-in": "live"})
+    expect(faults, "delete", cli.run("policy", "delete", "p", "q")[0], 0)
+    expect(faults, "delete", cli.run("sa", "delete", "g-in", "g-out-2", "h-in")[0], 0)
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ferruled", type=Path)
@@ -207,6 +243,7 @@ def main():
             report.add("churn", churn(socket))
             cli = Cli(args.ferrule.resolve(), folder)
             report.add("ages", ages(socket, cli))
+            report.add("policies alone", policies_alone(cli))
             report.add("verbs", verbs(cli))
             # An SA is draining still.
             idle = ctl.Client(socket)
