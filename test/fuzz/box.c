@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "box.h"
+
+#include "../../app/common/load.h"
+#include "conf/document.h"
+#include "crypto/engine.h"
+#include "crypto/iv.h"
+#include "host/path.h"
+#include "host/sink.h"
+#include "nic/oob.h"
+#include "support/eal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_BUFFERS 4095
+#define SMALL_ROOM (RTE_PKTMBUF_HEADROOM + 256)
+#define CAPACITY 256
+
+struct box {
+	struct fer_sa_table *sas;
+	struct fer_policies *policies;
+	struct fer_host_rules rules;
+	const struct fer_host_rules *_Atomic published;
+	struct fer_path path;
+	struct fer_outcomes outcomes;
+	uint64_t now;
+	uint64_t handles[CAPACITY];
+};
+
+static struct rte_mempool *pools[2]; // of usual and of small buffers
+static struct fer_engine *engine;    // expands keys
+
+// A copy of what a shared buffer held; its other owner must find it as it was.
+struct shared {
+	struct rte_mbuf *original;
+	uint8_t *bytes;
+};
+
+__attribute__((noreturn)) static void die(const char *what)
+{
+	fprintf(stderr, "box: %s\n", what);
+	abort();
+}
+
+void box_start(void)
+{
+	int error;
+
+	if (engine != NULL)
+		return;
+	fer_test_eal_init("256");
+	if (fer_oob_register() != 0)
+		die("no room for the out-of-band words");
+	pools[0] = rte_pktmbuf_pool_create(
+		"usual", N_BUFFERS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pools[1] = rte_pktmbuf_pool_create("small", 4 * N_BUFFERS, 0, 0, SMALL_ROOM, SOCKET_ID_ANY);
+	engine = fer_engine_open(fer_iv_system(), &error);
+	if (pools[0] == NULL || pools[1] == NULL || engine == NULL)
+		die("cannot start");
+}
+
+static bool load(struct box *b, const struct fer_doc *doc, struct fer_doc_error *error)
+{
+	const struct fer_sa_table_params params = {.name = "box",
+		.capacity = CAPACITY,
+		.n_groups = doc->n_groups,
+		.ivs = fer_iv_system()};
+	static unsigned number;
+	char name[20];
+	int why = 0;
+
+	if (doc->n_sas > CAPACITY)
+		die("too many associations in the document");
+	snprintf(name, sizeof(name), "box%u", number++);
+	struct fer_sa_table_params named = params;
+	named.name = name;
+	b->sas = fer_sa_table_create(&named, engine, &why);
+	if (b->sas == NULL)
+		die("no SA table");
+	if (fer_load_sas(b->sas, doc, 0, b->handles, error) != 0 ||
+		fer_load_policies(doc, 0, &b->policies, error) != 0)
+		return false;
+	b->rules.policies = b->policies;
+	for (uint32_t i = 0; i < doc->n_sas && b->rules.only_sa == 0; i++)
+		if (doc->sas[i].direction == FER_OUT)
+			b->rules.only_sa = b->handles[i];
+	atomic_init(&b->published, &b->rules);
+	const struct fer_path_params path = {
+		.sas = b->sas,
+		.pool = pools[0],
+		.ivs = fer_iv_system(),
+		.rules = &b->published,
+		.reassembly = {.n_datagrams = 16, .timeout_ticks = 30},
+	};
+	if (fer_path_init(&b->path, &path) != 0)
+		die("no path");
+	return true;
+}
+
+struct box *box_open(const char *document, char error[BOX_ERROR_BYTES])
+{
+	struct fer_doc_error why;
+	struct fer_doc *doc;
+	struct box *b;
+	bool ok;
+
+	if (fer_doc_load_bytes("document", document, strlen(document), &doc, &why) != 0) {
+		snprintf(error, BOX_ERROR_BYTES, "%s", why.text);
+		return NULL;
+	}
+	b = calloc(1, sizeof(*b));
+	if (b == NULL)
+		die("no memory");
+	ok = load(b, doc, &why);
+	fer_doc_destroy(doc);
+	if (ok)
+		return b;
+	snprintf(error, BOX_ERROR_BYTES, "%s", why.text);
+	fer_policies_destroy(b->policies);
+	fer_sa_table_destroy(b->sas);
+	free(b);
+	return NULL;
+}
+
+void box_close(struct box *b)
+{
+	if (b == NULL)
+		return;
+	fer_path_fini(&b->path);
+	fer_policies_destroy(b->policies);
+	fer_sa_table_destroy(b->sas);
+	free(b);
+}
+
+void box_set_time(struct box *b, uint64_t seconds)
+{
+	b->now = seconds;
+}
+
+// Adds a segment with up to len bytes; returns how many.
+static uint32_t add_segment(
+	struct rte_mbuf **m, const uint8_t *bytes, uint32_t len, struct rng *r, uint32_t wish)
+{
+	struct rte_mempool *pool = pools[r != NULL && rng_below(r, 2)];
+	struct rte_mbuf *s = rte_pktmbuf_alloc(pool);
+
+	if (s == NULL)
+		die("no buffers left");
+	if (r != NULL && rng_once_in(r, 3))
+		s->data_off = (uint16_t)rng_below(r, RTE_PKTMBUF_HEADROOM + 1);
+	uint32_t n = RTE_MIN(RTE_MIN(len, wish), (uint32_t)rte_pktmbuf_tailroom(s));
+
+	memcpy(rte_pktmbuf_append(s, (uint16_t)n), bytes, n);
+	if (*m == NULL)
+		*m = s;
+	else if (rte_pktmbuf_chain(*m, s) != 0)
+		die("too many segments");
+	return n;
+}
+
+static struct rte_mbuf *make_buffer(const struct box_frame *f, struct rng *r)
+{
+	// Many small pieces, or as few as will do.
+	uint32_t cuts = r != NULL && f->len > 0 && !rng_once_in(r, 3) ? rng_below(r, 8) : 0;
+	struct rte_mbuf *m = NULL;
+	uint32_t at = 0;
+
+	for (; cuts > 0 && at < f->len; cuts--)
+		at += add_segment(&m, f->bytes + at, f->len - at, r,
+			rng_below(r, rng_once_in(r, 2) ? 16 : f->len));
+	while (at < f->len || m == NULL)
+		at += add_segment(&m, f->bytes + at, f->len - at, r, UINT32_MAX);
+	return m;
+}
+
+// Hands out the packet as somebody else's: a clone, or with a second reference.
+static struct rte_mbuf *share(struct rte_mbuf *m, struct rng *r, struct shared *s)
+{
+	struct rte_mbuf *clone;
+
+	*s = (struct shared){NULL, NULL};
+	if (r == NULL || !rng_once_in(r, 8))
+		return m;
+	s->original = m;
+	s->bytes = malloc(m->pkt_len + 1);
+	if (s->bytes == NULL)
+		die("no memory");
+	const uint8_t *whole = rte_pktmbuf_read(m, 0, m->pkt_len, s->bytes);
+	if (whole != s->bytes)
+		memcpy(s->bytes, whole, m->pkt_len);
+	if (rng_below(r, 2)) {
+		rte_pktmbuf_refcnt_update(m, 1);
+		return m;
+	}
+	clone = rte_pktmbuf_clone(m, pools[0]);
+	if (clone == NULL)
+		die("no buffers left");
+	return clone;
+}
+
+static void check_shared(struct shared *s)
+{
+	static uint8_t room[BOX_FRAME_BYTES];
+
+	if (s->original == NULL)
+		return;
+	const uint8_t *now = rte_pktmbuf_read(s->original, 0, s->original->pkt_len, room);
+	if (memcmp(now, s->bytes, s->original->pkt_len) != 0)
+		die("a shared buffer was written to");
+	rte_pktmbuf_free(s->original);
+	free(s->bytes);
+}
+
+static void take_out(struct box_frame *f, struct rte_mbuf *m)
+{
+	const uint8_t *bytes;
+
+	rte_mbuf_sanity_check(m, 1);
+	if (m->pkt_len > sizeof(f->out))
+		die("what came out is longer than a packet can be");
+	bytes = rte_pktmbuf_read(m, 0, m->pkt_len, f->out);
+	if (bytes == NULL)
+		die("a packet is shorter than it says");
+	if (bytes != f->out)
+		memcpy(f->out, bytes, m->pkt_len);
+	f->out_len = m->pkt_len;
+	f->is_in_pieces = m->nb_segs > 1;
+	rte_pktmbuf_free(m);
+}
+
+static void take_verdicts(const struct fer_batch *batch, struct box_frame *frames)
+{
+	for (unsigned i = 0; i < batch->n; i++) {
+		frames[i].verdict = (enum fer_verdict)batch->pkt[i].verdict;
+		frames[i].out_len = 0;
+		if (batch->pkt[i].verdict >= FER_N_VERDICTS)
+			die("a verdict that there is not");
+	}
+}
+
+void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
+	struct box_frame *frames, unsigned n, struct rng *r)
+{
+	static struct fer_batch batch;
+	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	struct shared shared[BOX_BURST];
+	uint64_t timed_out = 0;
+	unsigned sent = 0;
+
+	batch.n = (uint16_t)n;
+	batch.link = (uint8_t)link;
+	for (unsigned i = 0; i < n; i++)
+		batch.m[i] = share(make_buffer(&frames[i], r), r, &shared[i]);
+	if (direction == FER_OUT)
+		fer_path_out(&b->path, &batch);
+	else
+		fer_path_in(&b->path, &batch, b->now, &timed_out);
+	take_verdicts(&batch, frames);
+	if (fer_sink(&batch, &b->outcomes, out) > n || batch.n_side != 0)
+		die("more came out than went in");
+	for (unsigned i = 0; i < n; i++)
+		if (frames[i].verdict == FER_OK)
+			take_out(&frames[i], out[sent++]);
+	for (unsigned i = 0; i < n; i++)
+		check_shared(&shared[i]);
+}
+
+void box_check_leaks(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (rte_mempool_in_use_count(pools[i]) != 0)
+			die("buffers were not freed");
+}

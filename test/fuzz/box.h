@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// ferrule in a box: a document goes in, then frames, and what became of each comes out.  The whole
+// path of both halves, as ferrule-pcap and the daemon run it, in this process and thread.
+
+#include "base/verdict.h"
+#include "proto/ipsec.h"
+#include "proto/l2.h"
+#include "rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BOX_BURST 64
+#define BOX_FRAME_BYTES 70000
+#define BOX_ERROR_BYTES 1024
+
+struct box;
+
+struct box_frame {
+	uint32_t len;
+	uint32_t out_len;
+	enum fer_verdict verdict; // FER_OK: out is set
+	bool is_in_pieces;        // out was in several segments
+	uint8_t bytes[BOX_FRAME_BYTES];
+	uint8_t out[BOX_FRAME_BYTES];
+};
+
+// Starts the EAL, once a process; ends it when that fails.
+void box_start(void);
+
+// NULL with a line in error when the document is refused.
+struct box *box_open(const char *document, char error[BOX_ERROR_BYTES]);
+void box_close(struct box *b);
+
+// Runs up to BOX_BURST frames.  Their buffers are of random shape: pieces of any length, little
+// room around them, some of them shared.  With r NULL: one plain buffer each.  A frame that waits
+// for its fragments has no out.  Ends the process when something went wrong with a buffer.
+void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
+	struct box_frame *frames, unsigned n, struct rng *r);
+
+// When all is done: no buffer may be left in use.
+void box_check_leaks(void);
+
+// Clock of the reassembly: seconds from here on.
+void box_set_time(struct box *b, uint64_t seconds);
