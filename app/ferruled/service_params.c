@@ -115,7 +115,7 @@ const char *fer_service_sa_params(
 	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params)
 {
 	const struct fer_msg_transform *t = &add->transform[0];
-	struct fer_suite suite;
+	struct fer_sa_suites suites;
 	const char *why;
 
 	if (add->n_transforms != 1 || t->operation != IPSEC_OFFLOAD_V2_OPERATION_ESP)
@@ -138,7 +138,7 @@ const char *fer_service_sa_params(
 		set_host_part(sa, params);
 	if (why != NULL)
 		return why;
-	why = fer_sa_params_check(params, 0, &suite);
-	fer_secret_wipe(&suite, sizeof(suite));
+	why = fer_sa_params_check(params, 0, &suites);
+	fer_secret_wipe(&suites, sizeof(suites));
 	return why;
 }

@@ -126,7 +126,7 @@ void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *dat
 	if (sa == NULL || u.operation != IPSEC_OFFLOAD_V2_OPERATION_ESP || u.spi != sa->params.spi)
 		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
 			"no association has this handle, operation and SPI");
-	else if (fer_sa_update_high(p->sas, u.handle, u.sequence_high) != 0)
+	else if (fer_sa_update_high(p->sas, u.handle, FER_PROTO_ESP, u.sequence_high) != 0)
 		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
 			"has no ESN, or its numbers would go back");
 	else

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "base/secret.h"
 #include "crypto/iv.h"
+#include "proto/ah.h"
 #include "sa/control.h"
 #include "sa/params.h"
 
@@ -22,31 +24,89 @@ static uint32_t take_index(struct fer_sa_table *t)
 	return fer_index_pop(t->control, &t->control->unused);
 }
 
-static void write_identity(struct fer_sa *sa, uint32_t index, const struct fer_sa_params *p,
-	const struct fer_suite *suite)
+// One header of an SA, on its way into a block of its own.
+struct part {
+	const struct fer_sa_params *params;
+	const struct fer_suite *suite;
+	const struct fer_algo *encryption, *integrity; // NULL: none
+	const uint8_t *encryption_key, *integrity_key;
+	uint32_t spi;
+	uint32_t index;
+	uint32_t partner;
+	uint8_t protocol;
+	uint8_t mode;
+};
+
+static struct part esp_part(const struct fer_sa_params *p, const struct fer_suite *suite)
 {
-	sa->index = index;
-	sa->spi = p->spi;
+	return (struct part){
+		.params = p,
+		.suite = suite,
+		.encryption = p->encryption,
+		.integrity = p->integrity,
+		.encryption_key = p->encryption_key,
+		.integrity_key = p->integrity_key,
+		.spi = p->spi,
+		.partner = FER_NO_SA_INDEX,
+		.protocol = FER_PROTO_ESP,
+		.mode = (uint8_t)p->mode,
+	};
+}
+
+// Around the ESP of a tunnel AH finds an IP header already.
+static struct part ah_part(const struct fer_sa_params *p, const struct fer_suite *suite)
+{
+	return (struct part){
+		.params = p,
+		.suite = suite,
+		.integrity = p->ah.integrity,
+		.integrity_key = p->ah.key,
+		.spi = p->ah.spi,
+		.partner = FER_NO_SA_INDEX,
+		.protocol = FER_PROTO_AH,
+		.mode = p->spi != 0 ? FER_TRANSPORT : (uint8_t)p->mode,
+	};
+}
+
+static void write_identity(struct fer_sa *sa, const struct part *part)
+{
+	const struct fer_sa_params *p = part->params;
+	const struct fer_suite *suite = part->suite;
+
+	sa->index = part->index;
+	sa->spi = part->spi;
 	sa->group = p->group;
+	sa->partner = part->partner;
 	sa->version = p->dst.version;
-	sa->protocol = FER_PROTO_ESP;
+	sa->protocol = part->protocol;
 	sa->direction = (uint8_t)p->direction;
-	sa->mode = (uint8_t)p->mode;
+	sa->mode = part->mode;
 	sa->suite = *suite;
+	sa->head_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + suite->iv_bytes);
+	sa->tail_bytes = (uint8_t)(FER_ESP_TRAILER_BYTES + suite->icv_bytes);
+	if (suite->ah) {
+		uint32_t icv = suite->iv_bytes + suite->icv_bytes;
+		sa->head_bytes = (uint8_t)fer_ah_bytes(icv, p->dst.version);
+		sa->tail_bytes = 0;
+	}
 	memcpy(sa->dst, p->dst.bytes, sizeof(sa->dst));
 }
 
-static int take_keyprint(
-	struct fer_keyprints *k, struct fer_sa *sa, const struct fer_sa_params *p, const char **why)
+// The key that must not be used twice belongs to the one algorithm of the suite that counts.
+static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, const struct part *part,
+	const char **why)
 {
+	bool encrypts = part->encryption != NULL && part->encryption->counter;
+
 	if (!sa->suite.counter)
 		return 0;
-	uint64_t print = fer_keyprint(k, p->encryption, p->encryption_key);
+	uint64_t print = fer_keyprint(c->keyprints, encrypts ? part->encryption : part->integrity,
+		encrypts ? part->encryption_key : part->integrity_key);
 	if (print == 0)
 		return refuse(-ENOMEM, "the crypto library made no fingerprint of the key", why);
-	if (fer_keyprints_add(k, print, p->direction) != 0)
+	if (fer_keyprints_add(c->keyprints, print, part->params->direction) != 0)
 		return refuse(-ENOTUNIQ, "another association has this key and salt", why);
-	sa->key_print = print;
+	c->key_prints[sa->index] = print;
 	return 0;
 }
 
@@ -65,11 +125,13 @@ static int start_iv(struct fer_sa_control *c, struct fer_sa *sa, const char **wh
 	return 0;
 }
 
-static void write_template(struct fer_sa_template *tpl, const struct fer_sa_params *p)
+static void write_template(struct fer_sa_template *tpl, const struct part *part)
 {
+	const struct fer_sa_params *p = part->params;
+
 	tpl->version = p->dst.version;
 	tpl->rules = p->outer;
-	if (p->mode == FER_TRANSPORT)
+	if (part->mode == FER_TRANSPORT)
 		return;
 	tpl->ip_bytes = p->dst.version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
 	struct fer_ip_header header = {
@@ -77,20 +139,21 @@ static void write_template(struct fer_sa_template *tpl, const struct fer_sa_para
 		.dst = &p->dst,
 		.len = tpl->ip_bytes,
 		.ttl = p->outer.ttl,
-		.protocol = FER_PROTO_ESP,
+		.protocol = part->protocol,
 	};
 	fer_ip_write(tpl->ip, &header);
 }
 
-static int make_out(struct fer_sa_control *c, struct fer_sa *sa, const struct fer_sa_params *p,
-	const char **why)
+static int make_out(
+	struct fer_sa_control *c, struct fer_sa *sa, const struct part *part, const char **why)
 {
+	const struct fer_sa_params *p = part->params;
 	int error = start_iv(c, sa, why);
 
 	if (error != 0)
 		return error;
 	fer_seq_init(&sa->out.seq, p->sequence, p->esn);
-	write_template(&sa->out.template, p);
+	write_template(&sa->out.template, part);
 	memcpy(sa->out.src, p->src.bytes, sizeof(sa->out.src));
 	return 0;
 }
@@ -125,51 +188,138 @@ static int make_in(struct fer_sa_control *c, struct fer_sa *sa, const struct fer
 }
 
 // Everything that can be refused once there is a block.
-static int make(struct fer_sa_control *c, struct fer_sa *sa, const struct fer_sa_params *p,
-	const char **why)
+static int make(
+	struct fer_sa_control *c, struct fer_sa *sa, const struct part *part, const char **why)
 {
-	int error = take_keyprint(c->keyprints, sa, p, why);
+	const struct fer_sa_params *p = part->params;
+	int error = take_keyprint(c, sa, part, why);
 
 	if (error != 0)
 		return error;
-	error = p->direction == FER_OUT ? make_out(c, sa, p, why) : make_in(c, sa, p, why);
+	error = p->direction == FER_OUT ? make_out(c, sa, part, why) : make_in(c, sa, p, why);
 	if (error != 0)
 		fer_sa_release_keyprint(c, sa);
 	return error;
+}
+
+// Undoes make().
+static void unmake(struct fer_sa_control *c, struct fer_sa *sa, const struct part *part)
+{
+	const struct fer_addr *dst = &part->params->dst;
+
+	if (sa->direction == FER_IN) {
+		fer_sa_close_window(sa);
+		if (!fer_addr_is_zero(dst))
+			fer_endpoints_put(c->endpoints, dst, 0);
+	}
+	fer_sa_release_keyprint(c, sa);
+}
+
+static int make_all(struct fer_sa_table *t, const struct part parts[], unsigned n, const char **why)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_sa *sa = fer_sa_at(t, parts[i].index);
+
+		write_identity(sa, &parts[i]);
+		int error = make(t->control, sa, &parts[i], why);
+		if (error == 0)
+			continue;
+		while (i-- > 0)
+			unmake(t->control, fer_sa_at(t, parts[i].index), &parts[i]);
+		return error;
+	}
+	return 0;
+}
+
+// Finds a block for each part, and makes the parts of a bundle known to each other.
+static bool take_blocks(struct fer_sa_table *t, struct part parts[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		parts[i].index = take_index(t);
+		if (parts[i].index != FER_NO_SA_INDEX)
+			continue;
+		while (i-- > 0)
+			fer_sa_free_block(t, parts[i].index);
+		return false;
+	}
+	if (n == 2) {
+		parts[0].partner = parts[1].index;
+		parts[1].partner = parts[0].index;
+	}
+	return true;
+}
+
+// The head comes last: whoever finds it finds the whole bundle.
+static int publish_all(struct fer_sa_table *t, const struct part parts[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int error = fer_sa_publish(t, fer_sa_at(t, parts[i].index));
+
+		if (error == 0)
+			continue;
+		for (unsigned j = 0; j <= i; j++)
+			fer_sa_unpublish(t, fer_sa_at(t, parts[j].index));
+		for (unsigned j = i + 1; j < n; j++) {
+			unmake(t->control, fer_sa_at(t, parts[j].index), &parts[j]);
+			fer_sa_free_block(t, parts[j].index);
+		}
+		return error;
+	}
+	return 0;
+}
+
+// Everything that cannot be refused.
+static void finish(struct fer_sa_table *t, const struct part *part)
+{
+	struct fer_sa *sa = fer_sa_at(t, part->index);
+	static const struct fer_lifetime endless;
+
+	fer_sa_start_life(t, sa, fer_sa_is_outside(sa) ? &endless : &part->params->lifetime);
+	fer_key_init((struct fer_key *)sa->key, t->control->engine, part->suite,
+		part->encryption_key, part->integrity_key);
+}
+
+static int add_parts(struct fer_sa_table *t, struct part parts[], unsigned n, const char **why)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (parts[i].params->direction == FER_IN &&
+			fer_sa_is_known(t, &parts[i].params->dst, parts[i].protocol, parts[i].spi))
+			return refuse(-EEXIST,
+				"an association with this destination and SPI exists", why);
+	if (!take_blocks(t, parts, n))
+		return refuse(-ENOSPC, "the table is full", why);
+	int error = make_all(t, parts, n, why);
+	if (error != 0) {
+		for (unsigned i = 0; i < n; i++)
+			fer_sa_free_block(t, parts[i].index);
+		return error;
+	}
+	for (unsigned i = 0; i < n; i++)
+		finish(t, &parts[i]);
+	error = publish_all(t, parts, n);
+	return error == 0 ? 0 : refuse(error, "the hash is full", why);
 }
 
 int fer_sa_add(struct fer_sa_table *t, const struct fer_sa_params *params, uint64_t *handle,
 	const char **why)
 {
 	const char *unheard;
-	struct fer_suite suite;
+	struct fer_sa_suites suites;
+	struct part parts[2];
+	unsigned n = 0;
 
 	if (why == NULL)
 		why = &unheard;
-	*why = fer_sa_params_check(params, t->n_groups, &suite);
+	*why = fer_sa_params_check(params, t->n_groups, &suites);
 	if (*why != NULL)
 		return -EINVAL;
-	if (params->direction == FER_IN && fer_sa_is_known(t, params))
-		return refuse(-EEXIST, "an association with this destination and SPI exists", why);
-	uint32_t index = take_index(t);
-	if (index == FER_NO_SA_INDEX)
-		return refuse(-ENOSPC, "the table is full", why);
-
-	struct fer_sa *sa = fer_sa_at(t, index);
-	write_identity(sa, index, params, &suite);
-	int error = make(t->control, sa, params, why);
-	if (error != 0) {
-		fer_sa_free_block(t, index);
-		return error;
-	}
-	fer_sa_start_life(t, sa, &params->lifetime);
-	fer_key_init((struct fer_key *)sa->key, t->control->engine, &suite, params->encryption_key,
-		params->integrity_key);
-	error = fer_sa_publish(t, sa);
-	if (error != 0) {
-		fer_sa_unpublish(t, sa);
-		return refuse(error, "the hash is full", why);
-	}
-	*handle = fer_sa_handle(t->control, sa);
-	return 0;
+	if (params->ah.spi != 0)
+		parts[n++] = ah_part(params, &suites.ah);
+	if (params->spi != 0)
+		parts[n++] = esp_part(params, &suites.esp);
+	int error = add_parts(t, parts, n, why);
+	if (error == 0)
+		*handle = fer_sa_handle(t->control, fer_sa_at(t, parts[n - 1].index));
+	fer_secret_wipe(&suites, sizeof(suites));
+	return error;
 }

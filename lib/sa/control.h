@@ -36,6 +36,7 @@ struct fer_sa_control {
 	uint32_t *next;        // of the lists, by index
 	uint32_t *generations; // the last one given, by index
 	int32_t *positions;    // removed and waiting: in the hash, negative for none; by index
+	uint64_t *key_prints;  // keyed fingerprints of key and salt of counter modes; by index
 
 	// The stations of a block that is no SA.
 	struct fer_index_list removed; // until those waiting are through
@@ -70,7 +71,8 @@ void fer_sa_start_life(
 void fer_sa_stop_ageing(struct fer_sa_table *t, const struct fer_sa *sa);
 
 // Is there an inbound SA with this identity?
-bool fer_sa_is_known(const struct fer_sa_table *t, const struct fer_sa_params *p);
+bool fer_sa_is_known(
+	const struct fer_sa_table *t, const struct fer_addr *dst, uint8_t protocol, uint32_t spi);
 
 static inline uint64_t fer_sa_handle(const struct fer_sa_control *c, const struct fer_sa *sa)
 {

@@ -51,7 +51,9 @@ static const char *check_identity(const struct fer_sa_params *p, uint32_t n_grou
 		return "the direction is unknown";
 	if (p->mode != FER_TRANSPORT && p->mode != FER_TUNNEL)
 		return "the mode is unknown";
-	if (p->spi < FER_SPI_MIN)
+	if (p->spi == 0 && p->ah.spi == 0)
+		return "there is neither ESP nor AH";
+	if ((p->spi != 0 && p->spi < FER_SPI_MIN) || (p->ah.spi != 0 && p->ah.spi < FER_SPI_MIN))
 		return "SPIs up to 255 are reserved";
 	if (p->group != FER_NO_GROUP && p->group >= n_groups)
 		return "there is no such group";
@@ -86,7 +88,7 @@ static const char *check_lifetime(const struct fer_lifetime *l)
 	return NULL;
 }
 
-static const char *check_algorithms(const struct fer_sa_params *p, struct fer_suite *suite)
+static const char *check_esp(const struct fer_sa_params *p, struct fer_suite *suite)
 {
 	const struct fer_algo *e = p->encryption, *i = p->integrity;
 
@@ -107,8 +109,34 @@ static const char *check_algorithms(const struct fer_sa_params *p, struct fer_su
 	return NULL;
 }
 
+static const char *check_ah(const struct fer_sa_params *p, struct fer_suite *suite)
+{
+	const struct fer_algo *i = p->ah.integrity;
+
+	if (i == NULL || i->role != FER_INTEGRITY)
+		return "there is no integrity algorithm of AH";
+	if (p->ah.key == NULL)
+		return "the integrity key of AH is missing";
+	const char *why = fer_suite_init_ah(suite, i, 0);
+	if (why != NULL)
+		return why;
+	if (i->salt_bytes != 0)
+		memcpy(suite->salt, p->ah.key + i->key_bytes, i->salt_bytes);
+	suite->esn = p->esn;
+	return NULL;
+}
+
+static const char *check_algorithms(const struct fer_sa_params *p, struct fer_sa_suites *suites)
+{
+	const char *why = p->spi == 0 ? NULL : check_esp(p, &suites->esp);
+
+	if (why == NULL && p->ah.spi != 0)
+		why = check_ah(p, &suites->ah);
+	return why;
+}
+
 const char *fer_sa_params_check(
-	const struct fer_sa_params *p, uint32_t n_groups, struct fer_suite *suite)
+	const struct fer_sa_params *p, uint32_t n_groups, struct fer_sa_suites *suites)
 {
 	const char *why = check_identity(p, n_groups);
 
@@ -121,6 +149,6 @@ const char *fer_sa_params_check(
 	if (why == NULL)
 		why = check_lifetime(&p->lifetime);
 	if (why == NULL)
-		why = check_algorithms(p, suite);
+		why = check_algorithms(p, suites);
 	return why;
 }

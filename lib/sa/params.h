@@ -5,10 +5,15 @@
 
 #include "sa/sa.h"
 
-// Fills the suite, salt and ESN included.  Returns NULL on success, or the reason for the refusal:
+// Of the headers that an SA has; the other one is not set.
+struct fer_sa_suites {
+	struct fer_suite esp, ah;
+};
+
+// Fills the suites, salt and ESN included.  Returns NULL on success, or the reason for the refusal:
 // a sentence without full stop.
 __attribute__((warn_unused_result)) const char *fer_sa_params_check(
-	const struct fer_sa_params *p, uint32_t n_groups, struct fer_suite *suite);
+	const struct fer_sa_params *p, uint32_t n_groups, struct fer_sa_suites *suites);
 
 // Are all bytes of the address 0?  As the destination of an inbound SA: any.
 bool fer_addr_is_zero(const struct fer_addr *a);

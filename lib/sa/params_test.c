@@ -43,6 +43,31 @@ static void reserved_spi(struct fer_sa_params *p)
 	p->spi = 255;
 }
 
+static void reserved_ah_spi(struct fer_sa_params *p)
+{
+	p->ah = (struct fer_ah_params){255, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), key};
+}
+
+static void neither_esp_nor_ah(struct fer_sa_params *p)
+{
+	p->spi = 0;
+}
+
+static void ah_without_integrity(struct fer_sa_params *p)
+{
+	p->ah = (struct fer_ah_params){256, NULL, key};
+}
+
+static void ah_with_encryption(struct fer_sa_params *p)
+{
+	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_ENCRYPTION, "aes-gcm-128"), key};
+}
+
+static void ah_without_key(struct fer_sa_params *p)
+{
+	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), NULL};
+}
+
 static void no_such_direction(struct fer_sa_params *p)
 {
 	p->direction = (enum fer_direction)2;
@@ -203,6 +228,11 @@ static void one_impossible_thing_is_refused(void **state)
 {
 	static const struct change changes[] = {
 		CHANGE(reserved_spi, true, true),
+		CHANGE(reserved_ah_spi, true, true),
+		CHANGE(neither_esp_nor_ah, true, true),
+		CHANGE(ah_without_integrity, true, true),
+		CHANGE(ah_with_encryption, true, true),
+		CHANGE(ah_without_key, true, true),
 		CHANGE(no_such_direction, true, true),
 		CHANGE(no_such_mode, true, true),
 		CHANGE(no_such_group, true, true),
@@ -238,11 +268,11 @@ static void one_impossible_thing_is_refused(void **state)
 		const struct change *c = &changes[i / 2];
 		enum fer_direction direction = i % 2 == 0 ? FER_OUT : FER_IN;
 		struct fer_sa_params p = gcm_tunnel(direction);
-		struct fer_suite suite;
+		struct fer_sa_suites suites;
 
-		assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+		assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 		c->make(&p);
-		const char *why = fer_sa_params_check(&p, N_GROUPS, &suite);
+		const char *why = fer_sa_params_check(&p, N_GROUPS, &suites);
 		if ((why != NULL) != (direction == FER_OUT ? c->is_out : c->is_in))
 			fail_msg("%s, direction %d: %s", c->name, direction,
 				why == NULL ? "accepted" : why);
@@ -253,7 +283,7 @@ static void one_impossible_thing_is_refused(void **state)
 
 static void odd_but_possible(void **state)
 {
-	struct fer_suite suite;
+	struct fer_sa_suites suites;
 	struct fer_sa_params p = gcm_tunnel(FER_OUT);
 
 	(void)state;
@@ -261,65 +291,65 @@ static void odd_but_possible(void **state)
 	p.sequence = UINT32_MAX; // nothing left to send
 	p.outer = (struct fer_outer_rules){
 		.ttl = 255, .dscp = 63, .flow_label = 0xfffff, .df = FER_DF_CLEAR};
-	assert_null(fer_sa_params_check(&p, 0, &suite));
+	assert_null(fer_sa_params_check(&p, 0, &suites));
 	p.esn = true;
 	p.sequence = UINT64_MAX;
-	assert_null(fer_sa_params_check(&p, 0, &suite));
+	assert_null(fer_sa_params_check(&p, 0, &suites));
 
 	p = gcm_tunnel(FER_IN);
 	p.replay_window = FER_REPLAY_MAX_PKTS;
 	p.esn = true;
 	p.spi = UINT32_MAX;
 	p.icv_bytes = 8;
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 	p = gcm_tunnel(FER_IN);
 	p.replay_window = 0;
 	memset(p.dst.bytes, 0, sizeof(p.dst.bytes)); // any
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 	p.src.version = p.dst.version = 6;
 	p.src.bytes[15] = 1;
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 
 	p.lifetime = (struct fer_lifetime){.soft_bytes = UINT64_MAX,
 		.soft_packets = 7,
 		.hard_packets = 7,
 		.hard_seconds = UINT64_MAX};
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 
 	p = gcm_tunnel(FER_OUT); // transport takes its addresses from the packet
 	p.mode = FER_TRANSPORT;
 	p.outer = (struct fer_outer_rules){0};
 	memset(p.src.bytes, 0, sizeof(p.src.bytes));
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 }
 
 static void suite_has_salt_and_esn(void **state)
 {
 	struct fer_sa_params p = gcm_tunnel(FER_IN);
-	struct fer_suite suite;
+	struct fer_sa_suites suites;
 
 	(void)state;
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
-	assert_false(suite.esn);
-	assert_memory_equal(suite.salt, key + 16, sizeof(suite.salt));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+	assert_false(suites.esp.esn);
+	assert_memory_equal(suites.esp.salt, key + 16, sizeof(suites.esp.salt));
 	p.esn = true;
 	p.encryption = fer_algo_find(FER_ENCRYPTION, "aes-gcm-256");
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
-	assert_true(suite.esn);
-	assert_memory_equal(suite.salt, key + 32, sizeof(suite.salt));
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+	assert_true(suites.esp.esn);
+	assert_memory_equal(suites.esp.salt, key + 32, sizeof(suites.esp.salt));
 }
 
 static void null_encryption_needs_no_key(void **state)
 {
 	struct fer_sa_params p = gcm_tunnel(FER_IN);
-	struct fer_suite suite;
+	struct fer_sa_suites suites;
 
 	(void)state;
 	use_cbc(&p);
 	p.encryption = fer_algo_find(FER_ENCRYPTION, "null");
 	p.encryption_key = NULL;
-	assert_null(fer_sa_params_check(&p, N_GROUPS, &suite));
-	assert_int_equal(suite.icv_bytes, 16);
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+	assert_int_equal(suites.esp.icv_bytes, 16);
 }
 
 int main(void)

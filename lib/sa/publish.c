@@ -68,11 +68,12 @@ static bool is_wildcard(const struct fer_sa *sa)
 	return memcmp(sa->dst, zero, sizeof(zero)) == 0;
 }
 
-bool fer_sa_is_known(const struct fer_sa_table *t, const struct fer_sa_params *p)
+bool fer_sa_is_known(
+	const struct fer_sa_table *t, const struct fer_addr *dst, uint8_t protocol, uint32_t spi)
 {
-	struct fer_sa_id id = {.spi = p->spi, .version = p->dst.version, .protocol = FER_PROTO_ESP};
+	struct fer_sa_id id = {.spi = spi, .version = dst->version, .protocol = protocol};
 
-	memcpy(id.dst, p->dst.bytes, sizeof(id.dst));
+	memcpy(id.dst, dst->bytes, sizeof(id.dst));
 	return rte_hash_lookup(t->control->hash, &id) >= 0;
 }
 
@@ -91,7 +92,8 @@ static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 
 static void publish_out(struct fer_sa_table *t, const struct fer_sa *sa)
 {
-	if (sa->group != FER_NO_GROUP && fer_group_active(t, sa->group) == 0)
+	if (sa->group != FER_NO_GROUP && !fer_sa_is_outside(sa) &&
+		fer_group_active(t, sa->group) == 0)
 		atomic_store_explicit(
 			&t->groups[sa->group], fer_sa_handle(t->control, sa), memory_order_release);
 }

@@ -19,7 +19,7 @@ void fer_sa_close_window(struct fer_sa *sa)
 void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa)
 {
 	if (sa->suite.counter)
-		fer_keyprints_remove(c->keyprints, sa->key_print);
+		fer_keyprints_remove(c->keyprints, c->key_prints[sa->index]);
 }
 
 // The generation is 0 already and not written: a worker with an old handle may be reading it.
@@ -35,8 +35,10 @@ int fer_sa_remove(struct fer_sa_table *t, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL)
+	if (sa == NULL || fer_sa_is_outside(sa))
 		return -ENOENT;
+	if (sa->partner != FER_NO_SA_INDEX) // from the outside: what is found is complete
+		fer_sa_unpublish(t, fer_sa_at(t, sa->partner));
 	fer_sa_unpublish(t, sa);
 	return 0;
 }

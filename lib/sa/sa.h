@@ -4,6 +4,10 @@
 // A security association as the workers see it: one block of memory, reached by index, with the hot
 // lines first and the expanded keys behind them.
 //
+// A bundle, ESP inside AH, is two blocks, each with protocol, SPI, numbers, window and suite of its
+// own, so one header of a packet is always one block.  The head is that of ESP: handle, group and
+// names are the head's, and lifetimes, counts and drops are the head's for both.
+//
 // Who writes what:
 //   identity, template   the control thread, before publication; then nobody
 //   out.seq, iv, counts  any worker, by atomic adds, once per group of packets
@@ -31,8 +35,9 @@
 
 #define FER_SA_INLINE_WINDOW 1024 // packets; a wider window has a block of its own
 #define FER_NO_GROUP UINT32_MAX
+#define FER_NO_SA_INDEX UINT32_MAX
 
-// Outbound tunnel: everything of the outer header and the ESP header that no packet changes.  The
+// Outbound tunnel: everything of the outer header that no packet changes.  The
 // length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
 // right for that: the setters of proto/ip.h keep it so.
 struct fer_sa_template {
@@ -46,14 +51,16 @@ struct fer_sa {
 	// Identity.
 	_Atomic uint32_t generation; // 0: not live
 	uint32_t index;
-	uint32_t spi;       // host order
-	uint32_t group;     // FER_NO_GROUP: no policy sends with it or accepts from it
-	uint64_t key_print; // keyed fingerprint of key and salt of a counter mode; 0 else
-	uint8_t dst[16];    // as in struct fer_addr; all 0: any
-	uint8_t version;    // of dst and src
-	uint8_t protocol;   // FER_PROTO_ESP
-	uint8_t direction;  // enum fer_direction
-	uint8_t mode;       // enum fer_mode
+	uint32_t spi;      // host order
+	uint32_t group;    // FER_NO_GROUP: no policy sends with it or accepts from it
+	uint32_t partner;  // index of the other block of a bundle; FER_NO_SA_INDEX: no bundle
+	uint8_t dst[16];   // as in struct fer_addr; all 0: any
+	uint8_t version;   // of dst and src
+	uint8_t protocol;  // FER_PROTO_ESP or FER_PROTO_AH
+	uint8_t direction; // enum fer_direction
+	uint8_t mode;      // enum fer_mode; of a bundle's AH always transport: it adds no IP header
+	uint8_t head_bytes; // in front of the payload: ESP header and IV, or AH as we send it
+	uint8_t tail_bytes; // behind payload and padding: trailer and ICV of ESP
 	struct fer_suite suite;
 	_Atomic uint8_t life; // enum fer_life: what is over, and whether there are limits
 	uint8_t told;         // which of it the control thread knows
@@ -85,6 +92,12 @@ struct fer_sa {
 
 static_assert(sizeof(struct fer_sa) == 6 * 64, "an SA is six lines and its keys");
 
+// Is it the AH of a bundle?
+static inline bool fer_sa_is_outside(const struct fer_sa *sa)
+{
+	return sa->protocol == FER_PROTO_AH && sa->partner != FER_NO_SA_INDEX;
+}
+
 static inline const struct fer_key *fer_sa_key(const struct fer_sa *sa)
 {
 	return (const struct fer_key *)sa->key;
@@ -102,20 +115,27 @@ static inline uint64_t fer_sa_drops(const struct fer_sa *sa, enum fer_verdict v)
 	return v == FER_OK ? 0 : atomic_load_explicit(&sa->drops[v - 1], memory_order_relaxed);
 }
 
-// What makes an SA: the host half's parameters and the contract's.  Nothing of it is kept by
-// pointer; the caller wipes the keys.
+struct fer_ah_params {
+	uint32_t spi; // 0: there is no AH
+	const struct fer_algo *integrity;
+	const uint8_t *key; // with salt
+};
+
+// What makes an SA: the host half's parameters and the contract's.  ESP, AH, or both.  Nothing of
+// it is kept by pointer; the caller wipes the keys.
 struct fer_sa_params {
 	enum fer_direction direction;
 	enum fer_mode mode;
-	uint32_t spi;
-	uint32_t group;           // FER_NO_GROUP, or below the table's n_groups
-	struct fer_addr src, dst; // of one version
-	const struct fer_algo *encryption;
-	const struct fer_algo *integrity; // NULL with AEAD
-	unsigned icv_bytes;               // 0: the usual length
-	const uint8_t *encryption_key;    // key and salt; NULL where the row has none
+	uint32_t spi;                      // of ESP; 0: there is no ESP
+	uint32_t group;                    // FER_NO_GROUP, or below the table's n_groups
+	struct fer_addr src, dst;          // of one version
+	const struct fer_algo *encryption; // of ESP, as the next four
+	const struct fer_algo *integrity;  // NULL with AEAD
+	unsigned icv_bytes;                // 0: the usual length
+	const uint8_t *encryption_key;     // key and salt; NULL where the row has none
 	const uint8_t *integrity_key;
-	bool esn;
+	struct fer_ah_params ah;
+	bool esn;               // of both, as the next two
 	uint64_t sequence;      // out: last number used; in: everything up to it counts as seen
 	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
 	struct fer_outer_rules outer; // out tunnels

@@ -85,10 +85,11 @@ static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 	c->next = calloc(capacity, sizeof(c->next[0]));
 	c->generations = calloc(capacity, sizeof(c->generations[0]));
 	c->positions = calloc(capacity, sizeof(c->positions[0]));
+	c->key_prints = calloc(capacity, sizeof(c->key_prints[0]));
 	c->ages = calloc(capacity, sizeof(c->ages[0]));
 	c->age_place = calloc(capacity, sizeof(c->age_place[0]));
-	if (c->next == NULL || c->generations == NULL || c->positions == NULL || c->ages == NULL ||
-		c->age_place == NULL)
+	if (c->next == NULL || c->generations == NULL || c->positions == NULL ||
+		c->key_prints == NULL || c->ages == NULL || c->age_place == NULL)
 		return false;
 	for (uint32_t i = 0; i < capacity; i++)
 		fer_index_push(c, &c->unused, i);
@@ -164,6 +165,7 @@ static void destroy_control(struct fer_sa_control *c)
 	free(c->next);
 	free(c->generations);
 	free(c->positions);
+	free(c->key_prints);
 	free(c->ages);
 	free(c->age_place);
 	free(c);
@@ -200,7 +202,7 @@ int fer_group_activate(struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL)
+	if (sa == NULL || fer_sa_is_outside(sa))
 		return -ENOENT;
 	if (sa->direction != FER_OUT || sa->group == FER_NO_GROUP)
 		return -EINVAL;

@@ -29,7 +29,7 @@ struct fer_clock {
 
 struct fer_sa_table_params {
 	const char *name;  // unique in the process, up to 20 characters
-	uint32_t capacity; // SAs, 1 to 2^24
+	uint32_t capacity; // SAs, 1 to 2^24; a bundle takes the room of two
 	uint32_t n_groups;
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
 	struct rte_rcu_qsbr *qsbr;     // the workers that look up; NULL: nobody does during removal
@@ -71,11 +71,12 @@ unsigned fer_sa_reclaim(struct fer_sa_table *t);
 uint64_t fer_sa_n_removed(const struct fer_sa_table *t);
 uint64_t fer_sa_n_reclaimed(const struct fer_sa_table *t);
 
-// Moves the numbers of an SA with ESN forward to the beginning of the range with that high half, if
-// they are not in it yet.  Out: no lower number is given any more.  In: lower numbers count as
-// seen, but for those in the window.  -ENOENT: no such handle; -EINVAL: no ESN, or no way forward.
+// Moves the numbers that an SA with ESN has for that protocol forward to the beginning of the range
+// with that high half, if they are not in it yet.  Out: no lower number is given any more.  In:
+// lower numbers count as seen, but for those in the window.  -ENOENT: no such handle, or not of
+// that protocol; -EINVAL: no ESN, or no way forward.
 __attribute__((warn_unused_result)) int fer_sa_update_high(
-	struct fer_sa_table *t, uint64_t handle, uint32_t high);
+	struct fer_sa_table *t, uint64_t handle, uint8_t protocol, uint32_t high);
 
 // Makes the SA of that handle the one its group sends with.  -ENOENT: no such handle; -EINVAL: it
 // is inbound or has no group.  The first outbound SA added to a group without one is made active
@@ -122,6 +123,12 @@ static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t in
 // The SA of a handle; NULL when there is none, or none any more.
 static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t handle);
 
+// The AH of the bundle whose head this is; NULL: it is none.
+static inline struct fer_sa *fer_sa_ah(const struct fer_sa_table *t, const struct fer_sa *sa);
+
+// The head of the bundle that a block belongs to; another SA itself.
+static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fer_sa *sa);
+
 // Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
 // handle is one that was live.
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
@@ -143,7 +150,6 @@ struct fer_sa_id {
 };
 
 #define FER_SA_FIND_MAX 64
-#define FER_NO_SA_INDEX UINT32_MAX
 
 // Brings the hint of an id into the cache; worth calling as soon as the id is known.
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id);

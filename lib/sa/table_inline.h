@@ -3,6 +3,7 @@
 
 // The part of the SA table that every packet passes, for the inlines of table.h.
 
+#include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
 struct fer_sa_hint {
@@ -46,6 +47,16 @@ static inline struct fer_sa *fer_sa_get(const struct fer_sa_table *t, uint64_t h
 	struct fer_sa *sa = fer_sa_at(t, index);
 	uint32_t live = atomic_load_explicit(&sa->generation, memory_order_acquire);
 	return live == generation ? sa : NULL;
+}
+
+static inline struct fer_sa *fer_sa_ah(const struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	return likely(sa->partner == FER_NO_SA_INDEX) ? NULL : fer_sa_at(t, sa->partner);
+}
+
+static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fer_sa *sa)
+{
+	return fer_sa_is_outside(sa) ? fer_sa_at(t, sa->partner) : sa;
 }
 
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle)

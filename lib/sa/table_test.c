@@ -355,17 +355,17 @@ static void an_update_moves_forward(void **state)
 	const struct fer_replay *w = &fer_sa_at(t, (uint32_t)in)->in.replay;
 	const struct fer_seq *s = &fer_sa_at(t, (uint32_t)out)->out.seq;
 
-	assert_int_equal(fer_sa_update_high(t, plain, 1), -EINVAL);
-	assert_int_equal(fer_sa_update_high(t, out ^ 0xff, 1), -ENOENT);
-	assert_int_equal(fer_sa_update_high(t, in, 0), -EINVAL);
-	assert_int_equal(fer_sa_update_high(t, out, 0), -EINVAL);
-	assert_int_equal(fer_sa_update_high(t, in, 1), 0);
-	assert_int_equal(fer_sa_update_high(t, out, 1), 0);
+	assert_int_equal(fer_sa_update_high(t, plain, FER_PROTO_ESP, 1), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, out ^ 0xff, FER_PROTO_ESP, 1), -ENOENT);
+	assert_int_equal(fer_sa_update_high(t, in, FER_PROTO_ESP, 0), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, out, FER_PROTO_ESP, 0), -EINVAL);
+	assert_int_equal(fer_sa_update_high(t, in, FER_PROTO_ESP, 1), 0);
+	assert_int_equal(fer_sa_update_high(t, out, FER_PROTO_ESP, 1), 0);
 	assert_int_equal(w->top, UINT64_C(0x1fffffff0));
 	assert_int_equal(fer_seq_last(s), UINT64_C(0x100000005));
 	for (unsigned again = 0; again < 2; again++) {
-		assert_int_equal(fer_sa_update_high(t, in, 2), 0);
-		assert_int_equal(fer_sa_update_high(t, out, 3), 0);
+		assert_int_equal(fer_sa_update_high(t, in, FER_PROTO_ESP, 2), 0);
+		assert_int_equal(fer_sa_update_high(t, out, FER_PROTO_ESP, 3), 0);
 		assert_int_equal(w->top, UINT64_C(0x1ffffffff));
 		assert_int_equal(fer_seq_last(s), UINT64_C(0x2ffffffff));
 	}

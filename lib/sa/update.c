@@ -37,11 +37,15 @@ static int update_in(struct fer_sa *sa, uint32_t high)
 	return error;
 }
 
-int fer_sa_update_high(struct fer_sa_table *t, uint64_t handle, uint32_t high)
+int fer_sa_update_high(struct fer_sa_table *t, uint64_t handle, uint8_t protocol, uint32_t high)
 {
 	struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL)
+	if (sa == NULL || fer_sa_is_outside(sa))
+		return -ENOENT;
+	if (sa->protocol != protocol && sa->partner != FER_NO_SA_INDEX)
+		sa = fer_sa_at(t, sa->partner);
+	if (sa->protocol != protocol)
 		return -ENOENT;
 	if (!sa->suite.esn)
 		return -EINVAL;
