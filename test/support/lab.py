@@ -127,7 +127,7 @@ class _Busy:
 class Sniffer(_Busy):
     """Looks at each frame that comes out of an interface, and counts what kind_of() calls it.
 
-    The interface may come and go.  seen: {kind: count}; samples: {kind: first frames}.
+    The interface may come and go.  seen: {kind: count}; samples: {kind: the last frames}.
     """
 
     def __init__(self, sock, interface, kind_of):
@@ -136,7 +136,7 @@ class Sniffer(_Busy):
         self._kind_of = kind_of
         self._lost = 0
         self.seen = collections.Counter()
-        self.samples = collections.defaultdict(list)
+        self.samples = collections.defaultdict(lambda: collections.deque(maxlen=256))
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 26)
         sock.settimeout(0.05)
 
@@ -149,8 +149,7 @@ class Sniffer(_Busy):
             if interface != self._interface or direction == _PACKET_OUTGOING:
                 continue
             kind = self._kind_of(frame)
-            if self.seen[kind] < 3:
-                self.samples[kind].append(frame)
+            self.samples[kind].append(frame)
             self.seen[kind] += 1
 
     def lost(self):
@@ -163,15 +162,16 @@ class Sniffer(_Busy):
 class Talker(_Busy):
     """Sends frames into an interface, all of them in turn, again and again, until told others.
 
-    The interface may come and go.  per_second bounds how many are sent.
+    The interface may come and go.  per_second bounds how many are sent; rounds counts how often
+    all were.
     """
 
-    def __init__(self, sock, interface, per_second=3000):
+    def __init__(self, sock, interface, per_second=2000):
         super().__init__(sock)
         self._interface = interface
         self._pause = 1 / per_second
         self._frames = ()
-        self.sent = 0  # that the interface took
+        self.rounds = 0
         sock.setblocking(False)
 
     def say(self, frames):
@@ -188,5 +188,7 @@ class Talker(_Busy):
     def _run(self):
         while not self._is_over.is_set():
             frames = self._frames
-            self.sent += sum(map(self.send, frames))
+            for frame in frames:
+                self.send(frame)
+            self.rounds += 1
             time.sleep(max(len(frames), 1) * self._pause)
