@@ -118,7 +118,9 @@ static bool set_up(struct fer_bench_bare *b, const uint8_t *key)
 	case FER_METHOD_AES_GCM:
 		set_up_gcm(b, key);
 		return true;
-	case FER_METHOD_AES_CBC:
+	case FER_METHOD_AES_CBC_128:
+	case FER_METHOD_AES_CBC_192:
+	case FER_METHOD_AES_CBC_256:
 		set_up_cbc(b, key);
 		return set_up_mac(b);
 	case FER_METHOD_NULL:

@@ -16,8 +16,9 @@ static const struct fer_algo rows[] = {
 		.ndis = 0x1},
 #define CBC(bits, ndis_bit)                                                                        \
 	{                                                                                          \
-		.name = "aes-cbc-" #bits, .role = FER_ENCRYPTION, .method = FER_METHOD_AES_CBC,    \
-		.key_bytes = (bits) / 8, .iv_bytes = 16, .align_bytes = 16, .ndis = (ndis_bit)     \
+		.name = "aes-cbc-" #bits, .role = FER_ENCRYPTION,                                  \
+		.method = FER_METHOD_AES_CBC_##bits, .key_bytes = (bits) / 8, .iv_bytes = 16,      \
+		.align_bytes = 16, .ndis = (ndis_bit)                                              \
 	}
 	CBC(128, 0x40),
 	CBC(192, 0x80),

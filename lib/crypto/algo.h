@@ -12,14 +12,19 @@
 
 enum fer_algo_role { FER_ENCRYPTION, FER_INTEGRITY };
 
-// What the engine has to do; the key size tells the variants of one method apart.
+// What the engine has to do: packets of one method are computed side by side.  First what encrypts,
+// then what only authenticates.
 enum fer_method {
 	FER_METHOD_NULL,
-	FER_METHOD_AES_CBC,
 	FER_METHOD_AES_GCM,
+	FER_METHOD_AES_CBC_128,
+	FER_METHOD_AES_CBC_192,
+	FER_METHOD_AES_CBC_256,
 	FER_METHOD_HMAC_SHA1,
 	FER_METHOD_HMAC_SHA2_256,
 	FER_METHOD_HMAC_SHA2_512,
+	FER_N_METHODS,
+	FER_METHOD_FIRST_MAC = FER_METHOD_HMAC_SHA1,
 };
 
 struct fer_algo {

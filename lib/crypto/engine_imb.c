@@ -16,6 +16,37 @@
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
 
+static void expand_nothing(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	(void)e;
+	(void)s;
+	(void)key;
+	(void)k;
+}
+
+#define KEY_END(part) (offsetof(struct fer_key, part) + sizeof(((struct fer_key *)0)->part))
+#define CIPHER                                                                                     \
+	{                                                                                          \
+		fer_imb_cipher_expand, KEY_END(pair.dec), fer_imb_cipher_seal, fer_imb_cipher_open \
+	}
+#define HMAC                                                                                       \
+	{                                                                                          \
+		fer_imb_mac_expand, KEY_END(pair.outer), fer_imb_mac_seal, fer_imb_mac_open        \
+	}
+
+const struct imb_method fer_imb_methods[FER_N_METHODS] = {
+	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL},
+	[FER_METHOD_AES_GCM] = {fer_imb_gcm_expand, KEY_END(gcm), fer_imb_gcm_seal,
+		fer_imb_gcm_open},
+	[FER_METHOD_AES_CBC_128] = CIPHER,
+	[FER_METHOD_AES_CBC_192] = CIPHER,
+	[FER_METHOD_AES_CBC_256] = CIPHER,
+	[FER_METHOD_HMAC_SHA1] = HMAC,
+	[FER_METHOD_HMAC_SHA2_256] = HMAC,
+	[FER_METHOD_HMAC_SHA2_512] = HMAC,
+};
+
 // The widest first.
 static const struct imb_arch {
 	const char *name;
@@ -90,12 +121,12 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 
 	int err = ivs->block_key(ivs->ctx, iv_key);
 	if (err == 0)
-		fer_imb_cbc_init(e, iv_key);
+		fer_imb_cipher_init(e, iv_key);
 	fer_secret_wipe(iv_key, sizeof(iv_key));
 	if (err != 0)
 		return err;
 	fer_imb_gcm_init(e);
-	fer_imb_hmac_init(e);
+	fer_imb_mac_init(e);
 	return 0;
 }
 
@@ -145,66 +176,60 @@ static bool is_possible(const struct fer_job *j)
 	       ((j->len - s->around_bytes) & (s->align_bytes - 1u)) == 0;
 }
 
-static void clear_lists(struct fer_engine *e)
-{
-	e->aead.n = 0;
-	for (unsigned i = 0; i < IMB_AES_SIZES; i++)
-		e->cbc[i].n = 0;
-	for (unsigned i = 0; i < IMB_N_MACS; i++)
-		e->mac[i].n = 0;
-}
-
 // Puts a job that is to be sealed into the lists of its two methods.
 static void deal_pair(struct fer_engine *e, struct fer_job *j)
 {
 	const struct fer_suite *s = j->suite;
 
-	if (s->iv_bytes != 0) {
-		if (!fer_imb_cbc_iv(e, j->start + FER_ESP_HEADER_BYTES)) {
-			j->verdict = FER_CRYPTO_ERROR;
-			return;
-		}
-		fer_imb_push(&e->cbc[fer_imb_aes_index(s->key_bytes)], j);
+	if (s->iv_bytes != 0 &&
+		!fer_imb_random_iv(e, j->start + FER_ESP_HEADER_BYTES, s->iv_bytes)) {
+		j->verdict = FER_CRYPTO_ERROR;
+		return;
 	}
-	fer_imb_push(&e->mac[fer_imb_mac_index(s->auth_method)], j);
+	fer_imb_push(e, s->method, j);
+	fer_imb_push(e, s->auth_method, j);
 }
 
 void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	assert(n <= FER_ENGINE_BURST);
-	clear_lists(e);
+	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < jobs + n; j++) {
 		j->verdict = is_possible(j) ? FER_OK : FER_CRYPTO_ERROR;
 		if (j->verdict != FER_OK)
 			continue;
 		if (j->suite->aead)
-			fer_imb_push(&e->aead, j);
+			fer_imb_push(e, j->suite->method, j);
 		else
 			deal_pair(e, j);
 	}
-	fer_imb_gcm_seal(e);
-	if (e->aead.n == n)
+	fer_imb_gcm_seal(e, FER_METHOD_AES_GCM);
+	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;
-	fer_imb_cbc_run(e, IMB_DIR_ENCRYPT);
-	fer_imb_hmac_make(e);
+	for (enum fer_method m = FER_METHOD_AES_GCM + 1; m < FER_N_METHODS; m++)
+		if (e->n[m] != 0)
+			fer_imb_methods[m].seal(e, m);
 }
 
 void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	assert(n <= FER_ENGINE_BURST);
-	clear_lists(e);
+	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < jobs + n; j++) {
+		const struct fer_suite *s = j->suite;
+
 		j->verdict = is_possible(j) ? FER_OK : FER_BAD_SYNTAX;
-		if (j->verdict != FER_OK)
-			continue;
-		if (j->suite->aead)
-			fer_imb_push(&e->aead, j);
-		else
-			fer_imb_push(&e->mac[fer_imb_mac_index(j->suite->auth_method)], j);
+		if (j->verdict == FER_OK)
+			fer_imb_push(e, s->aead ? s->method : s->auth_method, j);
 	}
-	fer_imb_gcm_open(e);
-	if (e->aead.n == n)
+	fer_imb_gcm_open(e, FER_METHOD_AES_GCM);
+	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;
-	fer_imb_hmac_verify(e);
-	fer_imb_cbc_run(e, IMB_DIR_DECRYPT);
+	// First what verifies: it fills the lists of what decrypts.
+	for (enum fer_method m = FER_METHOD_FIRST_MAC; m < FER_N_METHODS; m++)
+		if (e->n[m] != 0)
+			fer_imb_methods[m].open(e, m);
+	for (enum fer_method m = FER_METHOD_AES_GCM + 1; m < FER_METHOD_FIRST_MAC; m++)
+		if (e->n[m] != 0)
+			fer_imb_methods[m].open(e, m);
 }

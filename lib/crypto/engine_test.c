@@ -513,7 +513,7 @@ static int compare_ivs(const void *a, const void *b)
 static void collect_ivs(
 	struct fer_engine *e, uint8_t (*ivs)[FER_ESP_MAX_IV_BYTES], unsigned n, unsigned burst_n)
 {
-	unsigned sa = find_sa(FER_METHOD_AES_CBC, FER_METHOD_HMAC_SHA1);
+	unsigned sa = find_sa(FER_METHOD_AES_CBC_128, FER_METHOD_HMAC_SHA1);
 
 	for (unsigned done = 0; done < n; done += burst_n) {
 		for (unsigned i = 0; i < burst_n; i++)

@@ -133,7 +133,7 @@ void oracle_seal(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 		seal_gcm(sa, esp, len, seq_hi);
 		return;
 	}
-	if (sa->suite.method == FER_METHOD_AES_CBC)
+	if (sa->suite.method != FER_METHOD_NULL)
 		run_cbc(sa, esp, len, 1);
 	make_hmac(sa, esp, len - sa->suite.icv_bytes, seq_hi, digest);
 	memcpy(esp + len - sa->suite.icv_bytes, digest, sa->suite.icv_bytes);
@@ -148,7 +148,7 @@ bool oracle_open(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 	make_hmac(sa, esp, len - sa->suite.icv_bytes, seq_hi, digest);
 	if (memcmp(esp + len - sa->suite.icv_bytes, digest, sa->suite.icv_bytes) != 0)
 		return false;
-	if (sa->suite.method == FER_METHOD_AES_CBC)
+	if (sa->suite.method != FER_METHOD_NULL)
 		run_cbc(sa, esp, len, 0);
 	return true;
 }

@@ -66,6 +66,12 @@ static void init_size(struct fer_engine *e, struct imb_gcm *g)
 	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &e->gcm_probe, PROBE_BYTES);
 }
 
+void fer_imb_gcm_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	e->gcm[fer_imb_aes_index(s->key_bytes)].expand(key, &k->gcm);
+}
+
 void fer_imb_gcm_init(struct fer_engine *e)
 {
 	const IMB_MGR *m = e->wide;
@@ -90,11 +96,11 @@ static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 }
 
 // The first job whose key is not that of the job before; the number of jobs when there is none.
-static unsigned first_change(const struct imb_list *l)
+static unsigned first_change(struct fer_job *const *job, unsigned n)
 {
 	unsigned i = 1;
 
-	while (i < l->n && l->job[i]->key == l->job[i - 1]->key)
+	while (i < n && job[i]->key == job[i - 1]->key)
 		i++;
 	return i;
 }
@@ -104,9 +110,9 @@ static unsigned first_change(const struct imb_list *l)
 __attribute__((noinline)) static unsigned fetch_keys(
 	const struct fer_engine *e, unsigned at, unsigned next)
 {
-	struct fer_job *const *job = e->aead.job;
+	struct fer_job *const *job = e->list[FER_METHOD_AES_GCM];
 
-	for (; next < e->aead.n; next++) {
+	for (; next < e->n[FER_METHOD_AES_GCM]; next++) {
 		if (next > at + (job[next]->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
 			break;
 		if (job[next]->key != job[next - 1]->key)
@@ -134,7 +140,7 @@ static void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uin
 
 static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t *tag)
 {
-	const struct fer_job *j = e->aead.job[i];
+	const struct fer_job *j = e->list[FER_METHOD_AES_GCM][i];
 	const struct fer_suite *s = j->suite;
 	uint8_t *text = j->start + IMB_GCM_TEXT_OFF;
 
@@ -147,19 +153,20 @@ static const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer
 	return &e->gcm[fer_imb_aes_index(j->suite->key_bytes)];
 }
 
-void fer_imb_gcm_seal(struct fer_engine *e)
+void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 {
-	unsigned n = e->aead.n, fetched = first_change(&e->aead);
+	struct fer_job *const *job = e->list[m];
+	unsigned n = e->n[m], fetched = first_change(job, n);
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = e->aead.job[i];
+		const struct fer_job *j = job[i];
 		uint64_t iv_be = htobe64(j->iv);
 
 		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
 		build(e, i, j, iv_be);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = e->aead.job[i];
+		const struct fer_job *j = job[i];
 
 		if (fetched < n)
 			fetched = fetch_keys(e, i, fetched);
@@ -171,7 +178,7 @@ void fer_imb_gcm_seal(struct fer_engine *e)
 // took for ciphertext comes back when its "plaintext" is encrypted with the same nonce.
 static void judge(struct fer_engine *e, unsigned i)
 {
-	struct fer_job *j = e->aead.job[i];
+	struct fer_job *j = e->list[FER_METHOD_AES_GCM][i];
 	uint8_t icv_bytes = j->suite->icv_bytes;
 
 	if (fer_secret_equal_icv(
@@ -181,12 +188,13 @@ static void judge(struct fer_engine *e, unsigned i)
 	run(e, i, gcm_of(e, j)->enc, (uint8_t *)&e->tag[i]);
 }
 
-void fer_imb_gcm_open(struct fer_engine *e)
+void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
 {
-	unsigned n = e->aead.n, fetched = first_change(&e->aead);
+	struct fer_job *const *job = e->list[m];
+	unsigned n = e->n[m], fetched = first_change(job, n);
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = e->aead.job[i];
+		const struct fer_job *j = job[i];
 		uint64_t iv_be;
 
 		memcpy(&iv_be, j->start + FER_ESP_HEADER_BYTES, sizeof(iv_be));
@@ -195,7 +203,7 @@ void fer_imb_gcm_open(struct fer_engine *e)
 	for (unsigned i = 0; i < n; i++) {
 		if (fetched < n)
 			fetched = fetch_keys(e, i, fetched);
-		run(e, i, gcm_of(e, e->aead.job[i])->dec, (uint8_t *)&e->tag[i]);
+		run(e, i, gcm_of(e, job[i])->dec, (uint8_t *)&e->tag[i]);
 		judge(e, i);
 	}
 }

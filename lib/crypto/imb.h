@@ -2,10 +2,10 @@
 #pragma once
 
 // What the files of the engine over intel-ipsec-mb share: the layout of expanded keys, the engine
-// itself, and its three parts.  Private to the engine and its tests.
+// itself, and its parts, a file for each family of methods.  Private to the engine and its tests.
 //
-// A burst is dealt out by method into lists of jobs (engine_imb.c); AEAD jobs go through gcm_imb.c
-// one by one, the others through cbc_imb.c and hmac_imb.c as one burst per method, whatever their
+// A burst is dealt out into one list of jobs per method (engine_imb.c).  What the library computes
+// by direct calls goes through them one by one; the rest goes as one burst per method, whatever its
 // associations: the library computes up to 16 packets side by side and is slow with few.  Bursts
 // are submitted unchecked: what the library would check, engine_imb.c has checked.
 
@@ -20,7 +20,6 @@
 #define IMB_AES_SIZES 3 // 128, 192, 256 bits
 #define IMB_AES_ROUND_KEYS_BYTES (15 * 16)
 #define IMB_DIGEST_BYTES 64 // the longest of any hash
-#define IMB_N_MACS 3
 #define IMB_IV_POOL 64
 #define IMB_LINE_BYTES 64
 
@@ -55,28 +54,36 @@ struct imb_gcm {
 	uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1];
 };
 
-struct imb_list {
-	unsigned n;
-	struct fer_job *job[FER_ENGINE_BURST];
+// What one method needs.  A row whose seal and open are NULL has no work to do.
+struct imb_method {
+	// Expands the raw key of the method into its part of k, which ends at key_end.
+	void (*expand)(struct fer_engine *e, const struct fer_suite *s, const uint8_t *key,
+		struct fer_key *k);
+	size_t key_end;
+	// Works off the method's list.  Open: what authenticates alone hands what verified on to
+	// the list of its encryption.
+	void (*seal)(struct fer_engine *e, enum fer_method m);
+	void (*open)(struct fer_engine *e, enum fer_method m);
 };
+
+extern const struct imb_method fer_imb_methods[FER_N_METHODS];
 
 struct fer_engine {
 	IMB_MGR *wide;   // the widest code of this CPU
 	IMB_MGR *narrow; // the code that is faster for few packets; may be the same
 	const char *arch;
 
+	unsigned n[FER_N_METHODS]; // jobs in the lists
+	struct fer_job *list[FER_N_METHODS][FER_ENGINE_BURST];
+
 	struct imb_gcm gcm[IMB_AES_SIZES];
 	struct fer_key gcm_probe; // the key whose lines are probed when the engine is opened
 	struct gcm_context_data gcm_ctx;
-	struct imb_list aead;
 	imb_block nonce[FER_ENGINE_BURST];
 	imb_block aad[FER_ENGINE_BURST];
 	imb_block tag[FER_ENGINE_BURST];
 
-	struct imb_list cbc[IMB_AES_SIZES];
-	IMB_JOB cbc_jobs[IMB_MAX_BURST_SIZE];
-
-	struct imb_list mac[IMB_N_MACS];
+	IMB_JOB cipher_jobs[IMB_MAX_BURST_SIZE];
 	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
 	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
@@ -87,25 +94,6 @@ struct fer_engine {
 	_Alignas(16) uint8_t iv_keys[IMB_AES_ROUND_KEYS_BYTES];
 	_Alignas(16) uint8_t iv_pool[IMB_IV_POOL][FER_ESP_MAX_IV_BYTES];
 };
-
-// One HMAC; the index in fer_imb_macs is fer_imb_mac_index() of its method.
-struct imb_mac {
-	IMB_HASH_ALG hash;
-	uint8_t digest_bytes;
-	uint8_t block_bytes;
-	// Fewer packets than this go to the narrow code, and so do those that are left when the
-	// lanes of the wide code have been filled; for short packets and for long ones.
-	uint8_t few_short;
-	uint8_t few_long;
-	void (*one_block)(IMB_MGR *m, const void *block, void *state);
-};
-
-extern const struct imb_mac fer_imb_macs[IMB_N_MACS];
-
-static inline unsigned fer_imb_mac_index(unsigned auth_method)
-{
-	return auth_method - FER_METHOD_HMAC_SHA1;
-}
 
 // 0, 1, 2 for keys of 16, 24, 32 bytes.
 static inline unsigned fer_imb_aes_index(unsigned key_bytes)
@@ -131,28 +119,42 @@ static inline uint32_t fer_imb_covered(const struct fer_job *j)
 	return j->suite->ah ? j->len : j->len - j->suite->icv_bytes;
 }
 
-static inline void fer_imb_push(struct imb_list *l, struct fer_job *j)
+static inline void fer_imb_push(struct fer_engine *e, unsigned method, struct fer_job *j)
 {
-	l->job[l->n++] = j;
+	e->list[method][e->n[method]++] = j;
+}
+
+// How many of n jobs, those from at on, fit in one burst of the library.
+static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
+{
+	return n - at < IMB_MAX_BURST_SIZE ? n - at : IMB_MAX_BURST_SIZE;
 }
 
 // Opens an engine that uses no wider code than that: "AVX512", "AVX2" or "SSE".
 __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 	const struct fer_iv_source *ivs, const char *widest, int *error);
 
-// AEAD: everything in e->aead.
+// AES-GCM.
 void fer_imb_gcm_init(struct fer_engine *e);
-void fer_imb_gcm_seal(struct fer_engine *e);
-void fer_imb_gcm_open(struct fer_engine *e);
+void fer_imb_gcm_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m);
 
-// CBC: everything in e->cbc.
-void fer_imb_cbc_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES]);
-void fer_imb_cbc_run(struct fer_engine *e, IMB_CIPHER_DIRECTION direction);
+// Encryption without integrity of its own.  The IV stands in the packet.
+void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES]);
+void fer_imb_cipher_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
 
-// Writes the next IV.  False when the library failed.
-__attribute__((warn_unused_result)) bool fer_imb_cbc_iv(struct fer_engine *e, uint8_t *iv);
+// Writes an IV that nobody can predict.  False when the library failed.
+__attribute__((warn_unused_result)) bool fer_imb_random_iv(
+	struct fer_engine *e, uint8_t *iv, size_t iv_bytes);
 
-// HMAC: everything in e->mac.  Jobs that verified and have a cipher are put into e->cbc.
-void fer_imb_hmac_init(struct fer_engine *e);
-void fer_imb_hmac_make(struct fer_engine *e);
-void fer_imb_hmac_verify(struct fer_engine *e);
+// Integrity.
+void fer_imb_mac_init(struct fer_engine *e);
+void fer_imb_mac_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_mac_open(struct fer_engine *e, enum fer_method m);

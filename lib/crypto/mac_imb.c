@@ -16,6 +16,20 @@
 #define LONG_BYTES 256
 #define LANES 16 // of AVX512, for the hashes that have a narrow code
 
+#define HMAC_MAX_BLOCK_BYTES 128
+#define HMAC_IPAD 0x36
+#define HMAC_OPAD 0x5c
+
+struct imb_mac {
+	IMB_HASH_ALG hash;
+	uint8_t digest_bytes;
+	// Fewer packets than this go to the narrow code, and so do those that are left when the
+	// lanes of the wide code have been filled; for short packets and for long ones.
+	uint8_t few_short;
+	uint8_t few_long;
+	void (*one_block)(IMB_MGR *m, const void *block, void *state);
+};
+
 static void sha1_block(IMB_MGR *m, const void *block, void *state)
 {
 	IMB_SHA1_ONE_BLOCK(m, block, state);
@@ -31,21 +45,41 @@ static void sha512_block(IMB_MGR *m, const void *block, void *state)
 	IMB_SHA512_ONE_BLOCK(m, block, state);
 }
 
-const struct imb_mac fer_imb_macs[IMB_N_MACS] = {
-	{IMB_AUTH_HMAC_SHA_1, 20, 64, 11, 7, sha1_block},
-	{IMB_AUTH_HMAC_SHA_256, 32, 64, 22, 13, sha256_block},
-	{IMB_AUTH_HMAC_SHA_512, 64, 128, 0, 0, sha512_block},
+static const struct imb_mac macs[FER_N_METHODS] = {
+	[FER_METHOD_HMAC_SHA1] = {IMB_AUTH_HMAC_SHA_1, 20, 11, 7, sha1_block},
+	[FER_METHOD_HMAC_SHA2_256] = {IMB_AUTH_HMAC_SHA_256, 32, 22, 13, sha256_block},
+	[FER_METHOD_HMAC_SHA2_512] = {IMB_AUTH_HMAC_SHA_512, 64, 0, 0, sha512_block},
 };
-_Static_assert(FER_METHOD_HMAC_SHA2_256 == FER_METHOD_HMAC_SHA1 + 1 &&
-		       FER_METHOD_HMAC_SHA2_512 == FER_METHOD_HMAC_SHA1 + 2,
-	"the table is in the order of the methods");
 
-void fer_imb_hmac_init(struct fer_engine *e)
+void fer_imb_mac_init(struct fer_engine *e)
 {
 	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
 		e->mac_jobs[i].auth_tag_output = e->digest[i];
 		e->mac_jobs[i].cipher_mode = IMB_CIPHER_NULL;
 	}
+}
+
+// One half of RFC 2104.  Every HMAC of IPsec has a key as long as its digest, so no longer than a
+// block.
+static void expand_pad(IMB_MGR *m, const struct imb_mac *mac, const uint8_t *key, uint8_t pad,
+	uint8_t state[IMB_DIGEST_BYTES])
+{
+	uint8_t block[HMAC_MAX_BLOCK_BYTES];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < mac->digest_bytes; i++)
+		block[i] ^= key[i];
+	mac->one_block(m, block, state);
+	fer_secret_wipe(block, sizeof(block));
+}
+
+void fer_imb_mac_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	const struct imb_mac *mac = &macs[s->auth_method];
+
+	expand_pad(e->wide, mac, key, HMAC_IPAD, k->pair.inner);
+	expand_pad(e->wide, mac, key, HMAC_OPAD, k->pair.outer);
 }
 
 // Where seq_hi is hashed.
@@ -153,42 +187,28 @@ static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
 		j->verdict = FER_CRYPTO_ERROR;
 	else if (!fer_secret_equal_icv(e->digest[i], fer_imb_icv(j), s->icv_bytes))
 		j->verdict = FER_BAD_ICV;
-	else if (s->iv_bytes != 0)
-		fer_imb_push(&e->cbc[fer_imb_aes_index(s->key_bytes)], j);
+	else
+		fer_imb_push(e, s->method, j);
 }
 
-// The next jobs of the list that fit in one burst of the library.
-static unsigned chunk(const struct imb_list *l, unsigned at)
+void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m)
 {
-	return l->n - at < IMB_MAX_BURST_SIZE ? l->n - at : IMB_MAX_BURST_SIZE;
-}
+	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE) {
+		unsigned n = fer_imb_chunk(e->n[m], at);
 
-void fer_imb_hmac_make(struct fer_engine *e)
-{
-	for (unsigned k = 0; k < IMB_N_MACS; k++) {
-		const struct imb_list *l = &e->mac[k];
-
-		for (unsigned at = 0; at < l->n; at += IMB_MAX_BURST_SIZE) {
-			unsigned n = chunk(l, at);
-
-			run(e, &fer_imb_macs[k], l->job + at, n);
-			for (unsigned i = 0; i < n; i++)
-				put_icv(e, i, l->job[at + i]);
-		}
+		run(e, &macs[m], e->list[m] + at, n);
+		for (unsigned i = 0; i < n; i++)
+			put_icv(e, i, e->list[m][at + i]);
 	}
 }
 
-void fer_imb_hmac_verify(struct fer_engine *e)
+void fer_imb_mac_open(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned k = 0; k < IMB_N_MACS; k++) {
-		const struct imb_list *l = &e->mac[k];
+	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE) {
+		unsigned n = fer_imb_chunk(e->n[m], at);
 
-		for (unsigned at = 0; at < l->n; at += IMB_MAX_BURST_SIZE) {
-			unsigned n = chunk(l, at);
-
-			run(e, &fer_imb_macs[k], l->job + at, n);
-			for (unsigned i = 0; i < n; i++)
-				judge(e, i, l->job[at + i]);
-		}
+		run(e, &macs[m], e->list[m] + at, n);
+		for (unsigned i = 0; i < n; i++)
+			judge(e, i, e->list[m][at + i]);
 	}
 }

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What encrypts in ESP and leaves integrity to others: AES-CBC, RFC 3602.  One burst of the library
+// per method, over all associations.
+#include "crypto/imb.h"
+
+#include "base/secret.h"
+
+#include <string.h>
+
+struct imb_cipher {
+	IMB_CIPHER_MODE mode;
+	uint8_t key_bytes;
+};
+
+static const struct imb_cipher ciphers[FER_METHOD_FIRST_MAC] = {
+	[FER_METHOD_AES_CBC_128] = {IMB_CIPHER_CBC, IMB_KEY_128_BYTES},
+	[FER_METHOD_AES_CBC_192] = {IMB_CIPHER_CBC, IMB_KEY_192_BYTES},
+	[FER_METHOD_AES_CBC_256] = {IMB_CIPHER_CBC, IMB_KEY_256_BYTES},
+};
+
+void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES])
+{
+	uint8_t unused[IMB_AES_ROUND_KEYS_BYTES];
+
+	_Static_assert(FER_IV_KEY_BYTES == IMB_KEY_128_BYTES, "IVs are made with AES-128");
+	IMB_AES_KEYEXP_128(e->wide, iv_key, e->iv_keys, unused);
+	fer_secret_wipe(unused, sizeof(unused));
+}
+
+void fer_imb_cipher_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	const IMB_MGR *m = e->wide;
+	const keyexp_t expand[IMB_AES_SIZES] = {m->keyexp_128, m->keyexp_192, m->keyexp_256};
+
+	expand[fer_imb_aes_index(s->key_bytes)](key, k->pair.enc, k->pair.dec);
+}
+
+// Encrypts zeroes in counter mode: the key stream is AES of (refill number, index).
+static bool refill(struct fer_engine *e)
+{
+	uint64_t start[2] = {e->iv_refills++, 0};
+	IMB_JOB job = {
+		.enc_keys = e->iv_keys,
+		.dec_keys = e->iv_keys,
+		.key_len_in_bytes = IMB_KEY_128_BYTES,
+		.src = e->iv_pool[0],
+		.dst = e->iv_pool[0],
+		.msg_len_to_cipher_in_bytes = sizeof(e->iv_pool),
+		.iv = (const uint8_t *)start,
+		.iv_len_in_bytes = sizeof(start),
+		.cipher_mode = IMB_CIPHER_CNTR,
+		.cipher_direction = IMB_DIR_ENCRYPT,
+	};
+
+	memset(e->iv_pool, 0, sizeof(e->iv_pool));
+	if (IMB_SUBMIT_CIPHER_BURST_NOCHECK(
+		    e->wide, &job, 1, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) != 1)
+		return false;
+	e->iv_left = IMB_IV_POOL;
+	return true;
+}
+
+bool fer_imb_random_iv(struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
+{
+	if (e->iv_left == 0 && !refill(e))
+		return false;
+	memcpy(iv, e->iv_pool[--e->iv_left], iv_bytes);
+	return true;
+}
+
+static void fill(IMB_JOB *to, const struct imb_cipher *c, const struct fer_job *j)
+{
+	const struct fer_suite *s = j->suite;
+	uint8_t *iv = j->start + FER_ESP_HEADER_BYTES;
+	uint8_t *text = iv + s->iv_bytes;
+
+	to->cipher_mode = c->mode;
+	to->enc_keys = j->key->pair.enc;
+	to->dec_keys = j->key->pair.dec;
+	to->key_len_in_bytes = c->key_bytes;
+	to->src = text;
+	to->dst = text;
+	to->msg_len_to_cipher_in_bytes = j->len - s->around_bytes;
+	to->iv = iv;
+	to->iv_len_in_bytes = s->iv_bytes;
+	to->status = IMB_STATUS_BEING_PROCESSED;
+}
+
+// Fetches the round keys of one direction.
+static void fetch_key(const uint8_t *round_keys, unsigned key_bytes)
+{
+	unsigned bytes = (key_bytes / 4 + 7) * 16;
+
+	for (unsigned at = 0; at < bytes; at += IMB_LINE_BYTES)
+		fer_imb_fetch_line(round_keys + at);
+}
+
+static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job *const *job,
+	unsigned n, IMB_CIPHER_DIRECTION direction)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_key *key = job[i]->key;
+
+		if (i == 0 || key != job[i - 1]->key)
+			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
+				c->key_bytes);
+		fill(&e->cipher_jobs[i], c, job[i]);
+		e->cipher_jobs[i].cipher_direction = direction;
+	}
+	IMB_SUBMIT_CIPHER_BURST_NOCHECK(
+		e->wide, e->cipher_jobs, n, c->mode, direction, (IMB_KEY_SIZE_BYTES)c->key_bytes);
+	for (unsigned i = 0; i < n; i++)
+		if ((e->cipher_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
+			job[i]->verdict = FER_CRYPTO_ERROR;
+}
+
+static void run_list(struct fer_engine *e, enum fer_method m, IMB_CIPHER_DIRECTION direction)
+{
+	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE)
+		run(e, &ciphers[m], e->list[m] + at, fer_imb_chunk(e->n[m], at), direction);
+}
+
+void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m)
+{
+	run_list(e, m, IMB_DIR_ENCRYPT);
+}
+
+void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m)
+{
+	run_list(e, m, IMB_DIR_DECRYPT);
+}
