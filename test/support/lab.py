@@ -53,6 +53,9 @@ class Lab:
         except subprocess.CalledProcessError as error:
             self.__exit__()
             raise Absent(f"no network namespaces: {error.stderr.decode().strip()}") from None
+        except BaseException:  # interrupted
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

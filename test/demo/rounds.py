@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is done and checked in one place, from the first daemon to the last counter."""
+
+import contextlib
+import time
+
+import boxes
+import hosts
+import wire
+from lab import wait_until
+
+MTU = 1500
+# Outer IPv4 header, ESP header, IV, ICV; and two bytes of trailer, which end on a multiple of four.
+INNER_MTU = (MTU - 20 - 8 - 8 - 16) // 4 * 4 - 2
+DF_SIZES = range(1380, 1473)
+ICMP_HEADERS = {4: 28, 6: 48}  # bytes of a ping beside its own
+BLOCKS = 100  # of a million bytes, each way
+DRAIN_S = 600  # the first inbound associations stay, so that they can be looked at
+
+
+class Stopped(Exception):
+    """There is no point in going on; why has been said."""
+
+
+def expected_of(length):
+    """What becomes of a packet of so many bytes that must not be fragmented."""
+    if length > MTU:
+        return hosts.TOO_LONG_FOR_HOST
+    return INNER_MTU if length > INNER_MTU else hosts.ANSWERED
+
+
+def told(outcome, version):
+    if isinstance(outcome, int):
+        return f"{'frag needed' if version == 4 else 'packet too big'}, MTU {outcome:,}"
+    return outcome
+
+
+class Round:
+    """One of the two: sides on one segment, or with a router between them."""
+
+    def __init__(self, screen, place, folder, programs):
+        self.screen = screen
+        self.place = place
+        self.folder = folder
+        self.programs = programs
+        self.a, self.b = place.sides
+        self.ways = [boxes.make_ways(place.sides, generation) for generation in (1, 2)]
+        self.boxes = {}
+        self.captures = {}
+        self.rekey = "", ["it did not come to it"]
+
+    def run(self, stack):
+        self._start(stack)
+        self._closed()
+        self._open()
+        self._pings()
+        self._long_pings()
+        self._df_pings()
+        self._transfers()
+        self._account()
+
+    # --- set-up ---------------------------------------------------------------------------------
+
+    def _start(self, stack):
+        self.screen.working("start", "namespaces, captures, two ferruled")
+        # On one segment both see the same.
+        watched = self.place.sides if self.a.gateway4 else (self.a,)
+        for side in watched:
+            capture = wire.Capture(self.place, f"box-{side.name}", self.folder / f"wire-{side.name}.pcap")
+            stack.callback(capture.kill)
+            self.captures[side.name] = capture
+        for side in self.place.sides:
+            box = boxes.Box(self.place, side, self.folder / side.name, self.programs)
+            self.boxes[side.name] = stack.enter_context(box.running())
+        faults = [box.complaint() for box in self.boxes.values() if not box.is_ready()]
+        faults += [capture.complaint() for capture in self.captures.values()
+                   if not wait_until(lambda c=capture: c.has_begun() or not c.is_running(), 30)
+                   or not capture.is_running()]
+        if faults:
+            self.screen.check("start", "", faults)
+            raise Stopped
+        for side in self.place.sides:
+            self.place.give_host(side)
+
+    def _closed(self):
+        """Without associations and policies."""
+        faults = []
+        for address in self.b.addresses:
+            self.screen.working("before keys", f"ping {address}")
+            sent, answered = hosts.ping(self.place, "host-a", address, "-c", "5", "-i", "0.05", "-W", "1")
+            if answered:
+                faults.append(f"{answered} of {sent} pings to {address} came through")
+        drops = self.boxes["a"].drops().get("no_policy", 0)
+        if drops < 10:
+            faults.append(f"box a counts {drops} packets without a policy, expected those 10")
+        self.screen.check("before keys", "10 pings, none answered: what no policy allows is dropped", faults)
+
+    def _open(self):
+        for side, other in (self.place.sides, self.place.sides[::-1]):
+            self.boxes[side.name].allow(
+                "keys.yaml", self._document(side, 1, ("out", "in")) + boxes.policies(side, other))
+
+    def _document(self, side, generation, directions):
+        """The associations that this side has."""
+        ways = [(way, "out" if way.sender is side else "in") for way in self.ways[generation - 1]]
+        return "sas:\n" + "".join(way.document(direction) for way, direction in ways if direction in directions)
+
+    # --- talk -----------------------------------------------------------------------------------
+
+    def _pings(self):
+        # Hosts and routers find each other first.
+        wait_until(lambda: all(hosts.ping(self.place, "host-a", address, "-c", "1", "-W", "1")[1]
+                               for address in self.b.addresses), 20)
+        self._ping("ping", "-c", "50", "-i", "0.02", "-W", "2")
+
+    def _long_pings(self):
+        # Nobody fragments IPv6 on the way: each host has to be told the MTU of the path first.
+        self.screen.working("ping, 4,000 bytes", "path MTU discovery")
+        hosts.ping(self.place, "host-a", self.b.ipv6, "-c", "3", "-i", "0.2", "-W", "1", "-s", "4000")
+        self._ping("ping, 4,000 bytes", "-c", "20", "-i", "0.02", "-W", "2", "-s", "4000")
+
+    def _ping(self, name, *options):
+        faults, texts = [], []
+        for version, address in zip((4, 6), self.b.addresses):
+            self.screen.working(name, address)
+            sent, answered = hosts.ping(self.place, "host-a", address, *options)
+            texts.append(f"IPv{version} {answered} of {sent} answered")
+            if answered != sent:
+                faults.append(f"{sent - answered} of {sent} pings to {address} were not answered")
+        self.screen.check(name, ", ".join(texts), faults)
+
+    def _df_pings(self):
+        for version, address in zip((4, 6), self.b.addresses):
+            name = f"DF ping, IPv{version}"
+            outcomes = hosts.probe(self.place, "host-a", address, DF_SIZES,
+                                   lambda size, name=name: self.screen.working(name, f"{size:,} bytes"))
+            wrong = []
+            for size, outcome in outcomes:
+                expected = expected_of(size + ICMP_HEADERS[version])
+                if outcome != expected:
+                    wrong.append(f"{size:,} bytes: {told(outcome, version)}; expected: {told(expected, version)}")
+            if len(outcomes) < len(DF_SIZES):
+                wrong.append("then it gave up")
+            self.screen.check(name, [f"{first:,} to {last:,} bytes: {told(outcome, version)}"
+                                     for first, last, outcome in hosts.runs(outcomes)], wrong[-5:])
+
+    def _transfers(self):
+        with contextlib.ExitStack() as stack:
+            steady = []
+            for version, address in zip((4, 6), self.b.addresses):
+                steady.append(hosts.SteadyPing(
+                    self.place, "host-a", address, self.folder / f"ping{version}.log"))
+                stack.callback(steady[-1].kill)
+            self._transfer("TCP, IPv4, a to b", self.a, self.b, self.b.ipv4, self._rekey)
+            self._transfer("TCP, IPv6, b to a", self.b, self.a, self.a.ipv6, None)
+            results = [ping.stop() for ping in steady]
+        self.screen.check("rekey meanwhile", *self.rekey)
+        faults = []
+        for version, (sent, lost, twice) in zip((4, 6), results):
+            if lost or twice or sent < 50:
+                faults.append(f"IPv{version}: {sent} pings, {lost} lost, {twice} answered twice")
+        sent, lost = (sum(result[i] for result in results) for i in (0, 1))
+        self.screen.check("pings meanwhile", f"{sent:,} sent, {lost:,} lost", faults)
+
+    def _transfer(self, name, sender, receiver, address, at_half):
+        transfer = hosts.Transfer(
+            self.place, f"host-{sender.name}", f"host-{receiver.name}", address, BLOCKS)
+        while not transfer.is_over():
+            done = transfer.received // 1_000_000
+            self.screen.working(name, f"{done} of {BLOCKS} MB")
+            if at_half and done >= BLOCKS // 2:
+                at_half()
+                at_half = None
+            time.sleep(0.05)
+        rate = transfer.n_bytes / 1e6 / (transfer.seconds or 1)
+        self.screen.check(name, f"{BLOCKS} MB, {rate:,.0f} MB/s, SHA-256 {transfer.digest()[:8]}... at both ends",
+                          transfer.faults())
+
+    def _rekey(self):
+        """Each box can open what is new before the other one sends it."""
+        began = time.monotonic()
+        for direction, options in (("in", ("--drain", str(DRAIN_S))), ("out", ())):
+            for side in self.place.sides:
+                self.boxes[side.name].swap(f"new-{direction}.yaml", self._document(side, 2, (direction,)), *options)
+        took_ms = (time.monotonic() - began) * 1000
+        wanted = {"out-2": "active", "in-2": "live", "in-1": "draining"}
+        self.rekey = f"ferrule sa swap, twice at either end, {took_ms:.0f} ms in all", [
+            f"box {name}: {box.states()}, expected {wanted}"
+            for name, box in self.boxes.items() if box.states() != wanted]
+
+    # --- the books ------------------------------------------------------------------------------
+
+    def _account(self):
+        missed = {name: capture.stop() for name, capture in self.captures.items()}
+        seen = {name: wire.decode(capture.path, self.folder, lambda n: self.screen.working(
+            "on the wire", f"tshark decodes {n:,} packets"))
+            for name, capture in self.captures.items()}
+        for name, frames in seen.items():
+            faults = [f"in the clear: {line}" for line in frames.other[:3]]
+            if missed[name] != 0:
+                faults.append(f"the capture missed {missed[name]} frames")
+            words = wire.count(self.captures[name].path, hosts.SECRET)
+            if words:
+                faults.append("what the hosts say can be read")
+            self.screen.check(
+                f"wire at {name}" if len(seen) > 1 else "on the wire",
+                [f"{frames.esp:,} ESP, {frames.fragments} fragments of such, {frames.arp} ARP,"
+                 f" {frames.nd} IPv6 ND, {len(frames.other) or 'nothing'} else",
+                 f"{words or 'no'} words of the hosts in {frames.frames():,} frames"], faults)
+        self._check_associations(seen)
+        self._check_drops()
+        self.screen.say("", "tshark:")
+        self.screen.say(*wire.excerpt(self.captures["a"].path, self.folder, 3))
+
+    def _check_associations(self, seen):
+        """Sent, seen by a third party, received: is it all the same?"""
+        places = [f"wire at {name}" if len(seen) > 1 else "on the wire" for name in seen]
+        rows = [("SA", "SPI", "sent", *places, "received", "dropped")]
+        faults = []
+        sas = {name: box.associations() for name, box in self.boxes.items()}
+        for way in (way for ways in self.ways for way in ways):
+            out = sas[way.sender.name].get(f"out-{way.generation}")
+            into = sas[way.receiver.name][f"in-{way.generation}"]
+            crossed = [len(set(frames.numbers[way.spi])) for frames in seen.values()]
+            twice = [len(frames.numbers[way.spi]) for frames in seen.values()] != crossed
+            counts = {into["packets"], into["sequence"], *crossed, *([out["packets"]] if out else [])}
+            drops = into["drops"] + (out["drops"] if out else 0)
+            if len(counts) != 1 or counts == {0} or twice or drops:
+                faults.append(f"{way}, SPI {way.spi:#x}: they differ, or packets were sent twice or dropped")
+            rows.append((f"{way}{', new' if way.generation > 1 else ''}", f"{way.spi:#x}", out["packets"] if out else "swapped", *crossed,
+                         into["packets"], drops))
+        self.screen.check("associations", "packets sent, on the wire and received: the same numbers", faults)
+        self.screen.say("")
+        self.screen.table(rows)
+        self.screen.say("")
+
+    def _check_drops(self):
+        """Pings without a policy, and those that were too big: nothing else ended in a box."""
+        for name, box in self.boxes.items():
+            drops = box.drops()
+            odd = set(drops) - {"no_policy", "too_big"}
+            self.screen.check(f"dropped in {name}", ", ".join(f"{n} {verdict}" for verdict, n in drops.items())
+                              or "nothing", [f"{drops[verdict]} {verdict}" for verdict in odd])
