@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <rte_ethdev.h>
+#include <rte_mempool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -293,7 +294,7 @@ static struct fer_port_counters count_port(
 void fer_service_stats_port(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	static const char *const columns[] = {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
-		"rx_missed", "rx_errors", "rx_no_buffer", "tx_errors"};
+		"rx_missed", "rx_errors", "rx_no_buffer", "tx_errors", "mbufs_in_use", "mbufs"};
 	const struct fer_service *s = arg;
 	struct fer_msg_buf b = {0};
 
@@ -303,12 +304,14 @@ void fer_service_stats_port(void *arg, struct fer_ctl_request *r, const void *da
 	for (unsigned i = 0; i < s->n_pairs; i++)
 		for (unsigned side = 0; is_asked(r, i) && side < FER_N_SIDES; side++) {
 			const struct fer_port *port = &s->pairs[i].port[side];
+			const struct rte_mempool *pool = s->pairs[i].pool; // of both
 			const struct fer_port_counters c = count_port(s, i, (enum fer_side)side);
 			struct rte_eth_stats e = {0};
 
 			(void)rte_eth_stats_get(port->id, &e); // what it does not know is 0
 			const uint64_t row[] = {c.rx_packets, c.rx_bytes, c.tx_packets, c.tx_bytes,
-				e.imissed, e.ierrors, e.rx_nombuf, e.oerrors};
+				e.imissed, e.ierrors, e.rx_nombuf, e.oerrors,
+				rte_mempool_in_use_count(pool), pool->size};
 			fer_msg_put_row(&b, port->name, row, RTE_DIM(row));
 		}
 	fer_service_answer(r, &b);
