@@ -23,6 +23,7 @@ from box import outcomes, policy, protection, sa
 from ipsec_oracle import Refused, algorithm, open_esp, seal_esp
 from lab import Absent, wait_until
 from report import Report
+from samples import ethernet
 from traffic import MACS
 
 SECRET = boxes.flow(b"\xa5secret\x5a", 7, 9)
@@ -41,10 +42,6 @@ ALL_SAS = [OUT, IN, OTHER_IN]
 EVERYTHING, LET_BY_ONLY, SILENCE = ("esp", "let by"), ("let by",), ()
 BARRIER = b"\x88\xb5 all that was sent before has been seen "
 LAST = (1 << 32) - 1
-
-
-def ethernet(packet):
-    return MACS + pcapio.ETHERTYPE[packet[0] >> 4].to_bytes(2, "big") + packet
 
 
 def kind_on_wire(frame):

@@ -6,7 +6,6 @@ Ports are net_null devices that receive nothing, so no privileges are needed.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import ferrule_ctl as ctl
 import samples
+from cli import Cli
 from daemon import EAL, Daemon
 from report import Report
 
@@ -39,31 +39,6 @@ def document_sa(name, direction, spi, group="far"):
 def expect(faults, what, got, wanted):
     if got != wanted:
         faults.append(f"{what}: {got!r} instead of {wanted!r}")
-
-
-class Cli:
-    def __init__(self, program, folder):
-        self._program = program
-        self._folder = folder
-
-    def run(self, *words, document=None, indent=None):
-        """Exit status, standard output, standard error."""
-        if document is not None:
-            (self._folder / "doc.json").write_text(json.dumps(document, indent=indent), encoding="utf-8")
-            words = (*words, "-f", "doc.json")
-        done = subprocess.run(
-            [self._program, "-s", "run/control.sock", *words], cwd=self._folder, timeout=60,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    def json(self, *words):
-        status, out, err = self.run("--json", *words)
-        if status != 0:
-            raise ValueError(f"{' '.join(words)}: {status}, {err}")
-        return json.loads(out)
-
-    def states(self):
-        return {sa["name"]: sa["state"] for sa in self.json("sa", "list")}
 
 
 def plain_sa(spi, name, direction="in", **more):
