@@ -23,6 +23,7 @@ struct fer_sa_params fer_load_sa_params(const struct fer_doc_sa *s)
 		.sequence = s->sequence,
 		.replay_window = s->replay_window,
 		.outer = s->outer,
+		.tfc = s->tfc,
 		.lifetime = s->lifetime,
 	};
 }

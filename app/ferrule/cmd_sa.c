@@ -42,6 +42,16 @@ static void put_outer(struct json_object *o, const struct fer_msg_outer *outer)
 		put_number(o, "outer_flow_label", outer->flow_label);
 }
 
+static void put_tfc(struct json_object *o, const struct fer_msg_sa_info *i)
+{
+	if (i->pad_to == FER_MSG_PAD_TO_MTU)
+		put_text(o, "pad_to", "mtu");
+	else if (i->pad_to != 0)
+		put_number(o, "pad_to", i->pad_to);
+	if (i->dummy_rate != 0)
+		put_number(o, "dummy_rate", i->dummy_rate);
+}
+
 // Limits that there are.
 static void put_lifetime(struct json_object *o, const struct fer_msg_lifetime *l)
 {
@@ -97,6 +107,7 @@ static void add_sa(struct json_object *list, const char *pair, const void *eleme
 	put_bool(o, "soft_over", (i->flags & FER_MSG_SA_SOFT) != 0);
 	put_lifetime(o, &i->lifetime);
 	put_outer(o, &i->outer);
+	put_tfc(o, i);
 }
 
 int verb_sa_list(struct session *s, const struct arguments *a)

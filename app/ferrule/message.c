@@ -21,6 +21,8 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 	struct fer_msg_sa sa = {
 		.sequence = s->sequence,
 		.replay_window = s->replay_window,
+		.pad_to = s->tfc.pad_to,
+		.dummy_rate = s->tfc.dummy_rate,
 		.mode = s->mode == FER_TUNNEL ? FER_MSG_TUNNEL : FER_MSG_TRANSPORT,
 	};
 	struct fer_msg_add add = {

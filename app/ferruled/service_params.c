@@ -12,6 +12,7 @@ static_assert(FER_MSG_DSCP_COPY == FER_DSCP_COPY && FER_MSG_FLOW_LABEL_COPY == F
 	"outer rules are copied as they are");
 static_assert((int)FER_MSG_DF_SET == FER_DF_SET && (int)FER_MSG_DF_CLEAR == FER_DF_CLEAR,
 	"outer rules are copied as they are");
+static_assert(FER_MSG_PAD_TO_MTU == FER_TFC_MTU, "and padding");
 static_assert((int)FER_MSG_TUNNEL == FER_TUNNEL && (int)FER_MSG_IN == FER_IN, "as is the mode");
 
 #define SAME_PLACE(member)                                                                         \
@@ -108,6 +109,7 @@ static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 		.dscp = sa->outer.dscp,
 		.ttl = sa->outer.ttl,
 		.df = sa->outer.df};
+	p->tfc = (struct fer_tfc){.dummy_rate = sa->dummy_rate, .pad_to = sa->pad_to};
 	memcpy(&p->lifetime, &sa->lifetime, sizeof(p->lifetime));
 }
 

@@ -119,6 +119,8 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 		.mode = params->mode == FER_TUNNEL ? FER_MSG_TUNNEL : FER_MSG_TRANSPORT,
 		.version = params->dst.version,
 		.icv_bytes = fer_sa_at(p->sas, (uint32_t)sa->handle)->suite.icv_bytes,
+		.dummy_rate = params->tfc.dummy_rate,
+		.pad_to = params->tfc.pad_to,
 	};
 
 	memcpy(&m.lifetime, &params->lifetime, sizeof(m.lifetime));

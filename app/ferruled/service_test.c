@@ -254,6 +254,7 @@ static void what_is_added_is_listed(void **state)
 	(void)state;
 	make(&s[0], "a-out", "a", false, 0x2001);
 	make(&s[1], "a-in", "a", true, 0x2002);
+	s[0].sa.pad_to = 256;
 	s[1].sa.sequence = 500;
 	s[1].sa.lifetime = (struct fer_msg_lifetime){1, 2, 3, 4, 1000, 2000};
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
@@ -269,6 +270,7 @@ static void what_is_added_is_listed(void **state)
 	assert_int_equal(info.mode, FER_MSG_TUNNEL);
 	assert_int_equal(info.icv_bytes, 16);
 	assert_int_equal(info.outer.ttl, 64);
+	assert_int_equal(info.pad_to, 256);
 	assert_true(info.added_ns != 0);
 	assert_true(find("a-in", &info));
 	assert_int_equal(info.sequence, 500);
@@ -331,6 +333,11 @@ static void spoil_integrity(struct sample *s)
 	s->add.transform[0].encryption.key_bytes = 16;
 }
 
+static void spoil_padding(struct sample *s)
+{
+	s->sa.pad_to = 3;
+}
+
 static void spoil_sequence(struct sample *s)
 {
 	s->sa.sequence = UINT64_C(1) << 32;
@@ -356,7 +363,7 @@ static void a_refusal_changes_nothing(void **state)
 {
 	static void (*const spoil[])(struct sample * s) = {spoil_name, spoil_key, spoil_algorithm,
 		spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi, spoil_integrity,
-		spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
+		spoil_padding, spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
 	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
 	static struct sample s[2];
 	uint64_t handles[2];

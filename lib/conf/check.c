@@ -127,6 +127,14 @@ static int check_outer(
 		t, lines, FER_SA_OUTER, "outer", "belongs to tunnels of direction out only");
 }
 
+static int check_tfc(
+	struct fer_trail *t, const struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	if (sa->direction == FER_OUT)
+		return 0;
+	return check_absent(t, lines, FER_SA_TFC, "tfc", "belongs to direction out only");
+}
+
 static int check_limit(struct fer_trail *t, const struct fer_lines *lines, uint64_t soft,
 	uint64_t hard, unsigned place, const char *field)
 {
@@ -162,6 +170,8 @@ int fer_check_sa(struct fer_trail *t, struct fer_sa_draft *d, const struct fer_l
 		rc = check_numbers(t, &d->sa, lines);
 	if (rc == 0)
 		rc = check_outer(t, &d->sa, lines);
+	if (rc == 0)
+		rc = check_tfc(t, &d->sa, lines);
 	if (rc == 0)
 		rc = check_lifetime(t, &d->sa.lifetime, lines);
 	return rc;

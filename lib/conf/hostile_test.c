@@ -34,6 +34,7 @@ static const char good[] =
 	"    esn: true\n"
 	"    sequence: 0x100000000\n"
 	"    outer: {dscp: copy, df: set, ttl: 64, flow_label: 7}\n"
+	"    tfc: {pad_to: mtu}\n"
 	"  - {name: b, group: site, direction: in, mode: tunnel, src: '2001:db8::1',"
 	" dst: \"2001:db8::2\", esp: {spi: 4098, encryption: aes-cbc-128,"
 	" encryption_key: " CBC_KEY ", integrity: hmac-sha1-96,"

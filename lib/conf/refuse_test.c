@@ -242,6 +242,14 @@ static const struct row rows[] = {
 		"t.yaml:7: sas[0].outer.ttl: is not a number from 1 to 255"),
 	ROW(OUT "  outer: {flow_label: 0x100000}\n",
 		"t.yaml:7: sas[0].outer.flow_label: is not copy or a number from 0 to 1048575"),
+	ROW(OUT "  tfc: {pad_to: 3}\n",
+		"t.yaml:7: sas[0].tfc.pad_to: is not mtu or a number from 4 to 9600"),
+	ROW(OUT "  tfc: {pad_to: 9601}\n",
+		"t.yaml:7: sas[0].tfc.pad_to: is not mtu or a number from 4 to 9600"),
+	ROW(OUT "  tfc: {pad_to: 65535}\n",
+		"t.yaml:7: sas[0].tfc.pad_to: is not mtu or a number from 4 to 9600"),
+	ROW(OUT "  tfc: {pads: 4}\n", "t.yaml:7: sas[0].tfc.pads: unknown key"),
+	ROW(OUT "  tfc: mtu\n", "t.yaml:7: sas[0].tfc: must be a mapping"),
 	ROW(OUT ESP "    encryption: aes-gcm\n",
 		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: null, "
 		"aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256"),
@@ -413,6 +421,8 @@ static const struct row rows[] = {
 	ROW("sas:\n- name: a\n  direction: out\n  mode: transport\n  src: ::1\n  dst: ::2\n  "
 	    "outer: {}\n" GCM,
 		"t.yaml:7: sas[0].outer: belongs to tunnels of direction out only"),
+	ROW(IN GCM "  tfc: {pad_to: mtu}\n",
+		"t.yaml:11: sas[0].tfc: belongs to direction out only"),
 	// contradictions of one policy
 	ROW("policies:\n- name: p\n  direction: out\n  src: 10.0.0.0/8\n  dst: ::/0\n  action: "
 	    "discard\n",

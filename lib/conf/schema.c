@@ -64,6 +64,13 @@ static const struct fer_field outer_fields[] = {
 		.word_value = FER_FLOW_LABEL_COPY},
 };
 
+static const struct fer_field tfc_fields[] = {
+	{OPTIONAL("pad_to", FER_TYPE_NUMBER, FER_SA_PAD_TO), INTO(fer_sa_draft, sa.tfc.pad_to),
+		.min = FER_TFC_PAD_MIN, .max = FER_TFC_PAD_MAX, .word = "mtu",
+		.word_value = FER_TFC_MTU},
+	{OPTIONAL("dummy_rate", FER_TYPE_UNSUPPORTED, FER_SA_DUMMY_RATE)},
+};
+
 #define LIMIT(name, at, member)                                                                    \
 	{                                                                                          \
 		OPTIONAL(name, FER_TYPE_NUMBER, at), INTO(fer_sa_draft, sa.lifetime.member),       \
@@ -82,6 +89,7 @@ static const struct fer_field lifetime_fields[] = {
 static const struct fer_schema esp = SCHEMA(esp_fields);
 static const struct fer_schema lifetime = SCHEMA(lifetime_fields);
 static const struct fer_schema outer = SCHEMA(outer_fields);
+static const struct fer_schema tfc = SCHEMA(tfc_fields);
 
 static const struct fer_field sa_fields[] = {
 	{REQUIRED("name", FER_TYPE_NAME, FER_SA_NAME), INTO(fer_sa_draft, sa.name)},
@@ -102,6 +110,7 @@ static const struct fer_field sa_fields[] = {
 	{OPTIONAL("udp", FER_TYPE_UNSUPPORTED, FER_SA_UDP)},
 	{OPTIONAL("lifetime", FER_TYPE_MAPPING, FER_SA_LIFETIME), .mapping = &lifetime},
 	{OPTIONAL("outer", FER_TYPE_MAPPING, FER_SA_OUTER), .mapping = &outer},
+	{OPTIONAL("tfc", FER_TYPE_MAPPING, FER_SA_TFC), .mapping = &tfc},
 };
 
 static const struct fer_field policy_fields[] = {

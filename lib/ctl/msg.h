@@ -173,6 +173,8 @@ enum fer_msg_df { FER_MSG_DF_COPY, FER_MSG_DF_SET, FER_MSG_DF_CLEAR };
 #define FER_MSG_DSCP_COPY 0xFFu
 #define FER_MSG_FLOW_LABEL_COPY 0xFFFFFFFFu
 
+#define FER_MSG_PAD_TO_MTU 0xFFFFu
+
 // 0: no such limit.
 struct fer_msg_lifetime {
 	uint64_t soft_bytes;
@@ -214,7 +216,9 @@ struct fer_msg_sa {
 	uint16_t udp_sport;     // 0 in this version, as udp_dport
 	uint16_t udp_dport;
 	uint8_t mode; // enum fer_msg_mode
-	uint8_t reserved[7];
+	uint8_t reserved;
+	uint16_t pad_to;     // `out`: FER_MSG_PAD_TO_MTU, or a multiple of 4 to 9600 bytes; 0: none
+	uint32_t dummy_rate; // 0 in this version
 };
 
 // Adds all or none.  Answer: the handles, 64 bits each, in the order of the list.
@@ -271,6 +275,9 @@ struct fer_msg_sa_info {
 	uint8_t mode;
 	uint8_t version; // of src and dst: 4 or 6
 	uint8_t icv_bytes;
+	uint32_t dummy_rate;
+	uint16_t pad_to;
+	uint8_t reserved[2];
 };
 
 // --- policies -----------------------------------------------------------------------------------
@@ -373,7 +380,7 @@ static_assert(sizeof(struct fer_msg_sa) == 0x130, "sa");
 static_assert(sizeof(struct fer_msg_sa_add) == 0x8, "sa add");
 static_assert(sizeof(struct fer_msg_sa_swap) == 0x10, "sa swap");
 static_assert(sizeof(struct fer_msg_sa_ref) == 0x48, "sa ref");
-static_assert(sizeof(struct fer_msg_sa_info) == 0x168, "sa info");
+static_assert(sizeof(struct fer_msg_sa_info) == 0x170, "sa info");
 static_assert(sizeof(struct fer_msg_policy) == 0x100, "policy");
 static_assert(sizeof(struct fer_msg_subscribe) == 0x10, "subscribe");
 static_assert(sizeof(struct fer_msg_event) == 0x98, "event");

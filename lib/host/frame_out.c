@@ -3,6 +3,7 @@
 #include "host/stages.h"
 
 #include "host/outer.h"
+#include "host/tfc.h"
 #include "nic/oob.h"
 #include "sa/table.h"
 
@@ -45,9 +46,9 @@ static bool words_can_say(
 	return off <= FER_OOB_MAX_OFFSET;
 }
 
-// Does packet i want SA handle in round k, and can that carry it?
-static bool joins(
-	struct fer_batch *b, unsigned i, unsigned k, uint64_t handle, const struct fer_sa *sa)
+// Does packet i want SA handle in round k, and can that carry it?  Then it is padded.
+static bool joins(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
+	uint64_t handle, const struct fer_sa *sa)
 {
 	struct fer_pkt *p = &b->pkt[i];
 
@@ -59,6 +60,8 @@ static bool joins(
 		p->verdict = FER_TOO_LONG;
 	else
 		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, sa);
+	if (fer_pkt_alive(p) && unlikely(sa->out.pad_to != 0))
+		p->verdict = (uint8_t)fer_tfc_pad(host->sas, b, i, k, sa, host->pool);
 	return fer_pkt_alive(p);
 }
 
@@ -111,7 +114,7 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 
 	g.n = 0;
 	for (unsigned i = first; i < last; i++)
-		if (joins(b, i, k, handle, sa)) {
+		if (joins(host, b, i, k, handle, sa)) {
 			g.len[g.n] = b->pkt[i].frame.end - b->pkt[i].frame.ip_off;
 			g.at[g.n++] = (uint16_t)i;
 		}

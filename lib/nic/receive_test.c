@@ -238,7 +238,7 @@ static void check_good(const struct known *k, uint64_t seq, uint32_t payload)
 
 static void does_every_suite_open_what_openssl_seals(void **state)
 {
-	struct test_sa list[TEST_MAX_SUITES];
+	static struct test_sa list[TEST_MAX_SUITES];
 	unsigned n = test_sa_suites(list, SPI);
 
 	(void)state;

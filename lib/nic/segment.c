@@ -133,6 +133,24 @@ uint8_t *fer_segment_grow_back_pieces(struct rte_mbuf *m, uint32_t len, struct r
 	return at;
 }
 
+bool fer_segment_append_zeros(struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool)
+{
+	uint32_t before = m->pkt_len;
+
+	for (uint32_t part; len > 0; len -= part) {
+		uint32_t tailroom = rte_pktmbuf_tailroom(rte_pktmbuf_lastseg(m));
+
+		part = RTE_MIN(len, tailroom > 0 ? tailroom : fresh_room(pool));
+		uint8_t *at = fer_segment_grow_back_pieces(m, part, pool);
+		if (at == NULL) {
+			fer_segment_trim(m, before);
+			return false;
+		}
+		memset(at, 0, part);
+	}
+	return true;
+}
+
 void fer_segment_trim_pieces(struct rte_mbuf *m, uint32_t len)
 {
 	struct rte_mbuf *last = m;

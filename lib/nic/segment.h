@@ -29,6 +29,10 @@ __attribute__((warn_unused_result)) static inline bool fer_segment_grow_front(
 __attribute__((warn_unused_result)) static inline uint8_t *fer_segment_grow_back(
 	struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool);
 
+// Adds len zeros at the end, in as many segments as it takes.
+__attribute__((warn_unused_result)) bool fer_segment_append_zeros(
+	struct rte_mbuf *m, uint32_t len, struct rte_mempool *pool);
+
 // Cuts the packet after len bytes; empty segments are freed.
 static inline void fer_segment_trim(struct rte_mbuf *m, uint32_t len);
 

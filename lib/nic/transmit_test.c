@@ -176,7 +176,7 @@ static void check_sealed(const struct known *k, uint64_t seq, uint32_t payload)
 // bytes bring every length of padding.
 static void does_every_suite_seal_what_openssl_opens(void **state)
 {
-	struct test_sa list[TEST_MAX_SUITES];
+	static struct test_sa list[TEST_MAX_SUITES];
 	unsigned n = test_sa_suites(list, SPI);
 
 	(void)state;

@@ -55,6 +55,18 @@ struct fer_outer_rules {
 	uint8_t df;  // enum fer_df
 };
 
+// Traffic flow confidentiality of an outbound SA (RFC 4303 sections 2.6 and 2.7); 0: none.
+#define FER_TFC_MTU 0xffff // as long as the port carries
+
+struct fer_tfc {
+	uint32_t dummy_rate; // packets a second, which dummies make up where others do not
+	uint16_t pad_to;     // IP packets inside become a multiple of so many bytes, or FER_TFC_MTU
+};
+
+#define FER_TFC_PAD_MIN 4
+#define FER_TFC_PAD_MAX 9600
+#define FER_TFC_RATE_MAX 100000
+
 // How long an SA lives (RFC 4301 section 4.4.2.1), as asked for.  0: no such limit; where both are
 // given, soft is not above hard.  Bytes are those of the IP packets inside the protection.
 struct fer_lifetime {

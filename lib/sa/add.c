@@ -153,6 +153,8 @@ static int make_out(
 	if (error != 0)
 		return error;
 	fer_seq_init(&sa->out.seq, p->sequence, p->esn);
+	if (part->protocol == FER_PROTO_ESP)
+		sa->out.pad_to = p->tfc.pad_to;
 	write_template(&sa->out.template, part);
 	memcpy(sa->out.src, p->src.bytes, sizeof(sa->out.src));
 	return 0;

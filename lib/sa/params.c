@@ -45,6 +45,22 @@ static const char *check_outer(const struct fer_outer_rules *r)
 	return NULL;
 }
 
+static const char *check_tfc(const struct fer_sa_params *p)
+{
+	const struct fer_tfc *t = &p->tfc;
+
+	if (t->pad_to == 0 && t->dummy_rate == 0)
+		return NULL;
+	if (p->direction == FER_IN || p->spi == 0)
+		return "padding and dummies are for outbound ESP";
+	if (t->pad_to != 0 && t->pad_to != FER_TFC_MTU &&
+		(t->pad_to < FER_TFC_PAD_MIN || t->pad_to > FER_TFC_PAD_MAX))
+		return "packets cannot be padded to that length";
+	if (t->dummy_rate > FER_TFC_RATE_MAX)
+		return "so many dummies a second cannot be sent";
+	return NULL;
+}
+
 static const char *check_identity(const struct fer_sa_params *p, uint32_t n_groups)
 {
 	if (p->direction != FER_OUT && p->direction != FER_IN)
@@ -144,6 +160,8 @@ const char *fer_sa_params_check(
 		why = check_addresses(p);
 	if (why == NULL && p->direction == FER_OUT && p->mode == FER_TUNNEL)
 		why = check_outer(&p->outer);
+	if (why == NULL)
+		why = check_tfc(p);
 	if (why == NULL)
 		why = check_numbers(p);
 	if (why == NULL)

@@ -123,6 +123,31 @@ static void soft_seconds_above_hard(struct fer_sa_params *p)
 	p->lifetime = (struct fer_lifetime){.soft_seconds = 11, .hard_seconds = 10};
 }
 
+static void padding_of_an_inbound_one(struct fer_sa_params *p)
+{
+	p->tfc.pad_to = 256;
+}
+
+static void dummies_of_an_inbound_one(struct fer_sa_params *p)
+{
+	p->tfc.dummy_rate = 1;
+}
+
+static void padding_to_nothing(struct fer_sa_params *p)
+{
+	p->tfc.pad_to = FER_TFC_PAD_MIN - 1;
+}
+
+static void padding_over_the_limit(struct fer_sa_params *p)
+{
+	p->tfc.pad_to = FER_TFC_PAD_MAX + 1;
+}
+
+static void too_many_dummies(struct fer_sa_params *p)
+{
+	p->tfc.dummy_rate = FER_TFC_RATE_MAX + 1;
+}
+
 static void high_number_without_esn(struct fer_sa_params *p)
 {
 	p->sequence = UINT64_C(1) << 32;
@@ -242,6 +267,11 @@ static void one_impossible_thing_is_refused(void **state)
 		CHANGE(bytes_behind_dst, true, true),
 		CHANGE(bytes_behind_src, true, true),
 		CHANGE(high_number_without_esn, true, true),
+		CHANGE(padding_of_an_inbound_one, false, true),
+		CHANGE(dummies_of_an_inbound_one, false, true),
+		CHANGE(padding_to_nothing, true, true),
+		CHANGE(padding_over_the_limit, true, true),
+		CHANGE(too_many_dummies, true, true),
 		CHANGE(soft_bytes_above_hard, true, true),
 		CHANGE(soft_packets_above_hard, true, true),
 		CHANGE(soft_seconds_above_hard, true, true),

@@ -73,6 +73,7 @@ struct fer_sa {
 			_Atomic uint64_t packets;
 			_Atomic uint64_t bytes; // of the IP packets before protection
 			uint8_t src[16];
+			uint16_t pad_to;                      // of struct fer_tfc
 			alignas(64) struct fer_limits limits; // if life says that there are any
 		} out;
 		struct {
@@ -139,5 +140,6 @@ struct fer_sa_params {
 	uint64_t sequence;      // out: last number used; in: everything up to it counts as seen
 	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
 	struct fer_outer_rules outer; // out tunnels
+	struct fer_tfc tfc;           // out
 	struct fer_lifetime lifetime;
 };

@@ -69,6 +69,7 @@ def _association(raw):
             icv_bytes=esp.get("icv_bytes", 16),
             esn=raw.get("esn", False),
             outer=OuterRules(**{k: v for k, v in outer.items() if v != "rfc6040"}),
+            pad_to=raw.get("tfc", {}).get("pad_to", 0),
         ),
         sequence=raw.get("sequence", 0),
         replay_window=raw.get("replay_window", 1024),

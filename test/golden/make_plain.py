@@ -260,6 +260,22 @@ def counted_packets(n):
         yield v4(udp(i, dport=6001 + i % 2), id=i)
 
 
+def padding_packets():
+    """Traffic for each way of ../cases/protect-tfc.yaml to hide how long a packet is."""
+    for host in range(1, 7):
+        for length in (0, 1, 71, 72, 227, 228, 229, 1300, 1413, 1472, 3000):
+            yield v4(udp(length), dst=f"10.2.{host}.1")
+        yield v4(tcp("PA", 1, 1, text(17)), dst=f"10.2.{host}.1")
+        yield v4(udp(40), dst=f"10.2.{host}.1", options=[IPOption_Router_Alert()])
+        yield v6(udp(33), dst=f"2001:db8:2:{host}::1")
+    for src, upper in (("10.1.0.7", udp(5)), ("10.1.0.8", udp(5))):
+        yield v4(upper, src=src, dst="10.2.0.7")
+        yield v4(tcp("PA", 1, 1, text(17)), src=src, dst="10.2.0.7")
+        yield v4(Raw(v4(udp(5), src="172.16.0.1")), proto=4, src=src, dst="10.2.0.7")
+        yield v4(Raw(raw(upper) + b"more"), proto=17, src=src, dst="10.2.0.7")
+        yield v4(ICMP(type=8, id=7, seq=1) / text(9), src=src, dst="10.2.0.7")
+
+
 def nested_packets():
     """Traffic that ../cases/protect-nested.yaml puts into two layers."""
     yield v4(udp(9), tos=46 << 2 | ECT0)
@@ -296,6 +312,7 @@ def main():
     save("broken", broken_frames(), cut=10)
     save("policies", frames_of(policy_frames()))
     save("tunnel-rules", frames_of(tunnel_rule_packets()))
+    save("tfc", frames_of(padding_packets()))
     save("nested", frames_of(nested_packets()))
     save("algorithms", frames_of(algorithm_packets()))
     save("counted", frames_of(counted_packets(12)))

@@ -174,7 +174,11 @@ def contents():
     seq = 0
     udp = samples.udp_packet("10.1.0.10", "10.2.0.20", b"transport")[20:]
     transport(aligned(udp, 17, 16))
-    transport(aligned(udp + bytes(40), 17, 16))  # transport mode knows no end of the payload
+    transport(aligned(udp + bytes(40), 17, 16))  # TFC padding: UDP says where it ends
+    transport(aligned(udp + bytes(39) + b"\1", 17, 16))  # something else behind UDP
+    transport(aligned(inner4 + bytes(33), 4, 16))
+    transport(aligned(inner6 + bytes(65), 41, 16))
+    transport(aligned(bytes(20), 4, 16))  # says a length that cannot be
     transport(aligned(bytes(20), 59, 16))
     transport(aligned(b"", 253, 16))
     transport(aligned(udp, 4, 16))

@@ -203,7 +203,7 @@ SA = Layout(("size", "I"), ("flags", "I"), ("next", "Q"), ("add_offset", "I"),
             ("add_length", "I"), ("name", "64s"), ("group", "64s"), ("esp_encryption", "24s"),
             ("esp_integrity", "24s"), ("ah_integrity", "24s"), ("sequence", "Q"), *LIFETIME,
             *OUTER, ("replay_window", "I"), ("udp_sport", "H"), ("udp_dport", "H"),
-            ("mode", "B"), ("reserved", "7s"))
+            ("mode", "B"), ("reserved", "B"), ("pad_to", "H"), ("dummy_rate", "I"))
 SA_ADD = Layout(("size", "I"), ("flags", "I"))
 SA_SWAP = Layout(("size", "I"), ("flags", "I"), ("drain_ms", "I"), ("reserved", "I"))
 SA_REF = Layout(("handle", "Q"), ("name", "64s"))
@@ -213,7 +213,7 @@ SA_INFO = Layout(("flags", "I"), ("replay_window", "I"), ("handle", "Q"), ("name
                  ("ah_spi", "!I"), ("sequence", "Q"), ("packets", "Q"), ("bytes", "Q"),
                  ("drops", "Q"), ("added_ns", "Q"), *LIFETIME, *OUTER, ("udp_sport", "H"),
                  ("udp_dport", "H"), ("direction", "B"), ("mode", "B"), ("version", "B"),
-                 ("icv_bytes", "B"))
+                 ("icv_bytes", "B"), ("dummy_rate", "I"), ("pad_to", "H"), ("reserved", "2s"))
 SA_FLAGS = ("esn", "active", "soft", "stopped", "draining")
 POLICY = Layout(("flags", "I"), ("priority", "I"), ("name", "64s"), ("src", "16s"),
                 ("dst", "16s"), ("src_version", "B"), ("dst_version", "B"), ("src_len", "B"),
@@ -336,12 +336,16 @@ def sa_element(sa):
             "flow_label": COPY_FLOW_LABEL if rules["flow_label"] == "copy"
                           else rules["flow_label"],
         }
+    tfc = sa.get("tfc", {})
+    pad_to = tfc.get("pad_to", 0)
     window = sa.get("replay_window", 1024 if sa["direction"] == "in" else 0)
     return SA.pack(size=SA.size, add_offset=SA.size, add_length=len(ex), name=sa["name"],
                    group=sa.get("group", ""), sequence=sa.get("sequence", 0),
                    mode=MODES.index(sa["mode"]), replay_window=window,
                    udp_sport=sa.get("udp", {}).get("sport", 0),
                    udp_dport=sa.get("udp", {}).get("dport", 0),
+                   pad_to=PAD_TO_MTU if pad_to == "mtu" else pad_to,
+                   dummy_rate=tfc.get("dummy_rate", 0),
                    **sa.get("lifetime", {}), **outer, **names) + ex
 
 

@@ -60,6 +60,7 @@ class Sa:
     icv_bytes: int = 16  # of AEAD; an HMAC has one length only
     esn: bool = False
     outer: OuterRules = OuterRules()
+    pad_to: object = 0  # a number of bytes or "mtu", as in the documents
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,9 @@ def open_esp(packet, sa, seq, *, keep_dummy=False):
         inner = _tunnel_inner(payload, next_header)
         tfc_bytes = len(payload) - len(inner)
     else:
-        front = packet[: header.payload_at]
-        inner = ip.with_payload(front, header.protocol_at, next_header, payload)
+        front, body = packet[: header.payload_at], _transport_inner(payload, next_header)
+        inner = ip.with_payload(front, header.protocol_at, next_header, body)
+        tfc_bytes = len(payload) - len(body)
     return Opened(
         packet=inner,
         header=header,
@@ -282,6 +284,21 @@ def _tunnel_inner(payload, next_header):
     return payload[:length]
 
 
+def told_length(payload, protocol):
+    """How long a payload says that it is; None where it does not, or cannot be."""
+    at, more, least = {17: (4, 0, 8), 4: (2, 0, 20), 41: (4, 40, 40)}.get(protocol, (0, 0, 0))
+    if not least or len(payload) < least:
+        return None
+    length = more + struct.unpack_from("!H", payload, at)[0]
+    return length if 8 <= length <= len(payload) else None
+
+
+def _transport_inner(payload, next_header):
+    """In transport mode too, where the payload says its length and only zeros follow."""
+    length = told_length(payload, next_header)
+    return payload if length is None or any(payload[length:]) else payload[:length]
+
+
 # --- Sealing --------------------------------------------------------------------------------
 
 
@@ -297,7 +314,7 @@ def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, spl
         payload = packet + tfc
     else:
         protocol_at, esp_at = split or ip.transport_split(packet)
-        next_header, front, payload = packet[protocol_at], packet[:esp_at], packet[esp_at:]
+        next_header, front, payload = packet[protocol_at], packet[:esp_at], packet[esp_at:] + tfc
 
     crypto = algorithm(sa)
     pad_length = _pad_length(sa, len(payload)) + more_padding * max(4, crypto.block)
@@ -324,6 +341,24 @@ def _outer_header(packet, sa, ecn):
 # --- Judging a sender -----------------------------------------------------------------------
 
 
+def _wanted_tfc_bytes(plain, sa):
+    """RFC 4303 section 2.7, for a port without an MTU: "mtu" then means 1,500 bytes."""
+    tunnel = sa.mode == "tunnel"
+    protocol_at, split = (None, 0) if tunnel else ip.transport_split(plain)
+    if not sa.pad_to:
+        return 0
+    if not tunnel and told_length(plain[split:], plain[protocol_at]) != len(plain) - split:
+        return 0
+    crypto = algorithm(sa)
+    front = (20 if "." in sa.dst else 40) if tunnel else split
+    align = max(4, crypto.block)
+    room = (1500 if sa.pad_to == "mtu" else 65535) - front - 8 - crypto.iv_bytes - crypto.icv_bytes
+    longest = split + room // align * align - 2
+    if sa.pad_to == "mtu":
+        return max(0, longest - len(plain))
+    return max(0, min(-(-len(plain) // sa.pad_to) * sa.pad_to, longest) - len(plain))
+
+
 def sender_faults(plain, sealed, opened, sa):
     """What a sender did that its document and the RFCs do not want, one line each."""
     faults = []
@@ -334,7 +369,7 @@ def sender_faults(plain, sealed, opened, sa):
 
     outer = opened.header
     expect("pad length", opened.pad_length, opened.minimal_pad_length)
-    expect("length of TFC padding", opened.tfc_bytes, 0)
+    expect("length of TFC padding", opened.tfc_bytes, _wanted_tfc_bytes(plain, sa))
     if sa.mode == "transport":
         protocol_at, split = ip.transport_split(plain)
         front = ip.with_payload(plain[:split], protocol_at, ip.ESP, sealed[split:])[:split]

@@ -72,6 +72,7 @@ uint64_t test_sa_add(struct fer_sa_table *t, const struct test_sa *sa, enum fer_
 		.sequence = sa->sequence,
 		.replay_window = sa->window,
 		.outer = sa->outer != NULL ? *sa->outer : test_outer_usual,
+		.tfc = sa->tfc,
 		.lifetime = sa->lifetime,
 	};
 	const char *why = NULL;

@@ -23,6 +23,7 @@ struct test_sa {
 	uint64_t sequence;
 	const struct fer_outer_rules *outer; // NULL: the usual
 	struct fer_lifetime lifetime;
+	struct fer_tfc tfc; // of an outbound SA
 };
 
 // Copy, copy, 64, copy.

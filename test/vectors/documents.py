@@ -211,6 +211,9 @@ def wrong_values():
         ("outer: {ttl: 256}", "outer.ttl"),
         ("outer: {flow_label: 0x100000}", "outer.flow_label"),
         ("outer: 5", "outer"),
+        ("tfc: {pad_to: 3}", "tfc.pad_to"),
+        ("tfc: {pad_to: 65535}", "tfc.pad_to"),
+        ("tfc: 256", "tfc"),
     )
     for line, path in keys:
         yield Bad(line, sa_key(OUT, line), (f"sas[0].{path}",))
@@ -222,6 +225,7 @@ def wrong_values():
 def contradictions():
     yield Bad("outer on an in SA", sa_key(IN, "outer: {ttl: 64}"), ("sas[0].outer",))
     text = change(OUT, "mode: tunnel", "mode: transport")
+    yield Bad("tfc on an in SA", sa_key(IN, "tfc: {pad_to: mtu}"), ("sas[0].tfc",))
     yield Bad("outer in transport mode", sa_key(text, "outer: {ttl: 64}"), ("sas[0].outer",))
     yield Bad("window on an out SA", sa_key(OUT, "replay_window: 64"), ("sas[0].replay_window",))
     text = esp_key(OUT, "integrity: hmac-sha1-96")
