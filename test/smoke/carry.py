@@ -224,6 +224,29 @@ REFUSED = (
 )
 
 
+def restarts(bench, report):
+    """With keys from a file, a new process begins at number 1 again, but not with the old nonces."""
+    packets = [inner(index) for index in range(40)]
+    frames = [samples.ethernet(packet) for packet in packets]
+    later = json.loads(document())
+    later["sas"][0]["sequence"] = 1000
+    faults, wires = [], []
+    for text in (document(), document(), json.dumps(later)):
+        wire, _, _, more = bench.carry(text, host=frames)
+        wires.append(wire)
+        faults += more
+    nonces = [frame[42:50] for wire in wires for frame in wire]  # behind link, IPv4 and ESP headers
+    if len(set(nonces)) != 3 * len(packets):
+        faults.append(f"{len(set(nonces))} different nonces in {len(nonces)} packets")
+    _, host, counters, more = bench.carry(document(near=False), wire=sum(wires, []))
+    faults += more
+    if host != [*frames, *frames]:
+        faults.append(f"{len(host)} packets arrived, expected {len(frames)} of the first and the third run")
+    if counters.get("net_pcap1", {}).get("replay") != len(packets):
+        faults.append(f"counted {counters.get('net_pcap1')}, expected {len(packets)} replays")
+    report.add("restart with keys from a file", faults)
+
+
 def crowded():
     """Two SAs, and room for one."""
     text = json.loads(document())
@@ -265,7 +288,7 @@ def main():
     program = parser.parse_args().program.resolve()
     report = Report()
     bench = Bench(program)
-    for table in (there_and_back, what_is_not_protected, too_long_for_the_wire, jumbo):
+    for table in (there_and_back, what_is_not_protected, too_long_for_the_wire, jumbo, restarts):
         table(bench, report)
     refusals(program, report)
     signals(program, report)
