@@ -13,7 +13,6 @@
 
 #define ICMPV6_HOP_LIMIT_OFF 7
 #define MLD_HEADERS_BYTES (FER_IPV6_HEADER_BYTES + 8) // with the router alert
-#define UDP_HEADER_BYTES 8
 
 // Where link, LLC and SNAP headers end at the latest.
 #define LINK_BYTES (FER_ETHER_HEADER_BYTES + 4 * FER_L2_MAX_TAGS + SNAP_HEADER_BYTES)
@@ -128,19 +127,19 @@ static enum fer_class class_of_nat_port(const uint8_t *payload, uint32_t len)
 
 static enum fer_class class_of_udp(const struct rte_mbuf *m, const struct fer_frame *f)
 {
-	uint8_t udp[UDP_HEADER_BYTES + FER_NON_ESP_MARKER_BYTES];
+	uint8_t udp[FER_UDP_HEADER_BYTES + FER_NON_ESP_MARKER_BYTES];
 	uint32_t len = f->end - f->up_off;
 
 	if (!f->has_ports || f->sport != f->dport ||
 		(f->dport != FER_PORT_IKE && f->dport != FER_PORT_NAT))
 		return FER_CLASS_NONE;
-	if (len < UDP_HEADER_BYTES ||
+	if (len < FER_UDP_HEADER_BYTES ||
 		!fer_segment_read(m, f->up_off, udp, RTE_MIN(sizeof(udp), len)) ||
 		fer_load_be16(udp + 4) != len)
 		return FER_CLASS_NONE;
 	return f->dport == FER_PORT_IKE
 		       ? FER_CLASS_IKE
-		       : class_of_nat_port(udp + UDP_HEADER_BYTES, len - UDP_HEADER_BYTES);
+		       : class_of_nat_port(udp + FER_UDP_HEADER_BYTES, len - FER_UDP_HEADER_BYTES);
 }
 
 enum fer_class fer_classify(const struct rte_mbuf *m, enum fer_link link, const struct fer_pkt *p)

@@ -6,10 +6,6 @@
 
 #include "nic/batch.h"
 
-// The sum of the pseudo header for len bytes (RFC 9293 section 3.1, RFC 8200 section 8.1), not
-// complemented: what an unfinished checksum holds.
-uint16_t fer_complete_pseudo(const uint8_t *ip, uint8_t protocol, uint32_t len);
-
 // Finishes the checksum of a TCP or UDP packet that a port marked RTE_MBUF_F_RX_L4_CKSUM_NONE.
 // Drivers say that of other packets as well: a checksum that does not look unfinished stays, for
 // the receiver to judge.

@@ -86,7 +86,7 @@ static void change_headers(const struct large *l, uint8_t *headers, uint32_t off
 		tcp[TCP_FLAGS_OFF] &= (uint8_t)~TCP_CWR;
 	if (off + len < l->n_data)
 		tcp[TCP_FLAGS_OFF] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	fer_store_be16(tcp + TCP_CKSUM_OFF, fer_complete_pseudo(ip, FER_PROTO_TCP, tcp_len));
+	fer_store_be16(tcp + TCP_CKSUM_OFF, fer_ip_pseudo_sum(ip, FER_PROTO_TCP, tcp_len));
 }
 
 // Its checksum is left unfinished, as the large send's was.

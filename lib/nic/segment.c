@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nic/segment.h"
 
+#include "proto/cksum.h"
+
 #include <rte_mbuf_dyn.h>
 #include <string.h>
 
@@ -200,4 +202,26 @@ bool fer_segment_write(struct rte_mbuf *m, uint32_t off, const void *from, uint3
 		len -= part;
 	}
 	return true;
+}
+
+// rte_raw_cksum_mbuf() of DPDK 22.11 is wrong where a segment begins with the second byte of a
+// word.
+uint16_t fer_segment_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (; done < len; m = m->next) {
+		if (off >= m->data_len) {
+			off -= m->data_len;
+			continue;
+		}
+		uint32_t part = RTE_MIN(len - done, m->data_len - off);
+		uint16_t s = (uint16_t)~fer_cksum(
+			rte_pktmbuf_mtod_offset(m, const uint8_t *, off), part);
+		sum += done % 2 == 0 ? s : __builtin_bswap16(s);
+		done += part;
+		off = 0;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
 }

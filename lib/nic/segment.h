@@ -42,6 +42,9 @@ __attribute__((warn_unused_result)) bool fer_segment_read(
 __attribute__((warn_unused_result)) bool fer_segment_write(
 	struct rte_mbuf *m, uint32_t off, const void *from, uint32_t len);
 
+// The one's-complement sum of len bytes at off, which are there, as RFC 1071 counts them.
+uint16_t fer_segment_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
+
 // The same where one segment does not do.
 __attribute__((warn_unused_result)) bool fer_segment_pull_pieces(
 	struct rte_mbuf **m, uint32_t len, struct rte_mempool *pool);

@@ -199,3 +199,15 @@ unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h)
 	assert(h->src->version == h->dst->version);
 	return h->src->version == 4 ? write_ipv4(ip, h) : write_ipv6(ip, h);
 }
+
+uint16_t fer_ip_pseudo_sum(const uint8_t *ip, uint8_t protocol, uint32_t len)
+{
+	bool v4 = is_ipv4(ip);
+	uint8_t pseudo[2 * 16 + 8] = {0};
+	uint32_t n = v4 ? 8 : 32;
+
+	memcpy(pseudo, ip + (v4 ? 12 : 8), n);
+	fer_store_be32(pseudo + n, len);
+	pseudo[n + 7] = protocol;
+	return (uint16_t)~fer_cksum(pseudo, n + 8);
+}

@@ -78,6 +78,10 @@ struct fer_ip_header {
 };
 unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
 
+// The sum of the pseudo header for len bytes (RFC 9293 section 3.1, RFC 8200 section 8.1), not
+// complemented: what an unfinished checksum holds.
+uint16_t fer_ip_pseudo_sum(const uint8_t *ip, uint8_t protocol, uint32_t len);
+
 // Completes a header that fer_ip_write() made for an empty packet, with identification, type of
 // service and flow label 0 and without DF: writes length and all of these, and brings the IPv4
 // checksum up to date.

@@ -22,6 +22,9 @@
 #define FER_PROTO_SCTP 132
 #define FER_PROTO_MOBILITY 135
 
+#define FER_UDP_HEADER_BYTES 8
+#define FER_UDP_CKSUM_OFF 6
+
 #define FER_PORT_IKE 500
 #define FER_PORT_NAT 4500          // IKE and ESP in UDP (RFC 3948)
 #define FER_NON_ESP_MARKER_BYTES 4 // zeros that say it is IKE
