@@ -22,6 +22,12 @@ struct fer_addr {
 	uint8_t version; // 4 or 6; 0: any address of any version
 };
 
+// One end of a UDP flow.
+struct fer_peer {
+	struct fer_addr addr;
+	uint16_t port; // host order
+};
+
 // A prefix: bits after len are 0.  version 0 in addr: any.
 struct fer_prefix {
 	struct fer_addr addr;

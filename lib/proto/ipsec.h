@@ -70,6 +70,12 @@ struct fer_tfc {
 #define FER_TFC_PAD_MAX 9600
 #define FER_TFC_RATE_MAX 100000
 
+// Ports of ESP in UDP (RFC 3948), as asked for; none is 0.
+struct fer_udp {
+	uint16_t sport;
+	uint16_t dport;
+};
+
 // How long an SA lives (RFC 4301 section 4.4.2.1), as asked for.  0: no such limit; where both are
 // given, soft is not above hard.  Bytes are those of the IP packets inside the protection.
 struct fer_lifetime {

@@ -81,6 +81,8 @@ static void write_identity(struct fer_sa *sa, const struct part *part)
 	sa->protocol = part->protocol;
 	sa->direction = (uint8_t)p->direction;
 	sa->mode = part->mode;
+	sa->udp_at = p->udp_at;
+	sa->udp_port = p->udp.dport;
 	sa->suite = *suite;
 	sa->head_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + suite->iv_bytes);
 	sa->tail_bytes = (uint8_t)(FER_ESP_TRAILER_BYTES + suite->icv_bytes);
@@ -145,10 +147,10 @@ static void write_template(struct fer_sa_template *tpl, const struct part *part)
 }
 
 static int make_out(
-	struct fer_sa_control *c, struct fer_sa *sa, const struct part *part, const char **why)
+	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
 	const struct fer_sa_params *p = part->params;
-	int error = start_iv(c, sa, why);
+	int error = start_iv(t->control, sa, why);
 
 	if (error != 0)
 		return error;
@@ -157,7 +159,7 @@ static int make_out(
 		sa->out.pad_to = p->tfc.pad_to;
 	write_template(&sa->out.template, part);
 	memcpy(sa->out.src, p->src.bytes, sizeof(sa->out.src));
-	return 0;
+	return fer_udp_open(t, sa, p) == 0 ? 0 : refuse(-ENOMEM, "no memory for the peer", why);
 }
 
 static int open_window(struct fer_sa *sa, const struct fer_sa_params *p, const char **why)
@@ -173,48 +175,58 @@ static int open_window(struct fer_sa *sa, const struct fer_sa_params *p, const c
 	return 0;
 }
 
-static int make_in(struct fer_sa_control *c, struct fer_sa *sa, const struct fer_sa_params *p,
-	const char **why)
+static int make_in(
+	struct fer_sa_table *t, struct fer_sa *sa, const struct fer_sa_params *p, const char **why)
 {
 	int error = open_window(sa, p, why);
 
 	if (error != 0)
 		return error;
-	if (!fer_addr_is_zero(&p->dst) && fer_endpoints_get(c->endpoints, &p->dst) != 0) {
-		fer_sa_close_window(sa);
-		return refuse(-ENOSPC, "no room for the destination among the end points", why);
+	if (fer_udp_open(t, sa, p) != 0) {
+		error = refuse(-ENOMEM, "no memory for the peer", why);
+		goto undo_window;
+	}
+	if (!fer_addr_is_zero(&p->dst) && fer_endpoints_get(t->control->endpoints, &p->dst) != 0) {
+		error = refuse(-ENOSPC, "no room for the destination among the end points", why);
+		goto undo_udp;
 	}
 	rte_spinlock_init(&sa->in.lock);
 	memcpy(sa->in.src, p->src.bytes, sizeof(sa->in.src));
 	return 0;
+undo_udp:
+	fer_udp_close(t, sa);
+undo_window:
+	fer_sa_close_window(sa);
+	return error;
 }
 
 // Everything that can be refused once there is a block.
 static int make(
-	struct fer_sa_control *c, struct fer_sa *sa, const struct part *part, const char **why)
+	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
 	const struct fer_sa_params *p = part->params;
-	int error = take_keyprint(c, sa, part, why);
+	int error = take_keyprint(t->control, sa, part, why);
 
 	if (error != 0)
 		return error;
-	error = p->direction == FER_OUT ? make_out(c, sa, part, why) : make_in(c, sa, p, why);
+	error = p->direction == FER_OUT ? make_out(t, sa, part, why) : make_in(t, sa, p, why);
 	if (error != 0)
-		fer_sa_release_keyprint(c, sa);
+		fer_sa_release_keyprint(t->control, sa);
 	return error;
 }
 
 // Undoes make().
-static void unmake(struct fer_sa_control *c, struct fer_sa *sa, const struct part *part)
+static void unmake(struct fer_sa_table *t, struct fer_sa *sa, const struct part *part)
 {
 	const struct fer_addr *dst = &part->params->dst;
 
 	if (sa->direction == FER_IN) {
 		fer_sa_close_window(sa);
 		if (!fer_addr_is_zero(dst))
-			fer_endpoints_put(c->endpoints, dst, 0);
+			fer_endpoints_put(t->control->endpoints, dst, 0);
 	}
-	fer_sa_release_keyprint(c, sa);
+	fer_udp_close(t, sa);
+	fer_sa_release_keyprint(t->control, sa);
 }
 
 static int make_all(struct fer_sa_table *t, const struct part parts[], unsigned n, const char **why)
@@ -223,11 +235,11 @@ static int make_all(struct fer_sa_table *t, const struct part parts[], unsigned 
 		struct fer_sa *sa = fer_sa_at(t, parts[i].index);
 
 		write_identity(sa, &parts[i]);
-		int error = make(t->control, sa, &parts[i], why);
+		int error = make(t, sa, &parts[i], why);
 		if (error == 0)
 			continue;
 		while (i-- > 0)
-			unmake(t->control, fer_sa_at(t, parts[i].index), &parts[i]);
+			unmake(t, fer_sa_at(t, parts[i].index), &parts[i]);
 		return error;
 	}
 	return 0;
@@ -262,7 +274,7 @@ static int publish_all(struct fer_sa_table *t, const struct part parts[], unsign
 		for (unsigned j = 0; j <= i; j++)
 			fer_sa_unpublish(t, fer_sa_at(t, parts[j].index));
 		for (unsigned j = i + 1; j < n; j++) {
-			unmake(t->control, fer_sa_at(t, parts[j].index), &parts[j]);
+			unmake(t, fer_sa_at(t, parts[j].index), &parts[j]);
 			fer_sa_free_block(t, parts[j].index);
 		}
 		return error;

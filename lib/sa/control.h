@@ -7,12 +7,14 @@
 //   publish.c  an SA enters the look-ups and leaves them
 //   remove.c   the workers let go of it, and the block is free again
 //   update.c   what changes in a live SA
+//   udp.c      peers behind NATs
 //   age.c      limits of its life, and when they are over
 //   find.c     what the workers call
 
 #include "sa/endpoint.h"
 #include "sa/keyprint.h"
 #include "sa/table.h"
+#include "sa/udp.h"
 
 struct rte_hash;
 
@@ -45,6 +47,8 @@ struct fer_sa_control {
 	uint64_t token;     // of that grace period
 	uint64_t n_removed; // ever
 	uint64_t n_reclaimed;
+
+	STAILQ_HEAD(, fer_udp_head) old_heads; // replaced, oldest first
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
 
@@ -94,6 +98,20 @@ void fer_sa_close_window(struct fer_sa *sa);
 
 // Gives back what an SA of a counter mode holds of the fingerprints; others hold nothing.
 void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa);
+
+// Gives an SA that is not published yet what it needs for ESP in UDP.  0 or -ENOMEM, and then there
+// is nothing to close.
+__attribute__((warn_unused_result)) int fer_udp_open(
+	struct fer_sa_table *t, struct fer_sa *sa, const struct fer_sa_params *p);
+
+// Frees that; no worker looks any more.
+void fer_udp_close(struct fer_sa_table *t, struct fer_sa *sa);
+
+// Frees what was replaced and no worker sees any more.
+void fer_udp_reclaim(struct fer_sa_control *c);
+
+// Frees all of it.
+void fer_udp_fini(struct fer_sa_control *c);
 
 // Wipes a block and makes it usable again.
 void fer_sa_free_block(struct fer_sa_table *t, uint32_t index);

@@ -90,6 +90,21 @@ static const char *check_numbers(const struct fer_sa_params *p)
 	return NULL;
 }
 
+static const char *check_udp(const struct fer_sa_params *p)
+{
+	if ((p->udp_at & ~(FER_UDP_OUTSIDE | FER_UDP_INSIDE)) != 0)
+		return "UDP encapsulation of an unknown shape";
+	if (p->udp_at == 0)
+		return p->udp.sport == 0 && p->udp.dport == 0
+			       ? NULL
+			       : "UDP ports belong to UDP encapsulation only";
+	if (p->ah.spi != 0)
+		return "AH cannot pass a NAT: UDP encapsulation is for ESP alone";
+	if (p->udp.dport == 0 && (p->direction == FER_IN || p->udp.sport != 0))
+		return "UDP encapsulation needs a destination port";
+	return NULL;
+}
+
 static bool are_in_order(uint64_t soft, uint64_t hard)
 {
 	return soft == 0 || hard == 0 || soft <= hard;
@@ -164,6 +179,8 @@ const char *fer_sa_params_check(
 		why = check_tfc(p);
 	if (why == NULL)
 		why = check_numbers(p);
+	if (why == NULL)
+		why = check_udp(p);
 	if (why == NULL)
 		why = check_lifetime(&p->lifetime);
 	if (why == NULL)

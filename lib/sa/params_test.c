@@ -108,6 +108,32 @@ static void bytes_behind_src(struct fer_sa_params *p)
 	p->src.bytes[15] = 1;
 }
 
+static void udp_ports_without_encapsulation(struct fer_sa_params *p)
+{
+	p->udp = (struct fer_udp){.sport = 4500, .dport = 4500};
+}
+
+static void udp_without_destination_port(struct fer_sa_params *p)
+{
+	p->udp_at = FER_UDP_OUTSIDE;
+	p->udp.sport = 4500;
+}
+
+static void udp_with_ah(struct fer_sa_params *p)
+{
+	p->ah = (struct fer_ah_params){.spi = FER_SPI_MIN,
+		.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"),
+		.key = key};
+	p->udp_at = FER_UDP_OUTSIDE;
+	p->udp = (struct fer_udp){.sport = 4500, .dport = 4500};
+}
+
+static void udp_of_an_unknown_shape(struct fer_sa_params *p)
+{
+	p->udp_at = 4;
+	p->udp = (struct fer_udp){.sport = 4500, .dport = 4500};
+}
+
 static void soft_bytes_above_hard(struct fer_sa_params *p)
 {
 	p->lifetime = (struct fer_lifetime){.soft_bytes = 2, .hard_bytes = 1};
@@ -272,6 +298,10 @@ static void one_impossible_thing_is_refused(void **state)
 		CHANGE(padding_to_nothing, true, true),
 		CHANGE(padding_over_the_limit, true, true),
 		CHANGE(too_many_dummies, true, true),
+		CHANGE(udp_ports_without_encapsulation, true, true),
+		CHANGE(udp_without_destination_port, true, true),
+		CHANGE(udp_of_an_unknown_shape, true, true),
+		CHANGE(udp_with_ah, true, true),
 		CHANGE(soft_bytes_above_hard, true, true),
 		CHANGE(soft_packets_above_hard, true, true),
 		CHANGE(soft_seconds_above_hard, true, true),
@@ -344,6 +374,14 @@ static void odd_but_possible(void **state)
 		.soft_packets = 7,
 		.hard_packets = 7,
 		.hard_seconds = UINT64_MAX};
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+
+	p = gcm_tunnel(FER_OUT); // of a host that frames by itself
+	p.udp_at = FER_UDP_OUTSIDE;
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+	p = gcm_tunnel(FER_IN);
+	p.udp_at = FER_UDP_INSIDE;
+	p.udp.dport = 4500;
 	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
 
 	p = gcm_tunnel(FER_OUT); // transport takes its addresses from the packet

@@ -82,6 +82,8 @@ static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 	struct fer_sa_control *c = t->control;
 	struct fer_sa_id id = id_of(sa);
 
+	if (sa->udp_at != 0)
+		fer_ports_get(t->udp_ports, sa->udp_port);
 	if (is_wildcard(sa))
 		atomic_fetch_add_explicit(&c->n_wildcard, 1, memory_order_release);
 	int error = rte_hash_add_key_data(c->hash, &id, (void *)(uintptr_t)sa->index);
@@ -119,6 +121,8 @@ static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 	int32_t position = rte_hash_del_key(c->hash, &id);
 
 	clear_hint(t, &id, fer_sa_handle(c, sa));
+	if (sa->udp_at != 0)
+		fer_ports_put(t->udp_ports, sa->udp_port, fer_sa_now_ns(c));
 	if (is_wildcard(sa)) {
 		atomic_fetch_sub_explicit(&c->n_wildcard, 1, memory_order_release);
 		return position;

@@ -55,6 +55,7 @@ static void destroy_sa(struct fer_sa_table *t, uint32_t index)
 	else if (sa->suite.counter)
 		c->iv_floor = RTE_MAX(
 			c->iv_floor, atomic_load_explicit(&sa->out.iv, memory_order_relaxed));
+	fer_udp_close(t, sa);
 	fer_sa_release_keyprint(c, sa);
 	fer_key_fini((struct fer_key *)sa->key, &sa->suite);
 	fer_sa_free_block(t, index);
@@ -95,6 +96,8 @@ unsigned fer_sa_reclaim(struct fer_sa_table *t)
 			destroy_sa(t, fer_index_pop(c, &c->waiting));
 		fer_sa_begin_grace(c);
 	}
+	fer_udp_reclaim(c);
 	fer_endpoints_expire(c->endpoints, fer_sa_now_ns(c));
+	fer_ports_expire(t->udp_ports, fer_sa_now_ns(c));
 	return c->waiting.n + c->removed.n;
 }

@@ -37,6 +37,13 @@
 #define FER_NO_GROUP UINT32_MAX
 #define FER_NO_SA_INDEX UINT32_MAX
 
+// Where an SA has a UDP header in front of ESP (RFC 3948): as the outermost layer of a packet, and
+// inside another layer.
+#define FER_UDP_OUTSIDE 0x1
+#define FER_UDP_INSIDE 0x2
+
+struct fer_udp_out;
+
 // Outbound tunnel: everything of the outer header that no packet changes.  The
 // length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
 // right for that: the setters of proto/ip.h keep it so.
@@ -45,6 +52,9 @@ struct fer_sa_template {
 	uint8_t ip_bytes; // 20, 40; 0 in transport mode
 	uint8_t version;  // of ip
 	struct fer_outer_rules rules;
+	uint8_t udp_bytes; // of the UDP header between ip, or that of transport mode, and ESP; 0:
+			   // none
+	bool udp_sum;      // that header has a checksum other than 0
 };
 
 struct fer_sa {
@@ -64,16 +74,19 @@ struct fer_sa {
 	struct fer_suite suite;
 	_Atomic uint8_t life; // enum fer_life: what is over, and whether there are limits
 	uint8_t told;         // which of it the control thread knows
+	uint8_t udp_at;       // FER_UDP_OUTSIDE, FER_UDP_INSIDE
+	uint16_t udp_port;    // inbound: to which its datagrams go
 
 	union {
 		struct {
 			alignas(64) struct fer_sa_template template;
+			uint16_t pad_to; // of struct fer_tfc
 			alignas(64) struct fer_seq seq;
 			_Atomic uint64_t iv; // next IV of a counter mode
 			_Atomic uint64_t packets;
 			_Atomic uint64_t bytes; // of the IP packets before protection
 			uint8_t src[16];
-			uint16_t pad_to;                      // of struct fer_tfc
+			struct fer_udp_out *udp;              // NULL: no ESP in UDP; see sa/udp.h
 			alignas(64) struct fer_limits limits; // if life says that there are any
 		} out;
 		struct {
@@ -141,5 +154,8 @@ struct fer_sa_params {
 	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
 	struct fer_outer_rules outer; // out tunnels
 	struct fer_tfc tfc;           // out
+	uint8_t udp_at;               // FER_UDP_OUTSIDE, FER_UDP_INSIDE; 0: no ESP in UDP
+	struct fer_udp
+		udp; // then, with parameters of the host half, its ports; dport for any inbound
 	struct fer_lifetime lifetime;
 };

@@ -108,11 +108,14 @@ static bool create_parts(
 	t->blocks = fer_secret_map(t->stride * t->capacity);
 	t->groups = calloc(RTE_MAX(t->n_groups, 1u), sizeof(t->groups[0]));
 	t->in_limits = calloc(t->capacity, sizeof(t->in_limits[0]));
+	t->udp_in = calloc(t->capacity, sizeof(t->udp_in[0]));
+	t->udp_ports = fer_ports_create();
+	STAILQ_INIT(&c->old_heads);
 	c->keyprints = fer_keyprints_create(t->capacity);
 	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
 	return t->blocks != NULL && t->groups != NULL && t->in_limits != NULL &&
-	       c->keyprints != NULL && c->endpoints != NULL && create_hints(t) &&
-	       create_lists(c, t->capacity);
+	       t->udp_in != NULL && t->udp_ports != NULL && c->keyprints != NULL &&
+	       c->endpoints != NULL && create_hints(t) && create_lists(c, t->capacity);
 }
 
 static bool is_valid(const struct fer_sa_table_params *p)
@@ -144,22 +147,26 @@ struct fer_sa_table *fer_sa_table_create(
 	return NULL;
 }
 
-// The wide windows of SAs that nobody removed.
-static void close_windows(struct fer_sa_table *t)
+// What SAs that nobody removed have besides their blocks.
+static void close_sas(struct fer_sa_table *t)
 {
 	struct fer_sa_control *c = t->control;
 
 	for (uint32_t i = 0; i < t->capacity && c->generations != NULL; i++) {
 		struct fer_sa *sa = fer_sa_at(t, i);
 
-		if (c->generations[i] != 0 && sa->direction == FER_IN)
+		if (c->generations[i] == 0)
+			continue;
+		if (sa->direction == FER_IN)
 			fer_sa_close_window(sa);
+		fer_udp_close(t, sa);
 	}
 }
 
 static void destroy_control(struct fer_sa_control *c)
 {
 	rte_hash_free(c->hash);
+	fer_udp_fini(c);
 	fer_keyprints_destroy(c->keyprints);
 	fer_endpoints_destroy(c->endpoints);
 	free(c->next);
@@ -176,11 +183,13 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 	if (t == NULL)
 		return;
 	if (t->control != NULL) {
-		close_windows(t);
+		close_sas(t);
 		destroy_control(t->control);
 	}
 	fer_secret_unmap(t->blocks, t->stride * t->capacity);
 	fer_secret_unmap(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
+	fer_ports_destroy(t->udp_ports);
+	free(t->udp_in);
 	free(t->in_limits);
 	free(t->groups);
 	free(t);

@@ -3,8 +3,12 @@
 
 // The part of the SA table that every packet passes, for the inlines of table.h.
 
+#include "sa/ports.h"
+
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
+
+struct fer_udp_in;
 
 struct fer_sa_hint {
 	_Atomic uint64_t spi_tag;          // SPI << 32 | tag of destination and protocol; 0: empty
@@ -29,6 +33,8 @@ struct fer_sa_table {
 	uint64_t hint_seed[2];
 	unsigned hint_shift;
 	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
+	struct fer_udp_in **udp_in;     // by index; NULL: no ESP in UDP
+	struct fer_ports *udp_ports;    // of inbound SAs
 	struct fer_limits *in_limits;   // by index; an inbound SA has no room for them in its block
 	struct fer_sa_control *control; // the rest: hash, free list, grace periods
 };

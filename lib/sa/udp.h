@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// What SAs with ESP in UDP (RFC 3948) have besides their blocks: a peer that may move, because a
+// NAT on the way gives it another port or address.
+//
+// Inbound, authenticated packets say where the peer is, and of those the newest: a packet whose
+// number is not above that of all before moves nothing, so neither do replays (RFC 7296 section
+// 2.23).  Outbound SAs do not look: the control thread, which is told of moves, lets them follow.
+
+#include "sa/table.h"
+
+#include <sys/queue.h>
+
+// Who writes what:
+//   peer, number  any worker that holds in.lock, once per group of packets
+//   known         the control thread
+//   is_moved      both, under in.lock
+struct fer_udp_in {
+	struct fer_peer peer;
+	struct fer_peer known; // to the control thread
+	uint64_t number;       // highest that any packet had whose peer was looked at
+	bool is_moved;         // and the control thread has not asked yet
+};
+
+// Where an outbound SA sends to: immutable, replaced whole.
+struct fer_udp_head {
+	uint8_t ip[FER_IPV6_HEADER_BYTES]; // of a tunnel: as in struct fer_sa_template
+	uint16_t sport;
+	struct fer_peer peer;
+	STAILQ_ENTRY(fer_udp_head) next; // control thread: of those replaced
+	uint64_t token;                  // their grace period
+};
+
+struct fer_udp_out {
+	_Atomic(const struct fer_udp_head *) head;
+};
+
+// Workers, between two quiescent states.
+
+// What a packet of an outbound SA with a peer gets in front.
+static inline const struct fer_udp_head *fer_udp_head_of(const struct fer_sa *sa)
+{
+	return atomic_load_explicit(&sa->out.udp->head, memory_order_acquire);
+}
+
+// An inbound SA with a peer authenticated and accepted packet number seq, which came from there;
+// the caller holds its lock.  True: the peer moved, and the control thread, which did not know of
+// any move before, is to be told.
+__attribute__((warn_unused_result)) bool fer_udp_learn(const struct fer_sa_table *t,
+	const struct fer_sa *sa, uint64_t seq, const struct fer_peer *from);
+
+// Has the inbound SA parameters of the host half, and so a peer?
+static inline bool fer_udp_has_peer(const struct fer_sa_table *t, const struct fer_sa *sa)
+{
+	return sa->udp_at != 0 && t->udp_in[sa->index] != NULL;
+}
+
+// The control thread alone may call the functions below.
+
+// Where the peer of an SA is now: who sent the newest packet, or to whom it sends.  False: there is
+// no such SA, or it has no peer.
+__attribute__((warn_unused_result)) bool fer_sa_peer(
+	const struct fer_sa_table *t, uint64_t handle, struct fer_peer *peer);
+
+struct fer_sa_move {
+	uint64_t handle;
+	struct fer_peer from, to;
+};
+
+// Takes the news of a move of an inbound SA's peer.  False: there is none, any more.
+__attribute__((warn_unused_result)) bool fer_sa_take_move(
+	struct fer_sa_table *t, uint64_t handle, struct fer_sa_move *move);
+
+// Looks for moves of which the news got lost: goes on at *cursor, which is 0 at first, over up to
+// max SAs.  Returns how many there are.  It is through when *cursor is the capacity.
+unsigned fer_sa_find_moves(
+	struct fer_sa_table *t, uint32_t *cursor, struct fer_sa_move moves[], unsigned max);
+
+// Lets an outbound SA that sends to where the peer was send to where it is.  Transport mode follows
+// to another port only: the addresses are those of the packets that it protects.
+// 0; -ENOENT: it does not send there, or cannot follow; -ENOMEM.
+__attribute__((warn_unused_result)) int fer_sa_follow(
+	struct fer_sa_table *t, uint64_t handle, const struct fer_sa_move *move);
