@@ -33,6 +33,7 @@
 // Verdicts of packets that no association answers for.
 #define FER_PACKET_VERDICTS(V)                                                                     \
 	V(NO_SA, FAIL, "no security association for this ESP or AH packet")                        \
+	V(WRONG_UDP, FAIL, "not in UDP as its association is, or in UDP to another port")          \
 	V(NO_ACTIVE_SA, DROP, "policy protects it, but the group has no active association")       \
 	V(DISCARD, DROP, "policy discards it")                                                     \
 	V(UNPROTECTED, DROP, "came in the clear, but its policy protects it")                      \

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "host/tunnel.h"
 #include "nic/segment.h"
+#include "sa/udp.h"
 
 #include <string.h>
 
@@ -23,8 +24,10 @@ static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
 
 uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
 {
-	return sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
-				      : (uint32_t)(p->frame.sec_off - p->frame.ip_off);
+	uint32_t ip_bytes = sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
+						   : p->frame.sec_off - p->frame.ip_off;
+
+	return ip_bytes + sa->out.template.udp_bytes;
 }
 
 uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most)
@@ -38,12 +41,20 @@ uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_
 	return clear + (most - around) / align * align - FER_ESP_TRAILER_BYTES;
 }
 
+// Of the UDP header that an inbound SA of transport mode has in front of ESP.  Where only tunnels
+// are in UDP, those of transport mode inside are not.
+static uint32_t udp_bytes_of(const struct fer_sa *sa)
+{
+	return (sa->udp_at & FER_UDP_INSIDE) == 0 ? 0 : FER_UDP_HEADER_BYTES;
+}
+
 uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -
 			   FER_ESP_TRAILER_BYTES - layer->pad_len;
 
-	return sa->mode == FER_TUNNEL ? payload : payload + layer->sec_off - layer->ip_off;
+	return sa->mode == FER_TUNNEL ? payload
+				      : payload + layer->sec_off - udp_bytes_of(sa) - layer->ip_off;
 }
 
 // Where the bytes begin that will be encrypted.
@@ -112,8 +123,9 @@ static void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
 }
 
 // The outer header in front of an inner one, and the frame that results.
-static void write_outer(
-	uint8_t *frame, struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, uint32_t len)
+//   from  where the header comes from
+static void write_outer(uint8_t *frame, struct fer_pkt *p, const struct fer_sa *sa,
+	const uint8_t *from, uint64_t seq, uint32_t len)
 {
 	const struct fer_sa_template *t = &sa->out.template;
 	struct fer_frame *f = &p->frame;
@@ -126,9 +138,9 @@ static void write_outer(
 	uint16_t up_next_off = (uint16_t)(l2_len + (v4 ? 9 : 6));
 
 	if (v4)
-		memcpy(ip, t->ip, FER_IPV4_HEADER_BYTES);
+		memcpy(ip, from, FER_IPV4_HEADER_BYTES);
 	else
-		memcpy(ip, t->ip, FER_IPV6_HEADER_BYTES);
+		memcpy(ip, from, FER_IPV6_HEADER_BYTES);
 	fer_ip_stamp(ip, len, (uint16_t)seq, fer_tunnel_tos(&t->rules, tos), df,
 		v4 ? 0 : fer_tunnel_flow_label(&t->rules, inner));
 	if (l2_len > 0)
@@ -162,10 +174,28 @@ static void change_header(uint8_t *frame, struct fer_pkt *p, uint32_t len)
 	f->has_ports = false;
 }
 
+// The UDP header between the IP header and ESP, without checksum: over IPv4 it has none (RFC 3948
+// section 2.1), over IPv6 it gets one when the rest is encrypted.
+static void write_udp(uint8_t *frame, struct fer_pkt *p, const struct fer_udp_head *head)
+{
+	struct fer_frame *f = &p->frame;
+	uint8_t *udp = frame + f->up_off;
+
+	fer_ip_set_next(frame + f->ip_off, f->up_next_off - f->ip_off, FER_PROTO_UDP);
+	fer_store_be16(udp, head->sport);
+	fer_store_be16(udp + 2, head->peer.port);
+	fer_store_be32(udp + 4, (f->end - f->up_off) << 16);
+	f->protocol = FER_PROTO_UDP;
+	f->sport = head->sport;
+	f->dport = head->peer.port;
+	f->has_ports = true;
+}
+
 enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
 	uint64_t seq, struct rte_mempool *pool, struct fer_layer *layer)
 {
 	bool tunnel = sa->mode == FER_TUNNEL;
+	const struct fer_udp_head *udp = likely(sa->out.udp == NULL) ? NULL : fer_udp_head_of(sa);
 	uint32_t front = tunnel ? p->frame.ip_off : p->frame.sec_off; // stays in front of the gap
 	uint32_t growth = fer_outer_growth(sa);
 	struct tail tail = tail_of(sa, p->frame.end - front);
@@ -183,21 +213,25 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 	move_front(frame, frame + growth, front);
 	uint8_t next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 	if (tunnel) {
-		write_outer(frame, p, sa, seq, len);
+		write_outer(frame, p, sa, likely(udp == NULL) ? sa->out.template.ip : udp->ip, seq,
+			len);
 	} else {
 		next_header = frame[p->frame.sec_next_off];
 		change_header(frame, p, len);
 	}
+	if (unlikely(udp != NULL))
+		write_udp(frame, p, udp);
 	write_tail(end, tail.pad_len, next_header);
+	uint16_t esp_off = p->frame.up_off + sa->out.template.udp_bytes;
 	// One store, because the crypto stage reads both by one load.
-	fer_store_be64(frame + p->frame.up_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
+	fer_store_be64(frame + esp_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
 	*layer = (struct fer_layer){
 		.seq = seq,
 		.sa = sa->index,
 		.ip_off = p->frame.ip_off,
 		.next_off = p->frame.up_next_off,
-		.sec_off = p->frame.up_off,
-		.pay_off = (uint16_t)(p->frame.up_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes),
+		.sec_off = esp_off,
+		.pay_off = (uint16_t)(esp_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes),
 		.end = p->frame.end,
 		.next_header = next_header,
 		.pad_len = tail.pad_len,
@@ -242,17 +276,18 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt
 }
 
 static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_pkt *p,
-	const struct fer_layer *layer, struct fer_outer_progress *done)
+	const struct fer_sa *sa, const struct fer_layer *layer, struct fer_outer_progress *done)
 {
 	uint32_t ip_off = layer->ip_off - done->ip_shift;
-	uint32_t gap = layer->pay_off - layer->sec_off;
+	uint32_t udp_bytes = udp_bytes_of(sa);
+	uint32_t gap = udp_bytes + layer->pay_off - layer->sec_off;
 	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, ip_off);
-	uint32_t sec_off = layer->sec_off - done->shift;
+	uint32_t keep = layer->sec_off - udp_bytes - done->shift;
 
 	done->shift += gap;
 	fer_ip_set_next(ip, layer->next_off - layer->ip_off, layer->next_header);
 	fer_ip_set_len(ip, p->frame.end - done->shift - ip_off);
-	close_gap(m, sec_off, gap);
+	close_gap(m, keep, gap);
 	return FER_OK;
 }
 
@@ -277,5 +312,5 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 	if (!fer_segment_pull(m, whole, pool))
 		return FER_NO_ROOM;
 	return tunnel ? take_off_tunnel(*m, p, layer, done)
-		      : take_off_transport(*m, p, layer, done);
+		      : take_off_transport(*m, p, sa, layer, done);
 }

@@ -13,10 +13,10 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(
 	const struct rte_mbuf *m, const struct fer_pkt *p, const struct fer_sa *sa);
 
 // Makes room for what the SA puts around a packet that fits, and fills it: in tunnel mode an outer
-// IP header, in transport mode the gap behind the IP header; then SPI and number, padding and
-// trailer.  The rooms of IV and ICV stay undefined.  The packet ends with the ICV, its frame
-// becomes that of the framed packet, and *layer says where everything is. Returns FER_OK, or
-// FER_NO_ROOM with the packet in no state to be sent.
+// IP header, in transport mode the gap behind the IP header; then the UDP header, if the SA has
+// one; then SPI and number, padding and trailer.  The rooms of IV and ICV stay undefined.  The
+// packet ends with the ICV, its frame becomes that of the framed packet, and *layer says where
+// everything is. Returns FER_OK, or FER_NO_ROOM with the packet in no state to be sent.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte_mbuf **m,
 	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer);
@@ -28,7 +28,8 @@ uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa);
 static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
 	// ip_bytes is 0 in transport mode
-	return sa->out.template.ip_bytes + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes +
+	       FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
 }
 
 // Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
@@ -46,10 +47,10 @@ struct fer_outer_progress {
 	uint32_t ip_shift; // the same when the IP header that is now outermost came to the front
 };
 
-// Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode.
-// Layers go outermost first; p->frame is that of the innermost, which is sound.  What follows the
-// payload stays for the caller to trim.  ECN is combined.
-// Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
+// Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode,
+// and the UDP header with either. Layers go outermost first; p->frame is that of the innermost,
+// which is sound.  What follows the payload stays for the caller to trim.  ECN is combined. Returns
+// FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);

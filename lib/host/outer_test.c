@@ -126,7 +126,9 @@ static void make_framed(const struct shape *s, const struct known *k)
 		ip = outer_ip(s, k);
 	}
 	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, k->sa.esn ? SEQ : (uint32_t)SEQ, next);
-	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+	if (k->sa.udp_at != 0)
+		test_packet_put_udp(&packet, k->sa.udp.sport, k->sa.udp.dport);
+	test_packet_put_ip(&packet, &ip, k->sa.udp_at != 0 ? FER_PROTO_UDP : FER_PROTO_ESP);
 	put_link(&packet, s);
 }
 
@@ -158,14 +160,16 @@ static void for_all_suites_and_versions(void (*check)(const struct shape *s, con
 	static const char *const suites[][2] = {{"aes-gcm-128", NULL},
 		{"aes-cbc-128", "hmac-sha2-256-128"}, {"null", "hmac-sha1-96"}};
 
-	for (unsigned i = 0; i < RTE_DIM(suites) * 4; i++) {
+	for (unsigned i = 0; i < RTE_DIM(suites) * 8; i++) {
 		struct test_sa sa = {
 			.spi = SPI + i,
-			.encryption = suites[i / 4][0],
-			.integrity = suites[i / 4][1],
+			.encryption = suites[i / 8][0],
+			.integrity = suites[i / 8][1],
 			.mode = i & 1 ? FER_TUNNEL : FER_TRANSPORT,
 			.version = i & 2 ? 6 : 4,
 		};
+		if ((i & 4) != 0)
+			sa = test_sa_in_udp(sa, 4500, (uint16_t)(40000 + i));
 		struct known k = add(sa);
 		for_all_shapes(&k, check);
 	}
@@ -290,6 +294,7 @@ static void do_cuts_not_matter_when_framing(void **state)
 	check_put_on_cuts(tunnel);
 	check_put_on_cuts((struct test_sa){.spi = SPI + 2, .version = 6});
 	check_put_on_cuts((struct test_sa){.spi = SPI + 3, .version = 6, .mode = FER_TUNNEL});
+	check_put_on_cuts(test_sa_in_udp((struct test_sa){.spi = SPI + 4, .version = 4}, 1, 2));
 }
 
 // A segment that is full to the brim on both sides.

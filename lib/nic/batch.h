@@ -18,6 +18,7 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FER_BATCH_MAX 256
@@ -89,7 +90,8 @@ struct fer_stage_clock {
 
 struct fer_batch {
 	uint16_t n;
-	uint8_t link;                      // enum fer_link
+	uint8_t link;      // enum fer_link
+	bool has_udp_sums; // send: the UDP header of a layer needs its checksum when it is sealed
 	struct fer_stage_clock *clock;     // NULL: nobody measures
 	struct rte_mbuf *m[FER_BATCH_MAX]; // NULL: moved out of the batch (a fragment that waits)
 	struct fer_pkt pkt[FER_BATCH_MAX];
@@ -133,10 +135,11 @@ static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned
 	return &b->layer[i][b->pkt[i].n_layers - 1];
 }
 
-// Does the frame show an ESP header that could be opened?
+// May the frame show an ESP header that could be opened?  Behind UDP one may stand.
 static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
 {
-	return p->parsed == FER_OK && p->frame.protocol == FER_PROTO_ESP && p->frame.fragment == 0;
+	return p->parsed == FER_OK && p->frame.fragment == 0 &&
+	       (p->frame.protocol == FER_PROTO_ESP || p->frame.protocol == FER_PROTO_UDP);
 }
 
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.

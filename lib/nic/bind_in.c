@@ -2,6 +2,7 @@
 #include "nic/stages.h"
 
 #include "base/bytes.h"
+#include "nic/udp.h"
 #include "sa/table.h"
 
 // Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.
@@ -9,6 +10,8 @@ struct lookup {
 	unsigned n;
 	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
 	uint32_t seq_lo[FER_SA_FIND_MAX];
+	uint8_t udp_bytes[FER_SA_FIND_MAX]; // of the UDP header in front of ESP; 0: none
+	bool is_unsound[FER_SA_FIND_MAX];   // that header cannot be what it says
 	unsigned n_runs;
 	uint8_t first[FER_SA_FIND_MAX + 1]; // of the packets of a run; behind the last: n
 	uint32_t index[FER_SA_FIND_MAX];
@@ -37,18 +40,20 @@ static void start_run(
 	fer_sa_find_prefetch(nic->sas, id);
 }
 
-static void add_to_lookup(
-	struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+// udp_bytes stand in front of the ESP header.
+static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b,
+	unsigned i, uint8_t udp_bytes)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint8_t ip_room[FER_IPV6_HEADER_BYTES], esp_room[FER_ESP_HEADER_BYTES];
-	uint32_t n = RTE_MIN(f->end - f->up_off, (uint32_t)FER_ESP_HEADER_BYTES);
+	uint32_t esp_off = f->up_off + udp_bytes;
+	uint32_t n = RTE_MIN(f->end - esp_off, (uint32_t)FER_ESP_HEADER_BYTES);
 	bool v4 = f->version == 4;
 	uint64_t dst[2] = {0, 0};
 
 	if (n < sizeof(uint32_t))
 		return;
-	const uint8_t *esp = rte_pktmbuf_read(b->m[i], f->up_off, n, esp_room);
+	const uint8_t *esp = rte_pktmbuf_read(b->m[i], esp_off, n, esp_room);
 	const uint8_t *ip = rte_pktmbuf_read(
 		b->m[i], f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
 	if (esp == NULL || ip == NULL)
@@ -66,15 +71,18 @@ static void add_to_lookup(
 	if (l->n == 0 || !is_id(&l->id[l->n_runs - 1], spi, f->version, dst))
 		start_run(l, nic, spi, f->version, dst);
 	l->seq_lo[l->n] = n == FER_ESP_HEADER_BYTES ? fer_load_be32(esp + 4) : 0;
+	l->udp_bytes[l->n] = udp_bytes;
+	l->is_unsound[l->n] = udp_bytes != 0 && !fer_udp_is_sound(b->m[i], f);
 	l->at[l->n++] = (uint16_t)i;
 }
 
 // Appends the receipt of the layer that was found.
-static void add_layer(
-	struct fer_batch *b, unsigned i, const struct fer_sa *sa, enum fer_verdict v, uint64_t seq)
+static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, const struct fer_sa *sa,
+	enum fer_verdict v, uint64_t seq)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	const struct fer_frame *f = &p->frame;
+	uint16_t esp_off = f->up_off + udp_bytes;
 
 	b->layer[i][p->n_layers++] = (struct fer_layer){
 		.seq = seq,
@@ -82,21 +90,34 @@ static void add_layer(
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
 		.ip_off = f->ip_off,
 		.next_off = f->up_next_off,
-		.sec_off = f->up_off,
-		.pay_off = f->up_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes,
+		.sec_off = esp_off,
+		.pay_off = esp_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes,
 		.end = f->end,
 		.verdict = (uint8_t)v,
 	};
 	p->pending = v == FER_OK;
 }
 
-// Asks the window for the whole number of a packet, if there is room for one in it.
-static enum fer_verdict number_of(
-	const struct fer_frame *f, const struct fer_sa *sa, uint32_t lo, uint64_t *seq)
+// Asks the window for the whole number of packet j, if there is room for one in it.
+static enum fer_verdict number_of(const struct fer_frame *f, const struct lookup *l, unsigned j,
+	const struct fer_sa *sa, uint64_t *seq)
 {
-	if (f->end - f->up_off < FER_ESP_HEADER_BYTES)
+	uint32_t header_bytes = (uint32_t)l->udp_bytes[j] + FER_ESP_HEADER_BYTES;
+
+	if (f->end - f->up_off < header_bytes || l->is_unsound[j])
 		return FER_BAD_SYNTAX;
-	return fer_replay_check(&sa->in.replay, lo, seq);
+	return fer_replay_check(&sa->in.replay, l->seq_lo[j], seq);
+}
+
+// Is packet j in UDP where the SA has it, and only there?
+static bool has_its_udp(
+	const struct fer_pkt *p, const struct lookup *l, unsigned j, const struct fer_sa *sa)
+{
+	unsigned wanted = p->n_layers == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE;
+
+	if (likely((sa->udp_at & wanted) == 0))
+		return l->udp_bytes[j] == 0;
+	return l->udp_bytes[j] != 0 && p->frame.dport == sa->udp_port;
 }
 
 // Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
@@ -114,8 +135,12 @@ static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned
 			b->pkt[i].verdict = FER_TOO_DEEP;
 			continue;
 		}
-		enum fer_verdict v = number_of(&b->pkt[i].frame, sa, l->seq_lo[j], &seq);
-		add_layer(b, i, sa, v, seq);
+		if (unlikely(!has_its_udp(&b->pkt[i], l, j, sa))) {
+			b->pkt[i].verdict = FER_WRONG_UDP;
+			continue;
+		}
+		enum fer_verdict v = number_of(&b->pkt[i].frame, l, j, sa, &seq);
+		add_layer(b, i, l->udp_bytes[j], sa, v, seq);
 		n_bound += v == FER_OK;
 	}
 	rte_spinlock_unlock(&sa->in.lock);
@@ -136,6 +161,29 @@ static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct look
 	return n_bound;
 }
 
+// Did the packet come in UDP in a layer that was opened?  Then what is in UDP inside is none of
+// ours: the contract has no such shape.
+static bool was_in_udp(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
+		const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+
+		if ((sa->udp_at & (k == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE)) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void look_up(struct lookup *l, const struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+
+	if (likely(f->protocol == FER_PROTO_ESP))
+		add_to_lookup(l, nic, b, i, 0);
+	else if (fer_udp_has_esp(nic->sas, b->m[i], f) && !was_in_udp(nic, b, i))
+		add_to_lookup(l, nic, b, i, FER_UDP_HEADER_BYTES);
+}
+
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct lookup l;
@@ -147,7 +195,7 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 
 		b->pkt[i].pending = 0;
 		if (wanted)
-			add_to_lookup(&l, nic, b, i);
+			look_up(&l, nic, b, i);
 		if (l.n == FER_SA_FIND_MAX)
 			n_bound += bind_found(nic, b, &l);
 	}

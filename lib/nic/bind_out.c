@@ -38,6 +38,17 @@ static struct fer_layer layer_of(
 	};
 }
 
+// Does the ESP header of sa stand at esp_off, behind the headers of the frame and, where the SA has
+// that, in UDP?
+static bool is_header_of(
+	const struct fer_frame *f, const struct fer_sa *sa, unsigned udp_at, uint32_t esp_off)
+{
+	if ((sa->udp_at & udp_at) == 0)
+		return f->protocol == FER_PROTO_ESP && esp_off == f->up_off;
+	return f->protocol == FER_PROTO_UDP &&
+	       esp_off == (uint32_t)f->up_off + FER_UDP_HEADER_BYTES;
+}
+
 static enum fer_verdict bind_single(
 	struct fer_batch *b, unsigned i, const struct fer_sa *sa, uint32_t esp_off)
 {
@@ -46,31 +57,39 @@ static enum fer_verdict bind_single(
 
 	if (esp_off == 0 || !stands_at(b->m[i], sa, sec_off, p->frame.end))
 		return FER_BAD_OFFSET;
+	if (sa->udp_at != 0 && !is_header_of(&p->frame, sa, FER_UDP_OUTSIDE, sec_off))
+		return FER_BAD_OFFSET;
+	b->has_udp_sums |= sa->out.template.udp_sum;
 	b->layer[i][0] = layer_of(sa, p->frame.ip_off, sec_off, p->frame.end);
 	p->n_layers = 1;
 	return FER_OK;
 }
 
-// Transport inside tunnel: the tunnel's header follows the outer IP header; the other one is where
-// slot 12 says, inside the IP packet that the tunnel carries.
+// Transport inside tunnel: the tunnel's header follows the outer IP header, or UDP; the other one
+// is where slot 12 says, inside the IP packet that the tunnel carries.
 static enum fer_verdict bind_nested(struct fer_batch *b, unsigned i, const struct fer_sa *inner,
 	const struct fer_sa *tunnel, uint32_t esp_off)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	struct fer_frame outer = p->frame;
 	uint32_t sec_off = outer.ip_off + esp_off;
+	uint32_t tunnel_off = outer.up_off;
 
-	if (outer.protocol != FER_PROTO_ESP || !stands_at(b->m[i], tunnel, outer.up_off, outer.end))
+	if ((tunnel->udp_at & FER_UDP_OUTSIDE) != 0)
+		tunnel_off += FER_UDP_HEADER_BYTES;
+	if (!is_header_of(&outer, tunnel, FER_UDP_OUTSIDE, tunnel_off) ||
+		!stands_at(b->m[i], tunnel, tunnel_off, outer.end))
 		return FER_BAD_OFFSET;
-	struct fer_layer around = layer_of(tunnel, outer.ip_off, outer.up_off, outer.end);
+	struct fer_layer around = layer_of(tunnel, outer.ip_off, tunnel_off, outer.end);
 	fer_batch_parse_inner(b, i, around.pay_off, outer.end - tunnel->suite.icv_bytes);
 	struct fer_frame inside = p->frame;
 	p->frame = outer;
-	if (inside.version == 0 || inside.up_off != sec_off ||
+	if (inside.version == 0 || !is_header_of(&inside, inner, FER_UDP_INSIDE, sec_off) ||
 		!stands_at(b->m[i], inner, sec_off, inside.end))
 		return FER_BAD_OFFSET;
 	b->layer[i][0] = layer_of(inner, inside.ip_off, sec_off, inside.end);
 	b->layer[i][1] = around;
+	b->has_udp_sums |= inner->out.template.udp_sum || tunnel->out.template.udp_sum;
 	p->n_layers = 2;
 	return FER_OK;
 }
@@ -99,6 +118,7 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
 	unsigned n_rounds = 0;
 
+	b->has_udp_sums = false;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "crypto/engine.h"
 #include "nic/segment.h"
+#include "nic/udp.h"
 #include "sa/table.h"
 
 #include <stdlib.h>
@@ -107,6 +108,21 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 	b->pkt[i].verdict = job.verdict;
 }
 
+// The checksum of a UDP header around ESP covers what was just encrypted.
+static void write_udp_sums(struct fer_nic *nic, struct fer_batch *b, unsigned k)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct fer_layer *layer = &b->layer[i][k];
+
+		if (!fer_pkt_alive(&b->pkt[i]) || b->pkt[i].n_layers <= k)
+			continue;
+		const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		if (sa->out.template.udp_sum)
+			fer_udp_write_sum(b->m[i], layer->ip_off,
+				layer->sec_off - (uint32_t)FER_UDP_HEADER_BYTES, layer->end);
+	}
+}
+
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
@@ -121,6 +137,8 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 		b->pkt[c->at[j]].verdict = c->job[j].verdict;
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
+	if (unlikely(b->has_udp_sums))
+		write_udp_sums(nic, b, k);
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 }
 

@@ -155,7 +155,6 @@ struct fer_sa_params {
 	struct fer_outer_rules outer; // out tunnels
 	struct fer_tfc tfc;           // out
 	uint8_t udp_at;               // FER_UDP_OUTSIDE, FER_UDP_INSIDE; 0: no ESP in UDP
-	struct fer_udp
-		udp; // then, with parameters of the host half, its ports; dport for any inbound
+	struct fer_udp udp;           // its ports; of a host that frames by itself dport at most
 	struct fer_lifetime lifetime;
 };

@@ -166,6 +166,33 @@ void test_packet_put_esp(struct test_packet *p, const struct oracle_sa *sa, uint
 	p->esp[p->n_esp++] = (struct test_esp){0, p->len, sa, (uint32_t)(seq >> 32)};
 }
 
+void test_packet_put_udp(struct test_packet *p, uint16_t sport, uint16_t dport)
+{
+	uint8_t *at = put_front(p, FER_UDP_HEADER_BYTES);
+
+	fer_store_be16(at, sport);
+	fer_store_be16(at + 2, dport);
+	fer_store_be16(at + 4, (uint16_t)p->len);
+	fer_store_be16(at + 6, 0);
+}
+
+// RFC 768; RFC 8200 section 8.1.
+void test_packet_sum_udp(struct test_packet *p, uint32_t ip_off)
+{
+	bool v4 = p->bytes[ip_off] >> 4 == 4;
+	uint8_t *udp = p->bytes + ip_off + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+	uint32_t len = fer_load_be16(udp + 4), sum = FER_PROTO_UDP + len;
+
+	fer_store_be16(udp + 6, 0);
+	for (uint32_t i = v4 ? 12 : 8; i < (v4 ? 20u : 40u); i += 2)
+		sum += fer_load_be16(p->bytes + ip_off + i);
+	for (uint32_t i = 0; i < len; i++)
+		sum += i % 2 == 0 ? (uint32_t)udp[i] << 8 : udp[i];
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	fer_store_be16(udp + 6, sum == 0xffff ? 0xffff : (uint16_t)~sum);
+}
+
 void test_packet_pad(struct test_packet *p, uint32_t n)
 {
 	memset(put_back(p, n), 0xee, n);

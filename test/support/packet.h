@@ -61,6 +61,13 @@ void test_packet_put_ethernet(struct test_packet *p, unsigned n_tags);
 void test_packet_put_esp(struct test_packet *p, const struct oracle_sa *sa, uint32_t spi,
 	uint64_t seq, uint8_t next_header);
 
+// Puts a UDP header in front of all there is, without checksum.
+void test_packet_put_udp(struct test_packet *p, uint16_t sport, uint16_t dport);
+
+// Writes the checksum of the UDP header that follows the IP header at ip_off, which has neither
+// options nor extension headers.
+void test_packet_sum_udp(struct test_packet *p, uint32_t ip_off);
+
 // Adds garbage behind the packet: Ethernet padding, or TFC padding.
 void test_packet_pad(struct test_packet *p, uint32_t n);
 

@@ -74,6 +74,8 @@ uint64_t test_sa_add(struct fer_sa_table *t, const struct test_sa *sa, enum fer_
 		.outer = sa->outer != NULL ? *sa->outer : test_outer_usual,
 		.tfc = sa->tfc,
 		.lifetime = sa->lifetime,
+		.udp_at = sa->udp_at,
+		.udp = sa->udp,
 	};
 	const char *why = NULL;
 	uint64_t handle = 0;
@@ -83,6 +85,13 @@ uint64_t test_sa_add(struct fer_sa_table *t, const struct test_sa *sa, enum fer_
 	if (fer_sa_add(t, &params, &handle, &why) != 0)
 		fail_msg("SA %#x: %s", sa->spi, why);
 	return handle;
+}
+
+struct test_sa test_sa_in_udp(struct test_sa sa, uint16_t sport, uint16_t dport)
+{
+	sa.udp_at = FER_UDP_OUTSIDE | FER_UDP_INSIDE;
+	sa.udp = (struct fer_udp){.sport = sport, .dport = dport};
+	return sa;
 }
 
 struct oracle_sa test_sa_oracle(const struct test_sa *sa)

@@ -24,7 +24,12 @@ struct test_sa {
 	const struct fer_outer_rules *outer; // NULL: the usual
 	struct fer_lifetime lifetime;
 	struct fer_tfc tfc; // of an outbound SA
+	uint8_t udp_at;     // as in struct fer_sa_params
+	struct fer_udp udp; // likewise
 };
+
+// ESP in UDP wherever the SA stands, from one port to the other.
+struct test_sa test_sa_in_udp(struct test_sa sa, uint16_t sport, uint16_t dport);
 
 // Copy, copy, 64, copy.
 extern const struct fer_outer_rules test_outer_usual;
