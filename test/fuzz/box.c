@@ -5,6 +5,7 @@
 #include "conf/document.h"
 #include "crypto/engine.h"
 #include "crypto/iv.h"
+#include "host/intake.h"
 #include "host/path.h"
 #include "host/sink.h"
 #include "nic/oob.h"
@@ -267,9 +268,80 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 		check_shared(&shared[i]);
 }
 
+struct fer_host_rules *box_rules(struct box *b)
+{
+	return &b->rules;
+}
+
+// Copies of what comes out end where their memory ends, so that nobody reads on.
+static void show(struct rte_mbuf *out[], unsigned n, bool is_side,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *copy = malloc(out[i]->pkt_len + 1);
+
+		rte_mbuf_sanity_check(out[i], 1);
+		const uint8_t *bytes = rte_pktmbuf_read(out[i], 0, out[i]->pkt_len, copy);
+		if (copy == NULL || bytes == NULL)
+			die("a packet is shorter than it says");
+		if (bytes != copy)
+			memcpy(copy, bytes, out[i]->pkt_len);
+		if (see != NULL)
+			see(arg, copy, out[i]->pkt_len, is_side);
+		free(copy);
+		rte_pktmbuf_free(out[i]);
+	}
+}
+
+static void run_batch(struct box *b, enum fer_direction direction, struct fer_batch *batch,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
+{
+	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	uint64_t timed_out = 0;
+
+	if (direction == FER_OUT)
+		fer_path_out(&b->path, batch);
+	else
+		fer_path_in(&b->path, batch, b->now, &timed_out);
+	show(out, fer_sink(batch, &b->outcomes, out), false, see, arg);
+	show(out, fer_sink_side(batch, &b->outcomes, out), true, see, arg);
+}
+
+void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
+	const struct box_rx *rx, unsigned n,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
+{
+	static struct fer_intake intake;
+	static struct fer_batch batch;
+
+	fer_intake_init(&intake, pools[0], link);
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = NULL;
+		uint32_t at = 0;
+
+		while (at < rx[i].len || m == NULL)
+			at += add_segment(&m, rx[i].bytes + at, rx[i].len - at, NULL, UINT32_MAX);
+		if (rx[i].unfinished)
+			m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+		if (rx[i].segment != 0) {
+			m->ol_flags |= RTE_MBUF_F_RX_LRO;
+			m->tso_segsz = rx[i].segment;
+		}
+		fer_intake_room(&intake)[i] = m;
+	}
+	fer_intake_put(&intake, (uint16_t)n);
+	while (fer_intake_take(&intake, &batch))
+		run_batch(b, direction, &batch, see, arg);
+	fer_intake_fini(&intake);
+}
+
+unsigned box_in_use(void)
+{
+	return rte_mempool_in_use_count(pools[0]) + rte_mempool_in_use_count(pools[1]);
+}
+
 void box_check_leaks(void)
 {
-	for (unsigned i = 0; i < 2; i++)
-		if (rte_mempool_in_use_count(pools[i]) != 0)
-			die("buffers were not freed");
+	if (box_in_use() != 0)
+		die("buffers were not freed");
 }

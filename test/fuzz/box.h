@@ -40,6 +40,27 @@ void box_close(struct box *b);
 void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 	struct box_frame *frames, unsigned n, struct rng *r);
 
+// What the pair's rules say; to be set before frames run.
+struct fer_host_rules;
+struct fer_host_rules *box_rules(struct box *b);
+
+// A frame as a port gives it.
+struct box_rx {
+	const uint8_t *bytes;
+	uint32_t len;
+	uint16_t segment; // large send: bytes of a segment; 0: it is none
+	bool unfinished;  // its checksum was left to hardware
+};
+
+// Up to BOX_BURST frames through intake and path; everything that comes out is shown to see: sent
+// on, or (is_side) sent back.  see may be NULL.
+void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
+	const struct box_rx *rx, unsigned n,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
+
+// Buffers in use.
+unsigned box_in_use(void);
+
 // When all is done: no buffer may be left in use.
 void box_check_leaks(void);
 

@@ -63,19 +63,13 @@ static uint32_t pad_bytes(const struct ref_transform *t, uint32_t payload, uint3
 	return pad;
 }
 
-void ref_esp_wrap(
-	const struct ref_sa *sa, const struct ref_choice *c, uint8_t next, struct ref_packet *body)
+void ref_esp_seal(const struct ref_sa *sa, const struct ref_choice *c, struct ref_packet *body)
 {
 	const struct ref_transform *t = &sa->esp;
-	uint32_t iv = iv_bytes(t), pad = pad_bytes(t, body->len, c->more_pad);
-	uint32_t text = body->len + pad + TRAILER;
+	uint32_t iv = iv_bytes(t), text = body->len;
 	uint8_t *esp = body->bytes, *at = esp + HEADER + iv, aad[12];
 
-	memmove(at, body->bytes, body->len);
-	for (uint32_t i = 0; i < pad; i++)
-		at[body->len + i] = (uint8_t)(i + 1);
-	at[body->len + pad] = (uint8_t)pad;
-	at[body->len + pad + 1] = next;
+	memmove(at, body->bytes, text);
 	ref_put32(esp, t->spi);
 	ref_put32(esp + 4, (uint32_t)c->seq);
 	memcpy(esp + HEADER, c->esp_iv, iv);
@@ -87,6 +81,18 @@ void ref_esp_wrap(
 		make_icv(sa, c->seq, esp, HEADER + iv + text, at + text);
 	}
 	body->len = HEADER + iv + text + t->icv_bytes;
+}
+
+void ref_esp_wrap(
+	const struct ref_sa *sa, const struct ref_choice *c, uint8_t next, struct ref_packet *body)
+{
+	uint32_t pad = pad_bytes(&sa->esp, body->len, c->more_pad);
+
+	for (uint32_t i = 0; i < pad; i++)
+		body->bytes[body->len++] = (uint8_t)(i + 1);
+	body->bytes[body->len++] = (uint8_t)pad;
+	body->bytes[body->len++] = next;
+	ref_esp_seal(sa, c, body);
 }
 
 static bool decrypt(const struct ref_sa *sa, const struct ref_choice *c, uint8_t *esp, uint32_t len)

@@ -15,7 +15,7 @@ static uint32_t most_bytes(uint8_t version)
 }
 
 // RFC 4301 section 5.1.2, RFC 6040 section 4.1.
-static uint32_t write_outer(
+uint32_t ref_outer(
 	const struct ref_sa *sa, const struct ref_choice *c, const uint8_t *inner, uint8_t *ip)
 {
 	bool inner_v4 = inner[0] >> 4 == 4;
@@ -57,7 +57,7 @@ static uint8_t split(const struct ref_sa *sa, const struct ref_choice *c,
 	struct ref_ip ip;
 
 	if (sa->tunnel) {
-		head->len = write_outer(sa, c, plain->bytes, head->bytes);
+		head->len = ref_outer(sa, c, plain->bytes, head->bytes);
 		*next_off = sa->src.version == 4 ? 9 : 6;
 	} else {
 		(void)ref_ip_parse(plain->bytes, plain->len, &ip);

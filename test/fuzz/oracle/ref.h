@@ -121,6 +121,11 @@ struct ref_choice {
 	uint16_t udp_checksum; // as it stands there
 };
 
+// Writes the outer header of a tunnel for that inner packet, without length, checksum and next
+// header; returns its size.
+uint32_t ref_outer(
+	const struct ref_sa *sa, const struct ref_choice *c, const uint8_t *inner, uint8_t *ip);
+
 // Puts an SA around an IP packet.  False: it would be longer than an IP packet can be.
 bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
 	const struct ref_packet *plain, struct ref_packet *wire);
@@ -171,6 +176,9 @@ void ref_set_tos(uint8_t *ip, uint8_t tos);
 // Zeroes what changes on the way, in headers that end where AH begins, and makes predictable what
 // is predictable (RFC 4302 section 3.3.3.1).
 void ref_mask(uint8_t *ip, uint32_t len);
+
+// body: payload, padding and trailer in, whatever they are, ESP packet out.
+void ref_esp_seal(const struct ref_sa *sa, const struct ref_choice *c, struct ref_packet *body);
 
 // body: payload in, ESP packet out.
 void ref_esp_wrap(
