@@ -7,131 +7,27 @@
 #include "target.h"
 
 #include "../box.h"
-#include "../oracle/ref.h"
+#include "../fixed.h"
 #include "../rng.h"
 
 #include <string.h>
 
-#define FIX_PADDING 1 // bytes in front of the trailer become 1, 2, 3, ...
+#define FIX_PADDING 1 // bytes in front of the trailer become 1, 2, 3, ..., wherever they are
 #define INSIDE_TUNNEL 2
 #define PIECES 4
 #define OTHER_HEADER 8 // IPv4 options, or IPv6 extension headers, in front of ESP
 
-#define SA(n, way, from, to, spi, more)                                                            \
-	"  - {name: " n ", direction: in, replay_window: 0, mode: " way ", src: \"" from           \
-	"\", dst: \"" to "\", esp: {spi: " spi ", " more "}}\n"
-#define GCM "encryption: aes-gcm-128, encryption_key: \"000102030405060708090a0b0c0d0e0f10111213\""
-#define CBC                                                                                        \
-	"encryption: aes-cbc-128, encryption_key: \"000102030405060708090a0b0c0d0e0f\", "          \
-	"integrity: hmac-sha1-96, integrity_key: \"000102030405060708090a0b0c0d0e0f10111213\""
-#define PLAIN                                                                                      \
-	"encryption: null, integrity: hmac-sha1-96, "                                              \
-	"integrity_key: \"000102030405060708090a0b0c0d0e0f10111213\""
-
-static const char document[] = "sas:\n" SA("a", "tunnel", "192.0.2.1", "192.0.2.2", "257", GCM)
-	SA("b", "tunnel", "2001:db8::1", "2001:db8::2", "258", GCM) SA("c", "tunnel", "192.0.2.1",
-		"192.0.2.2", "259", CBC) SA("d", "transport", "192.0.2.1", "192.0.2.2", "260", GCM)
-		SA("e", "transport", "2001:db8::1", "2001:db8::2", "261", CBC)
-			SA("f", "transport", "192.0.2.1", "192.0.2.2", "262", PLAIN)
-				SA("g", "tunnel", "2001:db8::1", "2001:db8::2", "263", PLAIN);
-
-static const struct {
-	bool tunnel, v6;
-	const char *cipher;
-} shapes[] = {{true, false, "aes-gcm-128"}, {true, true, "aes-gcm-128"},
-	{true, false, "aes-cbc-128"}, {false, false, "aes-gcm-128"}, {false, true, "aes-cbc-128"},
-	{false, false, "null"}, {true, true, "null"}};
-
-#define N_SAS (sizeof(shapes) / sizeof(shapes[0]))
-
-static struct ref_sa sas[N_SAS];
 static struct box *box;
 
-static const struct ref_algo *find(const struct ref_algo *(*row)(unsigned), const char *name)
-{
-	unsigned i = 0;
-
-	while (strcmp(row(i)->name, name) != 0)
-		i++;
-	return row(i);
-}
-
-static struct ref_addr end_of(bool v6, uint8_t last)
-{
-	struct ref_addr a = {4, {192, 0, 2, last}};
-
-	if (!v6)
-		return a;
-	a = (struct ref_addr){6, {0x20, 1, 0xd, 0xb8}};
-	a.bytes[15] = last;
-	return a;
-}
-
-static void start(void)
-{
-	char error[BOX_ERROR_BYTES];
-
-	if (box != NULL)
-		return;
-	box_start();
-	box = box_open(document, error);
-	TARGET_MUST(box != NULL);
-	for (unsigned i = 0; i < N_SAS; i++) {
-		struct ref_transform *t = &sas[i].esp;
-
-		sas[i] = (struct ref_sa){.tunnel = shapes[i].tunnel,
-			.src = end_of(shapes[i].v6, 1),
-			.dst = end_of(shapes[i].v6, 2),
-			.ttl = 64,
-			.dscp = REF_COPY,
-			.flow_label = REF_COPY};
-		t->used = true;
-		t->spi = 257 + i;
-		t->cipher = find(ref_cipher, shapes[i].cipher);
-		if (!t->cipher->aead)
-			t->integrity = find(ref_integrity, "hmac-sha1-96");
-		t->icv_bytes = t->cipher->aead ? 16 : 12;
-		for (unsigned k = 0; k < REF_MAX_KEY; k++)
-			t->cipher_key[k] = t->integrity_key[k] = (uint8_t)k;
-	}
-}
-
-// A header in front of ESP: that of the tunnel, or that of the hosts.
-static uint32_t put_header(const struct ref_sa *sa, uint8_t how, uint8_t tos, uint8_t *ip)
-{
-	static const uint8_t inner[40] = {0x60};
-	static const uint8_t options[8] = {7, 7, 8, 0, 0, 0, 0, 0}, extension[8] = {60, 0, 1, 4};
-	const struct ref_choice c = {.ecn = 4};
-	uint32_t n = ref_outer(sa, &c, inner, ip);
-
-	ref_set_tos(ip, tos);
-	ip[n == 20 ? 9 : 6] = 50;
-	if ((how & OTHER_HEADER) == 0)
-		return n;
-	memcpy(ip + n, n == 20 ? options : extension, 8);
-	if (n == 20) {
-		ip[0] = 0x47;
-	} else {
-		ip[n] = 50;
-		ip[6] = 60;
-	}
-	return n + 8;
-}
-
 // The plaintext as it will be sealed: a whole number of blocks.
-static void make_text(const struct ref_sa *sa, uint8_t how, const uint8_t *data, size_t size,
-	struct ref_packet *text)
+static void make_text(
+	const struct ref_sa *sa, const uint8_t *data, size_t size, struct ref_packet *text)
 {
 	uint32_t align = sa->esp.cipher->align_bytes, len = (uint32_t)size / align * align;
 
 	memset(text->bytes, 0, align);
 	text->len = len == 0 ? align : len;
 	memcpy(text->bytes, data, len);
-	uint32_t pad = text->bytes[text->len - 2];
-
-	if ((how & FIX_PADDING) != 0 && pad + 2 <= text->len)
-		for (uint32_t i = 0; i < pad; i++)
-			text->bytes[text->len - 2 - pad + i] = (uint8_t)(i + 1);
 }
 
 static void compare(const struct box_frame *f, enum ref_end end, const struct ref_packet *plain)
@@ -154,24 +50,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ref_packet body, wire, plain, around;
 	static struct box_frame f;
-	static const struct ref_choice choice = {.seq = 7, .esp_iv = {1, 2, 3}, .ecn = 4};
-	struct ref_choice found = {.seq = 7};
+	struct ref_choice choice = {.seq = 7, .esp_iv = {1, 2, 3}, .ecn = 4}, found = {0};
 
-	start();
-	const struct ref_sa *sa = &sas[target_take8(&data, &size) % N_SAS];
+	if (box == NULL)
+		box = fixed_open();
+	const struct ref_sa *sa = fixed_sa(target_take8(&data, &size) % FIXED_SAS);
 	uint8_t how = target_take8(&data, &size), tos = target_take8(&data, &size);
 
 	if (size > 60000)
 		return 0;
-	make_text(sa, how, data, size, &body);
+	make_text(sa, data, size, &body);
+	if ((how & FIX_PADDING) != 0)
+		fixed_padding(sa, &body, &choice);
+	found.seq = choice.seq;
 	ref_esp_seal(sa, &choice, &body);
-	wire.len = put_header(sa, how, tos, wire.bytes);
-	memcpy(wire.bytes + wire.len, body.bytes, body.len);
-	wire.len += body.len;
-	ref_ip_finish(wire.bytes, wire.len);
+	fixed_wire(sa, (how & OTHER_HEADER) != 0, tos, &body, &wire);
 	enum ref_end end = ref_open(sa, &found, &wire, &plain);
 
-	if ((how & INSIDE_TUNNEL) != 0 && ref_protect(&sas[0], &choice, &wire, &around))
+	if ((how & INSIDE_TUNNEL) != 0 && ref_protect(fixed_sa(0), &choice, &wire, &around))
 		wire = around;
 	f.len = wire.len;
 	memcpy(f.bytes, wire.bytes, wire.len);
@@ -200,7 +96,7 @@ void target_seeds(target_put *put, void *arg)
 	uint8_t bytes[128];
 	char name[32];
 
-	for (unsigned sa = 0; sa < N_SAS; sa++)
+	for (unsigned sa = 0; sa < FIXED_SAS; sa++)
 		for (unsigned t = 0; t < 4; t++) {
 			bytes[0] = (uint8_t)sa;
 			bytes[1] = (uint8_t)(1 + (sa + t) % 8 * 2);
