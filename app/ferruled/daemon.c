@@ -131,6 +131,31 @@ static int start_ports(
 	return 0;
 }
 
+// A policy may stand in the file while its SAs come over the socket.  Until then what it protects
+// is dropped, and if its group is misspelt, for good: so it is told.
+static void tell_missing_sas(const struct fer_daemon *d, const struct fer_doc *doc)
+{
+	const struct fer_doc_group *missing = NULL;
+	const char *direction = "out";
+	uint32_t n = 0, line = 0;
+
+	for (const struct fer_doc_policy *p = doc->policies; p < doc->policies + doc->n_policies;
+		p++)
+		for (unsigned i = 0; i < p->n_groups; i++) {
+			if (doc->groups[p->groups[i]].n_sas[p->direction] != 0 || n++ > 0)
+				continue;
+			missing = &doc->groups[p->groups[i]];
+			direction = p->direction == FER_OUT ? "out" : "in";
+			line = p->group_lines[i];
+		}
+	if (missing != NULL)
+		fer_log(&d->log, FER_LOG_NOTICE,
+			"%s:%" PRIu32
+			": group %s has no SA of direction %s yet%s: what needs one is dropped",
+			doc->name, line, missing->name, direction,
+			n > 1 ? ", others likewise" : "");
+}
+
 int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const struct fer_doc *doc,
 	struct fer_daemon_error *error)
 {
@@ -151,6 +176,8 @@ int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const s
 		rc = fail(error, -EBUSY, "ferruled: a worker's lcore is busy");
 	if (d->is_up)
 		fer_environment_speak(&d->environment);
+	if (rc == 0)
+		tell_missing_sas(d, doc);
 	return rc;
 }
 

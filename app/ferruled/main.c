@@ -92,7 +92,8 @@ static struct fer_doc *load(const char *path)
 	struct fer_doc_error err;
 	struct fer_doc *doc = NULL;
 
-	if (fer_doc_load_file(path, &doc, &err) != 0) {
+	// SAs may come over the socket.
+	if (fer_doc_load_part(path, &doc, &err) != 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return NULL;
 	}

@@ -185,8 +185,8 @@ __attribute__((warn_unused_result)) int fer_doc_load_file(
 __attribute__((warn_unused_result)) int fer_doc_load_bytes(const char *name, const void *bytes,
 	size_t len, struct fer_doc **doc, struct fer_doc_error *err);
 
-// Reads a document that adds to what a daemon has.  Its policies may also name groups of which only
-// the daemon knows the SAs: whoever adds the policies asks it.
+// Reads a document that is a part of what a daemon has or will have.  Its policies may also name
+// groups whose SAs are not in it: whoever adds the policies knows, or tells what is missing.
 __attribute__((warn_unused_result)) int fer_doc_load_part(
 	const char *path, struct fer_doc **doc, struct fer_doc_error *err);
 
