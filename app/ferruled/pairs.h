@@ -28,6 +28,7 @@ struct fer_pair_sa {
 	uint32_t group;              // held; FER_NO_GROUP: none
 	bool is_new;                 // the request at hand has added it
 	bool is_draining;            // a swap has replaced it, and it goes soon
+	bool asks_deletion;          // it has stopped, and that was told
 	uint64_t added_ns;           // Unix time
 	struct fer_sa_params params; // as it was added, but for the keys, which are NULL
 };

@@ -32,23 +32,55 @@ static uint64_t unix_ns_of(uint64_t tsc)
 	return unix_ns() - (uint64_t)(age > 0 ? age * 1e9 / (double)rte_get_tsc_hz() : 0);
 }
 
-static void indicate(
-	struct fer_ctl_server *server, const struct fer_pair *p, struct fer_msg_event *e)
+// Adds what is known of the SA to an event that has no packet: the SA of a bundle goes by its
+// outer header.
+static void describe(const struct fer_pair_sa *sa, struct fer_msg_event *e)
 {
-	const struct fer_pair_sa *sa = fer_pair_sa_of(p, e->handle);
+	bool has_ah = sa->params.ah.spi != 0;
 
-	e->size = sizeof(*e);
-	if (sa != NULL) {
-		e->spi = rte_cpu_to_be_32(sa->params.spi);
-		e->protocol = FER_PROTO_ESP;
-		e->version = sa->params.dst.version;
-		memcpy(e->src, sa->params.src.bytes, sizeof(e->src));
-		memcpy(e->dst, sa->params.dst.bytes, sizeof(e->dst));
-		fer_msg_set_string(e->name, sizeof(e->name), sa->named.name);
-	}
+	e->spi = rte_cpu_to_be_32(has_ah ? sa->params.ah.spi : sa->params.spi);
+	e->protocol = has_ah ? FER_PROTO_AH : FER_PROTO_ESP;
+	e->version = sa->params.dst.version;
+	memcpy(e->src, sa->params.src.bytes, sizeof(e->src));
+	memcpy(e->dst, sa->params.dst.bytes, sizeof(e->dst));
+}
+
+static void send_event(
+	struct fer_ctl_server *server, const struct fer_pair *p, const struct fer_msg_event *e)
+{
 	if (server != NULL)
 		fer_ctl_indicate(
 			server, (uint16_t)p->number, e->kind, FER_MSG_STATUS_EVENT, e, sizeof(*e));
+}
+
+// Nothing passes an SA that has stopped, but only its owner deletes it: it asks for that, once,
+// whatever else ends in its life.
+static void ask_for_deletion(
+	struct fer_ctl_server *server, struct fer_pair_sa *sa, const struct fer_msg_event *stopped)
+{
+	struct fer_msg_event e = *stopped;
+
+	if (sa->asks_deletion)
+		return;
+	sa->asks_deletion = true;
+	e.kind = FER_MSG_EVENT_DELETE_REQUEST;
+	send_event(server, sa->pair, &e);
+}
+
+static void indicate(
+	struct fer_ctl_server *server, const struct fer_pair *p, struct fer_msg_event *e)
+{
+	struct fer_pair_sa *sa = fer_pair_sa_of(p, e->handle);
+
+	e->size = sizeof(*e);
+	if (sa != NULL)
+		fer_msg_set_string(e->name, sizeof(e->name), sa->named.name);
+	if (sa != NULL && e->version == 0)
+		describe(sa, e);
+	send_event(server, p, e);
+	if (sa != NULL &&
+		(e->kind == FER_MSG_EVENT_HARD_LIFETIME || e->kind == FER_MSG_EVENT_SEQ_EXHAUSTED))
+		ask_for_deletion(server, sa, e);
 }
 
 static void indicate_notices(struct fer_ctl_server *server, const struct fer_pair *p,

@@ -202,7 +202,9 @@ def stops(watch, client):
     with watch.row("empty policy", SILENCE, ["no_policy"], client):
         pass
     with watch.row("no SA", LET_BY_ONLY, ["no_active_sa", "unprotected"], client):
+        client.sa_add([OUT, IN])  # policies name groups that are there
         client.policy_add(ALL_POLICIES)
+        client.sa_delete(["out", "in"])
     with watch.row("group without an active SA", LET_BY_ONLY, ["no_active_sa"], client):
         client.sa_add([IN, OTHER_IN])
     for number, (name, verdict, more) in enumerate((

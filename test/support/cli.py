@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+import threading
 
 
 class Cli:
@@ -28,3 +29,32 @@ class Cli:
 
     def states(self):
         return {sa["name"]: sa["state"] for sa in self.json("sa", "list")}
+
+
+class Watcher:
+    """What `ferrule watch` prints, an object a line, until the end of a "with" block."""
+
+    def __init__(self, program, folder):
+        self._command = [program, "-s", "run/control.sock", "--json", "watch"]
+        self._folder = folder
+        self.events = []
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, cwd=self._folder, stdout=subprocess.PIPE,
+                                         stdin=subprocess.DEVNULL, text=True)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._thread.join()
+        self._process.stdout.close()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self.events.append(json.loads(line))
+
+    def of(self, kind):
+        return [event for event in list(self.events) if event.get("event") == kind]
