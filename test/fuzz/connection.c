@@ -74,6 +74,8 @@ static void write_sa(FILE *f, const struct connection *c, unsigned k, bool sende
 	fprintf(f, ", esn: %s, sequence: %" PRIu64, sa->esn ? "true" : "false", c->sequence[k]);
 	if (sa->udp)
 		fprintf(f, ", udp: {sport: %u, dport: %u}", sa->sport, sa->dport);
+	if (sender && c->pad_to[k] != 0)
+		fprintf(f, ", tfc: {pad_to: %" PRIu32 "}", c->pad_to[k]);
 	if (!sender)
 		fprintf(f, ", replay_window: %" PRIu32, c->window[k]);
 	else if (sa->tunnel)
@@ -257,6 +259,8 @@ void connection_make(struct rng *r, const struct features *f, unsigned number, s
 			make_hosts(r, c, sa);
 		else
 			make_tunnel(r, number, k, sa);
+		if (f->tfc && sa->esp.used && rng_once_in(r, 4))
+			c->pad_to[k] = 4 + rng_below(r, rng_below(r, 2) ? 100 : 2000);
 		c->window[k] = windows[rng_below(r, sizeof(windows) / sizeof(windows[0]))];
 		c->sequence[k] = first_number(r, sa->esn);
 		c->sent[k] = c->made[k] = c->sequence[k];
@@ -327,6 +331,14 @@ static bool has_nested_tunnels(void)
 	return is_supported(&c, false);
 }
 
+static bool has_tfc(void)
+{
+	struct connection c = simple(0);
+
+	c.pad_to[0] = 64;
+	return is_supported(&c, false);
+}
+
 static bool has_udp(void)
 {
 	struct connection c = simple(0);
@@ -361,6 +373,7 @@ struct features features_find(void)
 	f.both = has_ah(true);
 	f.udp = has_udp();
 	f.nested_tunnels = has_nested_tunnels();
+	f.tfc = has_tfc();
 	return f;
 }
 
@@ -382,5 +395,7 @@ void features_print(const struct features *f, FILE *to)
 		fputs(" UDP", to);
 	if (!f->nested_tunnels && ++n > 0)
 		fputs(" tunnel in tunnel,", to);
+	if (!f->tfc && ++n > 0)
+		fputs(" TFC", to);
 	fputs(n == 0 ? " nothing\n" : "\n", to);
 }

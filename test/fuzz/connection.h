@@ -19,6 +19,7 @@ struct features {
 	bool udp;
 	bool legacy;
 	bool nested_tunnels;
+	bool tfc;
 };
 
 // Ends the process when a document is refused for another reason than that this version does not
@@ -35,8 +36,9 @@ struct connection {
 	uint64_t sent[CONNECTION_MAX_SAS];     // the last number of the sender
 	uint64_t made[CONNECTION_MAX_SAS];     // the same of what the oracle sent to ferrule
 	uint32_t window[CONNECTION_MAX_SAS];
-	bool carries[2];           // IPv4, IPv6
-	bool one_host;             // the addresses are single hosts
+	uint32_t pad_to[CONNECTION_MAX_SAS]; // TFC padding of the sender; 0: none
+	bool carries[2];                     // IPv4, IPv6
+	bool one_host;                       // the addresses are single hosts
 	struct ref_addr net[2][2]; // by version, source and destination; the last two bytes are
 				   // free unless one_host
 };

@@ -143,6 +143,26 @@ static void expect_numbers(struct scenario *s, struct item *it)
 	}
 }
 
+// Is the padding for traffic flow confidentiality as the document wants it?  len is the length of
+// the packet that was padded.  Close to the longest packet there may be less.
+static bool is_padded(
+	const struct connection *c, unsigned k, const struct ref_packet *p, uint32_t tfc)
+{
+	struct ref_ip ip;
+	uint32_t unit = c->pad_to[k];
+
+	if (unit == 0 || p->len > 60000)
+		return tfc == 0 || unit != 0;
+	if (!c->sa[k].tunnel) {
+		(void)ref_ip_parse(p->bytes, p->len, &ip);
+		// The other end has to find the end again.
+		if (ip.room != ip.upper || p->len - ip.upper < 8 ||
+			ref_told_bytes(p, &ip) != p->len - ip.upper)
+			return tfc == 0;
+	}
+	return tfc == (p->len + unit - 1) / unit * unit - p->len;
+}
+
 // Opens what ferrule sealed, outermost first, down to the plain packet.
 static void open_sealed(const struct scenario *s, unsigned i, const struct ref_packet *wire,
 	struct ref_choice choice[CONNECTION_MAX_SAS])
@@ -157,6 +177,8 @@ static void open_sealed(const struct scenario *s, unsigned i, const struct ref_p
 
 		if (end != REF_OK)
 			fail(s, i, "the oracle opens association %u with end %d", k, end);
+		if (!is_padded(it->c, k, &inside, choice[k].tfc))
+			fail(s, i, "association %u has %u bytes of padding", k, choice[k].tfc);
 		now = inside;
 	}
 	if (now.len != it->plain.len || memcmp(now.bytes, it->plain.bytes, now.len) != 0)
@@ -175,6 +197,8 @@ static void seal_again(const struct scenario *s, unsigned i, const struct ref_pa
 		struct ref_choice same = {.seq = it->seq[k],
 			.id = choice[k].id,
 			.ecn = 4,
+			.tfc = choice[k].tfc,
+			.tfc_zeros = true,
 			.udp_checksum = choice[k].udp_checksum};
 
 		memcpy(same.esp_iv, choice[k].esp_iv, sizeof(same.esp_iv));

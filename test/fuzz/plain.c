@@ -154,6 +154,8 @@ void plain_make(struct rng *r, const struct plain_wish *wish, struct ref_packet 
 	rng_fill(r, ip + header, payload);
 	if (next == UDP && payload >= 4) // no NAT traversal: those packets are other people's ESP
 		ref_put16(ip + header + 2, 53);
+	if (next == UDP && payload >= 8 && !rng_once_in(r, 4))
+		ref_put16(ip + header + 4, payload);
 	if (v4 && wish->may_be_fragment && payload < 60000 && rng_once_in(r, 8)) {
 		payload -= payload % 8;
 		ref_put16(ip + 6, rng_below(r, 100) | (payload > 0 ? 0x2000 : 0));

@@ -69,10 +69,10 @@ static uint8_t split(const struct ref_sa *sa, const struct ref_choice *c,
 	}
 	body->len = len - at;
 	memcpy(body->bytes, plain->bytes + at, body->len);
+	for (uint32_t i = 0; i < c->tfc; i++)
+		body->bytes[body->len++] = c->tfc_zeros ? 0 : (uint8_t)(1 + i * 7);
 	if (!sa->tunnel)
 		return head->bytes[*next_off];
-	for (uint32_t i = 0; i < c->tfc; i++)
-		body->bytes[body->len++] = (uint8_t)(i * 7);
 	return plain->bytes[0] >> 4 == 4 ? 4 : 41;
 }
 
@@ -186,6 +186,49 @@ static enum ref_end take_off(const struct ref_sa *sa, struct ref_choice *c, stru
 	return REF_OK;
 }
 
+static bool is_zero(const uint8_t *p, uint32_t len)
+{
+	while (len > 0 && p[len - 1] == 0)
+		len--;
+	return len == 0;
+}
+
+uint32_t ref_told_bytes(const struct ref_packet *p, const struct ref_ip *ip)
+{
+	const uint8_t *upper = p->bytes + ip->upper;
+	uint32_t len = p->len - ip->upper;
+
+	switch (p->bytes[ip->upper_next]) {
+	case UDP:
+		return len >= UDP_HEADER ? ref_get16(upper + 4) : UINT32_MAX;
+	case 4:
+		return len >= 20 ? ref_get16(upper + 2) : UINT32_MAX;
+	case 41:
+		return len >= 40 ? 40 + ref_get16(upper + 4) : UINT32_MAX;
+	default:
+		return UINT32_MAX;
+	}
+}
+
+// In transport mode padding is what stands behind the length that the upper layer says of itself,
+// if these are zeros: there might be options of UDP (RFC 9868), which never are.
+static enum ref_end cut_transport(struct ref_choice *c, struct ref_packet *p)
+{
+	struct ref_ip ip;
+	uint32_t told, end;
+
+	if (!ref_ip_parse(p->bytes, p->len, &ip))
+		return REF_BAD_INSIDE;
+	told = ref_told_bytes(p, &ip);
+	end = told >= p->len - ip.upper ? p->len : ip.upper + told;
+	if (told < UDP_HEADER || !is_zero(p->bytes + end, p->len - end))
+		return REF_OK;
+	c->tfc = p->len - end;
+	p->len = end;
+	ref_ip_finish(p->bytes, p->len);
+	return REF_OK;
+}
+
 static enum ref_end leave_tunnel(
 	struct ref_choice *c, struct ref_packet *p, uint32_t off, uint8_t next, uint8_t outer_tos)
 {
@@ -195,6 +238,7 @@ static enum ref_end leave_tunnel(
 	if (!ref_ip_parse(p->bytes, p->len, &inner) || next != (inner.version == 4 ? 4 : 41))
 		return REF_BAD_INSIDE;
 	c->tfc = p->len - inner.len;
+	c->tfc_zeros = is_zero(p->bytes + inner.len, c->tfc);
 	p->len = inner.len;
 	return decapsulate_ecn(p->bytes, outer_tos) ? REF_OK : REF_CONGESTED;
 }
@@ -224,5 +268,5 @@ enum ref_end ref_open(const struct ref_sa *sa, struct ref_choice *c, const struc
 		return leave_tunnel(c, plain, ip.upper, next, ref_tos(wire->bytes));
 	plain->bytes[ip.upper_next] = next;
 	ref_ip_finish(plain->bytes, plain->len);
-	return REF_OK;
+	return sa->esp.used ? cut_transport(c, plain) : REF_OK;
 }

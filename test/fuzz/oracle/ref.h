@@ -73,6 +73,8 @@ struct ref_addr {
 	uint8_t bytes[16];
 };
 
+struct ref_ip;
+
 struct ref_packet {
 	uint32_t len;
 	uint8_t bytes[REF_MAX_BYTES];
@@ -114,7 +116,8 @@ struct ref_choice {
 	uint8_t ah_iv[REF_MAX_IV];
 	uint16_t id;           // outer IPv4
 	uint8_t more_pad;      // bytes of padding beyond need, rounded down to what is possible
-	uint32_t tfc;          // bytes behind the inner packet, tunnel only
+	uint32_t tfc;          // bytes behind the packet, inside ESP
+	bool tfc_zeros;        // they are zeros; else they are not
 	uint8_t ecn;           // outer; 4: that of the inner header
 	bool options_outside;  // IPv6 transport: destination options stay in front of ESP or AH
 	bool ah_multiple_of_8; // over IPv4, too
@@ -125,6 +128,9 @@ struct ref_choice {
 // header; returns its size.
 uint32_t ref_outer(
 	const struct ref_sa *sa, const struct ref_choice *c, const uint8_t *inner, uint8_t *ip);
+
+// How long the upper layer of a packet says that it is: UDP, and IP in IP; else UINT32_MAX.
+uint32_t ref_told_bytes(const struct ref_packet *p, const struct ref_ip *ip);
 
 // Puts an SA around an IP packet.  False: it would be longer than an IP packet can be.
 bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
