@@ -76,7 +76,7 @@ static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pai
 		n.packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
 		n.bytes = atomic_load_explicit(&sa->out.bytes, memory_order_relaxed);
 	} else {
-		n.sequence = __atomic_load_n(&sa->in.replay.top, __ATOMIC_RELAXED);
+		n.sequence = fer_replay_top(&sa->in.replay);
 		n.packets = __atomic_load_n(&sa->in.packets, __ATOMIC_RELAXED);
 		n.bytes = __atomic_load_n(&sa->in.bytes, __ATOMIC_RELAXED);
 	}

@@ -45,7 +45,7 @@ static void put_life(struct fer_host *host, const struct fer_sa *sa, enum fer_ev
 
 	name_sa(&e, sa);
 	e.number = out ? atomic_load_explicit(&sa->out.seq.last, memory_order_relaxed)
-		       : sa->in.replay.top;
+		       : fer_replay_top(&sa->in.replay);
 	e.src.version = e.dst.version = sa->version;
 	memcpy(e.src.bytes, out ? sa->out.src : sa->in.src, sizeof(e.src.bytes));
 	memcpy(e.dst.bytes, sa->dst, sizeof(e.dst.bytes));

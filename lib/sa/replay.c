@@ -105,6 +105,11 @@ static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 	}
 }
 
+static void set_top(struct fer_replay *w, uint64_t top)
+{
+	__atomic_store_n(&w->top, top, __ATOMIC_RELAXED);
+}
+
 static void advance(struct fer_replay *w, uint64_t top)
 {
 	uint64_t jump = top - w->top;
@@ -113,14 +118,14 @@ static void advance(struct fer_replay *w, uint64_t top)
 		memset(w->seen, 0, fer_replay_ring_bytes(w->n_pkts));
 	else
 		clear(w, w->top + 1, jump);
-	w->top = top;
+	set_top(w, top);
 }
 
 enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 {
 	if (w->n_pkts == 0) {
 		if (seq > w->top)
-			w->top = seq;
+			set_top(w, seq);
 		return FER_OK;
 	}
 	if (!is_new(w, seq))

@@ -4,8 +4,9 @@
 // Anti-replay window: RFC 4303 section 3.4.3 and appendix A2.
 //
 // One window per inbound SA.  Any worker may ask; the caller holds the SA's receive lock, taken
-// once per group of packets.  Two questions, in this order, with authentication between them:
-// check() "may this number be new?", commit() "it was real: remember it".
+// once per group of packets, but for fer_replay_top().  Two questions, in this order, with
+// authentication between them: check() "may this number be new?", commit() "it was real: remember
+// it".
 
 #include "base/verdict.h"
 
@@ -16,12 +17,18 @@
 #define FER_REPLAY_MAX_PKTS 65536
 
 struct fer_replay {
-	uint64_t top;      // highest authenticated number
+	uint64_t top;      // highest authenticated number; others may read it at any time
 	uint64_t *seen;    // ring of bits, the next power of two (64 at least) above n_pkts
 	uint32_t n_pkts;   // window size in packets, judged exactly; 0: nothing is ever refused
 	uint8_t ring_log2; // bits in the ring
 	bool esn;          // numbers have 64 bits, of which a packet carries the low 32
 };
+
+// The highest authenticated number.  Whoever does not hold the lock may get one of a moment ago.
+static inline uint64_t fer_replay_top(const struct fer_replay *w)
+{
+	return __atomic_load_n(&w->top, __ATOMIC_RELAXED);
+}
 
 // Bytes of the ring of a window of n_pkts packets, 0 to FER_REPLAY_MAX_PKTS; a multiple of 8.
 size_t fer_replay_ring_bytes(uint32_t n_pkts);
