@@ -3,14 +3,8 @@
 //
 // A client speaks to a server whose service has two pairs; their workers are made but do not run,
 // so that grace periods are over at once.
-#include "service.h"
-#include "two_pairs.h"
+#include "served.h"
 
-#include "ctl/client.h"
-
-#include <event2/event.h>
-#include <event2/thread.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,61 +16,15 @@
 #include <cmocka.h>
 
 #define CAPACITY 6 // of which the document takes two
-#define TIMEOUT_MS 20000
 
-static struct two_pairs world;
-static struct event_base *base;
-static struct fer_service *service;
-static struct fer_ctl_server *server;
-static pthread_t thread;
-static char folder[32];
+static struct served served;
 static struct fer_client *client;
-
-// --- the world ----------------------------------------------------------------------------------
-
-static void *run(void *arg)
-{
-	(void)arg;
-	(void)event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY);
-	return NULL;
-}
 
 static int set_up(void **state)
 {
-	struct fer_msg_pair pairs[N_ENDS];
-	char path[64];
-	int error = 0;
-
 	(void)state;
-	two_pairs_open(&world, two_pairs_document(", capacity: 6"), 1, 64);
-	assert_int_equal(evthread_use_pthreads(), 0);
-	base = event_base_new();
-	assert_non_null(base);
-	const struct fer_service_params p = {.base = base,
-		.pairs = world.pair,
-		.n_pairs = N_ENDS,
-		.workers = &world.workers,
-		.grace = &world.grace};
-	service = fer_service_create(&p, &error);
-	assert_non_null(service);
-	for (unsigned i = 0; i < N_ENDS; i++)
-		fer_service_describe(&world.pair[i], &pairs[i]);
-	snprintf(folder, sizeof(folder), "/tmp/service_test.XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/sock", folder);
-	const struct fer_ctl_server_params sp = {.base = base,
-		.path = path,
-		.group = (gid_t)-1,
-		.product = "test",
-		.pairs = pairs,
-		.n_pairs = N_ENDS,
-		.ops = fer_service_ops,
-		.n_ops = fer_service_n_ops,
-		.arg = service};
-	server = fer_ctl_server_create(&sp, &error);
-	assert_non_null(server);
-	assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
-	assert_int_equal(fer_client_open(path, TIMEOUT_MS, &client), 0);
+	served_open(&served, two_pairs_document(", capacity: 6"), 1, 64);
+	client = served_connect(&served);
 	return 0;
 }
 
@@ -84,103 +32,29 @@ static int tear_down(void **state)
 {
 	(void)state;
 	fer_client_close(client);
-	assert_int_equal(event_base_loopbreak(base), 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	fer_ctl_server_destroy(server);
-	fer_grace_fini(&world.grace);
-	fer_service_destroy(service);
-	event_base_free(base);
-	(void)rmdir(folder);
-	two_pairs_close(&world);
+	served_close(&served);
 	return 0;
 }
 
 // --- requests -----------------------------------------------------------------------------------
 
-// Sends what b holds, empties b, and gives the status back; the reply is the caller's.
 static uint32_t ask(
 	enum fer_msg_type type, uint32_t oid, struct fer_msg_buf *b, struct fer_client_reply *reply)
 {
-	const struct fer_client_request q = {.oid = oid,
-		.type = type,
-		.data = b == NULL ? NULL : b->bytes,
-		.len = b == NULL ? 0 : b->len};
+	const struct fer_client_request q = {.oid = oid, .type = type};
 
-	assert_false(b != NULL && b->failed);
-	assert_int_equal(fer_client_call(client, &q, TIMEOUT_MS, reply), 0);
-	if (b != NULL)
-		fer_msg_buf_fini(b);
-	return reply->header.status;
+	return served_ask(client, &q, b, reply);
 }
 
 static uint32_t set(uint32_t oid, struct fer_msg_buf *b)
 {
-	struct fer_client_reply reply;
-	uint32_t status = ask(FER_MSG_TYPE_SET, oid, b, &reply);
-
-	fer_client_reply_fini(&reply);
-	return status;
-}
-
-// An SA and its two halves.
-struct sample {
-	struct fer_msg_sa sa;
-	struct fer_msg_add add;
-	uint8_t key[64];
-};
-
-// AES-GCM; the key follows the SPI.  Outbound tunnels of IPv4.
-static void make(struct sample *s, const char *name, const char *group, bool inbound, uint32_t spi)
-{
-	*s = (struct sample){
-		.sa = {.mode = FER_MSG_TUNNEL, .replay_window = inbound ? 256 : 0},
-		.add = {.inbound = inbound,
-			.version = 4,
-			.src = {192, 0, 2, 1},
-			.dst = {192, 0, 2, 2},
-			.n_transforms = 1,
-			.transform = {{.operation = IPSEC_OFFLOAD_V2_OPERATION_ESP,
-				.spi = spi,
-				.encryption = {.identifier =
-						       IPSEC_OFFLOAD_V2_ENCRYPTION_AES_GCM_128,
-					.key_bytes = 20}}}},
-	};
-	memset(s->key, 0x77, sizeof(s->key));
-	memcpy(s->key, &spi, sizeof(spi));
-	s->add.transform[0].encryption.key = s->key;
-	fer_msg_set_string(s->sa.name, sizeof(s->sa.name), name);
-	fer_msg_set_string(s->sa.group, sizeof(s->sa.group), group);
-	if (!inbound)
-		s->sa.outer = (struct fer_msg_outer){.dscp = FER_MSG_DSCP_COPY,
-			.flow_label = FER_MSG_FLOW_LABEL_COPY,
-			.ttl = 64};
+	return served_set(client, oid, 0, b);
 }
 
 static uint32_t add_samples(
 	uint32_t oid, const struct sample samples[], unsigned n, uint64_t handles[])
 {
-	struct fer_msg_buf b = {0};
-	struct fer_client_reply reply;
-	uint32_t status;
-
-	if (oid == FER_MSG_SA_ADD)
-		fer_msg_put_sa_add(&b);
-	else if (oid == FER_MSG_SA_SWAP)
-		fer_msg_put_sa_swap(&b, 100);
-	for (unsigned i = 0; i < n; i++)
-		if (oid == OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA)
-			fer_msg_put_add_sa(&b, &samples[i].add);
-		else if (oid == OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX)
-			fer_msg_put_add_sa_ex(&b, &samples[i].add);
-		else
-			fer_msg_put_sa(&b, &samples[i].sa, &samples[i].add);
-	status = ask(FER_MSG_TYPE_SET, oid, &b, &reply);
-	for (unsigned i = 0; handles != NULL && i < n; i++)
-		handles[i] = status == NDIS_STATUS_SUCCESS
-				     ? fer_msg_handle_at(reply.data, reply.len, i)
-				     : 0;
-	fer_client_reply_fini(&reply);
-	return status;
+	return served_add(client, oid, 0, samples, n, handles);
 }
 
 static uint32_t list(struct fer_msg_sa_info infos[], unsigned most)
@@ -216,22 +90,12 @@ static bool find(const char *name, struct fer_msg_sa_info *info)
 
 static uint32_t by_ref(uint32_t oid, uint64_t handle, const char *name)
 {
-	struct fer_msg_sa_ref ref = {.handle = handle};
-	struct fer_msg_buf b = {0};
-
-	fer_msg_set_string(ref.name, sizeof(ref.name), name);
-	fer_msg_put_list(&b, sizeof(ref));
-	fer_msg_put_element(&b, &ref, sizeof(ref));
-	return set(oid, &b);
+	return served_by_ref(client, oid, 0, handle, name);
 }
 
 static uint32_t delete_handles(const uint64_t handles[], unsigned n)
 {
-	struct fer_msg_buf b = {0};
-
-	for (unsigned i = 0; i < n; i++)
-		fer_msg_put_delete_sa(&b, handles[i]);
-	return set(OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA, &b);
+	return served_delete(client, 0, handles, n);
 }
 
 static uint32_t update(uint64_t handle, uint32_t operation, uint32_t spi, uint32_t high)
@@ -252,8 +116,8 @@ static void what_is_added_is_listed(void **state)
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	make(&s[0], "a-out", "a", false, 0x2001);
-	make(&s[1], "a-in", "a", true, 0x2002);
+	sample_make(&s[0], "a-out", "a", false, 0x2001);
+	sample_make(&s[1], "a-in", "a", true, 0x2002);
 	s[0].sa.pad_to = 256;
 	s[1].sa.sequence = 500;
 	s[1].sa.lifetime = (struct fer_msg_lifetime){1, 2, 3, 4, 1000, 2000};
@@ -372,8 +236,8 @@ static void a_refusal_changes_nothing(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(spoil) / sizeof(spoil[0]); i++)
 		for (unsigned swap = 0; swap < 2; swap++) {
-			make(&s[0], "b-1", "b", false, 0x3001);
-			make(&s[1], "b-2", "b", false, 0x3002);
+			sample_make(&s[0], "b-1", "b", false, 0x3001);
+			sample_make(&s[1], "b-2", "b", false, 0x3002);
 			spoil[i](&s[1]);
 			uint32_t status =
 				add_samples(swap ? FER_MSG_SA_SWAP : FER_MSG_SA_ADD, s, 2, handles);
@@ -384,8 +248,8 @@ static void a_refusal_changes_nothing(void **state)
 			assert_memory_equal(before, after, n * sizeof(before[0]));
 		}
 	// Keys of counter modes are free as well.
-	make(&s[0], "b-1", "b", false, 0x3001);
-	make(&s[1], "b-2", "b", false, 0x3002);
+	sample_make(&s[0], "b-1", "b", false, 0x3001);
+	sample_make(&s[1], "b-2", "b", false, 0x3002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
 	assert_int_equal(delete_handles(handles, 2), NDIS_STATUS_SUCCESS);
 }
@@ -399,7 +263,7 @@ static void a_list_that_finds_no_room_is_refused_whole(void **state)
 	(void)state;
 	for (unsigned i = 0; i < CAPACITY - 1; i++) {
 		snprintf(name, sizeof(name), "c-%u", i);
-		make(&s[i], name, "c", true, 0x4001 + i);
+		sample_make(&s[i], name, "c", true, 0x4001 + i);
 	}
 	assert_int_equal(
 		add_samples(FER_MSG_SA_ADD, s, CAPACITY - 1, handles), NDIS_STATUS_RESOURCES);
@@ -415,11 +279,11 @@ static void a_swap_replaces_its_group(void **state)
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	make(&s[0], "d-out-1", "d", false, 0x5001);
-	make(&s[1], "d-in-1", "d", true, 0x5002);
+	sample_make(&s[0], "d-out-1", "d", false, 0x5001);
+	sample_make(&s[1], "d-in-1", "d", true, 0x5002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, old), 0);
-	make(&s[0], "d-out-2", "d", false, 0x5003);
-	make(&s[1], "d-in-2", "d", true, 0x5004);
+	sample_make(&s[0], "d-out-2", "d", false, 0x5003);
+	sample_make(&s[1], "d-in-2", "d", true, 0x5004);
 	assert_int_equal(add_samples(FER_MSG_SA_SWAP, s, 2, fresh), 0);
 	assert_true(find("d-out-2", &info));
 	assert_int_equal(info.flags, FER_MSG_SA_ACTIVE);
@@ -427,7 +291,7 @@ static void a_swap_replaces_its_group(void **state)
 	assert_false(find("d-out-1", &info));
 	if (find("d-in-1", &info)) // unless the drain is over already
 		assert_int_equal(info.flags, FER_MSG_SA_DRAINING);
-	for (unsigned i = 0; find("d-in-1", &info) && i < TIMEOUT_MS; i++)
+	for (unsigned i = 0; find("d-in-1", &info) && i < SERVED_TIMEOUT_MS; i++)
 		nanosleep(&ms, NULL);
 	assert_false(find("d-in-1", &info));
 	assert_true(find("d-in-2", &info));
@@ -446,10 +310,10 @@ static void a_swap_of_one_direction(void **state)
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	make(&s[0], "e-out-1", "e", false, 0x6001);
-	make(&s[1], "e-in-1", "e", true, 0x6002);
+	sample_make(&s[0], "e-out-1", "e", false, 0x6001);
+	sample_make(&s[1], "e-in-1", "e", true, 0x6002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, old), 0);
-	make(&s[0], "e-out-2", "e", false, 0x6003);
+	sample_make(&s[0], "e-out-2", "e", false, 0x6003);
 	assert_int_equal(add_samples(FER_MSG_SA_SWAP, s, 1, &fresh), 0);
 	assert_false(find("e-out-1", &info));
 	assert_true(find("e-in-1", &info));
@@ -464,9 +328,9 @@ static void activate_takes_outbound_sas_only(void **state)
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	make(&s[0], "f-1", "f", false, 0x7001);
-	make(&s[1], "f-2", "f", false, 0x7002);
-	make(&s[2], "f-in", "f", true, 0x7003);
+	sample_make(&s[0], "f-1", "f", false, 0x7001);
+	sample_make(&s[1], "f-2", "f", false, 0x7002);
+	sample_make(&s[2], "f-in", "f", true, 0x7003);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 3, handles), 0);
 	assert_int_equal(by_ref(FER_MSG_SA_ACTIVATE, 0, "f-2"), 0);
 	assert_true(find("f-2", &info));
@@ -490,7 +354,7 @@ static void as_many_as_can_be_are_added(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < CAPACITY - 1; i++)
-		make(&s[i], "", "", true, 0x8001 + i);
+		sample_make(&s[i], "", "", true, 0x8001 + i);
 	for (unsigned round = 0; round < 3; round++) {
 		assert_int_equal(add_samples(oid, s, CAPACITY - 1, handles), 0);
 		for (unsigned i = 0; i < CAPACITY - 2; i++)
@@ -520,7 +384,7 @@ static void update_agrees_or_moves_forward(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		make(&s[i], "", "", true, 0x9001 + i);
+		sample_make(&s[i], "", "", true, 0x9001 + i);
 		s[i].add.transform[0].esn = i == 0;
 		s[i].add.transform[0].sequence_high = 7;
 		assert_int_equal(
@@ -546,7 +410,7 @@ static void stale_handles_are_passed_over(void **state)
 	static struct fer_msg_sa_info all[CAPACITY];
 
 	(void)state;
-	make(&s, "", "", true, 0xa001);
+	sample_make(&s, "", "", true, 0xa001);
 	assert_int_equal(add_samples(OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX, &s, 1, &h), 0);
 	assert_int_equal(delete_handles((uint64_t[]){0, h ^ UINT64_C(1) << 32, UINT64_MAX}, 3), 0);
 	assert_int_equal(list(all, CAPACITY), 3);
@@ -575,7 +439,7 @@ static void lengths_of_the_icv(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		make(&s, "", "", true, 0xb001);
+		sample_make(&s, "", "", true, 0xb001);
 		s.add.transform[0].encryption.info = cases[i].info;
 		uint32_t status = add_samples(OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX, &s, 1, &h);
 
@@ -610,7 +474,7 @@ static void capabilities_are_those_of_the_algorithms(void **state)
 	}
 	const struct fer_client_request q = {
 		.oid = OID_TCP_OFFLOAD_CURRENT_CONFIG, .type = FER_MSG_TYPE_QUERY, .room = 8};
-	assert_int_equal(fer_client_call(client, &q, TIMEOUT_MS, &reply), 0);
+	assert_int_equal(fer_client_call(client, &q, SERVED_TIMEOUT_MS, &reply), 0);
 	assert_int_equal(reply.header.status, NDIS_STATUS_BUFFER_TOO_SHORT);
 	assert_int_equal(reply.header.bytes_needed, NDIS_SIZEOF_NDIS_OFFLOAD_REVISION_3);
 	fer_client_reply_fini(&reply);
@@ -618,47 +482,14 @@ static void capabilities_are_those_of_the_algorithms(void **state)
 
 // --- policies -----------------------------------------------------------------------------------
 
-static struct fer_msg_policy policy(const char *name, const char *group)
-{
-	struct fer_msg_policy p = {.src_version = 4,
-		.dst_version = 4,
-		.src = {10, 1},
-		.src_len = 16,
-		.dst = {10, 2},
-		.dst_len = 16,
-		.protocol = FER_MSG_ANY,
-		.icmp_type = FER_MSG_ANY,
-		.sport_last = 65535,
-		.dport_last = 65535,
-		.priority = 9,
-		.action = group == NULL ? FER_MSG_DISCARD : FER_MSG_PROTECT,
-		.n_groups = group != NULL};
-
-	fer_msg_set_string(p.name, sizeof(p.name), name);
-	if (group != NULL)
-		fer_msg_set_string(p.group[0], sizeof(p.group[0]), group);
-	return p;
-}
-
 static uint32_t add_policies(const struct fer_msg_policy p[], unsigned n)
 {
-	struct fer_msg_buf b = {0};
-
-	fer_msg_put_list(&b, sizeof(p[0]));
-	for (unsigned i = 0; i < n; i++)
-		fer_msg_put_element(&b, &p[i], sizeof(p[0]));
-	return set(FER_MSG_POLICY_ADD, &b);
+	return served_add_policies(client, 0, p, n);
 }
 
 static uint32_t delete_policy(const char *name)
 {
-	struct fer_msg_policy_ref ref = {.name = ""};
-	struct fer_msg_buf b = {0};
-
-	fer_msg_set_string(ref.name, sizeof(ref.name), name);
-	fer_msg_put_list(&b, sizeof(ref));
-	fer_msg_put_element(&b, &ref, sizeof(ref));
-	return set(FER_MSG_POLICY_DELETE, &b);
+	return served_delete_policy(client, 0, name);
 }
 
 // In pages of one.
@@ -686,9 +517,9 @@ static uint32_t list_policies(struct fer_msg_policy all[], unsigned most)
 
 static void policies_come_and_go(void **state)
 {
-	const struct fer_msg_policy two[] = {policy("p", "g"), policy("q", NULL)};
-	const struct fer_msg_policy twins[] = {policy("r", NULL), policy("r", NULL)};
-	const struct fer_msg_policy taken[] = {policy("r", NULL), policy("q", NULL)};
+	const struct fer_msg_policy two[] = {sample_policy("p", "g"), sample_policy("q", NULL)};
+	const struct fer_msg_policy twins[] = {sample_policy("r", NULL), sample_policy("r", NULL)};
+	const struct fer_msg_policy taken[] = {sample_policy("r", NULL), sample_policy("q", NULL)};
 	static struct fer_msg_policy all[8];
 
 	(void)state;
@@ -719,7 +550,7 @@ static unsigned add_group(unsigned has, uint64_t handles[2])
 	for (unsigned in = 0; in < 2; in++) {
 		if ((has >> in & 1) == 0)
 			continue;
-		make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
+		sample_make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
 		if ((has & HAS_TRANSPORT) != 0) {
 			s.sa.mode = FER_MSG_TRANSPORT;
 			s.sa.outer = (struct fer_msg_outer){0};
@@ -748,7 +579,8 @@ static void policies_name_groups_that_are_there(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fer_msg_policy p[2] = {policy("p", NULL), policy("q", rows[i].groups[0])};
+		struct fer_msg_policy p[2] = {
+			sample_policy("p", NULL), sample_policy("q", rows[i].groups[0])};
 		uint64_t handles[2];
 		unsigned n = add_group(rows[i].has, handles);
 
@@ -767,7 +599,7 @@ static void policies_name_groups_that_are_there(void **state)
 // Policies keep the group whose SAs are all gone.
 static void a_group_is_there_as_long_as_a_policy_names_it(void **state)
 {
-	const struct fer_msg_policy p = policy("p", "h"), q = policy("q", "h");
+	const struct fer_msg_policy p = sample_policy("p", "h"), q = sample_policy("q", "h");
 	uint64_t handle[2];
 
 	(void)state;
@@ -794,19 +626,19 @@ static void policies_are_pipelined(void **state)
 		struct fer_msg_buf b = {0};
 
 		snprintf(name, sizeof(name), "n-%u", i);
-		const struct fer_msg_policy p = policy(name, NULL);
+		const struct fer_msg_policy p = sample_policy(name, NULL);
 		fer_msg_put_list(&b, sizeof(p));
 		fer_msg_put_element(&b, &p, sizeof(p));
 		const struct fer_client_request q = {.oid = FER_MSG_POLICY_ADD,
 			.type = FER_MSG_TYPE_SET,
 			.data = b.bytes,
 			.len = b.len};
-		assert_int_equal(fer_client_submit(client, &q, TIMEOUT_MS, &id), 0);
+		assert_int_equal(fer_client_submit(client, &q, SERVED_TIMEOUT_MS, &id), 0);
 		ids[i] = id;
 		fer_msg_buf_fini(&b);
 	}
 	for (unsigned i = 0; i < N; i++) {
-		assert_int_equal(fer_client_collect(client, ids[i], TIMEOUT_MS, &reply), 0);
+		assert_int_equal(fer_client_collect(client, ids[i], SERVED_TIMEOUT_MS, &reply), 0);
 		assert_int_equal(reply.header.status, 0);
 		fer_client_reply_fini(&reply);
 	}
@@ -876,8 +708,8 @@ static void drops_stand_under_their_names(void **state)
 	assert_int_equal(infos[1].drops, 0);
 	handle = infos[1].handle;
 	for (unsigned v = 1; v < FER_N_SA_VERDICTS; v++) {
-		fer_sa_count_drop(
-			fer_sa_at(world.pair[0].sas, (uint32_t)handle), (enum fer_verdict)v, v * v);
+		fer_sa_count_drop(fer_sa_at(served.world.pair[0].sas, (uint32_t)handle),
+			(enum fer_verdict)v, v * v);
 		sum += (uint64_t)v * v;
 	}
 	assert_int_equal(ask(FER_MSG_TYPE_QUERY, FER_MSG_STATS_SA, NULL, &reply), 0);
@@ -916,6 +748,6 @@ int main(void)
 		cmocka_unit_test(drops_stand_under_their_names),
 	};
 
-	two_pairs_eal(1);
+	two_pairs_eal(1, NULL);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -24,7 +24,7 @@
 
 static const char *const ends[N_ENDS] = {"east", "west"};
 
-void two_pairs_eal(unsigned n_workers)
+void two_pairs_eal(unsigned n_workers, const char *option)
 {
 	char lcores[256] = "";
 	size_t len = 0;
@@ -40,12 +40,17 @@ void two_pairs_eal(unsigned n_workers)
 	static char args[][32] = {"test", "--no-huge", "-m", "512", "--no-pci", "--no-telemetry",
 		"--no-shconf", "--log-level=*:error", "--lcores"};
 	enum { N = sizeof(args) / sizeof(args[0]) };
-	char *argv[N + 2] = {NULL};
+	static char last[64];
+	char *argv[N + 3] = {NULL};
 
 	for (unsigned i = 0; i < N; i++)
 		argv[i] = args[i];
 	argv[N] = lcores;
-	if (rte_eal_init(N + 1, argv) < 0 || fer_oob_register() != 0) {
+	if (option != NULL) {
+		snprintf(last, sizeof(last), "%s", option);
+		argv[N + 1] = last;
+	}
+	if (rte_eal_init(option == NULL ? N + 1 : N + 2, argv) < 0 || fer_oob_register() != 0) {
 		fputs("the EAL does not start\n", stderr);
 		exit(EXIT_FAILURE);
 	}

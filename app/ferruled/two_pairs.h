@@ -29,8 +29,9 @@ struct two_pairs {
 	struct host_rings host[N_ENDS];
 };
 
-// Starts the EAL with that many lcores for workers, which share a CPU if they must.
-void two_pairs_eal(unsigned n_workers);
+// Starts the EAL with that many lcores for workers, which share a CPU if they must, and with one
+// more option (NULL: none).
+void two_pairs_eal(unsigned n_workers, const char *option);
 
 // Rings of that many entries (a power of two) between ports with these names:
 // net_ring_east_host, net_ring_east_wire, net_ring_west_host, net_ring_west_wire.

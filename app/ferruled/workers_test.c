@@ -279,6 +279,6 @@ int main(void)
 		cmocka_unit_test(a_pair_without_policies_lets_nothing_by),
 	};
 
-	two_pairs_eal(2);
+	two_pairs_eal(2, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

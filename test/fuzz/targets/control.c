@@ -78,7 +78,7 @@ static void start(void)
 	static int is_started;
 
 	if (!is_started) {
-		two_pairs_eal(1);
+		two_pairs_eal(1, NULL);
 		(void)atexit(close_world);
 		is_started = 1;
 	}
