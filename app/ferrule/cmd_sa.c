@@ -50,6 +50,8 @@ static void put_tfc(struct json_object *o, const struct fer_msg_sa_info *i)
 		put_number(o, "pad_to", i->pad_to);
 	if (i->dummy_rate != 0)
 		put_number(o, "dummy_rate", i->dummy_rate);
+	if (i->dummy_rate != 0)
+		put_number(o, "dummies", i->dummies);
 }
 
 // Limits that there are.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "service_parts.h"
 
+#include "sa/dummy.h"
+
 #include "base/verdict.h"
 
 #include <errno.h>
@@ -61,9 +63,17 @@ struct sa_numbers {
 	uint64_t sequence;
 	uint64_t packets;
 	uint64_t bytes;
+	uint64_t dummies;
 	uint64_t verdicts[FER_N_SA_VERDICTS];
 	uint64_t drops;
 };
+
+static uint64_t count_dummies(const struct fer_pair *p, const struct fer_sa *sa)
+{
+	return sa->out.dummy == 0 ? 0
+				  : atomic_load_explicit(&fer_dummy_at(p->sas, sa->out.dummy)->made,
+					    memory_order_relaxed);
+}
 
 // Workers count meanwhile: each number is right, not all of one moment.
 static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pair_sa *known)
@@ -75,6 +85,7 @@ static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pai
 		n.sequence = fer_seq_last(&sa->out.seq);
 		n.packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
 		n.bytes = atomic_load_explicit(&sa->out.bytes, memory_order_relaxed);
+		n.dummies = count_dummies(p, sa);
 	} else {
 		n.sequence = fer_replay_top(&sa->in.replay);
 		n.packets = __atomic_load_n(&sa->in.packets, __ATOMIC_RELAXED);
@@ -121,6 +132,7 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 		.icv_bytes = fer_sa_at(p->sas, (uint32_t)sa->handle)->suite.icv_bytes,
 		.dummy_rate = params->tfc.dummy_rate,
 		.pad_to = params->tfc.pad_to,
+		.dummies = n.dummies,
 	};
 
 	memcpy(&m.lifetime, &params->lifetime, sizeof(m.lifetime));
@@ -240,13 +252,13 @@ void fer_service_sa_show(void *arg, struct fer_ctl_request *r, const void *data,
 
 // --- numbers ------------------------------------------------------------------------------------
 
-#define SA_FIXED 4
+#define SA_FIXED 5
 
 void fer_service_stats_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	const uint32_t room = fer_ctl_request_header(r)->room;
 	const char *columns[SA_FIXED + FER_N_SA_VERDICTS] = {
-		"handle", "sequence", "packets", "bytes"};
+		"handle", "sequence", "packets", "bytes", "dummies"};
 	uint64_t row[SA_FIXED + FER_N_SA_VERDICTS];
 	const uint32_t n_columns = SA_FIXED + FER_N_SA_VERDICTS - 1; // without OK
 	const struct fer_pair_sa *sa;
@@ -261,7 +273,8 @@ void fer_service_stats_sa(void *arg, struct fer_ctl_request *r, const void *data
 	fer_msg_put_table(&b, columns, n_columns);
 	while ((sa = next_sa(&w, &b, FER_MSG_NAME_BYTES + sizeof(row), room)) != NULL) {
 		const struct sa_numbers n = count_sa(w.pair, sa);
-		const uint64_t fixed[SA_FIXED] = {sa->handle, n.sequence, n.packets, n.bytes};
+		const uint64_t fixed[SA_FIXED] = {
+			sa->handle, n.sequence, n.packets, n.bytes, n.dummies};
 
 		memcpy(row, fixed, sizeof(fixed));
 		memcpy(row + SA_FIXED, n.verdicts + 1, sizeof(n.verdicts) - sizeof(n.verdicts[0]));

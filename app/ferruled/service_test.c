@@ -119,6 +119,7 @@ static void what_is_added_is_listed(void **state)
 	sample_make(&s[0], "a-out", "a", false, 0x2001);
 	sample_make(&s[1], "a-in", "a", true, 0x2002);
 	s[0].sa.pad_to = 256;
+	s[0].sa.dummy_rate = 7;
 	s[1].sa.sequence = 500;
 	s[1].sa.lifetime = (struct fer_msg_lifetime){1, 2, 3, 4, 1000, 2000};
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
@@ -135,6 +136,8 @@ static void what_is_added_is_listed(void **state)
 	assert_int_equal(info.icv_bytes, 16);
 	assert_int_equal(info.outer.ttl, 64);
 	assert_int_equal(info.pad_to, 256);
+	assert_int_equal(info.dummy_rate, 7);
+	assert_int_equal(info.dummies, 0);
 	assert_true(info.added_ns != 0);
 	assert_true(find("a-in", &info));
 	assert_int_equal(info.sequence, 500);
@@ -202,6 +205,11 @@ static void spoil_padding(struct sample *s)
 	s->sa.pad_to = 3;
 }
 
+static void spoil_dummies(struct sample *s)
+{
+	s->sa.dummy_rate = 100001;
+}
+
 static void spoil_sequence(struct sample *s)
 {
 	s->sa.sequence = UINT64_C(1) << 32;
@@ -227,7 +235,8 @@ static void a_refusal_changes_nothing(void **state)
 {
 	static void (*const spoil[])(struct sample * s) = {spoil_name, spoil_key, spoil_algorithm,
 		spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi, spoil_integrity,
-		spoil_padding, spoil_sequence, spoil_version, spoil_twin, spoil_nonce};
+		spoil_padding, spoil_dummies, spoil_sequence, spoil_version, spoil_twin,
+		spoil_nonce};
 	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
 	static struct sample s[2];
 	uint64_t handles[2];

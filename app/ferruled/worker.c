@@ -168,6 +168,21 @@ static unsigned carry(struct fer_worker *w, struct fer_lane *lane, enum fer_side
 	return n;
 }
 
+// The dummies that a pair has to send now, made by the worker of its first queue.  They came from
+// no port, so they are no outcomes of one; their SA counts them.
+static unsigned send_dummies(struct fer_worker *w, struct fer_lane *lane)
+{
+	if (likely(!fer_path_has_dummies(lane->path)) || lane->queue != 0)
+		return 0;
+	fer_path_dummies(lane->path, &w->batch, rte_rdtsc());
+	if (w->batch.n == 0)
+		return 0;
+	check_mtu(&w->batch, lane->port[FER_WIRE_SIDE]->mtu);
+	send_on(w, lane, FER_WIRE_SIDE);
+	w->burst = (struct fer_outcomes){0};
+	return 1;
+}
+
 static unsigned carry_all(struct fer_worker *w)
 {
 	unsigned n = 0;
@@ -175,6 +190,7 @@ static unsigned carry_all(struct fer_worker *w)
 	for (unsigned i = 0; i < w->n_lanes; i++) {
 		n += carry(w, &w->lanes[i], FER_HOST_SIDE);
 		n += carry(w, &w->lanes[i], FER_WIRE_SIDE);
+		n += send_dummies(w, &w->lanes[i]);
 	}
 	return n;
 }

@@ -77,7 +77,7 @@ static void every_key_of_an_sa_is_read(void **state)
 				   "      ecn: rfc6040\n"
 				   "      ttl: 255\n"
 				   "      flow_label: 0xfffff\n"
-				   "    tfc: {pad_to: 9600}\n"
+				   "    tfc: {pad_to: 9600, dummy_rate: 100000}\n"
 				   "    lifetime: {soft_bytes: 1, hard_bytes: 2,\n"
 				   "      soft_packets: 3, hard_packets: 3,\n"
 				   "      soft_seconds: 18446744073709551615, hard_seconds: 0}\n");
@@ -108,6 +108,7 @@ static void every_key_of_an_sa_is_read(void **state)
 	assert_int_equal(sa->outer.ttl, 255);
 	assert_int_equal(sa->outer.flow_label, 0xfffff);
 	assert_int_equal(sa->tfc.pad_to, 9600);
+	assert_int_equal(sa->tfc.dummy_rate, 100000);
 	assert_memory_equal(&sa->lifetime, &lifetime, sizeof(lifetime));
 	fer_doc_destroy(doc);
 }

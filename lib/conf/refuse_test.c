@@ -248,6 +248,8 @@ static const struct row rows[] = {
 		"t.yaml:7: sas[0].tfc.pad_to: is not mtu or a number from 4 to 9600"),
 	ROW(OUT "  tfc: {pad_to: 65535}\n",
 		"t.yaml:7: sas[0].tfc.pad_to: is not mtu or a number from 4 to 9600"),
+	ROW(OUT "  tfc: {dummy_rate: 100001}\n",
+		"t.yaml:7: sas[0].tfc.dummy_rate: is not a number from 0 to 100000"),
 	ROW(OUT "  tfc: {pads: 4}\n", "t.yaml:7: sas[0].tfc.pads: unknown key"),
 	ROW(OUT "  tfc: mtu\n", "t.yaml:7: sas[0].tfc: must be a mapping"),
 	ROW(OUT ESP "    encryption: aes-gcm\n",

@@ -68,7 +68,8 @@ static const struct fer_field tfc_fields[] = {
 	{OPTIONAL("pad_to", FER_TYPE_NUMBER, FER_SA_PAD_TO), INTO(fer_sa_draft, sa.tfc.pad_to),
 		.min = FER_TFC_PAD_MIN, .max = FER_TFC_PAD_MAX, .word = "mtu",
 		.word_value = FER_TFC_MTU},
-	{OPTIONAL("dummy_rate", FER_TYPE_UNSUPPORTED, FER_SA_DUMMY_RATE)},
+	{OPTIONAL("dummy_rate", FER_TYPE_NUMBER, FER_SA_DUMMY_RATE),
+		INTO(fer_sa_draft, sa.tfc.dummy_rate), .max = FER_TFC_RATE_MAX},
 };
 
 #define LIMIT(name, at, member)                                                                    \

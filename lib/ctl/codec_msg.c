@@ -101,8 +101,6 @@ static const char *check_sa(const struct fer_msg_sa *sa)
 		return "has an unknown mode";
 	if (sa->udp_sport != 0 || sa->udp_dport != 0)
 		return "has UDP ports, which this version does not support";
-	if (sa->dummy_rate != 0)
-		return "has dummies, which this version does not support";
 	if (sa->reserved != 0)
 		return "has reserved bytes that are not 0";
 	return NULL;
@@ -123,8 +121,8 @@ static const char *check_halves(const struct fer_msg_sa *sa, const struct fer_ms
 		return "names an algorithm of AH without AH";
 	if (!add->inbound && sa->replay_window != 0)
 		return "has a replay window, but is outbound";
-	if (add->inbound && sa->pad_to != 0)
-		return "has padding, but is inbound";
+	if (add->inbound && (sa->pad_to != 0 || sa->dummy_rate != 0))
+		return "has padding or dummies, but is inbound";
 	if (!add->inbound && sa->mode == FER_MSG_TUNNEL)
 		return check_outer(&sa->outer);
 	if (!fer_all_zero(&sa->outer, sizeof(sa->outer)))

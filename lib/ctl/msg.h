@@ -218,7 +218,7 @@ struct fer_msg_sa {
 	uint8_t mode; // enum fer_msg_mode
 	uint8_t reserved;
 	uint16_t pad_to;     // `out`: FER_MSG_PAD_TO_MTU, or a multiple of 4 to 9600 bytes; 0: none
-	uint32_t dummy_rate; // 0 in this version
+	uint32_t dummy_rate; // `out`: packets a second that dummies make up for, 0 to 100000
 };
 
 // Adds all or none.  Answer: the handles, 64 bits each, in the order of the list.
@@ -278,6 +278,7 @@ struct fer_msg_sa_info {
 	uint32_t dummy_rate;
 	uint16_t pad_to;
 	uint8_t reserved[2];
+	uint64_t dummies; // of packets
 };
 
 // --- policies -----------------------------------------------------------------------------------
@@ -380,7 +381,7 @@ static_assert(sizeof(struct fer_msg_sa) == 0x130, "sa");
 static_assert(sizeof(struct fer_msg_sa_add) == 0x8, "sa add");
 static_assert(sizeof(struct fer_msg_sa_swap) == 0x10, "sa swap");
 static_assert(sizeof(struct fer_msg_sa_ref) == 0x48, "sa ref");
-static_assert(sizeof(struct fer_msg_sa_info) == 0x170, "sa info");
+static_assert(sizeof(struct fer_msg_sa_info) == 0x178, "sa info");
 static_assert(sizeof(struct fer_msg_policy) == 0x100, "policy");
 static_assert(sizeof(struct fer_msg_subscribe) == 0x10, "subscribe");
 static_assert(sizeof(struct fer_msg_event) == 0x98, "event");

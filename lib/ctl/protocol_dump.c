@@ -220,7 +220,7 @@ static void show(void)
 	fer_msg_set_string(info.esp_encryption, sizeof(info.esp_encryption), "aes-gcm-128");
 	fer_msg_put_list(&b, sizeof(info));
 	fer_msg_put_element(&b, &info, sizeof(info));
-	print("sa-list-done", done(11, FER_MSG_SA_LIST, NDIS_STATUS_SUCCESS, 0x188), &b);
+	print("sa-list-done", done(11, FER_MSG_SA_LIST, NDIS_STATUS_SUCCESS, 0x190), &b);
 }
 
 static void rest(void)

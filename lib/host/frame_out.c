@@ -5,6 +5,7 @@
 #include "host/outer.h"
 #include "host/tfc.h"
 #include "nic/oob.h"
+#include "sa/dummy.h"
 #include "sa/table.h"
 
 static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struct fer_sa *sa)
@@ -104,6 +105,17 @@ static unsigned take_numbers(
 	return likely(over == 0) ? 0 : fer_life_end(sa, over);
 }
 
+// The dummies of an SA go where its packets go.
+static void learn_link(struct fer_host *host, const struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, uint64_t handle)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+
+	if (fer_pkt_alive(p) && p->l2_len <= FER_DUMMY_LINK_BYTES)
+		fer_dummy_learn(host->sas, sa->out.dummy, handle,
+			rte_pktmbuf_mtod(b->m[i], const uint8_t *), (uint8_t)p->l2_len);
+}
+
 // Frames the packets from first to last that join: their numbers are taken at once.
 static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, uint64_t handle)
@@ -125,6 +137,8 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 		fer_audit_life(host, sa, take_numbers(b, sa, &g, &seq));
 	for (uint32_t j = 0; j < g.n; j++)
 		frame_one(host, b, g.at[j], k, sa, seq + j);
+	if (unlikely(sa->out.dummy != 0) && g.n > 0)
+		learn_link(host, b, g.at[g.n - 1], sa, handle);
 }
 
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)

@@ -35,8 +35,18 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 	fer_select_out(host, rules, b);
 	fer_mtu_out(host, rules, b);
 	fer_mss_out(host, rules, b);
+	fer_host_frame(host, b);
+}
+
+void fer_host_frame(struct fer_host *host, struct fer_batch *b)
+{
 	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
 		fer_frame_out(host, b, k);
+}
+
+uint32_t fer_host_mtu_out(const struct fer_host *host)
+{
+	return atomic_load_explicit(host->rules, memory_order_acquire)->mtu[FER_OUT];
 }
 
 void fer_host_sent(struct fer_host *host, struct fer_batch *b)

@@ -48,6 +48,12 @@ void fer_host_fini(struct fer_host *host);
 // that a policy lets by keep zero words; every other one has a verdict.
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b);
 
+// The part of it that frames: packets with their SAs in p->handle in.
+void fer_host_frame(struct fer_host *host, struct fer_batch *b);
+
+// What an IP packet on its way out may have; 0: any.
+uint32_t fer_host_mtu_out(const struct fer_host *host);
+
 // After fer_nic_transmit(): charges the SAs with what ended on them, takes that out of the counts
 // of what they protected, and tells of it.
 void fer_host_sent(struct fer_host *host, struct fer_batch *b);

@@ -2,10 +2,14 @@
 #include "host/path.h"
 
 #include "host/complete.h"
+#include "host/dummy.h"
 #include "host/fragment.h"
 #include "nic/oob.h"
 
+#include <rte_cycles.h>
+
 #include <errno.h>
+#include <stdlib.h>
 
 int fer_path_init(struct fer_path *path, const struct fer_path_params *params)
 {
@@ -18,12 +22,15 @@ int fer_path_init(struct fer_path *path, const struct fer_path_params *params)
 		goto undo_nic;
 	path->host.events = params->events;
 	path->reassembly = fer_reassembly_create(&params->reassembly);
-	if (path->reassembly == NULL) {
+	path->dummies = calloc(1, sizeof(*path->dummies));
+	if (path->reassembly == NULL || path->dummies == NULL) {
 		error = -ENOMEM;
 		goto undo_host;
 	}
 	return 0;
 undo_host:
+	fer_reassembly_destroy(path->reassembly);
+	free(path->dummies);
 	fer_host_fini(&path->host);
 undo_nic:
 	fer_nic_fini(&path->nic);
@@ -33,6 +40,7 @@ undo_nic:
 void fer_path_fini(struct fer_path *path)
 {
 	fer_reassembly_destroy(path->reassembly);
+	free(path->dummies);
 	fer_host_fini(&path->host);
 	fer_nic_fini(&path->nic);
 }
@@ -54,6 +62,21 @@ void fer_path_out(struct fer_path *path, struct fer_batch *b)
 	fer_host_outbound(&path->host, b);
 	fer_nic_transmit(&path->nic, b);
 	fer_fragment_run(b, path->pool);
+	fer_host_sent(&path->host, b);
+}
+
+void fer_path_dummies(struct fer_path *path, struct fer_batch *b, uint64_t now)
+{
+	const struct fer_sa_table *sas = path->host.sas;
+
+	fer_dummies_start(path->dummies, sas, now, rte_get_tsc_hz(), fer_host_mtu_out(&path->host),
+		path->pool, b);
+	if (b->n == 0)
+		return;
+	fer_host_frame(&path->host, b);
+	fer_dummies_mark(sas, b);
+	fer_nic_transmit(&path->nic, b);
+	fer_dummies_count(path->dummies, sas, b);
 	fer_host_sent(&path->host, b);
 }
 

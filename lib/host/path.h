@@ -7,6 +7,7 @@
 #include "host/host.h"
 #include "host/reassemble.h"
 #include "nic/nic.h"
+#include "sa/table.h"
 
 struct fer_iv_source;
 
@@ -14,6 +15,7 @@ struct fer_path {
 	struct fer_nic nic;
 	struct fer_host host;
 	struct fer_reassembly *reassembly;
+	struct fer_dummies *dummies;
 	struct rte_mempool *pool;
 };
 
@@ -37,6 +39,18 @@ void fer_path_fini(struct fer_path *path);
 // ready to be sent, some in fragments.  Where the rules let the path answer, answers are in the
 // side list.  fer_sink() and fer_sink_side() come next.
 void fer_path_out(struct fer_path *path, struct fer_batch *b);
+
+// Does an SA send dummies?
+static inline bool fer_path_has_dummies(const struct fer_path *path)
+{
+	return unlikely(
+		atomic_load_explicit(&path->host.sas->n_dummies, memory_order_relaxed) != 0);
+}
+
+// Makes a batch of the dummies that are due, as fer_path_out() leaves one; b->n is 0 where there
+// are none.  One path of a table does so, again and again while fer_path_has_dummies().
+//   now  in TSC ticks
+void fer_path_dummies(struct fer_path *path, struct fer_batch *b, uint64_t now);
 
 // Wire port to host port.  now is the clock of the reassembly timeout; what timed out is added to
 // timed_out.

@@ -48,9 +48,11 @@ uint32_t fer_tfc_end(const struct rte_mbuf *m, const struct fer_frame *f)
 	return len != 0 && is_zero(m, f->up_off + len, f->end) ? f->up_off + len : f->end;
 }
 
-// Would the other end know where the packet ends?
+// Would the other end know where the packet ends?  Of a dummy it need not.
 static bool tells_length(const struct rte_mbuf *m, const struct fer_frame *f)
 {
+	if (f->protocol == FER_PROTO_NONE)
+		return true;
 	uint32_t len = f->sec_off == f->up_off ? told_len(m, f) : 0;
 
 	return len != 0 && len == f->end - f->up_off;

@@ -146,6 +146,14 @@ static void write_template(struct fer_sa_template *tpl, const struct part *part)
 	fer_ip_write(tpl->ip, &header);
 }
 
+static bool make_tfc(struct fer_sa_control *c, struct fer_sa *sa, const struct fer_tfc *tfc)
+{
+	sa->out.pad_to = tfc->pad_to;
+	if (tfc->dummy_rate != 0)
+		sa->out.dummy = fer_dummy_take(c, tfc->dummy_rate);
+	return tfc->dummy_rate == 0 || sa->out.dummy != 0;
+}
+
 static int make_out(
 	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
@@ -155,8 +163,8 @@ static int make_out(
 	if (error != 0)
 		return error;
 	fer_seq_init(&sa->out.seq, p->sequence, p->esn);
-	if (part->protocol == FER_PROTO_ESP)
-		sa->out.pad_to = p->tfc.pad_to;
+	if (part->protocol == FER_PROTO_ESP && !make_tfc(t->control, sa, &p->tfc))
+		return refuse(-ENOSPC, "too many associations send dummies", why);
 	write_template(&sa->out.template, part);
 	memcpy(sa->out.src, p->src.bytes, sizeof(sa->out.src));
 	return fer_udp_open(t, sa, p) == 0 ? 0 : refuse(-ENOMEM, "no memory for the peer", why);

@@ -8,9 +8,11 @@
 //   remove.c   the workers let go of it, and the block is free again
 //   update.c   what changes in a live SA
 //   udp.c      peers behind NATs
+//   dummy.c    SAs that send dummy packets
 //   age.c      limits of its life, and when they are over
 //   find.c     what the workers call
 
+#include "sa/dummy.h"
 #include "sa/endpoint.h"
 #include "sa/keyprint.h"
 #include "sa/table.h"
@@ -49,6 +51,7 @@ struct fer_sa_control {
 	uint64_t n_reclaimed;
 
 	STAILQ_HEAD(, fer_udp_head) old_heads; // replaced, oldest first
+	struct fer_dummy *dummies;             // those of the table
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
 

@@ -94,6 +94,8 @@ static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 
 static void publish_out(struct fer_sa_table *t, const struct fer_sa *sa)
 {
+	if (sa->out.dummy != 0)
+		fer_dummy_publish(t, sa->out.dummy, fer_sa_handle(t->control, sa));
 	if (sa->group != FER_NO_GROUP && !fer_sa_is_outside(sa) &&
 		fer_group_active(t, sa->group) == 0)
 		atomic_store_explicit(
@@ -134,6 +136,8 @@ static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 
 static void unpublish_out(struct fer_sa_table *t, const struct fer_sa *sa)
 {
+	if (sa->out.dummy != 0)
+		fer_dummy_unpublish(t, sa->out.dummy);
 	if (fer_group_active(t, sa->group) == fer_sa_handle(t->control, sa))
 		atomic_store_explicit(&t->groups[sa->group], 0, memory_order_release);
 }

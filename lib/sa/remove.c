@@ -27,6 +27,8 @@ void fer_sa_free_block(struct fer_sa_table *t, uint32_t index)
 {
 	struct fer_sa *sa = fer_sa_at(t, index);
 
+	if (sa->direction == FER_OUT && sa->out.dummy != 0)
+		fer_dummy_free(t->control, sa->out.dummy);
 	fer_secret_wipe(&sa->index, t->stride - offsetof(struct fer_sa, index));
 	fer_index_push(t->control, &t->control->unused, index);
 }

@@ -81,6 +81,7 @@ struct fer_sa {
 		struct {
 			alignas(64) struct fer_sa_template template;
 			uint16_t pad_to; // of struct fer_tfc
+			uint8_t dummy;   // place among those that send dummies; 0: none
 			alignas(64) struct fer_seq seq;
 			_Atomic uint64_t iv; // next IV of a counter mode
 			_Atomic uint64_t packets;

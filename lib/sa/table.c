@@ -111,11 +111,17 @@ static bool create_parts(
 	t->udp_in = calloc(t->capacity, sizeof(t->udp_in[0]));
 	t->udp_ports = fer_ports_create();
 	STAILQ_INIT(&c->old_heads);
+	c->dummies = aligned_alloc(
+		alignof(struct fer_dummy), FER_DUMMIES_MAX * sizeof(struct fer_dummy));
+	if (c->dummies != NULL)
+		memset(c->dummies, 0, FER_DUMMIES_MAX * sizeof(struct fer_dummy));
+	t->dummies = c->dummies;
 	c->keyprints = fer_keyprints_create(t->capacity);
 	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
-	return t->blocks != NULL && t->groups != NULL && t->in_limits != NULL &&
-	       t->udp_in != NULL && t->udp_ports != NULL && c->keyprints != NULL &&
-	       c->endpoints != NULL && create_hints(t) && create_lists(c, t->capacity);
+	return t->dummies != NULL && t->blocks != NULL && t->groups != NULL &&
+	       t->in_limits != NULL && t->udp_in != NULL && t->udp_ports != NULL &&
+	       c->keyprints != NULL && c->endpoints != NULL && create_hints(t) &&
+	       create_lists(c, t->capacity);
 }
 
 static bool is_valid(const struct fer_sa_table_params *p)
@@ -169,6 +175,7 @@ static void destroy_control(struct fer_sa_control *c)
 	fer_udp_fini(c);
 	fer_keyprints_destroy(c->keyprints);
 	fer_endpoints_destroy(c->endpoints);
+	free(c->dummies);
 	free(c->next);
 	free(c->generations);
 	free(c->positions);

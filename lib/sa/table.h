@@ -50,7 +50,8 @@ void fer_sa_table_destroy(struct fer_sa_table *t);
 //   -EEXIST   an inbound SA with this protocol, destination and SPI is there
 //   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another SA has, or the other way
 //             round; an SA has its key until it is reclaimed
-//   -ENOSPC   the table is full, with SAs that are not reclaimed yet among the others
+//   -ENOSPC   the table is full, with SAs that are not reclaimed yet among the others; or
+//             FER_DUMMIES_MAX of them send dummies
 //   -ENOMEM   no memory for a wide window
 //   -ETIME    the clock cannot be trusted (crypto/iv.h)
 // *why, where why is not NULL, is set to a sentence for people, or to NULL on 0.

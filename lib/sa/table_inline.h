@@ -23,7 +23,7 @@ struct fer_sa_hint_line {
 	alignas(64) struct fer_sa_hint hint[FER_HINTS_PER_LINE];
 };
 
-// Read by every worker, written by the control thread at creation only.
+// Read by every worker, written by the control thread at creation only, but for n_dummies.
 struct fer_sa_table {
 	uint8_t *blocks;
 	size_t stride;
@@ -36,6 +36,8 @@ struct fer_sa_table {
 	struct fer_udp_in **udp_in;     // by index; NULL: no ESP in UDP
 	struct fer_ports *udp_ports;    // of inbound SAs
 	struct fer_limits *in_limits;   // by index; an inbound SA has no room for them in its block
+	struct fer_dummy *dummies;      // FER_DUMMIES_MAX
+	_Atomic uint32_t n_dummies;     // SAs among them
 	struct fer_sa_control *control; // the rest: hash, free list, grace periods
 };
 

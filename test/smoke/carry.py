@@ -203,6 +203,34 @@ def jumbo(bench, report):
     report.add("jumbo frames", faults or sealed_faults(wire, packets))
 
 
+def dummies(bench, report):
+    """From the first packet on idle time is filled with dummies; the other end knows them."""
+    text = json.loads(document())
+    text["sas"][0]["tfc"] = {"pad_to": "mtu", "dummy_rate": 500}
+    packet = inner(1)
+    wire, _, counters, faults = bench.carry(json.dumps(text), host=[samples.ethernet(packet)])
+    if len(wire) < 20:
+        faults.append(f"{len(wire)} frames on the wire")
+    if len(set(map(len, wire))) > 1:
+        faults.append(f"lengths on the wire: {sorted(set(map(len, wire)))}")
+    for index, frame in enumerate(wire):
+        opened = open_esp(pcapio.network_packet(frame, pcapio.ETHERNET), OUT, index + 1,
+                          keep_dummy=True)
+        if (opened.next_header == ip.NO_NEXT) != (index > 0):
+            faults.append(f"frame {index} has next header {opened.next_header}")
+        if frame[:14] != wire[0][:14]:
+            faults.append(f"frame {index} has link header {frame[:14].hex()}")
+    if counters.get("net_pcap0") != {"received": 1, "sent": 0, "ok": 1}:
+        faults.append(f"{counters}")
+    report.add("dummies sent", faults)
+    _, host, counters, faults = bench.carry(document(near=False), wire=wire)
+    if host != [samples.ethernet(packet)]:
+        faults.append(f"{len(host)} frames out of the host port")
+    if counters.get("net_pcap1", {}).get("dummy") != len(wire) - 1:
+        faults.append(f"{counters}")
+    report.add("dummies received", faults)
+
+
 PCAP = "--vdev=net_pcap0,rx_pcap=host-in.pcap,tx_pcap=host-out.pcap"
 NULLS = "eal: [--vdev=net_null0, --vdev=net_null1]\n"
 PAIR = "pairs:\n- host: {{port: {}}}\n  wire: {{port: {}}}\n"
@@ -302,7 +330,8 @@ def main():
     program = parser.parse_args().program.resolve()
     report = Report()
     bench = Bench(program)
-    for table in (there_and_back, what_is_not_protected, policies_without_sas, too_long_for_the_wire, jumbo, restarts):
+    for table in (there_and_back, what_is_not_protected, policies_without_sas,
+                  too_long_for_the_wire, jumbo, restarts, dummies):
         table(bench, report)
     refusals(program, report)
     signals(program, report)

@@ -213,7 +213,8 @@ SA_INFO = Layout(("flags", "I"), ("replay_window", "I"), ("handle", "Q"), ("name
                  ("ah_spi", "!I"), ("sequence", "Q"), ("packets", "Q"), ("bytes", "Q"),
                  ("drops", "Q"), ("added_ns", "Q"), *LIFETIME, *OUTER, ("udp_sport", "H"),
                  ("udp_dport", "H"), ("direction", "B"), ("mode", "B"), ("version", "B"),
-                 ("icv_bytes", "B"), ("dummy_rate", "I"), ("pad_to", "H"), ("reserved", "2s"))
+                 ("icv_bytes", "B"), ("dummy_rate", "I"), ("pad_to", "H"), ("reserved", "2s"),
+                 ("dummies", "Q"))
 SA_FLAGS = ("esn", "active", "soft", "stopped", "draining")
 POLICY = Layout(("flags", "I"), ("priority", "I"), ("name", "64s"), ("src", "16s"),
                 ("dst", "16s"), ("src_version", "B"), ("dst_version", "B"), ("src_len", "B"),

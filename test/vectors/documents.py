@@ -213,6 +213,7 @@ def wrong_values():
         ("outer: 5", "outer"),
         ("tfc: {pad_to: 3}", "tfc.pad_to"),
         ("tfc: {pad_to: 65535}", "tfc.pad_to"),
+        ("tfc: {dummy_rate: 100001}", "tfc.dummy_rate"),
         ("tfc: 256", "tfc"),
     )
     for line, path in keys:
