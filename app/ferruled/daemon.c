@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINK_NS UINT64_C(100000000) // between two looks for links
+
 __attribute__((format(printf, 3, 4))) static int fail(
 	struct fer_daemon_error *error, int code, const char *format, ...)
 {
@@ -269,6 +271,29 @@ static void watch(struct fer_daemon *d, unsigned worker, uint64_t now_ns)
 	}
 }
 
+static void watch_link(struct fer_daemon *d, struct fer_port *port)
+{
+	switch (fer_port_watch(port)) {
+	case FER_PORT_LOST:
+		fer_log(&d->log, FER_LOG_WARNING, "%s has no link", port->name);
+		break;
+	case FER_PORT_BACK:
+		fer_log(&d->log, FER_LOG_NOTICE, "%s has a link again", port->name);
+		break;
+	case FER_PORT_SAME:
+		break;
+	}
+}
+
+static void watch_links(struct fer_daemon *d, uint64_t now_ns)
+{
+	if (now_ns - d->looked_ns < LINK_NS)
+		return;
+	d->looked_ns = now_ns;
+	for (unsigned i = 0; i < d->n_pairs * FER_N_SIDES; i++)
+		watch_link(d, &d->pairs[i / FER_N_SIDES].port[i % FER_N_SIDES]);
+}
+
 void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < d->n_pairs; i++)
@@ -276,4 +301,5 @@ void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 	(void)fer_grace_poll(&d->grace);
 	for (unsigned i = 0; i < d->workers.n; i++)
 		watch(d, i, now_ns);
+	watch_links(d, now_ns);
 }

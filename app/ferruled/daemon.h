@@ -24,6 +24,7 @@ struct fer_daemon {
 	struct fer_workers workers;
 	struct fer_control *control; // NULL until fer_control_open()
 	bool is_up;                  // the EAL has started
+	uint64_t looked_ns;          // when links were last looked for
 };
 
 struct fer_daemon_error {
@@ -41,5 +42,6 @@ __attribute__((warn_unused_result)) int fer_daemon_start(struct fer_daemon *d, i
 // worker does not end: then what it uses is left as it is, and the process has to end at once.
 bool fer_daemon_stop(struct fer_daemon *d);
 
-// What has to be done from time to time, every 10 ms or so: grace periods, workers that stall.
+// What has to be done from time to time, every 10 ms or so: grace periods, workers that stall,
+// links that go and come.
 void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns);

@@ -93,6 +93,7 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info)
 		    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
 	p->n_rx_desc = p->n_tx_desc = p->is_virtual ? N_DESC_VIRTUAL : N_DESC;
 	p->data_room = data_room(p);
+	fer_carrier_find(&p->carrier, p->id, info);
 }
 
 int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n_queues,
@@ -210,9 +211,16 @@ void fer_port_close(struct fer_port *p)
 	p->is_set_up = false;
 }
 
-bool fer_port_has_link(const struct fer_port *p)
+enum fer_port_news fer_port_watch(struct fer_port *p)
 {
-	struct rte_eth_link link;
+	enum fer_port_link was = p->link;
 
-	return rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status != 0;
+	p->link = fer_carrier_is_up(&p->carrier) ? FER_PORT_UP : FER_PORT_DOWN;
+	if (p->link == was)
+		return FER_PORT_SAME;
+	// What some drivers never had cannot be lost: they may send without it.
+	atomic_store_explicit(&p->is_lost, was == FER_PORT_UP, memory_order_relaxed);
+	if (p->link == FER_PORT_DOWN)
+		return FER_PORT_LOST;
+	return was == FER_PORT_DOWN ? FER_PORT_BACK : FER_PORT_SAME;
 }

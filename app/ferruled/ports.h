@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Ports of the EAL: found by name, set up for what the path needs, started and stopped.  The
-// control thread calls these functions; workers read the struct and use the queues, each its own.
+// Ports of the EAL: found by name, set up for what the path needs, started, watched and stopped.
+// The control thread calls these functions; workers read the struct and use the queues, each its
+// own.
+
+#include "carrier.h"
 
 #include "conf/document.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +17,8 @@ struct rte_mempool;
 
 // The sides of a pair: towards those who speak in the clear, and towards the peers.
 enum fer_side { FER_HOST_SIDE, FER_WIRE_SIDE, FER_N_SIDES };
+
+enum fer_port_link { FER_PORT_UNKNOWN, FER_PORT_UP, FER_PORT_DOWN };
 
 struct fer_port {
 	char name[FER_DOC_PORT_BYTES];
@@ -29,7 +35,12 @@ struct fer_port {
 	bool is_virtual; // no hardware behind it
 	bool is_set_up;
 	bool is_started;
+	struct fer_carrier carrier;
+	enum fer_port_link link; // as it was last seen
+	_Atomic bool is_lost;    // it had a link; nothing is sent until it has one again
 };
+
+enum fer_port_news { FER_PORT_SAME, FER_PORT_LOST, FER_PORT_BACK };
 
 // Which setting of the pair is at fault.
 enum fer_port_fault { FER_PORT_NAME, FER_PORT_MTU, FER_PORT_QUEUES };
@@ -55,4 +66,6 @@ __attribute__((warn_unused_result)) int fer_port_start(
 void fer_port_stop(struct fer_port *p);
 void fer_port_close(struct fer_port *p);
 
-bool fer_port_has_link(const struct fer_port *p);
+// Looks for its link.  To be called from time to time; tells each change once, and that there is
+// none at first.
+enum fer_port_news fer_port_watch(struct fer_port *p);

@@ -68,12 +68,14 @@ static void check_mtu(struct fer_batch *b, uint32_t mtu)
 }
 
 // Gives n frames to a port; those it does not take within a bound stay the caller's.  Returns how
-// many it took.
+// many it took.  Drivers whose link is gone may take all and lose them.
 static unsigned transmit(
 	const struct fer_lane *lane, const struct fer_port *port, struct rte_mbuf *m[], unsigned n)
 {
 	unsigned done = 0;
 
+	if (unlikely(atomic_load_explicit(&port->is_lost, memory_order_relaxed)))
+		return 0;
 	for (unsigned tries = 0; done < n && tries < SEND_TRIES; tries++) {
 		unsigned took =
 			rte_eth_tx_burst(port->id, lane->queue, m + done, (uint16_t)(n - done));

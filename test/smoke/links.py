@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports that stop and come back, and a worker that stands still: does ferruled go on, say it once,
+count what it could not send, and carry packets again as soon as it can?
+"""
+
+import argparse
+import contextlib
+import ctypes
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import box as boxes
+import ip
+from box import outcomes, protection, sa
+from ipsec_oracle import seal_esp
+from lab import Absent, wait_until
+from report import Report
+from samples import ethernet
+
+OUT_FLOW = boxes.flow(b"\xa5links>\x5a", 7, 9)
+IN_FLOW = boxes.flow(b"\xa5<links\x5a", 7, 9, inbound=True)
+OUT, IN = sa("out", "out", 0x1001), sa("in", "in", 0x1002)
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+
+
+def kind_on_wire(frame):
+    return "esp" if frame[12:14] == b"\x08\0" and frame[23] == ip.ESP else "other"
+
+
+def kind_at_host(frame):
+    return "opened" if IN_FLOW.mark in frame else "other"
+
+
+class Bench:
+    """Both sides talk all the time."""
+
+    def __init__(self, lab, box, daemon, client):
+        self._lab, self._box, self._daemon, self._client = lab, box, daemon, client
+        self._stack = contextlib.ExitStack()
+        enter = self._stack.enter_context
+        self._sniffers = {"esp": enter(lab.sniffer(*box.wire, kind_on_wire)),
+                          "opened": enter(lab.sniffer(*box.host, kind_at_host))}
+        self._host, self._wire = enter(lab.talker(*box.host)), enter(lab.talker(*box.wire))
+        self._host.say([ethernet(OUT_FLOW.udp(4, 100))])
+        self._sequence = 0
+        self._is_over = threading.Event()
+        self._peer = threading.Thread(target=self._seal, daemon=True)
+        self._peer.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._is_over.set()
+        self._peer.join()
+        self._stack.close()
+
+    def _seal(self):
+        while not self._is_over.wait(0.002):
+            self._sequence += 1
+            self._wire.send(ethernet(seal_esp(IN_FLOW.udp(4, 100), boxes.oracle(IN),
+                                              self._sequence)))
+
+    def says(self, text):
+        return self._daemon.stderr().count(text)
+
+    def has_link(self, name):
+        return {port["name"]: port["link"] for port in self._client.port_list()}[name]
+
+    def flows(self):
+        """Do packets pass, both ways?"""
+        before = {kind: sniffer.seen[kind] for kind, sniffer in self._sniffers.items()}
+        return [] if wait_until(lambda: all(
+            sniffer.seen[kind] > before[kind] + 10 for kind, sniffer in self._sniffers.items()
+        )) else ["packets do not flow"]
+
+    def loses(self, name, stop):
+        """Faults of a port that stops."""
+        lost = self.says(f"{name} has no link")
+        stop()
+        faults = []
+        if not wait_until(lambda: self.says(f"{name} has no link") > lost):
+            faults.append(f"nothing is said: {self._daemon.stderr()}")
+        if self.has_link(name):
+            faults.append("it is listed with a link")
+        before = outcomes(self._client)["tx_full"]
+        if not wait_until(lambda: outcomes(self._client)["tx_full"] > before + 10):
+            faults.append("what is not sent is not counted")
+        if self.says(f"{name} has no link") != lost + 1:
+            faults.append(f"it is not said once: {self._daemon.stderr()}")
+        return faults
+
+    def regains(self, name, start):
+        found = self.says(f"{name} has a link again")
+        start()
+        faults = []
+        if not wait_until(lambda: self.says(f"{name} has a link again") == found + 1):
+            faults.append(f"it is not said once: {self._daemon.stderr()}")
+        if not self.has_link(name):
+            faults.append("it is listed without a link")
+        return faults + self.flows()
+
+
+def comes_and_goes(lab, bench, report):
+    for port, what, interface in (
+            ("net_af_packet1", "the other end of the wire", ("wire", "wire-far")),
+            ("net_af_packet1", "the wire", ("lab", "wire-near")),
+            ("net_af_packet0", "the host", ("host", "host-far")),
+            ("net_af_packet0", "the link to the host", ("lab", "host-near"))):
+        def turn(way, place=interface):
+            lab.run(place[0], "ip", "link", "set", place[1], way)
+
+        faults = []
+        for _ in range(3):
+            faults += bench.loses(port, lambda: turn("down"))
+            faults += bench.regains(port, lambda: turn("up"))
+        report.add(f"{what} goes down and comes up", faults)
+
+
+def stands_still(daemon, bench, report):
+    """A worker that somebody holds, as a debugger does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    tasks = Path(f"/proc/{daemon.process.pid}/task")
+    workers = [int(task.name) for task in tasks.iterdir()
+               if "worker" in (task / "comm").read_text(encoding="ascii")]
+    if len(workers) != 1:
+        report.add("the worker", [f"threads: {workers}"])
+        return
+    if libc.ptrace(PTRACE_SEIZE, workers[0], None, None) != 0:
+        report.skip("a worker stands still", f"no ptrace: {os.strerror(ctypes.get_errno())}")
+        return
+    stalled, moves = "worker 0 (lcore 1) has not moved for a second", "worker 0 moves again"
+    before = bench.says(stalled), bench.says(moves)
+    libc.ptrace(PTRACE_INTERRUPT, workers[0], None, None)
+    faults = [] if wait_until(lambda: bench.says(stalled) > before[0]) else ["nothing is said"]
+    os.waitpid(workers[0], 0x40000000)  # __WALL
+    libc.ptrace(PTRACE_DETACH, workers[0], None, None)
+    faults += [] if wait_until(lambda: bench.says(moves) > before[1]) else ["nor that it moves"]
+    report.add("a worker stands still", faults + bench.flows())
+
+
+def ends(daemon, report, what):
+    alive = daemon.process.poll() is None
+    status = daemon.stop()
+    report.add(f"{what}, and it ends in order",
+               [] if alive and status == 0 else [f"alive {alive}, exit {status}: {daemon.stderr()}"])
+
+
+@contextlib.contextmanager
+def running(program, lab, has_tap):
+    with tempfile.TemporaryDirectory(prefix="ferrule-test-") as name:
+        box = boxes.Box(program, lab, Path(name), has_tap)
+        with box.running(box.document([OUT, IN], protection())) as (daemon, client):
+            with Bench(lab, box, daemon, client) as bench:
+                yield daemon, bench
+
+
+def interfaces(program, lab, report):
+    with running(program, lab, False) as (daemon, bench):
+        report.add("it carries packets", bench.flows())
+        stands_still(daemon, bench, report)
+        comes_and_goes(lab, bench, report)
+        report.add("the wire is deleted", bench.loses(
+            "net_af_packet1", lambda: lab.run("lab", "ip", "link", "del", "wire-near")))
+        ends(daemon, report, "the wire is deleted")
+
+
+def taps(program, lab, report):
+    with running(program, lab, True) as (daemon, bench):
+        report.add("it carries packets of a TAP", bench.flows())
+
+        def turn(way):
+            lab.run("lab", "ip", "link", "set", "tap-host", way)
+
+        report.add("a TAP goes down", bench.loses("net_tap0", lambda: turn("down")))
+        report.add("a TAP comes up", bench.regains("net_tap0", lambda: turn("up")))
+        said = bench.says("net_tap0 has no link")
+        lab.run("lab", "ip", "link", "set", "tap-host", "netns", lab.names["host"])
+        lab.run("host", "ip", "link", "set", "tap-host", "up")
+        faults = [] if bench.has_link("net_tap0") else ["it is listed without a link"]
+        if bench.says("net_tap0 has no link") > said + 1:  # it goes down on the way
+            faults.append(daemon.stderr())
+        report.add("a TAP moves to its host", faults)
+        report.add("a TAP is deleted", bench.loses(
+            "net_tap0", lambda: lab.run("host", "ip", "link", "del", "tap-host")))
+        ends(daemon, report, "a TAP is deleted")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=Path, help="the ferruled to test")
+    program = parser.parse_args().program.resolve()
+    report = Report()
+    try:
+        with boxes.make_lab() as lab:
+            boxes.link(lab)
+            taps(program, lab, report)
+            interfaces(program, lab, report)
+    except Absent as error:
+        report.absent("links", str(error))
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
