@@ -40,6 +40,7 @@
 	V(TOO_DEEP, DROP, "more layers of protection than are supported")                          \
 	V(BAD_HANDLE, FAIL, "out-of-band words name no live outbound association")                 \
 	V(BAD_OFFSET, FAIL, "out-of-band offset is not that of the association's header")          \
+	V(NOT_CONFIGURED, FAIL, "to be protected, but the offload is switched off")                \
 	V(BAD_SHIM, DROP, "frame of an external host without a send request in it")                \
 	V(NOT_IP, DROP, "not an IP packet, and no rule lets it pass")                              \
 	V(CLASS_DROP, DROP, "the rule for its class of frames drops it")                           \

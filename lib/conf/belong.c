@@ -72,10 +72,15 @@ static int look_up(struct fer_trail *t, const struct fer_pair_ref *ref, const st
 	const struct fer_index *pair_names, uint32_t *pair)
 {
 	*pair = 0;
-	if (ref->name[0] == '\0')
-		return doc->n_pairs == 1 ? 0 : fail(t, ref, "is missing, and there are several");
-	*pair = fer_index_find(pair_names, ref->name, strlen(ref->name));
-	return *pair != FER_INDEX_NONE ? 0 : fail(t, ref, "names no pair of this document");
+	if (ref->name[0] != '\0')
+		*pair = fer_index_find(pair_names, ref->name, strlen(ref->name));
+	else if (doc->n_pairs != 1)
+		return fail(t, ref, "is missing, and there are several");
+	if (*pair == FER_INDEX_NONE)
+		return fail(t, ref, "names no pair of this document");
+	return doc->pairs[*pair].mode == FER_DOC_STACK
+		       ? 0
+		       : fail(t, ref, "is of mode oob: its host has the SAs and policies");
 }
 
 static void renumber(struct fer_doc *doc, const uint32_t *pairs)

@@ -22,7 +22,32 @@ static uint32_t line_of(const struct fer_lines *lines, unsigned place, uint32_t 
 	return is_given(lines, place) ? lines->at[place].value : otherwise;
 }
 
-void fer_check_pair(struct fer_doc_pair *d, const struct fer_lines *lines)
+// What is the host half's is nobody's where an external host plays it.
+static int check_oob(struct fer_trail *t, struct fer_doc_pair *d, const struct fer_lines *lines)
+{
+	static const struct {
+		enum fer_pair_place place;
+		const char *field;
+	} stack_only[] = {{FER_PAIR_IKE, "ike"}, {FER_PAIR_LINK_CONTROL, "link_control"},
+		{FER_PAIR_CLAMP_MSS, "clamp_mss"}};
+	uint32_t least = d->wire.mtu + FER_DOC_SHIM_BYTES;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(stack_only) / sizeof(stack_only[0]); i++)
+		rc = check_absent(t, lines, stack_only[i].place, stack_only[i].field,
+			"has a meaning in mode stack only");
+	if (rc != 0)
+		return rc;
+	if (!is_given(lines, FER_PAIR_HOST_MTU))
+		d->host.mtu = least;
+	if (d->host.mtu >= least)
+		return 0;
+	return fer_trail_fail(t, d->host.mtu_line, "host.mtu",
+		"must be at least %u: what the wire carries, and %d bytes of the shim", least,
+		FER_DOC_SHIM_BYTES);
+}
+
+int fer_check_pair(struct fer_trail *t, struct fer_doc_pair *d, const struct fer_lines *lines)
 {
 	d->line = lines->begin;
 	d->queues_line = line_of(lines, FER_PAIR_QUEUES, d->line);
@@ -30,6 +55,10 @@ void fer_check_pair(struct fer_doc_pair *d, const struct fer_lines *lines)
 	d->wire.port_line = lines->at[FER_PAIR_WIRE_PORT].value;
 	d->host.mtu_line = line_of(lines, FER_PAIR_HOST_MTU, d->host.port_line);
 	d->wire.mtu_line = line_of(lines, FER_PAIR_WIRE_MTU, d->wire.port_line);
+	if (d->mode == FER_DOC_OOB)
+		return check_oob(t, d, lines);
+	return check_absent(
+		t, lines, FER_PAIR_COMPLETIONS, "completions", "has a meaning in mode oob only");
 }
 
 static int check_addresses(

@@ -6,8 +6,10 @@
 #include "conf/schema.h"
 #include "conf/trail.h"
 
-// Completes a pair, in which nothing can contradict itself.
-void fer_check_pair(struct fer_doc_pair *d, const struct fer_lines *lines);
+// Checks a pair and completes it.  Returns 0, or -EINVAL with the error written.  The trail stands
+// at the pair.
+__attribute__((warn_unused_result)) int fer_check_pair(
+	struct fer_trail *t, struct fer_doc_pair *d, const struct fer_lines *lines);
 
 // Checks an SA whose values are all well-formed, and completes it: the ICV of its algorithm, the
 // usual replay window, its own name as its group.

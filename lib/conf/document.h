@@ -35,6 +35,9 @@
 #define FER_DOC_QUEUES 64
 #define FER_DOC_IKE_PEERS 64
 
+#define FER_DOC_PATH_BYTES 256 // room for the path of a file
+#define FER_DOC_SHIM_BYTES 58  // that a frame of an external host is longer by
+
 #define FER_DOC_MTU_MIN 1280 // RFC 8200 section 5: IPv6 needs it
 #define FER_DOC_MTU_MAX 9600
 #define FER_DOC_MTU_DEFAULT 1500
@@ -112,11 +115,20 @@ struct fer_doc_port {
 enum fer_doc_rule { FER_DOC_PASS, FER_DOC_DROP };
 enum fer_doc_ike { FER_DOC_IKE_PASS, FER_DOC_IKE_POLICY };
 
+// Who plays the host half: ferrule itself, or a host behind the host port that speaks the shim.
+enum fer_doc_mode { FER_DOC_STACK, FER_DOC_OOB };
+
+// Which sends of an external host are completed.
+enum fer_doc_completions { FER_DOC_COMPLETE_FAILED, FER_DOC_COMPLETE_ALL };
+
 // Two ports and what goes on between them.
 struct fer_doc_pair {
 	char name[FER_DOC_NAME_BYTES]; // empty: the only one there is
 	uint32_t line;                 // where it begins; 0: named by SAs or policies, and no more
 	uint32_t queues_line;          // where their number stands, or else the pair
+	enum fer_doc_mode mode;
+	enum fer_doc_completions completions;
+	char keywords[FER_DOC_PATH_BYTES]; // file of the standardized keywords; empty: none
 	struct fer_doc_port host;
 	struct fer_doc_port wire;
 	uint32_t n_queues; // of either port

@@ -433,6 +433,29 @@ static void a_file_that_is_too_large_is_refused(void **state)
 	unlink(path);
 }
 
+static void a_pair_for_an_external_host(void **state)
+{
+	struct fer_doc *doc = load("pairs:\n"
+				   "- {host: {port: a}, wire: {port: b, mtu: 9600}, mode: oob,\n"
+				   "   completions: all, keywords: /etc/ferrule/keywords}\n"
+				   "- {host: {port: c, mtu: 2000}, wire: {port: d}, mode: oob}\n"
+				   "- {host: {port: e}, wire: {port: f}}\n");
+	const struct fer_doc_pair *p = doc->pairs;
+
+	(void)state;
+	assert_int_equal(p[0].mode, FER_DOC_OOB);
+	assert_int_equal(p[0].completions, FER_DOC_COMPLETE_ALL);
+	assert_string_equal(p[0].keywords, "/etc/ferrule/keywords");
+	assert_int_equal(p[0].host.mtu, 9658);
+	assert_int_equal(p[1].mode, FER_DOC_OOB);
+	assert_int_equal(p[1].completions, FER_DOC_COMPLETE_FAILED);
+	assert_string_equal(p[1].keywords, "");
+	assert_int_equal(p[1].host.mtu, 2000);
+	assert_int_equal(p[2].mode, FER_DOC_STACK);
+	assert_int_equal(p[2].host.mtu, 1500);
+	fer_doc_destroy(doc);
+}
+
 static void every_key_of_a_daemon_is_read(void **state)
 {
 	struct fer_doc *doc =
@@ -613,6 +636,7 @@ int main(void)
 		cmocka_unit_test(what_a_part_has_is_checked),
 		cmocka_unit_test(files_that_cannot_be_read_are_named),
 		cmocka_unit_test(a_file_that_is_too_large_is_refused),
+		cmocka_unit_test(a_pair_for_an_external_host),
 		cmocka_unit_test(every_key_of_a_daemon_is_read),
 		cmocka_unit_test(what_a_daemon_is_not_told_has_its_default),
 		cmocka_unit_test(sas_and_policies_belong_to_the_pair_they_name),

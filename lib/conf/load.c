@@ -81,7 +81,8 @@ static int read_doc_pair(struct loader *l, const struct fer_field *f, void *root
 	(void)root;
 	int rc = read_mapping(l, &fer_schema_pair, &d, &lines);
 
-	fer_check_pair(&d, &lines);
+	if (rc == 0)
+		rc = fer_check_pair(&l->trail, &d, &lines);
 	return rc == 0 ? fer_build_pair(&l->build, &d, &lines) : rc;
 }
 

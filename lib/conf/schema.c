@@ -34,7 +34,9 @@ static const char *const idles[] = {[FER_DOC_IDLE_AUTO] = "auto",
 	[FER_DOC_IDLE_POLL] = "poll",
 	[FER_DOC_IDLE_NAP] = "nap",
 	NULL};
-static const char *const host_modes[] = {"stack", NULL};
+static const char *const host_modes[] = {[FER_DOC_STACK] = "stack", [FER_DOC_OOB] = "oob", NULL};
+static const char *const completions[] = {
+	[FER_DOC_COMPLETE_FAILED] = "failed", [FER_DOC_COMPLETE_ALL] = "all", NULL};
 
 static const struct fer_field esp_fields[] = {
 	{REQUIRED("spi", FER_TYPE_NUMBER, FER_SA_SPI), INTO(fer_sa_draft, sa.spi),
@@ -174,7 +176,11 @@ static const struct fer_list ike_peers = {
 
 static const struct fer_field pair_fields[] = {
 	{OPTIONAL("name", FER_TYPE_NAME, FER_PAIR_NAME), INTO(fer_doc_pair, name)},
-	{OPTIONAL("mode", FER_TYPE_WORD, FER_PAIR_MODE), .words = host_modes, .later = "oob"},
+	{OPTIONAL("mode", FER_TYPE_WORD, FER_PAIR_MODE), INTO(fer_doc_pair, mode),
+		.words = host_modes},
+	{OPTIONAL("completions", FER_TYPE_WORD, FER_PAIR_COMPLETIONS),
+		INTO(fer_doc_pair, completions), .words = completions},
+	{OPTIONAL("keywords", FER_TYPE_TEXT, FER_PAIR_KEYWORDS), INTO(fer_doc_pair, keywords)},
 	{REQUIRED("host", FER_TYPE_MAPPING, FER_PAIR_HOST), .mapping = &host},
 	{REQUIRED("wire", FER_TYPE_MAPPING, FER_PAIR_WIRE), .mapping = &wire},
 	{OPTIONAL("queues", FER_TYPE_NUMBER, FER_PAIR_QUEUES), INTO(fer_doc_pair, n_queues),

@@ -66,7 +66,6 @@ struct fer_field {
 	const char *word;
 	uint64_t word_value;
 	const char *const *words; // ends with NULL
-	const char *later;        // a word that a later version knows
 	const struct fer_list *list;
 	const struct fer_schema *mapping;
 };
@@ -94,6 +93,8 @@ enum fer_root_place {
 enum fer_pair_place {
 	FER_PAIR_NAME,
 	FER_PAIR_MODE,
+	FER_PAIR_COMPLETIONS,
+	FER_PAIR_KEYWORDS,
 	FER_PAIR_HOST,
 	FER_PAIR_HOST_PORT,
 	FER_PAIR_HOST_MTU,

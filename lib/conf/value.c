@@ -114,8 +114,6 @@ static bool read_word(
 {
 	char list[FER_WHY_BYTES] = "";
 
-	if (f->later != NULL && strcmp(text, f->later) == 0)
-		return refuse(why, "%s is not supported by this version", f->later);
 	for (unsigned i = 0; f->words[i] != NULL; i++) {
 		if (strcmp(text, f->words[i]) == 0) {
 			store(to, f->size, i);

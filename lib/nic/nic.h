@@ -11,12 +11,27 @@
 
 #include "nic/batch.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 struct fer_engine;
 struct fer_iv_source;
 struct fer_sa_table;
 
+// What the configuration in force lets the NIC half do; the control thread changes it at any time.
+// Protocols are judged by the outermost layer of a packet.
+#define FER_NIC_AH 0x1u
+#define FER_NIC_ESP 0x2u // in UDP as well
+#define FER_NIC_SEND_IPV4 0x4u
+#define FER_NIC_SEND_IPV6 0x8u
+#define FER_NIC_RECEIVE_IPV4 0x10u
+#define FER_NIC_RECEIVE_IPV6 0x20u
+#define FER_NIC_ALL 0x3fu
+
 struct fer_nic {
 	struct fer_sa_table *sas;
+	const _Atomic uint32_t *may; // FER_NIC_; NULL: everything
+	bool sends_unprotected;      // what it may not protect, as the contract says
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 };
@@ -28,13 +43,15 @@ __attribute__((warn_unused_result)) int fer_nic_init(
 void fer_nic_fini(struct fer_nic *nic);
 
 // Send: applies the bundles that slots 1 and 11 name, inside out.  The batch is parsed (frame is
-// the outermost layer).  Packets without a handle pass untouched.  A handle that is no live
+// the outermost layer).  Packets without a handle pass untouched.  Where the configuration forbids
+// the work, a packet with one ends in FER_NOT_CONFIGURED, or passes as it is if the host wants it
+// so.  A handle that is no live
 // outbound SA ends in FER_BAD_HANDLE.  A slot 12 offset where the SPI of the SA does not stand, or
 // where its packet has no room, ends in FER_BAD_OFFSET; inside a tunnel it has to be that of the
 // ESP header, too.  Both leave the packet as it came.
 void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b);
 
 // Receive: opens the layers of protection for which there are inbound SAs, outside in, and writes
-// the receive words and the receipts.  The batch is parsed.  Afterwards the frame of a packet is
-// its innermost visible layer.
+// the receive words and the receipts.  What the configuration forbids is no layer of ours.  The
+// batch is parsed.  Afterwards the frame of a packet is its innermost visible layer.
 void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b);

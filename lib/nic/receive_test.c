@@ -955,6 +955,44 @@ static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 	done();
 }
 
+// what is not configured and activated is not looked at.
+static void is_what_may_not_be_opened_left_alone(void **state)
+{
+	static const struct {
+		uint32_t may;
+		bool v4, v6; // are packets opened?
+	} rows[] = {
+		{FER_NIC_ALL, true, true},
+		{FER_NIC_ALL & ~FER_NIC_ESP, false, false},
+		{FER_NIC_ALL & ~FER_NIC_AH, true, true},
+		{FER_NIC_ALL & ~FER_NIC_RECEIVE_IPV4, false, true},
+		{FER_NIC_ALL & ~FER_NIC_RECEIVE_IPV6, true, false},
+		{FER_NIC_ALL & ~(FER_NIC_SEND_IPV4 | FER_NIC_SEND_IPV6), true, true},
+		{0, false, false},
+	};
+	_Atomic uint32_t may;
+	struct test_sa sa6 = transport;
+
+	(void)state;
+	sa6.spi = SPI + 7;
+	sa6.version = 6;
+	struct known k[] = {add(transport), add(sa6)};
+	nic.may = &may;
+	for (unsigned i = 0; i < RTE_DIM(rows) * 2; i++) {
+		bool is_opened = i % 2 == 0 ? rows[i / 2].v4 : rows[i / 2].v6;
+
+		atomic_store(&may, rows[i / 2].may);
+		seal(&k[i % 2], 1, 40);
+		receive_one(whole());
+		if (is_opened)
+			assert_opened(0, 1);
+		else
+			assert_untouched(0);
+		done();
+	}
+	nic.may = NULL;
+}
+
 static void are_long_packets_opened(void **state)
 {
 	struct known k[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
@@ -1032,6 +1070,7 @@ int main(void)
 		TEST(is_a_committed_number_refused_in_silence),
 		TEST(does_a_refused_inner_number_leave_the_outer_answer),
 		TEST(does_each_packet_of_a_full_burst_get_its_own),
+		TEST(is_what_may_not_be_opened_left_alone),
 		TEST(are_long_packets_opened),
 	};
 

@@ -574,6 +574,53 @@ static void is_a_packet_that_ended_skipped(void **state)
 	done();
 }
 
+// R-94 and its opposite: the contract sends what may not be protected as it is, an appliance never.
+static void is_what_may_not_be_protected_held_back(void **state)
+{
+	static const struct {
+		uint32_t may;
+		bool v4, v6; // are sends protected?
+	} rows[] = {
+		{FER_NIC_ALL, true, true},
+		{FER_NIC_ALL & ~FER_NIC_ESP, false, false},
+		{FER_NIC_ALL & ~FER_NIC_AH, true, true},
+		{FER_NIC_ALL & ~FER_NIC_SEND_IPV4, false, true},
+		{FER_NIC_ALL & ~FER_NIC_SEND_IPV6, true, false},
+		{FER_NIC_ESP | FER_NIC_SEND_IPV4 | FER_NIC_SEND_IPV6, true, true},
+		{0, false, false},
+	};
+	_Atomic uint32_t may;
+	struct test_sa sa6 = transport;
+
+	(void)state;
+	sa6.spi = SPI + 7;
+	sa6.version = 6;
+	struct known k[] = {add(transport), add(sa6)};
+	nic.may = &may;
+	for (unsigned i = 0; i < RTE_DIM(rows) * 4; i++) {
+		const struct known *one = &k[i / 2 % 2];
+		bool is_protected = i / 2 % 2 == 0 ? rows[i / 4].v4 : rows[i / 4].v6;
+		uint64_t iv[TEST_MAX_ESP];
+
+		atomic_store(&may, rows[i / 4].may);
+		nic.sends_unprotected = i % 2;
+		frame(one, 1, 40);
+		assert_verdict(transmit_one(whole(), one->handle, 0, header_word(0)),
+			is_protected || i % 2 ? FER_OK : FER_NOT_CONFIGURED);
+		if (is_protected)
+			assert_sealed(batch.m[0], iv);
+		else
+			test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+		done();
+	}
+	atomic_store(&may, 0);
+	nic.sends_unprotected = false;
+	assert_verdict(transmit_one(whole(), 0, 0, 0), FER_OK); // nobody asked for protection
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	done();
+	nic.may = NULL;
+}
+
 static void are_long_packets_sealed(void **state)
 {
 	struct known k[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
@@ -643,6 +690,7 @@ int main(void)
 		TEST(are_cbc_ivs_all_different),
 		TEST(does_each_packet_of_a_full_burst_get_its_own),
 		TEST(is_a_packet_that_ended_skipped),
+		TEST(is_what_may_not_be_protected_held_back),
 		TEST(are_long_packets_sealed),
 	};
 
