@@ -133,12 +133,34 @@ static int open_rules(struct fer_pair *p, const struct fer_doc *doc, struct fer_
 	return 0;
 }
 
+// What the keywords configure.  The host half of the appliance is bound as soon as it is there; an
+// external host binds by OID_OFFLOAD_ENCAPSULATION.
+static int open_offload(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+{
+	const struct fer_doc_pair *d = &doc->pairs[p->number];
+	const struct ndis_offload hardware = fer_offload_hardware(d->capacity);
+	struct fer_keywords keywords;
+	int rc = 0;
+
+	p->is_oob = d->mode == FER_DOC_OOB;
+	p->completes_all = d->completions == FER_DOC_COMPLETE_ALL;
+	memcpy(p->keywords, d->keywords, sizeof(p->keywords));
+	fer_keywords_default(&keywords);
+	if (p->keywords[0] != '\0')
+		rc = fer_keywords_load(p->keywords, p->name, &keywords, err);
+	if (rc == 0)
+		fer_offload_init(&p->offload, &hardware, &keywords, !p->is_oob);
+	return rc;
+}
+
 int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
 	const struct fer_pair_params *params, struct fer_doc_error *err)
 {
 	*p = (struct fer_pair){.number = params->number, .grace = params->grace};
 	memcpy(p->name, doc->pairs[p->number].name, sizeof(p->name));
-	int rc = find_ports(p, doc, err);
+	int rc = open_offload(p, doc, err);
+	if (rc == 0)
+		rc = find_ports(p, doc, err);
 	if (rc == 0)
 		rc = open_pool(p, doc, params->n_workers, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 // these functions; workers see the ports, the SA table and the published rules.
 
 #include "names.h"
+#include "offload.h"
 #include "ports.h"
 #include "rules.h"
 
@@ -36,6 +37,10 @@ struct fer_pair_sa {
 struct fer_pair {
 	char name[FER_DOC_NAME_BYTES];
 	unsigned number; // place among the pairs
+	bool is_oob;     // an external host plays the host half
+	bool completes_all;
+	char keywords[FER_DOC_PATH_BYTES]; // file; empty: none
+	struct fer_offload offload;
 	struct fer_port port[FER_N_SIDES];
 	struct rte_mempool *pool; // of both ports
 	struct fer_sa_table *sas;

@@ -3,57 +3,149 @@
 
 #include <string.h>
 
-static uint32_t algorithms(enum fer_algo_role role)
-{
-	const struct fer_algo *a;
-	uint32_t bits = 0;
+#define EVENT_STATUS FER_MSG_EVENT_STATUS
 
-	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
-		if (a->role == role)
-			bits |= a->ndis;
-	return bits;
-}
-
-// What a pair can do.  Nothing switches any of it off, so this is what the hardware can do, what is
-// configured, and what a bind tells.  Checksums and large sends are the host half's own affair and
-// no offload that a host could ask for.
-static struct ndis_offload offload(const struct fer_pair *p)
+static void answer_offload(struct fer_ctl_request *r, const struct ndis_offload *o)
 {
-	return (struct ndis_offload){
-		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD,
-			.revision = NDIS_OFFLOAD_REVISION_3,
-			.size = NDIS_SIZEOF_NDIS_OFFLOAD_REVISION_3},
-		.ipsec_v2 = {.encapsulation = NDIS_ENCAPSULATION_IEEE_802_3 |
-					      NDIS_ENCAPSULATION_IEEE_802_3_P_AND_Q,
-			.ipv6_supported = 1,
-			.ipv4_options = 1,
-			.ipv6_non_ipsec_extension_headers = 1,
-			.esp = 1,
-			.transport = 1,
-			.tunnel = 1,
-			.transport_tunnel_combined = 1,
-			.extended_sequence_numbers = 1,
-			.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE,
-			.authentication_algorithms = algorithms(FER_INTEGRITY),
-			.encryption_algorithms = algorithms(FER_ENCRYPTION),
-			.sa_offload_capacity = fer_sa_capacity(p->sas)},
-	};
-}
-
-void fer_service_capabilities(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
-{
-	const struct ndis_offload o = offload(fer_service_pair(arg, r));
 	struct fer_msg_buf b = {0};
 
-	(void)data, (void)len; // a query that brings something is answered all the same
-	fer_msg_put_offload(&b, &o);
+	fer_msg_put_offload(&b, o);
 	fer_service_answer(r, &b);
+}
+
+void fer_service_hardware_capabilities(
+	void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	(void)data, (void)len; // a query that brings something is answered all the same
+	answer_offload(r, &fer_service_pair(arg, r)->offload.hardware);
+}
+
+void fer_service_current_config(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	const struct ndis_offload now = fer_offload_current(&fer_service_pair(arg, r)->offload);
+
+	(void)data, (void)len;
+	answer_offload(r, &now);
+}
+
+// Section 4: after every set that succeeds, and once it is in force.
+static void indicate_config(struct fer_ctl_server *server, const struct fer_pair *p)
+{
+	const struct ndis_offload now = fer_offload_current(&p->offload);
+	struct fer_msg_buf b = {0};
+
+	fer_msg_put_offload(&b, &now);
+	if (!b.failed)
+		fer_ctl_indicate(server, (uint16_t)p->number, EVENT_STATUS,
+			NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG, b.bytes, b.len);
+	fer_msg_buf_fini(&b);
+}
+
+static void complete_set(struct fer_ctl_request *r, uint8_t revision)
+{
+	const struct fer_ctl_result result = {.revision = revision};
+
+	fer_ctl_complete(r, &result);
+}
+
+// Keeps what will be configured for the next start.  It waits for the disk: people change settings,
+// and seldom.
+static uint32_t keep(const struct fer_pair *p, const struct ndis_offload_parameters *params,
+	const struct fer_keywords *keywords, struct fer_doc_error *err)
+{
+	if (p->keywords[0] == '\0' ||
+		(params->flags & NDIS_OFFLOAD_PARAMETERS_SKIP_REGISTRY_UPDATE) != 0 ||
+		fer_keywords_save(p->keywords, p->name, keywords, err) == 0)
+		return NDIS_STATUS_SUCCESS;
+	return NDIS_STATUS_FAILURE;
+}
+
+void fer_service_offload_parameters(
+	void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_ctl_server *server = fer_ctl_request_server(r);
+	struct fer_pair *p = fer_service_pair(arg, r);
+	struct ndis_offload_parameters params;
+	struct fer_keywords keywords;
+	struct fer_msg_fault fault;
+	struct fer_doc_error err;
+	const char *why;
+	uint32_t status = fer_msg_get_offload_parameters(data, len, &params, &fault);
+
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	status = fer_offload_read_parameters(&p->offload, &params, &keywords, &why);
+	if (status == NDIS_STATUS_SUCCESS) {
+		why = err.text;
+		status = keep(p, &params, &keywords, &err);
+	}
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_ctl_refuse(r, status, 0, FER_MSG_NO_ELEMENT, why);
+		return;
+	}
+	fer_offload_configure(&p->offload, &keywords);
+	complete_set(r, params.header.revision);
+	indicate_config(server, p);
+}
+
+void fer_service_encapsulation(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	const struct ndis_offload_encapsulation *e =
+		&fer_service_pair(arg, r)->offload.encapsulation;
+	struct fer_msg_buf b = {0};
+
+	(void)data, (void)len;
+	if (e->ipv4.enabled == 0 && e->ipv6.enabled == 0) {
+		fer_ctl_refuse(r, NDIS_STATUS_FAILURE, 0, FER_MSG_NO_ELEMENT, "was not set yet");
+		return;
+	}
+	fer_msg_put_offload_encapsulation(&b, e);
+	fer_service_answer(r, &b);
+}
+
+static void indicate_encapsulation(struct fer_ctl_server *server, const struct fer_pair *p)
+{
+	struct fer_msg_buf b = {0};
+
+	fer_msg_put_offload_encapsulation(&b, &p->offload.encapsulation);
+	if (!b.failed)
+		fer_ctl_indicate(server, (uint16_t)p->number, EVENT_STATUS,
+			NDIS_STATUS_OFFLOAD_ENCASPULATION_CHANGE, b.bytes, b.len);
+	fer_msg_buf_fini(&b);
+}
+
+void fer_service_set_encapsulation(
+	void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_ctl_server *server = fer_ctl_request_server(r);
+	struct fer_pair *p = fer_service_pair(arg, r);
+	struct ndis_offload_encapsulation e;
+	struct fer_msg_fault fault;
+	const char *why = NULL;
+	bool is_new = false;
+	uint32_t status = fer_msg_get_offload_encapsulation(data, len, &e, &fault);
+
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	status = fer_offload_encapsulate(&p->offload, &e, &is_new, &why);
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_ctl_refuse(r, status, 0, FER_MSG_NO_ELEMENT, why);
+		return;
+	}
+	complete_set(r, e.header.revision);
+	indicate_config(server, p);
+	if (is_new)
+		indicate_encapsulation(server, p);
 }
 
 void fer_service_describe(const struct fer_pair *p, struct fer_msg_pair *msg)
 {
 	*msg = (struct fer_msg_pair){.pair = (uint16_t)p->number,
-		.host_mode = FER_MSG_HOST_STACK,
-		.default_offload = offload(p)};
+		.host_mode = p->is_oob ? FER_MSG_HOST_OOB : FER_MSG_HOST_STACK,
+		.default_offload = fer_offload_current(&p->offload)};
 	fer_msg_set_string(msg->name, sizeof(msg->name), p->name[0] != '\0' ? p->name : "default");
 }

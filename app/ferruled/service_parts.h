@@ -137,4 +137,8 @@ fer_ctl_handler fer_service_stats_drop;
 
 // --- capabilities -------------------------------------------------------------------------------
 
-fer_ctl_handler fer_service_capabilities;
+fer_ctl_handler fer_service_hardware_capabilities;
+fer_ctl_handler fer_service_current_config;
+fer_ctl_handler fer_service_offload_parameters;
+fer_ctl_handler fer_service_encapsulation;
+fer_ctl_handler fer_service_set_encapsulation;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "worker.h"
 
+#include "nic/oob.h"
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
@@ -144,6 +146,59 @@ static void publish(struct fer_worker *w, struct fer_outcomes *to)
 	w->burst = (struct fer_outcomes){0};
 }
 
+// --- for an external host ---------------------------------------------------------------------
+
+// Sends what is left of the batch to the wire.  What was sent is no longer in the batch, what could
+// not be ends in FER_TX_FULL and stays there for its completion.
+static void send_for_host(struct fer_worker *w, const struct fer_lane *lane)
+{
+	struct fer_batch *b = &w->batch;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!fer_pkt_alive(&b->pkt[i]))
+			continue;
+		w->out[n] = b->m[i];
+		w->at[n++] = (uint16_t)i;
+	}
+	unsigned sent = n == 0 ? 0 : send_out(w, lane, FER_WIRE_SIDE, n);
+	for (unsigned j = 0; j < sent; j++)
+		b->m[w->at[j]] = NULL;
+	for (unsigned j = sent; j < n; j++)
+		b->pkt[w->at[j]].verdict = FER_TX_FULL;
+}
+
+static void carry_sends(struct fer_worker *w, const struct fer_lane *lane)
+{
+	fer_shim_take(lane->shim, &w->batch);
+	fer_nic_transmit(&lane->path->nic, &w->batch);
+	check_mtu(&w->batch, lane->port[FER_WIRE_SIDE]->mtu);
+	send_for_host(w, lane);
+	fer_shim_complete(lane->shim, &w->batch);
+	(void)fer_sink(&w->batch, &w->burst, w->out); // counts; what it moves is the port's
+	send_back(w, lane, FER_HOST_SIDE);
+}
+
+// The contract indicates every packet, whatever came of it.
+static void carry_indications(struct fer_worker *w, const struct fer_lane *lane)
+{
+	struct fer_batch *b = &w->batch;
+
+	for (unsigned i = 0; i < b->n; i++)
+		fer_oob_clear(b->m[i]);
+	fer_batch_parse(b);
+	fer_batch_own(b, lane->path->pool);
+	fer_nic_receive(&lane->path->nic, b);
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->pkt[i].verdict == FER_TOO_DEEP)
+			b->pkt[i].verdict = FER_OK;
+	fer_shim_indicate(lane->shim, b);
+	check_mtu(b, lane->port[FER_HOST_SIDE]->mtu);
+	send_on(w, lane, FER_HOST_SIDE);
+}
+
+// --- the loop ---------------------------------------------------------------------------------
+
 static void run_path(struct fer_worker *w, const struct fer_lane *lane, enum fer_side from)
 {
 	if (from == FER_HOST_SIDE)
@@ -154,17 +209,29 @@ static void run_path(struct fer_worker *w, const struct fer_lane *lane, enum fer
 			&w->burst.packets[FER_FRAGMENT_TIMEOUT]);
 }
 
+// The appliance: a batch through both halves and on to the other side.
+static void carry_over(struct fer_worker *w, const struct fer_lane *lane, enum fer_side from)
+{
+	enum fer_side to = from == FER_HOST_SIDE ? FER_WIRE_SIDE : FER_HOST_SIDE;
+
+	run_path(w, lane, from);
+	check_mtu(&w->batch, lane->port[to]->mtu);
+	send_on(w, lane, to);
+	send_back(w, lane, from);
+}
+
 // Carries a burst from one side to the other.  Returns how many frames came.
 static unsigned carry(struct fer_worker *w, struct fer_lane *lane, enum fer_side from)
 {
-	enum fer_side to = from == FER_HOST_SIDE ? FER_WIRE_SIDE : FER_HOST_SIDE;
 	unsigned n = receive(w, lane, from);
 
 	while (n > 0 && fer_intake_take(&lane->intake[from], &w->batch)) {
-		run_path(w, lane, from);
-		check_mtu(&w->batch, lane->port[to]->mtu);
-		send_on(w, lane, to);
-		send_back(w, lane, from);
+		if (lane->shim == NULL)
+			carry_over(w, lane, from);
+		else if (from == FER_HOST_SIDE)
+			carry_sends(w, lane);
+		else
+			carry_indications(w, lane);
 		publish(w, &lane->counters[from]->outcomes);
 	}
 	return n;

@@ -18,6 +18,7 @@
 #include "host/intake.h"
 #include "host/path.h"
 #include "host/sink.h"
+#include "nic/shim.h"
 
 #include <sched.h>
 #include <stdalign.h>
@@ -48,6 +49,7 @@ struct fer_port_counters {
 // One queue of a pair, both ways: what comes in at one side is sent by the same queue of the other.
 struct fer_lane {
 	struct fer_path *path;
+	struct fer_shim *shim; // an external host plays the host half; NULL: the path does
 	const struct fer_port *port[FER_N_SIDES];
 	struct fer_port_counters *counters[FER_N_SIDES];
 	struct fer_intake intake[FER_N_SIDES];
@@ -68,6 +70,7 @@ struct fer_worker {
 	struct fer_outcomes burst; // of the batch at hand
 	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 	bool is_rest[FER_BATCH_MAX + FER_BATCH_MORE]; // of out: not the first of its packet
+	uint16_t at[FER_BATCH_MAX];                   // of out: place in the batch
 	struct fer_batch batch;
 
 	alignas(64) _Atomic unsigned order; // enum fer_worker_order

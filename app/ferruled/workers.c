@@ -60,9 +60,10 @@ static bool allocate_all(struct fer_workers *ws, unsigned n_queues)
 	ws->paths = allocate(n_paths, sizeof(ws->paths[0]));
 	ws->events = calloc(n_paths, sizeof(ws->events[0]));
 	ws->lanes = calloc(n_queues, sizeof(ws->lanes[0]));
+	ws->shims = calloc(n_queues, sizeof(ws->shims[0]));
 	ws->counters = allocate(n_paths * FER_N_SIDES, sizeof(ws->counters[0]));
 	return ws->worker != NULL && ws->watch != NULL && ws->paths != NULL && ws->events != NULL &&
-	       ws->lanes != NULL && ws->counters != NULL;
+	       ws->lanes != NULL && ws->shims != NULL && ws->counters != NULL;
 }
 
 // Finds the lcore of each worker.  The main one is the control thread's.
@@ -114,6 +115,10 @@ static int open_paths(
 
 		if (error != 0)
 			return error;
+		struct fer_nic *nic = &ws->paths[worker * ws->n_pairs + i].nic;
+
+		nic->may = &pair->offload.may;
+		nic->sends_unprotected = pair->is_oob;
 		ws->n_paths++;
 	}
 	return 0;
@@ -123,8 +128,12 @@ static int open_paths(
 static void open_lane(struct fer_workers *ws, struct fer_lane *lane, unsigned worker,
 	const struct fer_pair *pair, uint16_t queue)
 {
-	*lane = (struct fer_lane){
-		.path = &ws->paths[worker * ws->n_pairs + pair->number], .queue = queue};
+	struct fer_shim *shim = &ws->shims[lane - ws->lanes];
+
+	*shim = (struct fer_shim){.pool = pair->pool, .completes_all = pair->completes_all};
+	*lane = (struct fer_lane){.path = &ws->paths[worker * ws->n_pairs + pair->number],
+		.shim = pair->is_oob ? shim : NULL,
+		.queue = queue};
 	for (unsigned side = 0; side < FER_N_SIDES; side++) {
 		lane->port[side] = &pair->port[side];
 		fer_intake_init(&lane->intake[side], pair->pool, FER_LINK_ETHERNET);
@@ -193,6 +202,7 @@ void fer_workers_destroy(struct fer_workers *ws)
 		fer_events_destroy(ws->events[i]);
 	free(ws->events);
 	free(ws->counters);
+	free(ws->shims);
 	free(ws->lanes);
 	free(ws->paths);
 	free(ws->watch);

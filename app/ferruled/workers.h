@@ -24,6 +24,7 @@ struct fer_workers {
 	struct fer_path *paths;
 	struct fer_events **events; // of each path
 	struct fer_lane *lanes;
+	struct fer_shim *shims;             // by lane
 	struct fer_port_counters *counters; // by worker, pair, side
 	unsigned n;
 	unsigned n_pairs;

@@ -111,6 +111,11 @@ const struct fer_msg_header *fer_ctl_request_header(const struct fer_ctl_request
 	return &r->header;
 }
 
+struct fer_ctl_server *fer_ctl_request_server(const struct fer_ctl_request *r)
+{
+	return r->conn->server;
+}
+
 void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel, void *arg)
 {
 	r->cancel = cancel;

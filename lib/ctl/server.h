@@ -74,6 +74,9 @@ void fer_ctl_server_destroy(struct fer_ctl_server *s);
 // op takes it; room is within max_room.
 const struct fer_msg_header *fer_ctl_request_header(const struct fer_ctl_request *r);
 
+// The server that the request of a handler came to, while the handler runs.
+struct fer_ctl_server *fer_ctl_request_server(const struct fer_ctl_request *r);
+
 // A request that is not completed at once may be cancelled by its client: cancel(r, arg) is called
 // then, at most once, and sees to it that the request is completed soon, with REQUEST_ABORTED
 // unless it is done already; it may do so itself.  Without such a function a cancel has no effect,

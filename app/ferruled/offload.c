@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "offload.h"
+
+#include "crypto/algo.h"
+#include "nic/nic.h"
+
+#include <stddef.h>
+
+// Keyword values of IPsec are sets of two protocols.
+#define KEYWORD_AH 1u
+#define KEYWORD_ESP 2u
+
+static uint32_t algorithms(enum fer_algo_role role)
+{
+	const struct fer_algo *a;
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
+		if (a->role == role)
+			bits |= a->ndis;
+	return bits;
+}
+
+struct ndis_offload fer_offload_hardware(uint32_t capacity)
+{
+	return (struct ndis_offload){
+		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD,
+			.revision = NDIS_OFFLOAD_REVISION_3,
+			.size = NDIS_SIZEOF_NDIS_OFFLOAD_REVISION_3},
+		.ipsec_v2 = {.encapsulation = NDIS_ENCAPSULATION_IEEE_802_3 |
+					      NDIS_ENCAPSULATION_IEEE_802_3_P_AND_Q,
+			.ipv6_supported = 1,
+			.ipv4_options = 1,
+			.ipv6_non_ipsec_extension_headers = 1,
+			.esp = 1,
+			.transport = 1,
+			.tunnel = 1,
+			.transport_tunnel_combined = 1,
+			.extended_sequence_numbers = 1,
+			.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE,
+			.authentication_algorithms = algorithms(FER_INTEGRITY),
+			.encryption_algorithms = algorithms(FER_ENCRYPTION),
+			.sa_offload_capacity = capacity},
+	};
+}
+
+// --- what is in force -------------------------------------------------------------------------
+
+static bool is_off(const struct ndis_offload_encapsulation_family *f)
+{
+	return f->enabled == NDIS_OFFLOAD_SET_OFF;
+}
+
+static bool is_on(const struct ndis_offload_encapsulation_family *f)
+{
+	return f->enabled == NDIS_OFFLOAD_SET_ON;
+}
+
+static uint32_t protocols(const struct fer_offload *o)
+{
+	// off for both families stops everything.
+	if (is_off(&o->encapsulation.ipv4) && is_off(&o->encapsulation.ipv6))
+		return 0;
+	return o->keywords.value[FER_KEYWORD_IPSEC_V2];
+}
+
+struct ndis_offload fer_offload_current(const struct fer_offload *o)
+{
+	struct ndis_offload now = o->hardware;
+	struct ndis_ipsec_offload_v2 *ipsec = &now.ipsec_v2;
+	uint32_t set = protocols(o);
+
+	if (set == 0) {
+		*ipsec = (struct ndis_ipsec_offload_v2){
+			.encapsulation = NDIS_ENCAPSULATION_NOT_SUPPORTED};
+		return now;
+	}
+	if (set != (KEYWORD_AH | KEYWORD_ESP))
+		ipsec->ah_esp_combined = 0;
+	if ((set & KEYWORD_AH) == 0)
+		ipsec->ah = 0;
+	if ((set & KEYWORD_ESP) == 0) {
+		ipsec->esp = 0;
+		ipsec->udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE;
+		ipsec->encryption_algorithms = 0;
+	}
+	if (is_off(&o->encapsulation.ipv6))
+		ipsec->ipv6_supported = 0;
+	return now;
+}
+
+const char *fer_offload_objection(
+	const struct fer_offload *o, bool has_ah, bool has_esp, uint8_t version)
+{
+	const struct ndis_offload now = fer_offload_current(o);
+
+	if ((has_esp && !now.ipsec_v2.esp) || (has_ah && !now.ipsec_v2.ah))
+		return "has a protocol that the configuration in force does not allow";
+	if (version == 6 && !now.ipsec_v2.ipv6_supported)
+		return "is of IPv6, which the configuration in force does not allow";
+	return NULL;
+}
+
+// Tells the workers.
+static void publish(struct fer_offload *o)
+{
+	const struct ndis_offload_encapsulation *e = &o->encapsulation;
+	uint32_t set = protocols(o);
+	uint32_t may = ((set & KEYWORD_AH) != 0 ? FER_NIC_AH : 0) |
+		       ((set & KEYWORD_ESP) != 0 ? FER_NIC_ESP : 0) |
+		       (is_off(&e->ipv4) ? 0 : FER_NIC_SEND_IPV4) |
+		       (is_off(&e->ipv6) ? 0 : FER_NIC_SEND_IPV6) |
+		       (is_on(&e->ipv4) ? FER_NIC_RECEIVE_IPV4 : 0) |
+		       (is_on(&e->ipv6) ? FER_NIC_RECEIVE_IPV6 : 0);
+
+	atomic_store_explicit(&o->may, may, memory_order_release);
+}
+
+void fer_offload_init(struct fer_offload *o, const struct ndis_offload *hardware,
+	const struct fer_keywords *keywords, bool is_active)
+{
+	const struct ndis_offload_encapsulation_family on = {
+		.enabled = NDIS_OFFLOAD_SET_ON,
+		.encapsulation_type = NDIS_ENCAPSULATION_IEEE_802_3,
+		.header_size = 14,
+	};
+
+	o->hardware = *hardware;
+	o->keywords = *keywords;
+	o->encapsulation = (struct ndis_offload_encapsulation){
+		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION,
+			.revision = NDIS_OFFLOAD_ENCAPSULATION_REVISION_1,
+			.size = NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1}};
+	if (is_active)
+		o->encapsulation.ipv4 = o->encapsulation.ipv6 = on;
+	publish(o);
+}
+
+// --- OID_TCP_OFFLOAD_PARAMETERS ---------------------------------------------------------------
+
+// Members, the highest value of each, and the keyword whose value is one less; FER_N_KEYWORDS: what
+// it sets is not there to be set, and may only be checked.
+static const struct {
+	size_t at;
+	uint8_t highest;
+	enum fer_keyword keyword;
+} members[] = {
+#define MEMBER(member, highest, keyword)                                                           \
+	{                                                                                          \
+		offsetof(struct ndis_offload_parameters, member), highest, keyword                 \
+	}
+	MEMBER(ipv4_checksum, 4, FER_KEYWORD_IP_CHECKSUM_IPV4),
+	MEMBER(tcp_ipv4_checksum, 4, FER_KEYWORD_TCP_CHECKSUM_IPV4),
+	MEMBER(udp_ipv4_checksum, 4, FER_KEYWORD_UDP_CHECKSUM_IPV4),
+	MEMBER(tcp_ipv6_checksum, 4, FER_KEYWORD_TCP_CHECKSUM_IPV6),
+	MEMBER(udp_ipv6_checksum, 4, FER_KEYWORD_UDP_CHECKSUM_IPV6),
+	MEMBER(lso_v1, 2, FER_KEYWORD_LSO_V1_IPV4),
+	MEMBER(ipsec_v1, 4, FER_N_KEYWORDS),
+	MEMBER(lso_v2_ipv4, 2, FER_KEYWORD_LSO_V2_IPV4),
+	MEMBER(lso_v2_ipv6, 2, FER_KEYWORD_LSO_V2_IPV6),
+	MEMBER(tcp_connection_ipv4, 0, FER_N_KEYWORDS),
+	MEMBER(tcp_connection_ipv6, 0, FER_N_KEYWORDS),
+	MEMBER(ipsec_v2, 4, FER_KEYWORD_IPSEC_V2),
+	// an adapter that knows IPv6 ignores it.
+	MEMBER(ipsec_v2_ipv4, UINT8_MAX, FER_N_KEYWORDS),
+	MEMBER(rsc_ipv4, 2, FER_N_KEYWORDS),
+	MEMBER(rsc_ipv6, 2, FER_N_KEYWORDS),
+	MEMBER(encapsulated_packet_task_offload, 2, FER_N_KEYWORDS),
+#undef MEMBER
+};
+
+uint32_t fer_offload_read_parameters(const struct fer_offload *o,
+	const struct ndis_offload_parameters *p, struct fer_keywords *keywords, const char **why)
+{
+	*keywords = o->keywords;
+	*why = "has flags that are not known";
+	if ((p->flags & ~NDIS_OFFLOAD_PARAMETERS_SKIP_REGISTRY_UPDATE) != 0)
+		return NDIS_STATUS_INVALID_DATA;
+	*why = "has a member with a value that it cannot have";
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		uint8_t value = ((const uint8_t *)p)[members[i].at];
+
+		if (value > members[i].highest)
+			return NDIS_STATUS_INVALID_DATA;
+		if (value != NDIS_OFFLOAD_PARAMETERS_NO_CHANGE &&
+			members[i].keyword != FER_N_KEYWORDS)
+			keywords->value[members[i].keyword] = value - 1;
+	}
+	return NDIS_STATUS_SUCCESS;
+}
+
+void fer_offload_configure(struct fer_offload *o, const struct fer_keywords *keywords)
+{
+	o->keywords = *keywords;
+	publish(o);
+}
+
+// --- OID_OFFLOAD_ENCAPSULATION ----------------------------------------------------------------
+
+// Puts what a family is told in the place of what it was told before.
+static uint32_t encapsulate(const struct ndis_offload_encapsulation_family *told,
+	struct ndis_offload_encapsulation_family *in_force, const char **why)
+{
+	if (told->enabled > NDIS_OFFLOAD_SET_OFF) {
+		*why = "has a value of Enabled that is not known";
+		return NDIS_STATUS_INVALID_DATA;
+	}
+	if (is_on(told) && told->encapsulation_type != NDIS_ENCAPSULATION_IEEE_802_3) {
+		*why = "asks for an encapsulation other than IEEE 802.3";
+		return NDIS_STATUS_INVALID_PARAMETER;
+	}
+	if (told->enabled == NDIS_OFFLOAD_SET_NO_CHANGE)
+		return NDIS_STATUS_SUCCESS;
+	*in_force = (struct ndis_offload_encapsulation_family){.enabled = told->enabled};
+	if (is_on(told))
+		*in_force = *told;
+	return NDIS_STATUS_SUCCESS;
+}
+
+static bool is_same(const struct ndis_offload_encapsulation_family *a,
+	const struct ndis_offload_encapsulation_family *b)
+{
+	return a->enabled == b->enabled && a->encapsulation_type == b->encapsulation_type &&
+	       a->header_size == b->header_size;
+}
+
+uint32_t fer_offload_encapsulate(struct fer_offload *o, const struct ndis_offload_encapsulation *e,
+	bool *is_new, const char **why)
+{
+	struct ndis_offload_encapsulation to = o->encapsulation;
+	uint32_t status = encapsulate(&e->ipv4, &to.ipv4, why);
+
+	if (status == NDIS_STATUS_SUCCESS)
+		status = encapsulate(&e->ipv6, &to.ipv6, why);
+	if (status != NDIS_STATUS_SUCCESS)
+		return status;
+	*is_new = !is_same(&to.ipv4, &o->encapsulation.ipv4) ||
+		  !is_same(&to.ipv6, &o->encapsulation.ipv6);
+	o->encapsulation = to;
+	publish(o);
+	return NDIS_STATUS_SUCCESS;
+}
