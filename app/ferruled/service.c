@@ -74,6 +74,15 @@ void fer_service_fail(struct fer_ctl_request *r, int error, uint32_t element, co
 	fer_ctl_refuse(r, fer_service_status(error), 0, element, why);
 }
 
+bool fer_service_is_oob(const struct fer_service *s, struct fer_ctl_request *r)
+{
+	if (!fer_service_pair(s, r)->is_oob)
+		return false;
+	fer_ctl_refuse(r, NDIS_STATUS_NOT_SUPPORTED, 0, FER_MSG_NO_ELEMENT,
+		"the pair is of mode oob: its host has the policies, and adds SAs by the contract");
+	return true;
+}
+
 void fer_service_answer(struct fer_ctl_request *r, struct fer_msg_buf *b)
 {
 	const struct fer_ctl_result result = {.data = b->bytes, .len = b->len};

@@ -68,6 +68,10 @@ static inline struct fer_pair *fer_service_pair(
 // The one place where errors become status codes.
 uint32_t fer_service_status(int error);
 
+// Is the pair of the request in the hands of an external host?  Then it is refused: SAs of the
+// appliance and policies have no place there.
+bool fer_service_is_oob(const struct fer_service *s, struct fer_ctl_request *r);
+
 // Refuses a request for what the codec found.
 void fer_service_refuse(
 	struct fer_ctl_request *r, uint32_t status, const struct fer_msg_fault *fault);

@@ -334,6 +334,8 @@ void fer_service_policy_add(void *arg, struct fer_ctl_request *r, const void *da
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_policies(data, len, &list, &fault);
 
+	if (fer_service_is_oob(arg, r))
+		return;
 	if (status != NDIS_STATUS_SUCCESS)
 		fer_service_refuse(r, status, &fault);
 	else
@@ -346,6 +348,8 @@ void fer_service_policy_delete(void *arg, struct fer_ctl_request *r, const void 
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_policy_refs(data, len, &list, &fault);
 
+	if (fer_service_is_oob(arg, r))
+		return;
 	if (status != NDIS_STATUS_SUCCESS)
 		fer_service_refuse(r, status, &fault);
 	else

@@ -40,15 +40,30 @@ static void note_refusal(struct refusal *first, int error, uint32_t element, con
 		*first = (struct refusal){error, element, why};
 }
 
+// Does the configuration in force allow it?  NULL, or why not.
+static const char *objection(const struct fer_pair *p, const struct fer_msg_add *add)
+{
+	bool has_ah = false, has_esp = false;
+
+	for (uint32_t i = 0; i < add->n_transforms; i++) {
+		has_ah |= add->transform[i].operation == IPSEC_OFFLOAD_V2_OPERATION_AH;
+		has_esp |= add->transform[i].operation == IPSEC_OFFLOAD_V2_OPERATION_ESP;
+	}
+	return fer_offload_objection(&p->offload, has_ah, has_esp, add->version);
+}
+
 // 0 when the SA could not be added.
 static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uint32_t element,
 	struct refusal *refusal)
 {
 	struct fer_sa_params params;
 	const char *why = fer_service_sa_params(add, NULL, &params);
-	int error = why == NULL ? 0 : -EINVAL;
 	uint64_t handle = 0;
+	int error;
 
+	if (why == NULL)
+		why = objection(p, add);
+	error = why == NULL ? 0 : -EINVAL;
 	if (error == 0)
 		error = fer_pair_add_sa(p, NULL, NULL, &params, &handle, &why);
 	if (error != 0)
@@ -197,6 +212,8 @@ static int check_all(const struct adding *a)
 		if (fer_msg_next_sa(&w, &item, &fault) != NDIS_STATUS_SUCCESS)
 			return fail_at(a->wait, -EINVAL, i, fault.why);
 		why = fer_service_sa_params(&item.add, &item.sa, &params);
+		if (why == NULL)
+			why = objection(a->pair, &item.add);
 		if (why != NULL)
 			return fail_at(a->wait, -EINVAL, i, why);
 		if (fer_pair_find_sa(a->pair, item.sa.name) != NULL)
@@ -253,6 +270,8 @@ void fer_service_sa_add(void *arg, struct fer_ctl_request *r, const void *data, 
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_sa_add(data, len, &a.first, &a.n, &fault);
 
+	if (fer_service_is_oob(arg, r))
+		return;
 	if (status != NDIS_STATUS_SUCCESS) {
 		fer_service_refuse(r, status, &fault);
 		return;
@@ -443,6 +462,8 @@ void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data,
 	uint32_t drain_ms,
 		status = fer_msg_get_sa_swap(data, len, &drain_ms, &a.first, &a.n, &fault);
 
+	if (fer_service_is_oob(arg, r))
+		return;
 	if (status != NDIS_STATUS_SUCCESS) {
 		fer_service_refuse(r, status, &fault);
 		return;
@@ -522,6 +543,8 @@ static void to_all(struct fer_service *s, struct fer_ctl_request *r, const void 
 
 void fer_service_sa_activate(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
+	if (fer_service_is_oob(arg, r))
+		return;
 	to_all(arg, r, data, len, may_activate, activate);
 }
 
