@@ -84,6 +84,7 @@ static void write_identity(struct fer_sa *sa, const struct part *part)
 	sa->udp_at = p->udp_at;
 	sa->udp_port = p->udp.dport;
 	sa->suite = *suite;
+	sa->contract = p->contract;
 	sa->head_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + suite->iv_bytes);
 	sa->tail_bytes = (uint8_t)(FER_ESP_TRAILER_BYTES + suite->icv_bytes);
 	if (suite->ah) {
@@ -100,7 +101,7 @@ static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, cons
 {
 	bool encrypts = part->encryption != NULL && part->encryption->counter;
 
-	if (!sa->suite.counter)
+	if (!sa->suite.counter || part->params->contract)
 		return 0;
 	uint64_t print = fer_keyprint(c->keyprints, encrypts ? part->encryption : part->integrity,
 		encrypts ? part->encryption_key : part->integrity_key);
@@ -162,7 +163,8 @@ static int make_out(
 
 	if (error != 0)
 		return error;
-	fer_seq_init(&sa->out.seq, p->sequence, p->esn);
+	// Counted back from there, every number has the high half that the host told.
+	fer_seq_init(&sa->out.seq, p->contract ? p->sequence | UINT32_MAX : p->sequence, p->esn);
 	if (part->protocol == FER_PROTO_ESP && !make_tfc(t->control, sa, &p->tfc))
 		return refuse(-ENOSPC, "too many associations send dummies", why);
 	write_template(&sa->out.template, part);

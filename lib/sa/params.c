@@ -84,8 +84,10 @@ static const char *check_numbers(const struct fer_sa_params *p)
 		return NULL;
 	if (p->replay_window > FER_REPLAY_MAX_PKTS)
 		return "the replay window is larger than 65536 packets";
+	if (p->contract && p->replay_window != 0)
+		return "numbers that a host judges have no replay window";
 	// Without a window nothing tells the high half of a number (RFC 4303 section 3.4.3).
-	if (p->esn && p->replay_window == 0)
+	if (p->esn && p->replay_window == 0 && !p->contract)
 		return "ESN needs a replay window";
 	return NULL;
 }

@@ -43,6 +43,11 @@ static void reserved_spi(struct fer_sa_params *p)
 	p->spi = 255;
 }
 
+static void window_of_a_contract_host(struct fer_sa_params *p)
+{
+	p->contract = true;
+}
+
 static void reserved_ah_spi(struct fer_sa_params *p)
 {
 	p->ah = (struct fer_ah_params){255, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), key};
@@ -279,6 +284,7 @@ static void one_impossible_thing_is_refused(void **state)
 {
 	static const struct change changes[] = {
 		CHANGE(reserved_spi, true, true),
+		CHANGE(window_of_a_contract_host, false, true),
 		CHANGE(reserved_ah_spi, true, true),
 		CHANGE(neither_esp_nor_ah, true, true),
 		CHANGE(ah_without_integrity, true, true),

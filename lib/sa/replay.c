@@ -74,7 +74,7 @@ static bool infer(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
 
 enum fer_verdict fer_replay_check(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
 {
-	uint64_t full = lo;
+	uint64_t full = (w->top & ~(uint64_t)UINT32_MAX) | lo;
 
 	if (w->n_pkts != 0) {
 		if (w->esn && !infer(w, lo, &full))

@@ -19,7 +19,8 @@
 struct fer_replay {
 	uint64_t top;      // highest authenticated number; others may read it at any time
 	uint64_t *seen;    // ring of bits, the next power of two (64 at least) above n_pkts
-	uint32_t n_pkts;   // window size in packets, judged exactly; 0: nothing is ever refused
+	uint32_t n_pkts;   // window size in packets, judged exactly; 0: nothing is ever refused,
+			   // and every number has the high half of top
 	uint8_t ring_log2; // bits in the ring
 	bool esn;          // numbers have 64 bits, of which a packet carries the low 32
 };
@@ -34,7 +35,7 @@ static inline uint64_t fer_replay_top(const struct fer_replay *w)
 size_t fer_replay_ring_bytes(uint32_t n_pkts);
 
 // Starts a window: everything up to top counts as seen.  ring has fer_replay_ring_bytes() bytes,
-// stays the caller's, and must outlive w.  esn needs n_pkts > 0.
+// stays the caller's, and must outlive w.
 void fer_replay_init(struct fer_replay *w, uint32_t n_pkts, bool esn, uint64_t top, uint64_t *ring);
 
 // Completes the sequence number of a received packet.

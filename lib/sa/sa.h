@@ -76,6 +76,7 @@ struct fer_sa {
 	uint8_t told;         // which of it the control thread knows
 	uint8_t udp_at;       // FER_UDP_OUTSIDE, FER_UDP_INSIDE
 	uint16_t udp_port;    // inbound: to which its datagrams go
+	bool contract;        // a contract host has it: numbers and keys are its affair
 
 	union {
 		struct {
@@ -150,7 +151,10 @@ struct fer_sa_params {
 	const uint8_t *encryption_key;     // key and salt; NULL where the row has none
 	const uint8_t *integrity_key;
 	struct fer_ah_params ah;
-	bool esn;               // of both, as the next two
+	bool esn;      // of both, as the next three
+	bool contract; // a contract host has it, which gives and judges numbers, and answers for
+		       // keys: of sequence only the high half counts, and all numbers have it
+		       // until fer_sa_update_high()
 	uint64_t sequence;      // out: last number used; in: everything up to it counts as seen
 	uint32_t replay_window; // in: packets, 0 to FER_REPLAY_MAX_PKTS
 	struct fer_outer_rules outer; // out tunnels

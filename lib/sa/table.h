@@ -74,7 +74,8 @@ uint64_t fer_sa_n_reclaimed(const struct fer_sa_table *t);
 
 // Moves the numbers that an SA with ESN has for that protocol forward to the beginning of the range
 // with that high half, if they are not in it yet.  Out: no lower number is given any more.  In:
-// lower numbers count as seen, but for those in the window.  -ENOENT: no such handle, or not of
+// lower numbers count as seen, but for those in the window.  Where a contract host has the numbers,
+// they have this high half from now on, whatever it was.  -ENOENT: no such handle, or not of
 // that protocol; -EINVAL: no ESN, or no way forward.
 __attribute__((warn_unused_result)) int fer_sa_update_high(
 	struct fer_sa_table *t, uint64_t handle, uint8_t protocol, uint32_t high);

@@ -337,6 +337,61 @@ static void keys_without_counter_may_repeat(void **state)
 }
 
 // The numbers of an SA move forward by update, never back; without ESN not at all.
+// Contract sections 6.6 and 7.9: what the host told last holds, for any low half, forward or back.
+static void a_contract_host_tells_the_high_half(void **state)
+{
+	static const uint32_t highs[] = {7, 8, 7, 0, UINT32_MAX, 1};
+	static const uint32_t lows[] = {0, 1, 0x80000000u, UINT32_MAX};
+	struct fer_sa_table *t = open_table(4);
+	struct fer_sa_params p = in_params(0x1000);
+	uint64_t in, out, seq = 0;
+
+	(void)state;
+	p.esn = true;
+	p.contract = true;
+	p.replay_window = 0;
+	p.sequence = (uint64_t)highs[0] << 32;
+	in = must_add(t, &p);
+	p = out_params(0x1001);
+	p.esn = true;
+	p.contract = true;
+	p.sequence = (uint64_t)highs[0] << 32;
+	out = must_add(t, &p);
+	for (size_t i = 0; i < sizeof(highs) / sizeof(highs[0]); i++) {
+		assert_int_equal(fer_sa_update_high(t, in, FER_PROTO_ESP, highs[i]), 0);
+		assert_int_equal(fer_sa_update_high(t, out, FER_PROTO_ESP, highs[i]), 0);
+		for (size_t k = 0; k < sizeof(lows) / sizeof(lows[0]); k++) {
+			const struct fer_sa *sa = fer_sa_at(t, (uint32_t)in);
+
+			for (unsigned again = 0; again < 2; again++)
+				assert_int_equal(
+					fer_replay_check(&sa->in.replay, lows[k], &seq), FER_OK);
+			assert_true(seq == ((uint64_t)highs[i] << 32 | lows[k]));
+			sa = fer_sa_at(t, (uint32_t)out);
+			assert_int_equal(fer_seq_high(&sa->out.seq, lows[k]), highs[i]);
+		}
+	}
+	fer_sa_table_destroy(t);
+}
+
+// The host answers for its keys.
+static void a_contract_host_may_have_a_key_twice(void **state)
+{
+	struct fer_sa_table *t = open_table(4);
+	struct fer_sa_params p = out_params(0x1000);
+	const char *why = NULL;
+	uint64_t handle;
+
+	(void)state;
+	p.contract = true;
+	(void)must_add(t, &p);
+	(void)must_add(t, &p);
+	p.contract = false;
+	(void)must_add(t, &p);
+	assert_int_equal(fer_sa_add(t, &p, &handle, &why), -ENOTUNIQ);
+	fer_sa_table_destroy(t);
+}
+
 static void an_update_moves_forward(void **state)
 {
 	struct fer_sa_table *t = open_table(4);
@@ -647,6 +702,8 @@ int main(void)
 		cmocka_unit_test(an_outbound_counter_key_is_used_alone),
 		cmocka_unit_test(a_key_comes_back_with_its_reclaim),
 		cmocka_unit_test(keys_without_counter_may_repeat),
+		cmocka_unit_test(a_contract_host_tells_the_high_half),
+		cmocka_unit_test(a_contract_host_may_have_a_key_twice),
 		cmocka_unit_test(an_update_moves_forward),
 		cmocka_unit_test(removed_and_reclaimed_are_counted),
 		cmocka_unit_test(a_table_needs_sensible_parameters),

@@ -23,6 +23,21 @@ static int update_out(struct fer_seq *s, uint32_t high)
 	return 0;
 }
 
+// A contract host says what holds from now on, for packets that it framed or will get.
+static void follow_host(struct fer_sa *sa, uint32_t high)
+{
+	uint64_t numbers = (uint64_t)high << 32;
+
+	if (sa->direction == FER_OUT) {
+		atomic_store_explicit(
+			&sa->out.seq.last, numbers | UINT32_MAX, memory_order_relaxed);
+		return;
+	}
+	rte_spinlock_lock(&sa->in.lock);
+	sa->in.replay.top = numbers;
+	rte_spinlock_unlock(&sa->in.lock);
+}
+
 static int update_in(struct fer_sa *sa, uint32_t high)
 {
 	struct fer_replay *w = &sa->in.replay;
@@ -49,5 +64,9 @@ int fer_sa_update_high(struct fer_sa_table *t, uint64_t handle, uint8_t protocol
 		return -ENOENT;
 	if (!sa->suite.esn)
 		return -EINVAL;
+	if (sa->contract) {
+		follow_host(sa, high);
+		return 0;
+	}
 	return sa->direction == FER_IN ? update_in(sa, high) : update_out(&sa->out.seq, high);
 }
