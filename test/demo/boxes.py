@@ -94,21 +94,21 @@ class Place(Lab):
                  " echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
         for side in self.sides:
             self.veth((f"box-{side.name}", "wire"), ("router", f"to-{side.name}"))
-            self._address("router", f"to-{side.name}", side.gateway4, side.gateway6)
 
     def _address(self, name, interface, ipv4, ipv6):
         self.run(name, "ip", "address", "add", f"{ipv4}/24", "dev", interface)
         self.run(name, "ip", "address", "add", f"{ipv6}/64", "dev", interface, "nodad")
 
     def give_host(self, side):
-        """The TAP of a box becomes the interface of its host."""
+        """The TAP of a box becomes the interface of its host, and its router gets addresses."""
         host = f"host-{side.name}"
         self.run(f"box-{side.name}", "ip", "link", "set", "host", "netns", self.names[host])
         self._address(host, "host", *side.addresses)
         self.run(host, "ip", "link", "set", "host", "up")
-        for gateway in filter(None, (side.gateway4, side.gateway6)):
-            version = "-6" if ":" in gateway else "-4"
-            self.run(host, "ip", version, "route", "add", "default", "via", gateway)
+        if side.gateway4:
+            self._address("router", f"to-{side.name}", side.gateway4, side.gateway6)
+            self.run(host, "ip", "route", "add", "default", "via", side.gateway4)
+            self.run(host, "ip", "-6", "route", "add", "default", "via", side.gateway6)
 
 
 class Box:
@@ -118,6 +118,8 @@ class Box:
         self._folder = folder
         self._ferrule = programs / "ferrule" / "ferrule"
         self.name = side.name
+        self.address = side.ipv4  # as the tunnel has it
+        self._early_drops = collections.Counter()
         folder.mkdir()
         self._prefix = place.inside(f"box-{side.name}")
         self._program = programs / "ferruled" / "ferruled"
@@ -165,13 +167,25 @@ class Box:
     def states(self):
         return {name: sa["state"] for name, sa in self.associations().items()}
 
+    def wire_frames(self):
+        """(received, sent) by the port that is the wire."""
+        row, = (row for row in self.ask("stats", "--port") if row["name"] == "net_af_packet0")
+        return row["rx_packets"], row["tx_packets"]
+
+    def begin_counting(self):
+        """What a host said while the other one was not there yet does not matter."""
+        self._early_drops = self._all_drops()
+
     def drops(self):
-        """{verdict: packets of both ports that ended so}"""
+        """{verdict: packets of both ports that ended so}, without the early ones"""
+        return dict(self._all_drops() - self._early_drops)
+
+    def _all_drops(self):
         sums = collections.Counter()
         for row in self.ask("stats", "--drops"):
             sums.update({verdict: n for verdict, n in row.items()
-                         if n and verdict not in ("pair", "name", "ok")})
-        return dict(sums)
+                         if verdict not in ("pair", "name", "ok")})
+        return sums
 
     def _write(self, name, text):
         (self._folder / name).write_text(text, encoding="utf-8")
@@ -188,7 +202,7 @@ class Way:
     key: str
 
     def __str__(self):
-        return f"{self.sender.name} to {self.receiver.name}"
+        return f"{self.sender.name} to {self.receiver.name}{', new' if self.generation > 1 else ''}"
 
     def document(self, direction):
         """As the sender ("out") or the receiver ("in") has it."""

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 _DROPPED = re.compile(r"Packets received/dropped on interface '.*': (\d+)/(\d+)")
 _SNAP_BYTES = 160  # what the headers take, and enough of what is behind them to recognize it
@@ -34,16 +33,11 @@ class Capture:
     def is_running(self):
         return self._process.poll() is None
 
-    def stop(self):
-        """How many frames it missed; None where it does not say.
+    def written(self):
+        return self.path.stat().st_size
 
-        What it has not written yet would be lost, and it writes late: first it has to fall silent.
-        """
-        size, since = 0, time.monotonic()
-        while time.monotonic() - since < 1.5:
-            if self.path.stat().st_size != size:
-                size, since = self.path.stat().st_size, time.monotonic()
-            time.sleep(0.05)
+    def stop(self):
+        """How many frames it missed; None where it does not say.  What it has not written is lost."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
         self._log.seek(0)
@@ -71,14 +65,17 @@ class Seen:
     """Frames of a capture by what they are."""
 
     esp: int = 0  # packets
-    fragments: int = 0  # frames with the rest of such packets
+    fragments: list = dataclasses.field(default_factory=list)  # destinations of rests of such
     arp: int = 0
     nd: int = 0  # neighbour discovery, listener reports
     other: list = dataclasses.field(default_factory=list)  # what nobody should see
     numbers: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))  # by SPI
 
     def frames(self):
-        return self.esp + self.fragments + self.arp + self.nd + len(self.other)
+        return self.esp + len(self.fragments) + self.arp + self.nd + len(self.other)
+
+    def fragments_to(self, address):
+        return self.fragments.count(address)
 
 
 def _tshark(path, home, *options):
@@ -113,7 +110,7 @@ def _count(seen, frame):
         seen.esp += 1
         seen.numbers[int(frame["esp.spi"], 0)].append(int(frame["esp.sequence"]))
     elif frame["ip.proto"] == "50" and frame["ip.frag_offset"] not in ("", "0"):
-        seen.fragments += 1
+        seen.fragments.append(frame["ip.dst"])
     elif frame["eth.type"] == "0x0806":
         seen.arp += 1
     elif kind in _ND or kind in _LISTENERS:
