@@ -36,8 +36,8 @@ static void mask_ipv4(uint8_t *ip)
 
 		if (n == 0 || n > end - at || (n == 1 && ip[at] != 1))
 			break; // no option; nobody may send this
-		// What is left of a source route ends at the destination.
-		if (is_source_route(ip[at]) && n >= 7 && ip[at + 2] + 3u <= n)
+		// What is left of a source route ends at the destination (RFC 791 section 3.1).
+		if (is_source_route(ip[at]) && n >= 7 && ip[at + 2] <= n)
 			memcpy(ip + 16, ip + at + n - 4, 4);
 		if (!is_immutable(ip[at]))
 			memset(ip + at, 0, n);
@@ -68,13 +68,14 @@ static void mask_options(uint8_t *header, uint32_t len)
 	}
 }
 
-// A routing header of type 0 as it will be at its end: RFC 2460 section 4.4.
+// A routing header of type 0 or 2 as it will be at its end: RFC 2460 section 4.4, RFC 6275 section
+// 6.4.
 static void arrive(uint8_t *ip, uint8_t *routing)
 {
 	uint32_t n = routing[1] / 2u, left = routing[3], first;
 	uint8_t last[16];
 
-	if (routing[2] != 0 || left == 0 || left > n)
+	if ((routing[2] != 0 && routing[2] != 2) || left == 0 || left > n)
 		return;
 	first = n - left;
 	memcpy(last, routing + 8 + (n - 1) * 16, 16);
