@@ -144,3 +144,12 @@ const char *fer_service_sa_params(
 	fer_secret_wipe(&suites, sizeof(suites));
 	return why;
 }
+
+void fer_service_contract_params(const struct fer_msg_add *add, struct fer_sa_params *params)
+{
+	const struct fer_msg_transform *t = &add->transform[0];
+
+	params->contract = true;
+	params->replay_window = 0;
+	params->sequence = t->esn ? (uint64_t)t->sequence_high << 32 : 0;
+}

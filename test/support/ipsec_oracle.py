@@ -302,11 +302,12 @@ def _transport_inner(payload, next_header):
 # --- Sealing --------------------------------------------------------------------------------
 
 
-def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, split=None):
+def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, split=None, crypto=None):
     """The packet protected by sa under the number seq, outer header by its rules.
 
     more_padding is in units of the alignment; ecn overrides the outer ECN field of a tunnel; split,
-    as of ip.transport_split(), puts the ESP header of transport mode elsewhere.
+    as of ip.transport_split(), puts the ESP header of transport mode elsewhere; crypto seals in the
+    place of the SA's algorithm.
     """
     if sa.mode == "tunnel":
         next_header = ip.IPV4_INSIDE if packet[0] >> 4 == 4 else ip.IPV6_INSIDE
@@ -316,7 +317,7 @@ def seal_esp(packet, sa, seq, *, iv=None, tfc=b"", more_padding=0, ecn=None, spl
         protocol_at, esp_at = split or ip.transport_split(packet)
         next_header, front, payload = packet[protocol_at], packet[:esp_at], packet[esp_at:] + tfc
 
-    crypto = algorithm(sa)
+    crypto = crypto or algorithm(sa)
     pad_length = _pad_length(sa, len(payload)) + more_padding * max(4, crypto.block)
     plaintext = payload + bytes(range(1, pad_length + 1)) + bytes([pad_length, next_header])
     iv = os.urandom(crypto.iv_bytes) if iv is None else iv

@@ -99,6 +99,12 @@ class Lab:
         with self.entered(name):
             return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, kind)
 
+    def port(self, name, interface):
+        """A socket that sends into an interface that is there, and gets what comes out of it."""
+        sock = self._socket(name, socket.htons(_ETH_P_ALL))
+        sock.bind((interface, 0))
+        return sock
+
     def sniffer(self, name, interface, kind_of):
         return Sniffer(self._socket(name, socket.htons(_ETH_P_ALL)), interface, kind_of)
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Receiving: section 8.9 of the contract."""
+
+import ip
+from live import expect, shows
+from nic import plain, seal_esp
+from oob_host import Slots
+from transport import strip
+
+NOTHING = Slots()
+SUCCESS, GENERIC, TRANSPORT_ESP, SYNTAX, PROTOCOL = 0, 1, 3, 6, 7
+
+
+def receive(nic, packet):
+    nic.wire.send(packet)
+    return nic.host.indication()
+
+
+def unprocessed(nic, packet, what):
+    indication = receive(nic, packet)
+    expect(indication.frame[14:14 + len(packet)], packet, f"packet: {what}")
+    expect(indication.slots, NOTHING, f"words: {what}")
+
+
+def inbound(nic, **options):
+    sa = nic.sa(inbound=True, **options)
+    return sa, nic.add(sa, inbound=True)
+
+
+@shows(105, 106, 120)
+def _(nic):
+    """Without an SA for SPI and destination a packet is indicated as it came, without words."""
+    nic.activate()
+    sa, handle = inbound(nic)
+    sealed = seal_esp(plain(inbound=True), sa, 1)
+    other = nic.sa(inbound=True, spi=sa.spi, ends=("192.0.2.77", "192.0.2.2"))
+    unprocessed(nic, plain(inbound=True), "no IPsec")
+    unprocessed(nic, seal_esp(plain(inbound=True), nic.sa(inbound=True), 1), "another SPI")
+    unprocessed(nic, seal_esp(plain(ends=("192.0.2.77", "192.0.2.2"), inbound=True), other, 1),
+                "another destination")
+    nic.client.delete_sa([handle])
+    unprocessed(nic, sealed, "deleted")
+
+
+@shows(108, 109, 122, 123)
+def _(nic):
+    """Good packets are all processed: done, success, decrypted where they lie, trailer told."""
+    nic.activate()
+    for version in (4, 6):
+        for mode in ("transport", "tunnel"):
+            sa, handle = inbound(nic, mode=mode, version=version)
+            for seq in range(1, 21):
+                sealed = seal_esp(plain(version, inbound=True), sa, seq)
+                indication = receive(nic, sealed)
+                expect((indication.done, indication.status), ((True, False), SUCCESS), "words")
+                expect(len(indication.frame[14:].rstrip(b"\0")) <= len(sealed), True, "length")
+                expect(ip.total_length(indication.frame[14:]), len(sealed), "length in the header")
+                expect(strip(indication, sa), plain(version, inbound=True), "stripped")
+            nic.client.delete_sa([handle])
+
+
+@shows(114, 118, 124)
+def _(nic):
+    """A wrong ICV of ESP is told, and the packet stays as it came."""
+    nic.activate()
+    sa, _ = inbound(nic)
+    sealed = bytearray(seal_esp(plain(inbound=True), sa, 1))
+    sealed[-1] ^= 1
+    indication = receive(nic, bytes(sealed))
+    expect((indication.done, indication.status), ((True, False), TRANSPORT_ESP), "words")
+    expect(indication.frame[14:14 + len(sealed)], bytes(sealed), "packet")
+
+
+@shows(115)
+def _(nic):
+    """A packet too short for its SA is a syntax error."""
+    nic.activate()
+    sa, _ = inbound(nic)
+    sealed = seal_esp(plain(inbound=True), sa, 1)
+    for length in (24, 28, 36, 51):
+        short = ip.with_length(sealed[:length])
+        indication = receive(nic, short)
+        expect((indication.done, indication.status), ((True, False), SYNTAX), f"{length} bytes")
+        expect(indication.frame[14:14 + length], short, "packet")
+
+
+@shows(119)
+def _(nic):
+    """Reserved bits are zero."""
+    nic.activate()
+    sa, _ = inbound(nic)
+    indication = receive(nic, seal_esp(plain(inbound=True), sa, 1))
+    expect(indication.slots.slot1 & 0xFFF8, 0, "bits 3 to 15 of slot 1")
+
+
+@shows(121)
+def _(nic):
+    """A packet that comes twice is opened twice."""
+    nic.activate()
+    sa, _ = inbound(nic)
+    sealed = seal_esp(plain(inbound=True), sa, 9)
+    for _ in range(3):
+        indication = receive(nic, sealed)
+        expect((indication.done, indication.status), ((True, False), SUCCESS), "words")
+
+
+@shows(125)
+def _(nic):
+    """Fragments are indicated as they came."""
+    nic.activate()
+    sa, _ = inbound(nic)
+    sealed = seal_esp(plain(payload=bytes(100), inbound=True), sa, 1)
+    for offset, more in ((0, True), (64, False)):
+        part = sealed[20 + offset:20 + 64 if more else None]
+        unprocessed(nic, ip.as_fragment(sealed[:20] + part, offset, more), f"offset {offset}")
+
+
+@shows(129)
+def _(nic):
+    """Verification uses the high half that was told, and UPDATE_SA changes it."""
+    nic.activate()
+    sa = nic.sa(inbound=True, esn=True)
+    handle = nic.add(sa, inbound=True, sequence_high=5)
+    for high in (5, 6, 5):
+        nic.client.update_sa(handle, 2, sa.spi, high)
+        for real in (5, 6):
+            indication = receive(nic, seal_esp(plain(inbound=True), sa, real << 32 | 1))
+            expect(indication.status, SUCCESS if real == high else TRANSPORT_ESP, f"{real}, {high}")
