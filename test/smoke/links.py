@@ -5,8 +5,6 @@ count what it could not send, and carry packets again as soon as it can?
 
 import argparse
 import contextlib
-import ctypes
-import os
 import sys
 import tempfile
 import threading
@@ -16,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import box as boxes
 import ip
+import tracer
 from box import outcomes, protection, sa
 from ipsec_oracle import seal_esp
 from lab import Absent, wait_until
@@ -25,7 +24,6 @@ from samples import ethernet
 OUT_FLOW = boxes.flow(b"\xa5links>\x5a", 7, 9)
 IN_FLOW = boxes.flow(b"\xa5<links\x5a", 7, 9, inbound=True)
 OUT, IN = sa("out", "out", 0x1001), sa("in", "in", 0x1002)
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 
 
 def kind_on_wire(frame):
@@ -124,22 +122,21 @@ def comes_and_goes(lab, bench, report):
 
 def stands_still(daemon, bench, report):
     """A worker that somebody holds, as a debugger does."""
-    libc = ctypes.CDLL(None, use_errno=True)
     tasks = Path(f"/proc/{daemon.process.pid}/task")
     workers = [int(task.name) for task in tasks.iterdir()
                if "worker" in (task / "comm").read_text(encoding="ascii")]
     if len(workers) != 1:
         report.add("the worker", [f"threads: {workers}"])
         return
-    if libc.ptrace(PTRACE_SEIZE, workers[0], None, None) != 0:
-        report.skip("a worker stands still", f"no ptrace: {os.strerror(ctypes.get_errno())}")
-        return
     stalled, moves = "worker 0 (lcore 1) has not moved for a second", "worker 0 moves again"
     before = bench.says(stalled), bench.says(moves)
-    libc.ptrace(PTRACE_INTERRUPT, workers[0], None, None)
+    try:
+        tracer.hold(workers[0])
+    except tracer.Absent as error:
+        report.skip("a worker stands still", str(error))
+        return
     faults = [] if wait_until(lambda: bench.says(stalled) > before[0]) else ["nothing is said"]
-    os.waitpid(workers[0], 0x40000000)  # __WALL
-    libc.ptrace(PTRACE_DETACH, workers[0], None, None)
+    tracer.let_go(workers[0])
     faults += [] if wait_until(lambda: bench.says(moves) > before[1]) else ["nor that it moves"]
     report.add("a worker stands still", faults + bench.flows())
 
