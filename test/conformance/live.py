@@ -45,8 +45,9 @@ def expect(got, wanted, what=""):
 
 def load():
     """Every file of tests registers what it shows."""
+    import associations
     import configuration
     import receiving
     import sending
 
-    return configuration, receiving, sending
+    return associations, configuration, receiving, sending
