@@ -90,8 +90,6 @@ class Place(Lab):
         if not self._is_routed:
             self.veth(("box-a", "wire"), ("box-b", "wire"))
             return
-        self.run("router", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward;"
-                 " echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
         for side in self.sides:
             self.veth((f"box-{side.name}", "wire"), ("router", f"to-{side.name}"))
 
@@ -100,12 +98,17 @@ class Place(Lab):
         self.run(name, "ip", "address", "add", f"{ipv6}/64", "dev", interface, "nodad")
 
     def give_host(self, side):
-        """The TAP of a box becomes the interface of its host, and its router gets addresses."""
+        """The TAP of a box becomes the interface of its host, and the router becomes one.
+
+        Neither says a word before.
+        """
         host = f"host-{side.name}"
         self.run(f"box-{side.name}", "ip", "link", "set", "host", "netns", self.names[host])
         self._address(host, "host", *side.addresses)
         self.run(host, "ip", "link", "set", "host", "up")
         if side.gateway4:
+            self.run("router", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward;"
+                     " echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
             self._address("router", f"to-{side.name}", side.gateway4, side.gateway6)
             self.run(host, "ip", "route", "add", "default", "via", side.gateway4)
             self.run(host, "ip", "-6", "route", "add", "default", "via", side.gateway6)
