@@ -26,6 +26,8 @@ verb_run verb_policy_add;
 verb_run verb_policy_list;
 verb_run verb_policy_delete;
 verb_run verb_caps;
+verb_run verb_offload_set;
+verb_run verb_encapsulation;
 verb_run verb_stats;
 verb_run verb_ports;
 verb_run verb_watch;

@@ -163,6 +163,32 @@ def verbs(cli):
     return faults
 
 
+def configuration(cli):
+    """What is configured and activated is what is then in force."""
+    faults = []
+
+    def offered():
+        now = cli.json("caps")[0]
+        return bool(now["esp"]), bool(now["ipv6"])
+
+    for words, wanted in ((("offload", "set", "ipsec=disabled"), (False, False)),
+                          (("offload", "set", "ipsec=esp"), (True, True)),
+                          (("offload", "set", "ipsec=ah+esp"), (True, True)),
+                          (("encapsulation", "off", "--ipv6"), (True, False)),
+                          (("encapsulation", "off", "--ipv4"), (False, False)),
+                          (("encapsulation", "on"), (True, True))):
+        expect(faults, words, cli.run(*words), (0, "", ""))
+        expect(faults, f"caps after {words}", offered(), wanted)
+    for words in (("offload", "set", "ipsec=no"), ("offload", "set"), ("offload",),
+                  ("encapsulation", "maybe"), ("encapsulation", "on", "--sa")):
+        expect(faults, words, cli.run(*words)[0], 2)
+    cli.run("offload", "set", "ipsec=disabled")
+    status, _, err = cli.run("sa", "add", document={"sas": [document_sa("no", "in", 0x7001)]})
+    expect(faults, "add when it is disabled", (status, "configuration" in err), (1, True))
+    cli.run("offload", "set", "ipsec=ah+esp")
+    return faults
+
+
 def of_group(group, direction="out", name="p"):
     return {"name": name, "direction": direction, "src": "any", "dst": "any",
             "action": "protect", "sas": [group]}
@@ -220,6 +246,7 @@ def main():
             report.add("ages", ages(socket, cli))
             report.add("policies alone", policies_alone(cli))
             report.add("verbs", verbs(cli))
+            report.add("configuration", configuration(cli))
             # An SA is draining still.
             idle = ctl.Client(socket)
             report.add("stop", [] if daemon.stop() == 0 else [daemon.stderr()])
