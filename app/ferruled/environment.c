@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -244,6 +245,20 @@ static bool has_hugepages(void)
 	return found;
 }
 
+// Is there a file system that takes huge pages?
+static bool has_hugetlbfs(void)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	bool found = false;
+
+	if (f == NULL)
+		return true; // nobody knows
+	for (struct mntent *m; !found && (m = getmntent(f)) != NULL;)
+		found = strcmp(m->mnt_type, "hugetlbfs") == 0;
+	endmntent(f);
+	return found;
+}
+
 // What the EAL would say in other words, or not at all; NULL: nothing.
 static const char *foresee(const struct fer_eal_args *a)
 {
@@ -253,10 +268,13 @@ static const char *foresee(const struct fer_eal_args *a)
 	if (has(a, no_huge, ""))
 		return has(a, in_memory, "") ? "--no-huge and --in-memory exclude each other"
 					     : NULL;
-	if (has_hugepages())
-		return NULL;
-	return "no hugepages are free: reserve some, as root with \"sysctl vm.nr_hugepages=512\", "
-	       "or give --no-huge";
+	if (!has_hugepages())
+		return "no hugepages are free: reserve some, as root with \"sysctl "
+		       "vm.nr_hugepages=512\", or give --no-huge";
+	if (!has(a, in_memory, "") && !has_hugetlbfs())
+		return "hugepages are free, but no file system for them is mounted: as root, "
+		       "\"mount -t hugetlbfs none /dev/hugepages\", or give --in-memory";
+	return NULL;
 }
 
 // Cuts a prefix off.

@@ -79,7 +79,8 @@ static int open_pool(struct fer_pair *p, const struct fer_doc *doc, unsigned n_w
 	if (p->pool != NULL)
 		return 0;
 	snprintf(what, sizeof(what), "no memory for %u buffers of %u bytes: %s", n, room,
-		rte_strerror(rte_errno));
+		rte_errno == ENOMEM ? "reserve more hugepages, or give a larger -m"
+				    : rte_strerror(rte_errno));
 	return fail(err, doc, p->number, doc->pairs[p->number].queues_line, "queues", what);
 }
 
