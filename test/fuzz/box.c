@@ -33,6 +33,8 @@ struct box {
 static struct rte_mempool *pools[2]; // of usual and of small buffers
 static struct fer_engine *engine;    // expands keys
 
+static uint32_t spare = UINT32_MAX;
+
 // A copy of what a shared buffer held; its other owner must find it as it was.
 struct shared {
 	struct rte_mbuf *original;
@@ -231,6 +233,29 @@ static void take_out(struct box_frame *f, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+void box_set_spare(uint32_t n)
+{
+	spare = n;
+}
+
+// The whole inbound or outbound path, with as many buffers as it may find.
+static void run_path(struct box *b, enum fer_direction direction, struct fer_batch *batch)
+{
+	static struct rte_mbuf *taken[N_BUFFERS];
+	uint64_t timed_out = 0;
+	uint32_t left = rte_mempool_avail_count(pools[0]);
+	uint32_t n = left > spare ? left - spare : 0;
+
+	if (n > 0 && rte_pktmbuf_alloc_bulk(pools[0], taken, n) != 0)
+		die("buffers that are there cannot be had");
+	if (direction == FER_OUT)
+		fer_path_out(&b->path, batch);
+	else
+		fer_path_in(&b->path, batch, b->now, &timed_out);
+	if (n > 0)
+		rte_pktmbuf_free_bulk(taken, n);
+}
+
 static void take_verdicts(const struct fer_batch *batch, struct box_frame *frames)
 {
 	for (unsigned i = 0; i < batch->n; i++) {
@@ -247,17 +272,13 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 	static struct fer_batch batch;
 	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 	struct shared shared[BOX_BURST];
-	uint64_t timed_out = 0;
 	unsigned sent = 0;
 
 	batch.n = (uint16_t)n;
 	batch.link = (uint8_t)link;
 	for (unsigned i = 0; i < n; i++)
 		batch.m[i] = share(make_buffer(&frames[i], r), r, &shared[i]);
-	if (direction == FER_OUT)
-		fer_path_out(&b->path, &batch);
-	else
-		fer_path_in(&b->path, &batch, b->now, &timed_out);
+	run_path(b, direction, &batch);
 	take_verdicts(&batch, frames);
 	if (fer_sink(&batch, &b->outcomes, out) > n || batch.n_side != 0)
 		die("more came out than went in");
@@ -297,12 +318,8 @@ static void run_batch(struct box *b, enum fer_direction direction, struct fer_ba
 	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
 {
 	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
-	uint64_t timed_out = 0;
 
-	if (direction == FER_OUT)
-		fer_path_out(&b->path, batch);
-	else
-		fer_path_in(&b->path, batch, b->now, &timed_out);
+	run_path(b, direction, batch);
 	show(out, fer_sink(batch, &b->outcomes, out), false, see, arg);
 	show(out, fer_sink_side(batch, &b->outcomes, out), true, see, arg);
 }

@@ -58,6 +58,9 @@ void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
 	const struct box_rx *rx, unsigned n,
 	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
 
+// While the path works it finds so many buffers, and no more; UINT32_MAX: enough.
+void box_set_spare(uint32_t n);
+
 // Buffers in use.
 unsigned box_in_use(void);
 

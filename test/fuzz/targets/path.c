@@ -16,6 +16,7 @@
 
 #define INBOUND 1
 #define RAW_IP 2
+#define STARVED 4 // as many buffers as the bits above say
 
 #define LARGE 0x8000
 #define UNFINISHED 0x4000
@@ -141,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += rx[n].len;
 		size -= rx[n].len;
 	}
+	box_set_spare(how & STARVED ? how >> 3 : UINT32_MAX);
 	box_port(box, w.outbound ? FER_OUT : FER_IN, w.link, rx, n, see, &w);
 	box_set_time(box, how >> 2);
 	return 0;
@@ -188,7 +190,7 @@ void target_seeds(target_put *put, void *arg)
 	for (unsigned i = 0; i < 32; i++) {
 		uint32_t len = 1;
 
-		bytes[0] = (uint8_t)(i % 4);
+		bytes[0] = (uint8_t)(i % 8 + i / 8 * 8);
 		for (unsigned k = 0; k < 3; k++) {
 			const struct plain_wish wish = {
 				&nets[rng_below(&r, 4)][0], NULL, i % 4 == 0 ? 2000 : 300, true};
