@@ -44,15 +44,29 @@ BARRIER = b"\x88\xb5 all that was sent before has been seen "
 LAST = (1 << 32) - 1
 
 
-def kind_on_wire(frame):
-    if SECRET.is_in(frame):
-        return "clear"
-    if LET_BY.mark in frame:
-        return "let by"
-    if BARRIER in frame:
-        return "barrier"
-    at = pcapio.link_header_length(frame)
-    return "esp" if frame[at + 9:at + 10] == bytes([ip.ESP]) else "other"
+class OnWire:
+    """What a frame on the wire is.  A nonce that comes twice under one key opens what it sealed."""
+
+    def __init__(self):
+        self._nonces = set()
+
+    def __call__(self, frame):
+        if SECRET.is_in(frame):
+            return "clear"
+        if LET_BY.mark in frame:
+            return "let by"
+        if BARRIER in frame:
+            return "barrier"
+        at = pcapio.link_header_length(frame)
+        if frame[at + 9:at + 10] != bytes([ip.ESP]):
+            return "other"
+        if int.from_bytes(frame[at + 6:at + 8], "big") & 0x1FFF:
+            return "esp"  # the rest of one
+        nonce = frame[at + 20:at + 24] + frame[at + 28:at + 36]  # SPI, which names the key, and IV
+        if nonce in self._nonces:
+            return "repeated nonce"
+        self._nonces.add(nonce)
+        return "esp"
 
 
 def kind_at_host(frame):
@@ -67,14 +81,14 @@ class Watch:
     """Talkers and sniffers on both sides, and what they found in each row."""
 
     def __init__(self, lab, box, report):
-        self._lab, self._box, self._report = lab, box, report
+        self.lab, self._box, self._report = lab, box, report
         self._title = "TAP" if box.has_tap else "veth"
         self._stack = contextlib.ExitStack()
         self._sequence = self._n_barriers = 0
 
     def __enter__(self):
-        enter, lab, box = self._stack.enter_context, self._lab, self._box
-        self.on_wire = enter(lab.sniffer(*box.wire, kind_on_wire))
+        enter, lab, box = self._stack.enter_context, self.lab, self._box
+        self.on_wire = enter(lab.sniffer(*box.wire, OnWire()))
         self.at_host = enter(lab.sniffer(*box.host, kind_at_host))
         self.host, self.wire = enter(lab.talker(*box.host)), enter(lab.talker(*box.wire))
         self._barrier = enter(lab.talker("lab", "wire-near"))
@@ -134,7 +148,7 @@ class Watch:
         self._report.add(f"{self._title}: {name}", faults)
 
     def _faults(self, before, settled, passes):
-        wrong = {"wire": self._since(before, "wire") & {"clear", "other"},
+        wrong = {"wire": self._since(before, "wire") & {"clear", "other", "repeated nonce"},
                  "host": self._since(before, "host") & {"clear"}}
         for side in wrong:
             wrong[side] |= (self._since(settled, side) & {"esp", "let by"}) - set(passes)
@@ -254,6 +268,14 @@ def swaps(watch, client):
             client.sa_add([sa(active, "out", 0x5000 + number)])
 
 
+def flaps(watch, client):
+    for what, place in (("wire", ("lab", "wire-near")), ("host", ("lab", "host-near"))):
+        with watch.row(f"the {what} goes down and comes up", EVERYTHING, (), client):
+            for _ in range(5):
+                for way in ("down", "up"):
+                    watch.lab.run(place[0], "ip", "link", "set", place[1], way)
+
+
 def policies(watch, client):
     old = "p"
     with watch.row("60 times the policies are replaced", EVERYTHING, (), client):
@@ -323,7 +345,7 @@ def watch_all(program, lab, report, has_tap):
             if has_tap:
                 return
             with box.running(box.document()) as (_, client):
-                for rows in (stops, protects, swaps, policies, refused):
+                for rows in (stops, protects, swaps, flaps, policies, refused):
                     rows(watch, client)
 
 
