@@ -186,6 +186,24 @@ static void show_inside(
 	p->pending = fer_pkt_shows_layer(p);
 }
 
+// Tries a packet that did not verify with the number that its SA proposes, if any.  The packet is
+// as it came.
+static void try_again(
+	struct fer_nic *nic, struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
+{
+	uint64_t seq = layer->seq;
+
+	rte_spinlock_lock(&sa->in.lock);
+	bool is_worth_it = fer_replay_resync(&sa->in.replay, &seq);
+	rte_spinlock_unlock(&sa->in.lock);
+	if (!is_worth_it)
+		return;
+	job->seq_hi = (uint32_t)(seq >> 32);
+	fer_engine_open_burst(nic->engine, job, 1);
+	if (job->verdict == FER_OK)
+		layer->seq = seq;
+}
+
 static void finish_open(
 	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_job *job)
 {
@@ -203,14 +221,16 @@ static void finish_open(
 
 static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
-	const struct fer_layer *layer = fer_pkt_last_layer(b, i);
-	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer);
 
 	job.start = nic->crypt->piece;
 	job.verdict = FER_CRYPTO_ERROR;
 	if (fer_segment_read(b->m[i], layer->sec_off, job.start, job.len))
 		fer_engine_open_burst(nic->engine, &job, 1);
+	if (job.verdict == FER_BAD_ICV)
+		try_again(nic, sa, layer, &job);
 	if (job.verdict == FER_OK &&
 		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
 		job.verdict = FER_CRYPTO_ERROR;
@@ -231,7 +251,12 @@ void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 	fer_engine_open_burst(nic->engine, c->job, c->n);
 	for (unsigned j = 0; j < c->n; j++) {
 		unsigned i = c->at[j];
-		finish_open(b, i, fer_sa_at(nic->sas, fer_pkt_last_layer(b, i)->sa), &c->job[j]);
+		struct fer_layer *layer = fer_pkt_last_layer(b, i);
+		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+
+		if (unlikely(c->job[j].verdict == FER_BAD_ICV))
+			try_again(nic, sa, layer, &c->job[j]);
+		finish_open(b, i, sa, &c->job[j]);
 	}
 	for (unsigned j = 0; j < c->n_split; j++)
 		open_split(nic, b, c->split[j]);

@@ -86,6 +86,23 @@ enum fer_verdict fer_replay_check(const struct fer_replay *w, uint32_t lo, uint6
 	return FER_OK;
 }
 
+// One try a packet, further ahead from packet to packet: when all of them are genuine, the right
+// one is found after FER_REPLAY_RESYNC_AHEAD of them.
+bool fer_replay_resync(struct fer_replay *w, uint64_t *seq)
+{
+	if (!w->esn || w->n_pkts == 0)
+		return false;
+	if (++w->n_failed <= FER_REPLAY_RESYNC_AFTER)
+		return false;
+	uint64_t ahead = (uint64_t)(w->n_failed - FER_REPLAY_RESYNC_AFTER) << 32;
+	if (w->n_failed == FER_REPLAY_RESYNC_AFTER + FER_REPLAY_RESYNC_AHEAD)
+		w->n_failed = FER_REPLAY_RESYNC_AFTER;
+	if (*seq > UINT64_MAX - ahead)
+		return false;
+	*seq += ahead;
+	return true;
+}
+
 // Makes n numbers from first on unseen; n is at most the size of the ring.
 static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 {
@@ -130,6 +147,7 @@ enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 	}
 	if (!is_new(w, seq))
 		return FER_REPLAY;
+	w->n_failed = 0;
 	if (seq > w->top)
 		advance(w, seq);
 	uint64_t at = seq & ring_mask(w);

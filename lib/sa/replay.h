@@ -7,6 +7,9 @@
 // once per group of packets, but for fer_replay_top().  Two questions, in this order, with
 // authentication between them: check() "may this number be new?", commit() "it was real: remember
 // it".
+//
+// With ESN there is a third: when more than 2^32 packets in a row were lost, what check() infers
+// never verifies again, and resync() proposes numbers further ahead (RFC 4303 appendix A3).
 
 #include "base/verdict.h"
 
@@ -23,7 +26,13 @@ struct fer_replay {
 			   // and every number has the high half of top
 	uint8_t ring_log2; // bits in the ring
 	bool esn;          // numbers have 64 bits, of which a packet carries the low 32
+	uint16_t n_failed; // packets in a row that did not verify, while they count
 };
+
+// So many packets in a row that do not verify say that something is wrong; so far ahead is looked,
+// in units of 2^32 numbers.  A forged packet then costs two verifications at the most.
+#define FER_REPLAY_RESYNC_AFTER 64
+#define FER_REPLAY_RESYNC_AHEAD 16
 
 // The highest authenticated number.  Whoever does not hold the lock may get one of a moment ago.
 static inline uint64_t fer_replay_top(const struct fer_replay *w)
@@ -45,6 +54,10 @@ void fer_replay_init(struct fer_replay *w, uint32_t n_pkts, bool esn, uint64_t t
 // belong to the subspace before the first or behind the last.
 __attribute__((warn_unused_result)) enum fer_verdict fer_replay_check(
 	const struct fer_replay *w, uint32_t lo, uint64_t *seq);
+
+// A packet did not verify with the number seq that check() gave.  True: another number with the
+// same low half, set in *seq, is worth one more try.
+__attribute__((warn_unused_result)) bool fer_replay_resync(struct fer_replay *w, uint64_t *seq);
 
 // Records an authenticated number and moves the window.  Asks again, because the same number can
 // pass check() twice within one burst; the second commit gets FER_REPLAY.

@@ -430,6 +430,111 @@ static void no_window_refuses_nothing(void **state)
 	assert_true(seq == UINT32_MAX);
 }
 
+// --- resynchronisation: RFC 4303 appendix A3
+
+// One packet of a sender that really is at seq.  Is it accepted, and after how many tries?
+static bool receive_at(struct fer_replay *w, uint64_t seq, unsigned *n_tries)
+{
+	uint64_t full;
+
+	*n_tries = 0;
+	if (fer_replay_check(w, (uint32_t)seq, &full) != FER_OK)
+		return false;
+	for (;;) {
+		++*n_tries;
+		if (full == seq)
+			return fer_replay_commit(w, seq) == FER_OK;
+		uint32_t lo = (uint32_t)full;
+		uint64_t before = full;
+		if (*n_tries == 2 || !fer_replay_resync(w, &full))
+			return false;
+		assert_true((uint32_t)full == lo && full > before);
+	}
+}
+
+static void lost_subspaces_are_found(void **state)
+{
+	static const uint64_t tops[] = {5, 1000, TWO_32 - 1, TWO_32, 3 * TWO_32 + 77};
+	static uint64_t ring[1024 / 64];
+	struct fer_replay w;
+
+	(void)state;
+	for (size_t i = 0; i < N(tops); i++)
+		for (uint64_t lost = 1; lost <= FER_REPLAY_RESYNC_AHEAD; lost++)
+			for (uint32_t step = 1; step < 4000; step += 777) {
+				uint64_t seq = tops[i] + lost * TWO_32 + 5000;
+				unsigned n = 0, n_tries = 0;
+
+				fer_replay_init(&w, 1024, true, tops[i], ring);
+				while (!receive_at(&w, seq, &n_tries)) {
+					assert_in_range(n_tries, 0, 2);
+					assert_true(w.top == tops[i]);
+					seq += step;
+					n++;
+				}
+				assert_in_range(n, FER_REPLAY_RESYNC_AFTER,
+					FER_REPLAY_RESYNC_AFTER + FER_REPLAY_RESYNC_AHEAD);
+				assert_true(w.top == seq);
+				assert_true(receive_at(&w, seq + 1, &n_tries) && n_tries == 1);
+				assert_false(receive_at(&w, seq, &n_tries));
+			}
+}
+
+// What is genuine between forged packets is accepted at once, and ends the count of the others.
+static void forged_packets_move_nothing(void **state)
+{
+	static uint64_t ring[64 / 64];
+	struct fer_replay w;
+	uint64_t full;
+	unsigned n_tries;
+
+	(void)state;
+	fer_replay_init(&w, 64, true, 10, ring);
+	for (uint64_t seq = 11; seq < 200; seq++) {
+		for (unsigned k = 0; k < FER_REPLAY_RESYNC_AFTER + seq; k++)
+			if (fer_replay_check(&w, (uint32_t)rng(), &full) == FER_OK)
+				assert_true(
+					fer_replay_resync(&w, &full) ? full >= TWO_32 : full > 0);
+		assert_true(w.top == seq - 1);
+		assert_true(receive_at(&w, seq, &n_tries) && n_tries == 1);
+		for (unsigned k = 0; k < FER_REPLAY_RESYNC_AFTER; k++) {
+			full = seq + 1;
+			assert_false(fer_replay_resync(&w, &full));
+		}
+	}
+}
+
+static void there_is_nothing_behind_the_last_subspace(void **state)
+{
+	static uint64_t ring[64 / 64];
+	struct fer_replay w;
+
+	(void)state;
+	fer_replay_init(&w, 64, true, UINT64_MAX - 3 * TWO_32, ring);
+	for (unsigned k = 0; k < 1000; k++) {
+		uint64_t full = UINT64_MAX - 2 * TWO_32;
+
+		if (fer_replay_resync(&w, &full))
+			assert_true(full == UINT64_MAX - TWO_32 || full == UINT64_MAX);
+		else
+			assert_true(full == UINT64_MAX - 2 * TWO_32);
+	}
+}
+
+static void without_esn_there_is_nothing_to_find(void **state)
+{
+	static uint64_t ring[64 / 64];
+	struct fer_replay with_window, without;
+	uint64_t full = 7;
+
+	(void)state;
+	fer_replay_init(&with_window, 64, false, 3, ring);
+	fer_replay_init(&without, 0, true, 3, NULL);
+	for (unsigned k = 0; k < 1000; k++)
+		assert_false(fer_replay_resync(&with_window, &full) ||
+			     fer_replay_resync(&without, &full));
+}
+
 static void ring_is_the_next_power_of_two(void **state)
 {
 	(void)state;
@@ -454,6 +559,10 @@ int main(void)
 		cmocka_unit_test(check_alone_changes_nothing),
 		cmocka_unit_test(everything_up_to_the_start_is_seen),
 		cmocka_unit_test(no_window_refuses_nothing),
+		cmocka_unit_test(lost_subspaces_are_found),
+		cmocka_unit_test(forged_packets_move_nothing),
+		cmocka_unit_test(there_is_nothing_behind_the_last_subspace),
+		cmocka_unit_test(without_esn_there_is_nothing_to_find),
 		cmocka_unit_test(ring_is_the_next_power_of_two),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

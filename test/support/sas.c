@@ -71,6 +71,7 @@ uint64_t test_sa_add(struct fer_sa_table *t, const struct test_sa *sa, enum fer_
 		.esn = sa->esn,
 		.sequence = sa->sequence,
 		.replay_window = sa->window,
+		.contract = sa->contract,
 		.outer = sa->outer != NULL ? *sa->outer : test_outer_usual,
 		.tfc = sa->tfc,
 		.lifetime = sa->lifetime,

@@ -16,7 +16,8 @@ struct test_sa {
 	uint8_t version;
 	uint8_t src, dst; // as in struct test_ip; 0: 1 and 2; dst 255: any destination
 	bool esn;
-	bool grouped; // belongs to group
+	bool grouped;  // belongs to group
+	bool contract; // as in fer_sa_params
 	uint32_t spi;
 	uint32_t group;
 	uint32_t window;
