@@ -5,9 +5,10 @@
     ip xfrm state | sa-from-keys.py --local 192.0.2.1 --group east >east.yaml
     sa-from-keys.py --local 192.0.2.1 --group east --newest esp_sa >east.yaml
 
-Reads what "ip xfrm state" prints, or the table esp_sa of Wireshark, which strongSwan's plugin save-keys
-writes and tshark reads.  Associations from the local address are outbound, those to it inbound, others
-are left out.  What cannot be told for certain is refused with one line, and nothing is printed.
+Reads what "ip xfrm state" prints, or the table esp_sa of Wireshark, which strongSwan's plugin
+save-keys writes and tshark reads.  Associations from the local address are outbound, those to it
+inbound, others are left out.  What cannot be told for certain is refused with one line, and nothing
+is printed.
 """
 
 import argparse
@@ -23,8 +24,12 @@ XFRM_AEADS = {
     "rfc7539esp(chacha20,poly1305)": ("chacha20-poly1305", None),
 }
 XFRM_CIPHERS = {
-    "cbc(aes)": ("aes-cbc", 0), "rfc3686(ctr(aes))": ("aes-ctr", 32), "cbc(des3_ede)": ("3des-cbc", None),
-    "cbc(des)": ("des-cbc", None), "ecb(cipher_null)": ("null", None), "cipher_null": ("null", None),
+    "cbc(aes)": ("aes-cbc", 0),
+    "rfc3686(ctr(aes))": ("aes-ctr", 32),
+    "cbc(des3_ede)": ("3des-cbc", None),
+    "cbc(des)": ("des-cbc", None),
+    "ecb(cipher_null)": ("null", None),
+    "cipher_null": ("null", None),
 }
 XFRM_HASHES = {
     ("hmac(md5)", 96): "hmac-md5-96", ("hmac(sha1)", 96): "hmac-sha1-96",
@@ -40,9 +45,9 @@ ESP_SA_CIPHERS = {
     "chacha20 with poly1305": ("chacha20-poly1305", None),
 }
 ESP_SA_HASHES = {
-    "hmac-md5-96": "hmac-md5-96", "hmac-sha-1-96": "hmac-sha1-96", "hmac-sha-256-128": "hmac-sha2-256-128",
-    "hmac-sha-256-96": "hmac-sha2-256-96", "hmac-sha-384-192": "hmac-sha2-384-192",
-    "hmac-sha-512-256": "hmac-sha2-512-256",
+    "hmac-md5-96": "hmac-md5-96", "hmac-sha-1-96": "hmac-sha1-96",
+    "hmac-sha-256-128": "hmac-sha2-256-128", "hmac-sha-256-96": "hmac-sha2-256-96",
+    "hmac-sha-384-192": "hmac-sha2-384-192", "hmac-sha-512-256": "hmac-sha2-512-256",
 }
 
 
@@ -57,7 +62,8 @@ def sized(name, salt_bits, key):
 
 def known(table, key, what):
     if key not in table:
-        raise Refused(f"{what} {key if isinstance(key, str) else ' '.join(map(str, key))} has no name here")
+        words = key if isinstance(key, str) else " ".join(map(str, key))
+        raise Refused(f"{what} {words} has no name here")
     return table[key]
 
 
@@ -83,7 +89,8 @@ def parse_xfrm(block):
     src, dst, spi, mode = head.groups()
     if "<<Keys hidden>>" in block:
         raise Refused("the keys are hidden: ask as root, without nokeys")
-    sa = {"src": src, "dst": dst, "mode": mode, "spi": int(spi, 0), "esn": bool(re.search(r"^\s+.*\besn\b", block, re.M))}
+    sa = {"src": src, "dst": dst, "mode": mode, "spi": int(spi, 0),
+          "esn": bool(re.search(r"^\s+.*\besn\b", block, re.MULTILINE))}
     if aead := re.search(r"^\s+aead (\S+) 0x(\S*) (\d+)", block, re.MULTILINE):
         name, salt_bits = known(XFRM_AEADS, aead[1], "algorithm")
         sa |= {"encryption": sized(name, salt_bits, aead[2]), "encryption_key": aead[2]}
@@ -106,7 +113,8 @@ def parse_xfrm_pair(block, sa):
         raise Refused(f"SPI {sa['spi']:#x} has no encryption, or no integrity with its length")
     name, salt_bits = known(XFRM_CIPHERS, cipher[1], "algorithm")
     sa |= {"encryption": sized(name, salt_bits, cipher[2]),
-           "integrity": known(XFRM_HASHES, (auth[1], int(auth[3])), "algorithm"), "integrity_key": auth[2]}
+           "integrity": known(XFRM_HASHES, (auth[1], int(auth[3])), "algorithm"),
+           "integrity_key": auth[2]}
     if name != "null":
         sa["encryption_key"] = cipher[2]
 
@@ -124,13 +132,15 @@ def parse_esp_sa(row, mode):
     if len(row) < 8:
         raise Refused(f"neither ip xfrm state nor a line of esp_sa: {','.join(row[:4])[:60]}")
     _, src, dst, spi, encryption, key, integrity, integrity_key, *more = row
-    encryption, integrity = (re.sub(r" *\[[^]]*\]$", "", name).lower() for name in (encryption, integrity))
+    encryption, integrity = (
+        re.sub(r" *\[[^]]*\]$", "", name).lower() for name in (encryption, integrity))
     plain, _, icv = encryption.partition(" with ")
     if not re.fullmatch(r"\d+ octet icv", icv):  # a name of another kind
         plain, icv = encryption, ""
     key = hexadecimal(key)
     name, salt_bits = known(ESP_SA_CIPHERS, plain, "encryption")
-    sa = {"src": src, "dst": dst, "mode": mode, "spi": int(spi, 0), "encryption": sized(name, salt_bits, key),
+    sa = {"src": src, "dst": dst, "mode": mode, "spi": int(spi, 0),
+          "encryption": sized(name, salt_bits, key),
           "esn": bool(more) and more[0].startswith("64"), "seq": 0, "oseq": 0}
     if name != "null":
         sa["encryption_key"] = key
@@ -143,7 +153,7 @@ def parse_esp_sa(row, mode):
 
 
 def other_icv(integrity):
-    """strongSwan tells the length of an AEAD in the other column, and 12 bytes as if they were 8."""
+    """strongSwan tells the length of an AEAD in the other column, and 12 bytes as if it were 8."""
     if integrity in ("null", "any 128 bit authentication"):
         return 16
     raise Refused(f"{integrity}: the integrity value may have 8 bytes or 12")
@@ -169,14 +179,15 @@ def document(sas, group):
     lines = ["sas:"]
     for sa in sas:
         if sa["direction"] == "out" and sa["oseq"]:
-            raise Refused(f"SPI {sa['spi']:#x} has sent {sa['oseq']} packets: two senders under one key would"
-                          " repeat nonces")
+            raise Refused(f"SPI {sa['spi']:#x} has sent {sa['oseq']} packets: two senders under one"
+                          " key would repeat nonces")
         lines += [f"  - name: {group}-{sa['direction']}-{sa['spi']:08x}", f"    group: {group}"]
         lines += [f"    {key}: {sa[key]}" for key in ("direction", "mode", "src", "dst")]
         lines += ["    esp:", f"      spi: {sa['spi']:#x}"]
         for key in ("encryption", "encryption_key", "icv_bytes", "integrity", "integrity_key"):
             if key in sa:  # unquoted, digits and null are no text for everyone
-                lines.append(f"      {key}: {sa[key]}" if key == "icv_bytes" else f'      {key}: "{sa[key]}"')
+                value = sa[key] if key == "icv_bytes" else f'"{sa[key]}"'
+                lines.append(f"      {key}: {value}")
         if sa["esn"]:
             lines.append("    esn: true")
         if sa["direction"] == "in":
@@ -194,8 +205,10 @@ def main():
     parser.add_argument("--local", required=True, action="append", type=ipaddress.ip_address,
                         help="an address of this side; may be repeated")
     parser.add_argument("--group", default="ike", help="what policies name; default: ike")
-    parser.add_argument("--only", choices=("in", "out"), help="one direction: a rekey wants in first, then out")
-    parser.add_argument("--newest", action="store_true", help="of each two ends and direction the last one alone")
+    parser.add_argument("--only", choices=("in", "out"),
+                        help="one direction: a rekey wants in first, then out")
+    parser.add_argument("--newest", action="store_true",
+                        help="of each two ends and direction the last one alone")
     parser.add_argument("--mode", choices=("tunnel", "transport"), default="tunnel",
                         help="esp_sa does not tell it; default: tunnel")
     options = parser.parse_args()
@@ -203,8 +216,10 @@ def main():
         with open(options.file or 0, encoding="utf-8") as file:
             text = file.read()
         is_xfrm = re.search(r"^src \S+ dst \S+", text, re.MULTILINE)
-        sas = list(directed(from_xfrm(text) if is_xfrm else from_esp_sa(text, options.mode), options.local))
-        sas = [sa for sa in (newest(sas) if options.newest else sas) if options.only in (None, sa["direction"])]
+        sas = from_xfrm(text) if is_xfrm else from_esp_sa(text, options.mode)
+        sas = list(directed(sas, options.local))
+        sas = newest(sas) if options.newest else sas
+        sas = [sa for sa in sas if options.only in (None, sa["direction"])]
         if not sas:
             raise Refused(f"nothing from or to {', '.join(map(str, options.local))}")
         print(document(sas, options.group))

@@ -32,7 +32,7 @@ class Books:
         self._check_ports(before, after)
         self._check_associations()
         self._check_drops()
-        self.screen.say("tshark:", *wire.excerpt(self.captures["a"].path, self.folder, 3))
+        self.screen.say("", "tshark:", *wire.excerpt(self.captures["a"].path, self.folder, 3))
 
     def _place(self, name):
         return f"wire at {name}" if len(self.captures) > 1 else "on the wire"
@@ -65,7 +65,7 @@ class Books:
             f"{words or 'no'} words of the hosts in {frames.frames():,} frames"], faults)
 
     def _check_ports(self, before, after):
-        """Each frame passed the port.  Received fragments were one: net_af_packet's kernel joins them.
+        """Each frame passed the port.  Below net_af_packet the kernel has joined fragments.
 
         A frame may come while the capture ends: then it was counted after, but not before.
         """
@@ -75,7 +75,8 @@ class Books:
             joined = frames.fragments_to(self.boxes[name].address)
             texts.append(f"{name}: {sent:,} sent, {received:,} received, {joined} joined to others")
             if not sent + received <= frames.frames() - joined <= sum(after[name]):
-                faults.append(f"{frames.frames():,} were captured, not {sent + received + joined:,}")
+                faults.append(
+                    f"{frames.frames():,} were captured, not {sent + received + joined:,}")
         self.screen.check("wire ports", texts, faults)
 
     def _check_associations(self):
@@ -100,8 +101,8 @@ class Books:
                 faults.append(f"{way}, SPI {way.spi:#x}: {sorted(counts)}, {drops} dropped")
             rows.append((str(way), f"{way.spi:#x}", out["packets"] if out else "swapped", *crossed,
                          into["packets"], drops))
-        self.screen.check("associations", "packets sent, on the wire and received: the same numbers",
-                          faults)
+        self.screen.check(
+            "associations", "packets sent, on the wire and received: the same numbers", faults)
         self.screen.say("")
         self.screen.table(rows)
         self.screen.say("")

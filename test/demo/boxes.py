@@ -36,7 +36,8 @@ policies:
 """
 # net_af_packet passes its queue by so that a capture sees what is sent, too; with fewer frames it
 # loses some of a burst.
-PORTS = ("--vdev=net_tap0,iface=host", "--vdev=net_af_packet0,iface=wire,framecnt=4096,qdisc_bypass=0")
+PORTS = ("--vdev=net_tap0,iface=host",
+         "--vdev=net_af_packet0,iface=wire,framecnt=4096,qdisc_bypass=0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Place(Lab):
     def __init__(self, sides):
         self.sides = sides
         self._is_routed = sides[0].gateway4 is not None
-        super().__init__("host-a", "box-a", "box-b", "host-b", *(["router"] if self._is_routed else []))
+        more = ["router"] if self._is_routed else []
+        super().__init__("host-a", "box-a", "box-b", "host-b", *more)
 
     def __enter__(self):
         super().__enter__()
@@ -133,7 +135,8 @@ class Box:
             "eal": [*EAL, *PORTS],
             "pairs": [{"host": {"port": "net_tap0"}, "wire": {"port": "net_af_packet0"}}],
         }
-        with Daemon(self._program, self._folder, json.dumps(document), (), self._prefix) as self._daemon:
+        with Daemon(self._program, self._folder, json.dumps(document), (), self._prefix) as daemon:
+            self._daemon = daemon
             yield self
 
     def is_ready(self):
@@ -143,7 +146,7 @@ class Box:
         return f"box {self.name}: {self._daemon.stderr().strip()}"
 
     def ferrule(self, *words):
-        """One line of the command; what it printed.  Raises RuntimeError with what it complained."""
+        """One line of the command; what it printed.  Raises RuntimeError with its complaint."""
         done = subprocess.run(
             [self._ferrule, "-s", "run/control.sock", *words], cwd=self._folder, timeout=60,
             capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

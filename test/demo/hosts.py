@@ -39,7 +39,8 @@ class SteadyPing:
         self._log = log
         with open(log, "w", encoding="utf-8") as out:
             self._process = subprocess.Popen(
-                [*place.inside(host), "ping", "-n", "-w", "600", "-i", str(self.interval_s), address],
+                [*place.inside(host), "ping", "-n", "-w", "600", "-i", str(self.interval_s),
+                 address],
                 stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def stop(self):
@@ -112,7 +113,8 @@ class _Probe6:
         return None
 
 
-ANSWERED, NOTHING, TOO_LONG_FOR_HOST = "answered", "nothing came back", "over the MTU of host a itself"
+ANSWERED, NOTHING = "answered", "nothing came back"
+TOO_LONG_FOR_HOST = "over the MTU of host a itself"
 
 
 def probe(place, host, address, sizes, progress):
@@ -168,8 +170,8 @@ _LINE = SECRET + b"!" * (40 - len(SECRET))
 _BLOCK = _LINE * (1_000_000 // len(_LINE))
 
 
-# A TAP has room for 1,000 packets and drops what is more.  No more than this is on its way at a time:
-# what is lost then was not lost by the hosts.
+# A TAP has room for 1,000 packets and drops what is more.  No more than this is on its way at a
+# time: what is lost then was not lost by the hosts.
 _WINDOW_BYTES = 400_000
 
 

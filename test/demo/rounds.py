@@ -69,7 +69,8 @@ class Round:
         # On one segment both see the same.
         watched = self.place.sides if self.a.gateway4 else (self.a,)
         for side in watched:
-            capture = wire.Capture(self.place, f"box-{side.name}", self.folder / f"wire-{side.name}.pcap")
+            path = self.folder / f"wire-{side.name}.pcap"
+            capture = wire.Capture(self.place, f"box-{side.name}", path)
             stack.callback(capture.kill)
             self.captures[side.name] = capture
         for side in self.place.sides:
@@ -92,13 +93,15 @@ class Round:
         faults = []
         for address in self.b.addresses:
             self.screen.working("before keys", f"ping {address}")
-            sent, answered = hosts.ping(self.place, "host-a", address, "-c", "5", "-i", "0.05", "-W", "1")
+            sent, answered = hosts.ping(
+                self.place, "host-a", address, "-c", "5", "-i", "0.05", "-W", "1")
             if answered:
                 faults.append(f"{answered} of {sent} pings to {address} came through")
         drops = self.boxes["a"].drops().get("no_policy", 0)
         if drops < 10:
             faults.append(f"box a counts {drops} packets without a policy, expected those 10")
-        self.screen.check("before keys", "10 pings, none answered: what no policy allows is dropped", faults)
+        self.screen.check(
+            "before keys", "10 pings, none answered: what no policy allows is dropped", faults)
 
     def _open(self):
         for side, other in (self.place.sides, self.place.sides[::-1]):
@@ -108,7 +111,8 @@ class Round:
     def _document(self, side, generation, directions):
         """The associations that this side has."""
         ways = [(way, "out" if way.sender is side else "in") for way in self.ways[generation - 1]]
-        return "sas:\n" + "".join(way.document(direction) for way, direction in ways if direction in directions)
+        return "sas:\n" + "".join(
+            way.document(direction) for way, direction in ways if direction in directions)
 
     # --- talk -----------------------------------------------------------------------------------
 
@@ -121,7 +125,8 @@ class Round:
     def _long_pings(self):
         # Nobody fragments IPv6 on the way: each host has to be told the MTU of the path first.
         self.screen.working("ping, 4,000 bytes", "path MTU discovery")
-        hosts.ping(self.place, "host-a", self.b.ipv6, "-c", "3", "-i", "0.2", "-W", "1", "-s", "4000")
+        hosts.ping(self.place, "host-a", self.b.ipv6,
+                   "-c", "3", "-i", "0.2", "-W", "1", "-s", "4000")
         self._ping("ping, 4,000 bytes", "-c", "20", "-i", "0.02", "-W", "2", "-s", "4000")
 
     def _ping(self, name, *options):
@@ -137,13 +142,15 @@ class Round:
     def _df_pings(self):
         for version, address in zip((4, 6), self.b.addresses):
             name = f"DF ping, IPv{version}"
-            outcomes = hosts.probe(self.place, "host-a", address, DF_SIZES,
-                                   lambda size, name=name: self.screen.working(name, f"{size:,} bytes"))
+            outcomes = hosts.probe(
+                self.place, "host-a", address, DF_SIZES,
+                lambda size, name=name: self.screen.working(name, f"{size:,} bytes"))
             wrong = []
             for size, outcome in outcomes:
                 expected = expected_of(size + ICMP_HEADERS[version])
                 if outcome != expected:
-                    wrong.append(f"{size:,} bytes: {told(outcome, version)}; expected: {told(expected, version)}")
+                    wrong.append(f"{size:,} bytes: {told(outcome, version)};"
+                                 f" expected: {told(expected, version)}")
             if len(outcomes) < len(DF_SIZES):
                 wrong.append("then it gave up")
             self.screen.check(name, [f"{first:,} to {last:,} bytes: {told(outcome, version)}"
@@ -184,15 +191,17 @@ class Round:
         if at_half:
             at_half()
         rate = transfer.n_bytes / 1e6 / (transfer.seconds or 1)
-        self.screen.check(name, f"{BLOCKS} MB, {rate:,.0f} MB/s, SHA-256 {transfer.digest()[:8]}... at both ends",
-                          transfer.faults())
+        self.screen.check(
+            name, f"{BLOCKS} MB, {rate:,.0f} MB/s, SHA-256 {transfer.digest()[:8]}... at both ends",
+            transfer.faults())
 
     def _rekey(self):
         """Each box can open what is new before the other one sends it."""
         began = time.monotonic()
         for direction, options in (("in", ("--drain", str(DRAIN_S))), ("out", ())):
             for side in self.place.sides:
-                self.boxes[side.name].swap(f"new-{direction}.yaml", self._document(side, 2, (direction,)), *options)
+                document = self._document(side, 2, (direction,))
+                self.boxes[side.name].swap(f"new-{direction}.yaml", document, *options)
         took_ms = (time.monotonic() - began) * 1000
         wanted = {"out-2": "active", "in-2": "live", "in-1": "draining"}
         self.rekey = f"ferrule sa swap, twice at either end, {took_ms:.0f} ms in all", [

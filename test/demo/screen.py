@@ -14,7 +14,8 @@ class Screen:
     def __init__(self):
         self._is_terminal = sys.stdout.isatty()
         has_colours = self._is_terminal and not os.environ.get("NO_COLOR")
-        self._bold, self._red, self._plain = ("\x1b[1m", "\x1b[1;31m", "\x1b[m") if has_colours else ("",) * 3
+        colours = ("\x1b[1m", "\x1b[1;31m", "\x1b[m") if has_colours else ("", "", "")
+        self._bold, self._red, self._plain = colours
         self._has_live_line = False
         self._last = time.monotonic()
         self.passed = self.failed = 0

@@ -10,7 +10,7 @@ import subprocess
 
 _DROPPED = re.compile(r"Packets received/dropped on interface '.*': (\d+)/(\d+)")
 _SNAP_BYTES = 160  # what the headers take, and enough of what is behind them to recognize it
-_FIELDS = ("eth.type", "ip.src", "ip.dst", "ip.proto", "ip.frag_offset", "ip.flags.mf", "ipv6.src", "ipv6.dst",
+_FIELDS = ("eth.type", "ip.src", "ip.dst", "ip.proto", "ip.frag_offset", "ipv6.src", "ipv6.dst",
            "icmpv6.type", "esp.spi", "esp.sequence", "_ws.col.Protocol", "_ws.col.Info")
 _ND = set(range(133, 138))
 _LISTENERS = {130, 131, 132, 143}
@@ -37,7 +37,10 @@ class Capture:
         return self.path.stat().st_size
 
     def stop(self):
-        """How many frames it missed; None where it does not say.  What it has not written is lost."""
+        """How many frames it missed; None where it does not say.
+
+        What it has not written by then is lost.
+        """
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
         self._log.seek(0)
@@ -69,7 +72,8 @@ class Seen:
     arp: int = 0
     nd: int = 0  # neighbour discovery, listener reports
     other: list = dataclasses.field(default_factory=list)  # what nobody should see
-    numbers: dict = dataclasses.field(default_factory=lambda: collections.defaultdict(list))  # by SPI
+    numbers: dict = dataclasses.field(  # of ESP, by SPI
+        default_factory=lambda: collections.defaultdict(list))
 
     def frames(self):
         return self.esp + len(self.fragments) + self.arp + self.nd + len(self.other)
@@ -116,12 +120,15 @@ def _count(seen, frame):
     elif kind in _ND or kind in _LISTENERS:
         seen.nd += 1
     else:
-        seen.other.append(f"{frame['ip.src'] or frame['ipv6.src']} > {frame['ip.dst'] or frame['ipv6.dst']}"
-                          f"  {frame['_ws.col.Protocol']}  {frame['_ws.col.Info']}")
+        source = frame["ip.src"] or frame["ipv6.src"]
+        target = frame["ip.dst"] or frame["ipv6.dst"]
+        seen.other.append(
+            f"{source} > {target}  {frame['_ws.col.Protocol']}  {frame['_ws.col.Info']}")
 
 
 def excerpt(path, home, n):
     """The first lines that tshark prints of ESP."""
     command, environment = _tshark(path, home, "-Y", "esp", "-c", "100")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout.splitlines()[:n]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Does config/examples/sa-from-keys.py make documents of what IKE daemons tell of their keys?
 
-What it makes of texts as the kernel and strongSwan print them stands in tables; and ferrule-pcap opens
-with such a document what was sealed with the keys themselves.
+What it makes of texts as the kernel and strongSwan print them stands in tables; and ferrule-pcap
+opens with such a document what was sealed with the keys themselves.
 """
 
 import argparse
@@ -52,21 +52,32 @@ src 2001:db8::1 dst 2001:db8::2
 """
 OLD_OUT = GCM_OUT.replace("c1000002", "c0000009").replace(GCM, "00" * 20)
 NULL_OUT = CBC_OUT.replace(f"cbc(aes) 0x{AES}", "ecb(cipher_null) ")
-COMP = "src 192.0.2.1 dst 198.51.100.1\n\tproto comp spi 0x00000abc reqid 1 mode tunnel\n\tcomp deflate\n"
+COMP = """\
+src 192.0.2.1 dst 198.51.100.1
+	proto comp spi 0x00000abc reqid 1 mode tunnel
+	comp deflate
+"""
 
 # As strongSwan 5.9 writes it, and as Wireshark 4 does.
-ESP_SA = f'''# a comment
-"IPv4","192.0.2.1","198.51.100.1","0xc1000002","AES-GCM [RFC4106]","0x{GCM}","ANY 128 bit authentication [no checking]","0x"
-"IPv4","198.51.100.1","192.0.2.1","0xc1000001","AES-CBC [RFC3602]","0x{AES}","HMAC-SHA-256-128 [RFC4868]","0x{SHA2}"
-'''
-SHORT_ICV = f'"IPv4","192.0.2.1","198.51.100.1","0xc1","AES-GCM with 8 octet ICV [RFC4106]","0x{GCM}","NULL","","64-bit"\n'
+def esp_sa(*cells):
+    return ",".join(f'"{cell}"' for cell in ("IPv4", *cells)) + "\n"
+
+
+ESP_SA = "# a comment\n" + esp_sa(
+    "192.0.2.1", "198.51.100.1", "0xc1000002", "AES-GCM [RFC4106]", f"0x{GCM}",
+    "ANY 128 bit authentication [no checking]", "0x") + esp_sa(
+    "198.51.100.1", "192.0.2.1", "0xc1000001", "AES-CBC [RFC3602]", f"0x{AES}",
+    "HMAC-SHA-256-128 [RFC4868]", f"0x{SHA2}")
+SHORT_ICV = esp_sa("192.0.2.1", "198.51.100.1", "0xc1", "AES-GCM with 8 octet ICV [RFC4106]",
+                   f"0x{GCM}", "NULL", "", "64-bit")
 
 
 def sa(direction, spi, ends, mode="tunnel", esp=(), **more):
     src, dst = ends if direction == "out" else ends[::-1]
     window = {"replay_window": 1024} if direction == "in" else {}
-    return {"name": f"ike-{direction}-{spi:08x}", "group": "ike", "direction": direction, "mode": mode,
-            "src": src, "dst": dst, "esp": {"spi": spi, **dict(esp)}, **window, **more}
+    return {"name": f"ike-{direction}-{spi:08x}", "group": "ike", "direction": direction,
+            "mode": mode, "src": src, "dst": dst, "esp": {"spi": spi, **dict(esp)},
+            **window, **more}
 
 
 FOUR, SIX = ("192.0.2.1", "198.51.100.1"), ("2001:db8::1", "2001:db8::2")
@@ -112,8 +123,8 @@ def make(text, *options, local="192.0.2.1"):
 def opens_what_was_sealed(pcap, folder):
     """Two gateways seal a session; each opens its half with a document made from the keys."""
     def run(verb, document, source, target):
-        done = subprocess.run([pcap, verb, "-c", document, "-o", target, "--json", source], cwd=folder,
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run([pcap, verb, "-c", document, "-o", target, "--json", source],
+                              cwd=folder, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)["out_packets"]
 
     n = run("protect", CAPTURES / "seal.yaml", CAPTURES / "tcp.plain.pcap", "sealed.pcap")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Does README.md tell the truth about the live box?
 
-Its tour is run as it stands, in namespaces with other names; each line of what it shows has to come,
-whatever the numbers in it are.  The set-up for network cards has to fail for want of the cards alone.
+Its tour is run as it stands, in namespaces with other names; each line of what it shows has to
+come, whatever the numbers in it are.  The set-up for network cards has to fail for want of the
+cards alone.
 """
 
 import argparse
@@ -51,7 +52,8 @@ def script_of(blocks, tag, folder, programs):
     for number, (kind, text) in enumerate(blocks):
         if kind == "sh":
             text = re.sub(r"\b(host|box)-(\$n|\d)\b", rf"{tag}-\1-\2", text)
-            text = text.replace("/run/ferrule-", f"{folder}/run-").replace("build/app", str(programs))
+            text = text.replace("/run/ferrule-", f"{folder}/run-")
+            text = text.replace("build/app", str(programs))
             script += f"echo '@ {number}'\n{text}\n"
             if "ferruled --" in text:
                 script += WAIT.format(folder=folder)
@@ -66,22 +68,25 @@ def tour(programs, folder):
     (folder / "ferrule").symlink_to(programs / "ferrule" / "ferrule")
     tag = f"fer{os.getpid()}"
     script = script_of(blocks, tag, folder, programs)
-    bash = subprocess.Popen(["bash", "-c", script], cwd=TOP, stdin=subprocess.DEVNULL, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    bash = subprocess.Popen(
+        ["bash", "-c", script], cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
         output = bash.communicate(timeout=240)[0]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(bash.pid, signal.SIGKILL)  # what was left in the background
         for name in ("host-1", "host-2", "box-1", "box-2"):
-            subprocess.run(["ip", "netns", "del", f"{tag}-{name}"], capture_output=True, check=False)
+            subprocess.run(["ip", "netns", "del", f"{tag}-{name}"], check=False,
+                           capture_output=True)
     said = re.split(r"^@ (\d+)\n", output, flags=re.MULTILINE)
     by_block = dict(zip(map(int, said[1::2]), said[2::2]))
     faults = []
     for number, (kind, text) in enumerate(blocks):
         if kind == "text":
             came = {shape(line) for line in by_block.get(number - 1, "").splitlines()}
-            faults += [f"did not come: {line}" for line in text.splitlines() if shape(line) not in came]
+            faults += [f"did not come: {line}" for line in text.splitlines()
+                       if shape(line) not in came]
     if bash.returncode != 0 or " 0 received" not in output or output.count(" 0% packet") != 2:
         faults.append(f"exit {bash.returncode}")
     return faults + (output.splitlines()[-40:] if faults else [])
@@ -106,7 +111,8 @@ def box(_programs, _folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("programs", type=Path, help="where ferruled/ferruled and ferrule/ferrule are")
+    parser.add_argument("programs", type=Path,
+                        help="where ferruled/ferruled and ferrule/ferrule are")
     programs = parser.parse_args().programs.resolve()
     report = Report()
     for name, test in (("network cards", network_cards), ("box", box), ("tour", tour)):
