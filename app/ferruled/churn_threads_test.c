@@ -112,16 +112,16 @@ static void must(uint32_t status)
 }
 
 // SAs of the same group of both ends, for packets from east to west.
-static void make_twins(struct sample *out, struct sample *in, unsigned turn)
+static void make_twins(struct sa_sample *out, struct sa_sample *in, unsigned turn)
 {
 	char name[32];
 
 	snprintf(name, sizeof(name), "turn-%u", turn);
-	sample_make(out, name, "g", false, 0x10000 + turn);
-	sample_make(in, name, "g", true, 0x10000 + turn);
+	sa_sample_make(out, name, "g", false, 0x10000 + turn);
+	sa_sample_make(in, name, "g", true, 0x10000 + turn);
 	const uint8_t src[] = {198, 51, 100, 1}, dst[] = {198, 51, 100, 2};
 	for (unsigned i = 0; i < 2; i++) {
-		struct sample *s = i == 0 ? out : in;
+		struct sa_sample *s = i == 0 ? out : in;
 
 		memcpy(s->add.src, src, sizeof(src));
 		memcpy(s->add.dst, dst, sizeof(dst));
@@ -133,7 +133,7 @@ static void make_twins(struct sample *out, struct sample *in, unsigned turn)
 static void *rekey(void *arg)
 {
 	struct fer_client *c = served_connect(&served);
-	static struct sample out, in;
+	static struct sa_sample out, in;
 	uint64_t old = 0, fresh;
 
 	(void)arg;
@@ -156,7 +156,7 @@ static void *rekey(void *arg)
 static void *host_guests(void *arg)
 {
 	struct fer_client *c = served_connect(&served);
-	static struct sample s[GUESTS];
+	static struct sa_sample s[GUESTS];
 	uint64_t handles[GUESTS];
 	char name[16];
 
@@ -164,7 +164,7 @@ static void *host_guests(void *arg)
 	for (unsigned turn = 0; !atomic_load(&is_over); turn++) {
 		for (unsigned i = 0; i < GUESTS; i++) {
 			snprintf(name, sizeof(name), "guest-%u", i);
-			sample_make(&s[i], name, "guests", i % 2 != 0, 0x20000 + i);
+			sa_sample_make(&s[i], name, "guests", i % 2 != 0, 0x20000 + i);
 			s[i].add.transform[0].esn = true;
 		}
 		must(served_add(c, FER_MSG_SA_ADD, WEST, s, GUESTS, handles));

@@ -127,9 +127,10 @@ uint32_t served_set(struct fer_client *c, uint32_t oid, uint16_t pair, struct fe
 	return status;
 }
 
-void sample_make(struct sample *s, const char *name, const char *group, bool inbound, uint32_t spi)
+void sa_sample_make(
+	struct sa_sample *s, const char *name, const char *group, bool inbound, uint32_t spi)
 {
-	*s = (struct sample){
+	*s = (struct sa_sample){
 		.sa = {.mode = FER_MSG_TUNNEL, .replay_window = inbound ? 256 : 0},
 		.add = {.inbound = inbound,
 			.version = 4,
@@ -153,7 +154,7 @@ void sample_make(struct sample *s, const char *name, const char *group, bool inb
 			.ttl = 64};
 }
 
-static void put_sample(struct fer_msg_buf *b, uint32_t oid, const struct sample *s)
+static void put_sample(struct fer_msg_buf *b, uint32_t oid, const struct sa_sample *s)
 {
 	if (oid == OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA)
 		fer_msg_put_add_sa(b, &s->add);
@@ -164,7 +165,7 @@ static void put_sample(struct fer_msg_buf *b, uint32_t oid, const struct sample 
 }
 
 uint32_t served_add(struct fer_client *c, uint32_t oid, uint16_t pair,
-	const struct sample samples[], unsigned n, uint64_t handles[])
+	const struct sa_sample samples[], unsigned n, uint64_t handles[])
 {
 	const struct fer_client_request q = {.oid = oid, .type = FER_MSG_TYPE_SET, .pair = pair};
 	struct fer_msg_buf b = {0};

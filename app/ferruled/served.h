@@ -43,19 +43,20 @@ uint32_t served_ask(struct fer_client *c, const struct fer_client_request *q, st
 uint32_t served_set(struct fer_client *c, uint32_t oid, uint16_t pair, struct fer_msg_buf *b);
 
 // An SA and its two halves.
-struct sample {
+struct sa_sample {
 	struct fer_msg_sa sa;
 	struct fer_msg_add add;
 	uint8_t key[64];
 };
 
 // AES-GCM; the key follows the SPI.  A tunnel of IPv4.
-void sample_make(struct sample *s, const char *name, const char *group, bool inbound, uint32_t spi);
+void sa_sample_make(
+	struct sa_sample *s, const char *name, const char *group, bool inbound, uint32_t spi);
 
 // oid: SA_ADD, SA_SWAP (with a drain of 100 ms), ADD_SA, ADD_SA_EX.  handles: n of them, 0 unless
 // it succeeded; may be NULL.
 uint32_t served_add(struct fer_client *c, uint32_t oid, uint16_t pair,
-	const struct sample samples[], unsigned n, uint64_t handles[]);
+	const struct sa_sample samples[], unsigned n, uint64_t handles[]);
 
 // By handle, or with handle 0 by name.
 uint32_t served_by_ref(

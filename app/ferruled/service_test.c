@@ -52,7 +52,7 @@ static uint32_t set(uint32_t oid, struct fer_msg_buf *b)
 }
 
 static uint32_t add_samples(
-	uint32_t oid, const struct sample samples[], unsigned n, uint64_t handles[])
+	uint32_t oid, const struct sa_sample samples[], unsigned n, uint64_t handles[])
 {
 	return served_add(client, oid, 0, samples, n, handles);
 }
@@ -111,13 +111,13 @@ static uint32_t update(uint64_t handle, uint32_t operation, uint32_t spi, uint32
 
 static void what_is_added_is_listed(void **state)
 {
-	static struct sample s[2];
+	static struct sa_sample s[2];
 	uint64_t handles[2];
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	sample_make(&s[0], "a-out", "a", false, 0x2001);
-	sample_make(&s[1], "a-in", "a", true, 0x2002);
+	sa_sample_make(&s[0], "a-out", "a", false, 0x2001);
+	sa_sample_make(&s[1], "a-in", "a", true, 0x2002);
 	s[0].sa.pad_to = 256;
 	s[0].sa.dummy_rate = 7;
 	s[1].sa.sequence = 500;
@@ -150,32 +150,32 @@ static void what_is_added_is_listed(void **state)
 	assert_int_equal(by_ref(FER_MSG_SA_DELETE, handles[1], ""), NDIS_STATUS_INVALID_PARAMETER);
 }
 
-static void spoil_name(struct sample *s)
+static void spoil_name(struct sa_sample *s)
 {
 	fer_msg_set_string(s->sa.name, sizeof(s->sa.name), "east-out");
 }
 
-static void spoil_key(struct sample *s)
+static void spoil_key(struct sa_sample *s)
 {
 	s->add.transform[0].encryption.key_bytes = 16;
 }
 
-static void spoil_algorithm(struct sample *s)
+static void spoil_algorithm(struct sa_sample *s)
 {
 	s->add.transform[0].encryption.identifier = IPSEC_OFFLOAD_V2_ENCRYPTION_DES_CBC;
 }
 
-static void spoil_bit(struct sample *s)
+static void spoil_bit(struct sa_sample *s)
 {
 	s->add.transform[0].encryption.identifier = 0x80000000u;
 }
 
-static void spoil_icv(struct sample *s)
+static void spoil_icv(struct sa_sample *s)
 {
 	s->add.transform[0].encryption.info = 10;
 }
 
-static void spoil_ah(struct sample *s)
+static void spoil_ah(struct sa_sample *s)
 {
 	s->add.transform[0] = (struct fer_msg_transform){.operation = IPSEC_OFFLOAD_V2_OPERATION_AH,
 		.spi = 0x3001,
@@ -184,69 +184,69 @@ static void spoil_ah(struct sample *s)
 			.key = s->key}};
 }
 
-static void spoil_udp(struct sample *s)
+static void spoil_udp(struct sa_sample *s)
 {
 	s->add.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL;
 }
 
-static void spoil_spi(struct sample *s)
+static void spoil_spi(struct sa_sample *s)
 {
 	s->add.transform[0].spi = 255;
 }
 
-static void spoil_integrity(struct sample *s)
+static void spoil_integrity(struct sa_sample *s)
 {
 	s->add.transform[0].encryption.identifier = IPSEC_OFFLOAD_V2_ENCRYPTION_AES_CBC_128;
 	s->add.transform[0].encryption.key_bytes = 16;
 }
 
-static void spoil_padding(struct sample *s)
+static void spoil_padding(struct sa_sample *s)
 {
 	s->sa.pad_to = 3;
 }
 
-static void spoil_dummies(struct sample *s)
+static void spoil_dummies(struct sa_sample *s)
 {
 	s->sa.dummy_rate = 100001;
 }
 
-static void spoil_sequence(struct sample *s)
+static void spoil_sequence(struct sa_sample *s)
 {
 	s->sa.sequence = UINT64_C(1) << 32;
 }
 
-static void spoil_version(struct sample *s)
+static void spoil_version(struct sa_sample *s)
 {
 	s->add.dst[0] = s->add.dst[1] = s->add.dst[2] = s->add.dst[3] = 0;
 }
 
 // The same name, or the same key, as the first of the list has.
-static void spoil_twin(struct sample *s)
+static void spoil_twin(struct sa_sample *s)
 {
 	fer_msg_set_string(s->sa.name, sizeof(s->sa.name), "b-1");
 }
 
-static void spoil_nonce(struct sample *s)
+static void spoil_nonce(struct sa_sample *s)
 {
 	memcpy(s->key, (const uint32_t[]){0x3001}, 4);
 }
 
 static void a_refusal_changes_nothing(void **state)
 {
-	static void (*const spoil[])(struct sample * s) = {spoil_name, spoil_key, spoil_algorithm,
-		spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi, spoil_integrity,
-		spoil_padding, spoil_dummies, spoil_sequence, spoil_version, spoil_twin,
-		spoil_nonce};
+	static void (*const spoil[])(struct sa_sample * s) = {spoil_name, spoil_key,
+		spoil_algorithm, spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi,
+		spoil_integrity, spoil_padding, spoil_dummies, spoil_sequence, spoil_version,
+		spoil_twin, spoil_nonce};
 	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
-	static struct sample s[2];
+	static struct sa_sample s[2];
 	uint64_t handles[2];
 	uint32_t n = list(before, CAPACITY);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(spoil) / sizeof(spoil[0]); i++)
 		for (unsigned swap = 0; swap < 2; swap++) {
-			sample_make(&s[0], "b-1", "b", false, 0x3001);
-			sample_make(&s[1], "b-2", "b", false, 0x3002);
+			sa_sample_make(&s[0], "b-1", "b", false, 0x3001);
+			sa_sample_make(&s[1], "b-2", "b", false, 0x3002);
 			spoil[i](&s[1]);
 			uint32_t status =
 				add_samples(swap ? FER_MSG_SA_SWAP : FER_MSG_SA_ADD, s, 2, handles);
@@ -257,22 +257,22 @@ static void a_refusal_changes_nothing(void **state)
 			assert_memory_equal(before, after, n * sizeof(before[0]));
 		}
 	// Keys of counter modes are free as well.
-	sample_make(&s[0], "b-1", "b", false, 0x3001);
-	sample_make(&s[1], "b-2", "b", false, 0x3002);
+	sa_sample_make(&s[0], "b-1", "b", false, 0x3001);
+	sa_sample_make(&s[1], "b-2", "b", false, 0x3002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
 	assert_int_equal(delete_handles(handles, 2), NDIS_STATUS_SUCCESS);
 }
 
 static void a_list_that_finds_no_room_is_refused_whole(void **state)
 {
-	static struct sample s[CAPACITY - 1];
+	static struct sa_sample s[CAPACITY - 1];
 	uint64_t handles[CAPACITY];
 	char name[16];
 
 	(void)state;
 	for (unsigned i = 0; i < CAPACITY - 1; i++) {
 		snprintf(name, sizeof(name), "c-%u", i);
-		sample_make(&s[i], name, "c", true, 0x4001 + i);
+		sa_sample_make(&s[i], name, "c", true, 0x4001 + i);
 	}
 	assert_int_equal(
 		add_samples(FER_MSG_SA_ADD, s, CAPACITY - 1, handles), NDIS_STATUS_RESOURCES);
@@ -283,16 +283,16 @@ static void a_list_that_finds_no_room_is_refused_whole(void **state)
 static void a_swap_replaces_its_group(void **state)
 {
 	const struct timespec ms = {.tv_nsec = 1000000};
-	static struct sample s[2];
+	static struct sa_sample s[2];
 	uint64_t old[2], fresh[2];
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	sample_make(&s[0], "d-out-1", "d", false, 0x5001);
-	sample_make(&s[1], "d-in-1", "d", true, 0x5002);
+	sa_sample_make(&s[0], "d-out-1", "d", false, 0x5001);
+	sa_sample_make(&s[1], "d-in-1", "d", true, 0x5002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, old), 0);
-	sample_make(&s[0], "d-out-2", "d", false, 0x5003);
-	sample_make(&s[1], "d-in-2", "d", true, 0x5004);
+	sa_sample_make(&s[0], "d-out-2", "d", false, 0x5003);
+	sa_sample_make(&s[1], "d-in-2", "d", true, 0x5004);
 	assert_int_equal(add_samples(FER_MSG_SA_SWAP, s, 2, fresh), 0);
 	assert_true(find("d-out-2", &info));
 	assert_int_equal(info.flags, FER_MSG_SA_ACTIVE);
@@ -314,15 +314,15 @@ static void a_swap_replaces_its_group(void **state)
 // A swap of one direction leaves the other alone.
 static void a_swap_of_one_direction(void **state)
 {
-	static struct sample s[2];
+	static struct sa_sample s[2];
 	uint64_t old[2], fresh;
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	sample_make(&s[0], "e-out-1", "e", false, 0x6001);
-	sample_make(&s[1], "e-in-1", "e", true, 0x6002);
+	sa_sample_make(&s[0], "e-out-1", "e", false, 0x6001);
+	sa_sample_make(&s[1], "e-in-1", "e", true, 0x6002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, old), 0);
-	sample_make(&s[0], "e-out-2", "e", false, 0x6003);
+	sa_sample_make(&s[0], "e-out-2", "e", false, 0x6003);
 	assert_int_equal(add_samples(FER_MSG_SA_SWAP, s, 1, &fresh), 0);
 	assert_false(find("e-out-1", &info));
 	assert_true(find("e-in-1", &info));
@@ -332,14 +332,14 @@ static void a_swap_of_one_direction(void **state)
 
 static void activate_takes_outbound_sas_only(void **state)
 {
-	static struct sample s[3];
+	static struct sa_sample s[3];
 	uint64_t handles[3];
 	struct fer_msg_sa_info info;
 
 	(void)state;
-	sample_make(&s[0], "f-1", "f", false, 0x7001);
-	sample_make(&s[1], "f-2", "f", false, 0x7002);
-	sample_make(&s[2], "f-in", "f", true, 0x7003);
+	sa_sample_make(&s[0], "f-1", "f", false, 0x7001);
+	sa_sample_make(&s[1], "f-2", "f", false, 0x7002);
+	sa_sample_make(&s[2], "f-in", "f", true, 0x7003);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 3, handles), 0);
 	assert_int_equal(by_ref(FER_MSG_SA_ACTIVATE, 0, "f-2"), 0);
 	assert_true(find("f-2", &info));
@@ -356,14 +356,14 @@ static void activate_takes_outbound_sas_only(void **state)
 //
 static void as_many_as_can_be_are_added(void **state)
 {
-	static struct sample s[CAPACITY - 1];
+	static struct sa_sample s[CAPACITY - 1];
 	uint64_t handles[CAPACITY], again[CAPACITY];
 	static struct fer_msg_sa_info all[CAPACITY];
 	const uint32_t oid = OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA;
 
 	(void)state;
 	for (unsigned i = 0; i < CAPACITY - 1; i++)
-		sample_make(&s[i], "", "", true, 0x8001 + i);
+		sa_sample_make(&s[i], "", "", true, 0x8001 + i);
 	for (unsigned round = 0; round < 3; round++) {
 		assert_int_equal(add_samples(oid, s, CAPACITY - 1, handles), 0);
 		for (unsigned i = 0; i < CAPACITY - 2; i++)
@@ -388,12 +388,12 @@ static void as_many_as_can_be_are_added(void **state)
 static void update_agrees_or_moves_forward(void **state)
 {
 	const uint32_t esp = IPSEC_OFFLOAD_V2_OPERATION_ESP, ah = IPSEC_OFFLOAD_V2_OPERATION_AH;
-	static struct sample s[2];
+	static struct sa_sample s[2];
 	uint64_t h[2];
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		sample_make(&s[i], "", "", true, 0x9001 + i);
+		sa_sample_make(&s[i], "", "", true, 0x9001 + i);
 		s[i].add.transform[0].esn = i == 0;
 		s[i].add.transform[0].sequence_high = 7;
 		assert_int_equal(
@@ -413,13 +413,13 @@ static void update_agrees_or_moves_forward(void **state)
 
 static void stale_handles_are_passed_over(void **state)
 {
-	struct sample s;
+	struct sa_sample s;
 	uint64_t h;
 	struct fer_msg_buf b = {0};
 	static struct fer_msg_sa_info all[CAPACITY];
 
 	(void)state;
-	sample_make(&s, "", "", true, 0xa001);
+	sa_sample_make(&s, "", "", true, 0xa001);
 	assert_int_equal(add_samples(OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX, &s, 1, &h), 0);
 	assert_int_equal(delete_handles((uint64_t[]){0, h ^ UINT64_C(1) << 32, UINT64_MAX}, 3), 0);
 	assert_int_equal(list(all, CAPACITY), 3);
@@ -442,13 +442,13 @@ static void lengths_of_the_icv(void **state)
 		uint8_t icv;
 	} cases[] = {{0, 16}, {8, 8}, {12, 12}, {16, 16}, {64, 8}, {96, 12}, {128, 16}, {4, 0},
 		{24, 0}, {65, 0}, {256, 0}, {UINT32_MAX, 0}, {1u << 31, 0}};
-	struct sample s;
+	struct sa_sample s;
 	uint64_t h;
 	struct fer_msg_sa_info info;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		sample_make(&s, "", "", true, 0xb001);
+		sa_sample_make(&s, "", "", true, 0xb001);
 		s.add.transform[0].encryption.info = cases[i].info;
 		uint32_t status = add_samples(OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX, &s, 1, &h);
 
@@ -553,13 +553,13 @@ enum { HAS_OUT = 0x1, HAS_IN = 0x2, HAS_TRANSPORT = 0x4 };
 // Group h with such SAs; how many they are.
 static unsigned add_group(unsigned has, uint64_t handles[2])
 {
-	static struct sample s;
+	static struct sa_sample s;
 	unsigned n = 0;
 
 	for (unsigned in = 0; in < 2; in++) {
 		if ((has >> in & 1) == 0)
 			continue;
-		sample_make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
+		sa_sample_make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
 		if ((has & HAS_TRANSPORT) != 0) {
 			s.sa.mode = FER_MSG_TRANSPORT;
 			s.sa.outer = (struct fer_msg_outer){0};

@@ -197,13 +197,11 @@ static void build_subscribe(struct fer_msg_buf *b)
 
 static void build_sa_refs(struct fer_msg_buf *b)
 {
-	struct fer_msg_sa_ref ref = {.handle = 0x100000001};
+	struct fer_msg_sa_ref name = {.name = "west-in-1"}, handle = {.handle = 0x100000001};
 
-	fer_msg_put_list(b, sizeof(ref));
-	fer_msg_put_element(b, &ref, sizeof(ref));
-	ref.handle = 0;
-	fer_msg_set_string(ref.name, sizeof(ref.name), "west-in-1");
-	fer_msg_put_element(b, &ref, sizeof(ref));
+	fer_msg_put_list(b, sizeof(name));
+	fer_msg_put_element(b, &name, sizeof(name));
+	fer_msg_put_element(b, &handle, sizeof(handle));
 }
 
 static void build_policies(struct fer_msg_buf *b)
