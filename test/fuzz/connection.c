@@ -254,6 +254,8 @@ void connection_make(struct rng *r, const struct features *f, unsigned number, s
 		bool inside = c->n_sas == 2 && k == 0;
 
 		make_transforms(r, f, sa);
+		if (c->sa[0].udp && k > 0) // the contract knows no UDP in UDP
+			sa->udp = false;
 		sa->esn = rng_below(r, 2);
 		if (k == 0 && (rng_below(r, 2) || (inside && !f->nested_tunnels)))
 			make_hosts(r, c, sa);
@@ -377,7 +379,7 @@ struct features features_find(void)
 	return f;
 }
 
-void features_print(const struct features *f, FILE *to)
+unsigned features_print(const struct features *f, FILE *to)
 {
 	unsigned n = 0;
 
@@ -390,12 +392,13 @@ void features_print(const struct features *f, FILE *to)
 	if (!f->ah && ++n > 0)
 		fputs(" AH", to);
 	if (!f->both && ++n > 0)
-		fputs(" ESP inside AH,", to);
+		fputs(" ESP-inside-AH", to);
 	if (!f->udp && ++n > 0)
 		fputs(" UDP", to);
 	if (!f->nested_tunnels && ++n > 0)
-		fputs(" tunnel in tunnel,", to);
+		fputs(" tunnel-in-tunnel", to);
 	if (!f->tfc && ++n > 0)
 		fputs(" TFC", to);
 	fputs(n == 0 ? " nothing\n" : "\n", to);
+	return n;
 }

@@ -26,7 +26,8 @@ struct features {
 // support it.
 struct features features_find(void);
 
-void features_print(const struct features *f, FILE *to);
+// Names what is missing; returns how much that is.
+unsigned features_print(const struct features *f, FILE *to);
 
 struct connection {
 	unsigned number;

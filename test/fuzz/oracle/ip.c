@@ -103,14 +103,16 @@ void ref_ip_finish(uint8_t *p, uint32_t len)
 	ref_put16(p + 10, ~add(0, p, (p[0] & 15) * 4u) & 0xffff);
 }
 
-uint16_t ref_udp_checksum(const uint8_t *ip, uint32_t udp_off, uint32_t udp_len)
+uint16_t ref_checksum(
+	const uint8_t *ip, uint8_t protocol, uint32_t off, uint32_t len, uint32_t field)
 {
 	bool v4 = ip[0] >> 4 == 4;
-	uint32_t sum = add(17 + udp_len, ip + (v4 ? 12 : 8), v4 ? 8 : 32);
+	uint32_t sum = add(protocol + len, ip + (v4 ? 12 : 8), v4 ? 8 : 32);
 
-	sum = add(sum, ip + udp_off, 6);
-	sum = add(sum, ip + udp_off + 8, udp_len - 8);
-	return sum == 0xffff ? 0xffff : (uint16_t)~sum;
+	sum = add(sum, ip + off, field);
+	sum = add(sum, ip + off + field + 2, len - field - 2);
+	sum = ~sum & 0xffff;
+	return (uint16_t)(protocol == 17 && sum == 0 ? 0xffff : sum);
 }
 
 uint8_t ref_tos(const uint8_t *ip)

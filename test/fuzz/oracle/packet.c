@@ -107,6 +107,8 @@ bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
 
 	wire->len += ah + udp + body.len;
 	ref_ip_finish(ip, wire->len);
+	if (udp != 0 && c->udp_sum)
+		ref_put16(at + 6, ref_checksum(ip, UDP, head_len, wire->len - head_len, 6));
 	if (sa->ah.used)
 		ref_ah_seal(sa, c, wire, head_len, next);
 	return true;
@@ -145,7 +147,7 @@ static enum ref_end check_udp(
 		return REF_OTHER;
 	c->udp_checksum = (uint16_t)ref_get16(udp + 6);
 	if (c->udp_checksum != 0 &&
-		c->udp_checksum != ref_udp_checksum(p->bytes, off, p->len - off))
+		c->udp_checksum != ref_checksum(p->bytes, UDP, off, p->len - off, 6))
 		return REF_OTHER;
 	return REF_OK;
 }
@@ -229,6 +231,28 @@ static enum ref_end cut_transport(struct ref_choice *c, struct ref_packet *p)
 	return REF_OK;
 }
 
+void ref_sum_again(struct ref_packet *p)
+{
+	static const struct {
+		uint8_t version, protocol, header, field; // version 0: any
+	} sums[] = {{0, 6, 20, 16}, {0, UDP, UDP_HEADER, 6}, {6, 58, 4, 2}};
+	struct ref_ip ip;
+
+	if (!ref_ip_parse(p->bytes, p->len, &ip) || ip.is_fragment)
+		return;
+	uint8_t protocol = p->bytes[ip.upper_next], *upper = p->bytes + ip.upper;
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (protocol != sums[i].protocol || p->len - ip.upper < sums[i].header ||
+			(sums[i].version != 0 && sums[i].version != ip.version))
+			continue;
+		if (protocol == UDP && ip.version == 4 && ref_get16(upper + 6) == 0)
+			continue; // it has none
+		ref_put16(upper + sums[i].field, ref_checksum(p->bytes, protocol, ip.upper,
+							 p->len - ip.upper, sums[i].field));
+	}
+}
+
 static enum ref_end leave_tunnel(
 	struct ref_choice *c, struct ref_packet *p, uint32_t off, uint8_t next, uint8_t outer_tos)
 {
@@ -268,5 +292,9 @@ enum ref_end ref_open(const struct ref_sa *sa, struct ref_choice *c, const struc
 		return leave_tunnel(c, plain, ip.upper, next, ref_tos(wire->bytes));
 	plain->bytes[ip.upper_next] = next;
 	ref_ip_finish(plain->bytes, plain->len);
-	return sa->esp.used ? cut_transport(c, plain) : REF_OK;
+	if (sa->esp.used)
+		end = cut_transport(c, plain);
+	if (sa->udp && end == REF_OK)
+		ref_sum_again(plain);
+	return end;
 }

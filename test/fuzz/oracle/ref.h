@@ -121,6 +121,7 @@ struct ref_choice {
 	uint8_t ecn;           // outer; 4: that of the inner header
 	bool options_outside;  // IPv6 transport: destination options stay in front of ESP or AH
 	bool ah_multiple_of_8; // over IPv4, too
+	bool udp_sum;          // the UDP header has a checksum; else what follows
 	uint16_t udp_checksum; // as it stands there
 };
 
@@ -131,6 +132,10 @@ uint32_t ref_outer(
 
 // How long the upper layer of a packet says that it is: UDP, and IP in IP; else UINT32_MAX.
 uint32_t ref_told_bytes(const struct ref_packet *p, const struct ref_ip *ip);
+
+// What a receiver does to a packet that came in UDP and transport mode, where a NAT may have
+// changed addresses: checksums of TCP, UDP and ICMPv6 are made anew (RFC 3948 section 3.1.2).
+void ref_sum_again(struct ref_packet *p);
 
 // Puts an SA around an IP packet.  False: it would be longer than an IP packet can be.
 bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
@@ -173,8 +178,10 @@ bool ref_ip_parse(const uint8_t *p, uint32_t len, struct ref_ip *ip);
 // Sets the length to len, and over IPv4 the checksum.
 void ref_ip_finish(uint8_t *p, uint32_t len);
 
-// Sum of UDP over the pseudo header; as to be stored.
-uint16_t ref_udp_checksum(const uint8_t *ip, uint32_t udp_off, uint32_t udp_len);
+// Checksum over pseudo header and len bytes at off, of which field, an even offset, is its place;
+// as it is to be stored.
+uint16_t ref_checksum(
+	const uint8_t *ip, uint8_t protocol, uint32_t off, uint32_t len, uint32_t field);
 
 uint8_t ref_tos(const uint8_t *ip);
 void ref_set_tos(uint8_t *ip, uint8_t tos);
