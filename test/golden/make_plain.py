@@ -186,6 +186,16 @@ def link_frames():
     yield ethernet(v4(udp(37), dst="224.0.0.251"))
 
 
+def jumbograms():
+    """RFC 2675: payload length 0, and a hop-by-hop option that says it in 32 bits."""
+    for length, payload in ((65536, text(65536 - 8)), (48, text(40)), (8, b""), (0, b"")):
+        option = bytes([17, 0, 0xC2, 4]) + length.to_bytes(4, "big")
+        header = v6(b"", nh=0)
+        yield header[:4] + b"\0\0" + header[6:] + option + payload
+    # With a payload length it is an option like others, and for routers to judge.
+    yield v6(Raw(bytes([17, 0, 0xC2, 4, 0, 1, 0, 0]) + raw(IPv6(v6(udp(9))).payload)), nh=0)
+
+
 def broken_frames():
     good4, good6 = v4(udp(40)), v6(udp(40))
     yield b""
@@ -204,6 +214,7 @@ def broken_frames():
     yield MACS + b"\x08\x00" + good6
     yield MACS + b"\x86\xdd" + good4
     yield ethernet(v6(IPv6ExtHdrDestOpt(len=200) / udp(8)))  # runs past the end
+    yield from map(ethernet, jumbograms())
     yield ethernet(good4)
     yield ethernet(good4)  # of which the capture file has not all
 

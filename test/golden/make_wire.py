@@ -170,6 +170,8 @@ def contents():
     tunnel(aligned(b"\x44" + inner4[1:], 4))
     tunnel(aligned(inner4[:10] + b"\xbe\xef" + inner4[12:], 4))  # header checksum
     tunnel(aligned(ip.with_length(inner4[:20]), 4))
+    for jumbogram in list(make_plain.jumbograms())[1:]:
+        tunnel(aligned(jumbogram, 41))
     case.wait()
     seq = 0
     udp = samples.udp_packet("10.1.0.10", "10.2.0.20", b"transport")[20:]
