@@ -47,7 +47,8 @@ static uint32_t framed(const struct fer_sa *sa, uint32_t header_len, uint32_t le
 
 	while (text % sa->suite.align_bytes != 0)
 		text++;
-	return around + 8 + sa->suite.iv_bytes + text + sa->suite.icv_bytes;
+	return around + sa->out.template.udp_bytes + 8 + sa->suite.iv_bytes + text +
+	       sa->suite.icv_bytes;
 }
 
 // The longest packet that fits, by trying.
@@ -136,6 +137,26 @@ static void every_length_becomes_what_was_asked_for(void **state)
 			for (uint8_t version = 4; version <= 6; version += 2)
 				if (sa.mode == FER_TUNNEL || sa.version == version)
 					check_lengths(&t, version, mtus[m]);
+	}
+}
+
+// RFC 3948: the UDP header in front of ESP takes its part of what fits.
+static void padding_leaves_room_for_udp(void **state)
+{
+	static const uint16_t pad_to[] = {256, FER_TFC_MTU};
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		const struct test_sa sa =
+			test_sa_in_udp((struct test_sa){.spi = SPI + i,
+					       .mode = i & 1 ? FER_TUNNEL : FER_TRANSPORT,
+					       .version = i & 2 ? 6 : 4,
+					       .tfc.pad_to = pad_to[i / 4]},
+				4500, 4500);
+		const struct test_tunnel t = test_ends_add(&sa);
+
+		assert_int_equal(t.out->out.template.udp_bytes, 8);
+		check_lengths(&t, sa.version, 1500);
 	}
 }
 
@@ -296,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_WITH_ENDS(every_length_becomes_what_was_asked_for),
+		TEST_WITH_ENDS(padding_leaves_room_for_udp),
 		TEST_WITH_ENDS(what_does_not_tell_its_length_is_not_padded),
 		TEST_WITH_ENDS(nested_associations_fill_the_port_together),
 		TEST_WITH_ENDS(padding_makes_no_packet_too_big),

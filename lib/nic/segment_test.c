@@ -262,6 +262,35 @@ static void does_an_empty_pool_change_nothing(void **state)
 	for_all_cuts(check_empty_pool);
 }
 
+// As many zeros as asked for, behind what is there, in as many segments as it takes; or none.
+static void check_append_zeros(uint32_t a, uint32_t b)
+{
+	static uint8_t want[LEN + 5 * ROOM];
+
+	for (uint32_t len = 0; len <= 4 * ROOM; len += 1 + len / 5) {
+		struct rte_mbuf *m = cut2(a, b);
+
+		memset(want, 0, sizeof(want));
+		memcpy(want, bytes, LEN);
+		struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
+		memset(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), 0xee,
+			rte_pktmbuf_tailroom(last));
+		assert_true(fer_segment_append_zeros(m, len, pool));
+		test_assert_bytes(m, want, LEN + len);
+		empty_pool();
+		assert_false(fer_segment_append_zeros(m, ROOM + 1, pool));
+		test_assert_bytes(m, want, LEN + len);
+		refill_pool();
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void are_zeros_put_behind(void **state)
+{
+	(void)state;
+	for_all_cuts(check_append_zeros);
+}
+
 static void check_trim(uint32_t a, uint32_t b)
 {
 	for (uint32_t len = 0; len <= LEN + 1; len++) {
@@ -335,6 +364,7 @@ int main(void)
 		TEST(is_there_always_room_behind),
 		TEST(is_more_than_a_segment_refused),
 		TEST(does_an_empty_pool_change_nothing),
+		TEST(are_zeros_put_behind),
 		TEST(is_a_packet_cut_where_asked),
 		TEST(do_the_words_stay_with_the_packet),
 	};
