@@ -25,6 +25,8 @@ struct fer_sa_params fer_load_sa_params(const struct fer_doc_sa *s)
 		.outer = s->outer,
 		.tfc = s->tfc,
 		.lifetime = s->lifetime,
+		.udp_at = s->udp.sport != 0 ? FER_UDP_OUTSIDE | FER_UDP_INSIDE : 0,
+		.udp = s->udp,
 	};
 }
 

@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include "nic/oob.h"
+#include "sa/udp.h"
 
 #include <json-c/json.h>
 
@@ -120,11 +121,17 @@ static struct json_object *sa_sums(const struct fer_report_names *names, uint64_
 	const struct fer_sa *sa = fer_sa_at(names->sas, (uint32_t)handle);
 	struct json_object *o = json_object_new_object();
 	bool out = sa->direction == FER_OUT;
+	char text[FER_ADDR_TEXT_BYTES];
+	struct fer_peer peer;
 
 	add_text(o, "name", names->by_index[sa->index]);
 	add_u64(o, "packets", out ? sa->out.packets : sa->in.packets);
 	add_u64(o, "bytes", out ? sa->out.bytes : sa->in.bytes);
 	add_u64(o, "sequence", out ? fer_seq_last(&sa->out.seq) : sa->in.replay.top);
+	if (fer_sa_peer(names->sas, handle, &peer)) {
+		add_text(o, "peer", fer_addr_text(&peer.addr, text));
+		add_u64(o, "peer_port", peer.port);
+	}
 	return o;
 }
 

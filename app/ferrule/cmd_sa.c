@@ -69,6 +69,16 @@ static void put_lifetime(struct json_object *o, const struct fer_msg_lifetime *l
 			put_number(o, limits[i].member, limits[i].limit);
 }
 
+static void put_udp(struct json_object *o, const struct fer_msg_sa_info *i)
+{
+	if (i->udp_dport == 0)
+		return;
+	put_number(o, "udp_sport", i->udp_sport);
+	put_number(o, "udp_dport", i->udp_dport);
+	put_address(o, "peer", i->version, i->peer);
+	put_number(o, "peer_port", i->peer_port);
+}
+
 static const char *state_of(const struct fer_msg_sa_info *i)
 {
 	if ((i->flags & FER_MSG_SA_STOPPED) != 0)
@@ -110,6 +120,7 @@ static void add_sa(struct json_object *list, const char *pair, const void *eleme
 	put_lifetime(o, &i->lifetime);
 	put_outer(o, &i->outer);
 	put_tfc(o, i);
+	put_udp(o, i);
 }
 
 int verb_sa_list(struct session *s, const struct arguments *a)

@@ -14,7 +14,7 @@ static const char *event_name(uint32_t kind)
 {
 	static const char *const names[] = {"status", "soft_lifetime", "hard_lifetime",
 		"seq_exhausted", "delete_request", "no_sa", "bad_icv", "replay", "policy_mismatch",
-		"fragment"};
+		"fragment", "peer_moved"};
 
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }
@@ -42,6 +42,8 @@ static void put_event(struct json_object *o, const struct fer_msg_event *e)
 	put_number(o, "spi", __builtin_bswap32(e->spi));
 	put_number(o, "protocol", e->protocol);
 	put_address(o, "src", e->version, e->src);
+	if (e->kind == FER_MSG_EVENT_PEER_MOVED)
+		put_number(o, "sport", e->sport);
 	put_address(o, "dst", e->version, e->dst);
 	put_number(o, "number", e->number);
 	put_number(o, "flow_label", e->flow_label);

@@ -23,6 +23,8 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 		.replay_window = s->replay_window,
 		.pad_to = s->tfc.pad_to,
 		.dummy_rate = s->tfc.dummy_rate,
+		.udp_sport = s->udp.sport,
+		.udp_dport = s->udp.dport,
 		.mode = s->mode == FER_TUNNEL ? FER_MSG_TUNNEL : FER_MSG_TRANSPORT,
 	};
 	struct fer_msg_add add = {
@@ -35,6 +37,10 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 	};
 	struct fer_msg_transform *t = &add.transform[0];
 
+	if (s->udp.sport != 0)
+		add.udp_esp = s->mode == FER_TUNNEL
+				      ? IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL
+				      : IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT;
 	sa.lifetime = (struct fer_msg_lifetime){
 		.soft_bytes = s->lifetime.soft_bytes,
 		.hard_bytes = s->lifetime.hard_bytes,

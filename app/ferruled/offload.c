@@ -37,7 +37,10 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity)
 			.tunnel = 1,
 			.transport_tunnel_combined = 1,
 			.extended_sequence_numbers = 1,
-			.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE,
+			.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT |
+				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL |
+				   IPSEC_OFFLOAD_V2_TRANSPORT_OVER_UDP_ESP_ENCAPSULATION_TUNNEL |
+				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT_OVER_TUNNEL,
 			.authentication_algorithms = algorithms(FER_INTEGRITY),
 			.encryption_algorithms = algorithms(FER_ENCRYPTION),
 			.sa_offload_capacity = capacity},

@@ -26,7 +26,6 @@ static void start(uint8_t ipsec, bool is_active)
 {
 	hardware = fer_offload_hardware(100);
 	hardware.ipsec_v2.ah = hardware.ipsec_v2.esp = hardware.ipsec_v2.ah_esp_combined = 1;
-	hardware.ipsec_v2.udp_esp = 15;
 	fer_keywords_default(&keywords);
 	keywords.value[FER_KEYWORD_IPSEC_V2] = ipsec;
 	fer_offload_init(&offload, &hardware, &keywords, is_active);

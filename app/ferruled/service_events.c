@@ -3,6 +3,7 @@
 #include "service_parts.h"
 
 #include "host/event.h"
+#include "sa/udp.h"
 
 #include <rte_cycles.h>
 #include <string.h>
@@ -11,11 +12,18 @@
 #define EVENTS_AT_ONCE 256 // of each worker and pair
 #define SAS_AT_ONCE 64
 
-static_assert((int)FER_MSG_EVENT_SOFT_LIFETIME == FER_EVENT_SOFT_LIFETIME + 1 &&
-		      (int)FER_MSG_EVENT_SEQ_EXHAUSTED == FER_EVENT_SEQUENCE_EXHAUSTED + 1 &&
-		      (int)FER_MSG_EVENT_NO_SA == FER_EVENT_AUDIT_NO_SA + 1 &&
-		      (int)FER_MSG_EVENT_FRAGMENT == FER_EVENT_AUDIT_FRAGMENT + 1,
-	"events have one order");
+static const uint32_t msg_kinds[FER_N_EVENTS] = {
+	[FER_EVENT_SOFT_LIFETIME] = FER_MSG_EVENT_SOFT_LIFETIME,
+	[FER_EVENT_HARD_LIFETIME] = FER_MSG_EVENT_HARD_LIFETIME,
+	[FER_EVENT_SEQUENCE_EXHAUSTED] = FER_MSG_EVENT_SEQ_EXHAUSTED,
+	[FER_EVENT_DELETE_REQUEST] = FER_MSG_EVENT_DELETE_REQUEST,
+	[FER_EVENT_PEER_MOVED] = FER_MSG_EVENT_PEER_MOVED,
+	[FER_EVENT_AUDIT_NO_SA] = FER_MSG_EVENT_NO_SA,
+	[FER_EVENT_AUDIT_BAD_ICV] = FER_MSG_EVENT_BAD_ICV,
+	[FER_EVENT_AUDIT_REPLAY] = FER_MSG_EVENT_REPLAY,
+	[FER_EVENT_AUDIT_POLICY] = FER_MSG_EVENT_POLICY_MISMATCH,
+	[FER_EVENT_AUDIT_FRAGMENT] = FER_MSG_EVENT_FRAGMENT,
+};
 
 static uint64_t unix_ns(void)
 {
@@ -114,12 +122,46 @@ static bool is_news(struct fer_pair *p, const struct fer_event *e)
 	       fer_sa_tell(p->sas, e->handle, what[e->kind]);
 }
 
+// Outbound SAs of the group that send to where a peer was send to where it is (RFC 7296 section
+// 2.23).  One that finds no memory for that goes on as before.
+static void follow(struct fer_pair *p, const struct fer_pair_sa *sa, const struct fer_sa_move *move)
+{
+	if (sa->group == FER_NO_GROUP)
+		return;
+	for (sa = fer_groups_at(&p->groups, sa->group)->members; sa != NULL; sa = sa->next)
+		(void)!fer_sa_follow(p->sas, sa->handle, move);
+}
+
+static void tell_move(
+	struct fer_ctl_server *server, struct fer_pair *p, const struct fer_sa_move *move)
+{
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, move->handle);
+	struct fer_msg_event e = {
+		.kind = FER_MSG_EVENT_PEER_MOVED, .handle = move->handle, .time_ns = unix_ns()};
+
+	if (sa == NULL)
+		return;
+	follow(p, sa, move);
+	describe(sa, &e);
+	memcpy(e.src, move->to.addr.bytes, sizeof(e.src));
+	e.sport = move->to.port;
+	indicate(server, p, &e);
+}
+
+static void tell_of_peer(struct fer_ctl_server *server, struct fer_pair *p, uint64_t handle)
+{
+	struct fer_sa_move move;
+
+	if (fer_sa_take_move(p->sas, handle, &move))
+		tell_move(server, p, &move);
+}
+
 static void empty_ring(struct fer_ctl_server *server, struct fer_pair *p, struct fer_events *ring)
 {
 	struct fer_event e;
 
 	for (unsigned i = 0; i < EVENTS_AT_ONCE && fer_events_get(ring, &e); i++) {
-		struct fer_msg_event m = {.kind = e.kind + 1u,
+		struct fer_msg_event m = {.kind = msg_kinds[e.kind],
 			.suppressed = e.suppressed,
 			.time_ns = unix_ns_of(e.tsc),
 			.handle = e.handle,
@@ -129,7 +171,9 @@ static void empty_ring(struct fer_ctl_server *server, struct fer_pair *p, struct
 			.version = e.dst.version,
 			.protocol = e.protocol};
 
-		if (!is_news(p, &e))
+		if (e.kind == FER_EVENT_PEER_MOVED)
+			tell_of_peer(server, p, e.handle);
+		if (e.kind == FER_EVENT_PEER_MOVED || !is_news(p, &e))
 			continue;
 		memcpy(m.src, e.src.bytes, sizeof(m.src));
 		memcpy(m.dst, e.dst.bytes, sizeof(m.dst));
@@ -154,6 +198,7 @@ static void look_out(struct fer_service *s, struct fer_ctl_server *server, unsig
 	struct fer_untold *u = &s->untold[pair];
 	struct fer_pair *p = &s->pairs[pair];
 	struct fer_sa_notice notices[3 * SAS_AT_ONCE];
+	struct fer_sa_move moves[SAS_AT_ONCE];
 	const uint64_t n_lost = count_lost(s, pair);
 
 	if (n_lost != u->n_lost) {
@@ -163,6 +208,11 @@ static void look_out(struct fer_service *s, struct fer_ctl_server *server, unsig
 	}
 	if (!u->is_searched)
 		return;
+	uint32_t cursor = u->cursor;
+	unsigned n_moves = fer_sa_find_moves(p->sas, &cursor, moves, SAS_AT_ONCE);
+
+	for (unsigned i = 0; i < n_moves; i++)
+		tell_move(server, p, &moves[i]);
 	indicate_notices(
 		server, p, notices, fer_sa_untold(p->sas, &u->cursor, notices, SAS_AT_ONCE));
 	u->is_searched = u->cursor < fer_sa_capacity(p->sas);

@@ -100,11 +100,34 @@ static uint64_t sequence_of(const struct fer_msg_transform *t)
 	return t->esn && t->sequence_high != 0 ? ((uint64_t)t->sequence_high << 32) - 1 : 0;
 }
 
+// Where the shapes of the contract have a UDP header (section 2.10).  Its ports are always 4500;
+// only those of the host half may be others.
+static void set_udp(uint32_t shape, bool inbound, struct fer_sa_params *p)
+{
+	switch (shape) {
+	case IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT:
+	case IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL:
+		p->udp_at = FER_UDP_OUTSIDE | FER_UDP_INSIDE;
+		break;
+	case IPSEC_OFFLOAD_V2_TRANSPORT_OVER_UDP_ESP_ENCAPSULATION_TUNNEL:
+		p->udp_at = FER_UDP_OUTSIDE;
+		break;
+	case IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT_OVER_TUNNEL:
+		p->udp_at = FER_UDP_INSIDE;
+		break;
+	default:
+		return;
+	}
+	if (inbound)
+		p->udp.dport = FER_PORT_NAT;
+}
+
 static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 {
 	p->mode = (enum fer_mode)sa->mode;
 	p->sequence = sa->sequence;
 	p->replay_window = sa->replay_window;
+	p->udp = (struct fer_udp){.sport = sa->udp_sport, .dport = sa->udp_dport};
 	p->outer = (struct fer_outer_rules){.flow_label = sa->outer.flow_label,
 		.dscp = sa->outer.dscp,
 		.ttl = sa->outer.ttl,
@@ -122,8 +145,6 @@ const char *fer_service_sa_params(
 
 	if (add->n_transforms != 1 || t->operation != IPSEC_OFFLOAD_V2_OPERATION_ESP)
 		return "has AH: not supported by this version";
-	if (add->udp_esp != IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE)
-		return "has UDP encapsulation: not supported by this version";
 	*params = (struct fer_sa_params){
 		.direction = add->inbound ? FER_IN : FER_OUT,
 		.mode = FER_TRANSPORT,
@@ -135,6 +156,7 @@ const char *fer_service_sa_params(
 		.sequence = sequence_of(t),
 		.replay_window = add->inbound ? PLAIN_WINDOW : 0,
 	};
+	set_udp(add->udp_esp, add->inbound, params);
 	why = set_algorithms(t, sa, params);
 	if (why == NULL && sa != NULL)
 		set_host_part(sa, params);

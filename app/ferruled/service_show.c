@@ -4,6 +4,7 @@
 #include "sa/dummy.h"
 
 #include "base/verdict.h"
+#include "sa/udp.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -115,6 +116,7 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 {
 	const struct fer_sa_params *params = &sa->params;
 	const struct sa_numbers n = count_sa(p, sa);
+	struct fer_peer peer;
 	struct fer_msg_sa_info m = {
 		.flags = flags_of(p, sa),
 		.replay_window = params->replay_window,
@@ -134,6 +136,12 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 		.dummies = n.dummies,
 	};
 
+	if (fer_sa_peer(p->sas, sa->handle, &peer)) {
+		m.udp_sport = params->udp.sport;
+		m.udp_dport = params->udp.dport;
+		m.peer_port = peer.port;
+		memcpy(m.peer, peer.addr.bytes, sizeof(m.peer));
+	}
 	memcpy(&m.lifetime, &params->lifetime, sizeof(m.lifetime));
 	fer_msg_set_string(m.name, sizeof(m.name), sa->named.name);
 	if (sa->group != FER_NO_GROUP)

@@ -380,7 +380,7 @@ static void as_many_as_can_be_are_added(void **state)
 	assert_int_equal(add_samples(oid, s, 3, handles), 0);
 	assert_true(handles[0] == 0 && handles[1] != 0 && handles[2] == 0);
 	assert_int_equal(delete_handles(&handles[1], 1), 0);
-	spoil_udp(&s[1]);
+	spoil_spi(&s[1]);
 	assert_int_equal(add_samples(oid, s, 3, handles), NDIS_STATUS_INVALID_DATA);
 	assert_int_equal(list(all, CAPACITY), 2);
 }

@@ -15,7 +15,7 @@
 	V(OK, PASS, "sent on its way")                                                             \
 	V(BAD_ICV, FAIL, "integrity check failed")                                                 \
 	V(REPLAY, DROP, "sequence number seen before, or left of the window")                      \
-	V(BAD_SYNTAX, FAIL, "lengths that no packet of this association can have")                 \
+	V(BAD_SYNTAX, FAIL, "lengths or UDP checksum that no packet of it can have")               \
 	V(BAD_PROTOCOL, FAIL, "protocols of the association are not those of the packet")          \
 	V(BAD_PADDING, FAIL, "padding is longer than the payload, or not 1, 2, 3, ...")            \
 	V(CRYPTO_ERROR, FAIL, "the crypto engine refused the packet")                              \

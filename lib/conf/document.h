@@ -70,6 +70,7 @@ struct fer_doc_sa {
 	uint8_t icv_bytes; // the algorithm's usual length where the document gives none
 	bool esn;
 	struct fer_outer_rules outer; // the defaults unless an `out` tunnel says otherwise
+	struct fer_udp udp;           // ports 0: no ESP in UDP
 	struct fer_tfc tfc;           // none unless an `out` SA says otherwise
 	struct fer_lifetime lifetime; // soft is not above hard where both are given
 };

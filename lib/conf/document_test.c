@@ -78,6 +78,7 @@ static void every_key_of_an_sa_is_read(void **state)
 				   "      ttl: 255\n"
 				   "      flow_label: 0xfffff\n"
 				   "    tfc: {pad_to: 9600, dummy_rate: 100000}\n"
+				   "    udp: {sport: 4500, dport: 40123}\n"
 				   "    lifetime: {soft_bytes: 1, hard_bytes: 2,\n"
 				   "      soft_packets: 3, hard_packets: 3,\n"
 				   "      soft_seconds: 18446744073709551615, hard_seconds: 0}\n");
@@ -109,6 +110,8 @@ static void every_key_of_an_sa_is_read(void **state)
 	assert_int_equal(sa->outer.flow_label, 0xfffff);
 	assert_int_equal(sa->tfc.pad_to, 9600);
 	assert_int_equal(sa->tfc.dummy_rate, 100000);
+	assert_int_equal(sa->udp.sport, 4500);
+	assert_int_equal(sa->udp.dport, 40123);
 	assert_memory_equal(&sa->lifetime, &lifetime, sizeof(lifetime));
 	fer_doc_destroy(doc);
 }
@@ -146,6 +149,7 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_int_equal(out->outer.ttl, 64);
 	assert_true(out->outer.flow_label == FER_FLOW_LABEL_COPY);
 	assert_int_equal(out->tfc.pad_to, 0);
+	assert_int_equal(out->udp.dport, 0);
 	assert_memory_equal(&out->lifetime, &(struct fer_lifetime){0}, sizeof(out->lifetime));
 	fer_doc_destroy(doc);
 }

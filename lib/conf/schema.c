@@ -89,7 +89,15 @@ static const struct fer_field lifetime_fields[] = {
 	LIMIT("hard_seconds", FER_SA_HARD_SECONDS, hard_seconds),
 };
 
+static const struct fer_field udp_fields[] = {
+	{REQUIRED("sport", FER_TYPE_NUMBER, FER_SA_UDP_SPORT), INTO(fer_sa_draft, sa.udp.sport),
+		.min = 1, .max = UINT16_MAX},
+	{REQUIRED("dport", FER_TYPE_NUMBER, FER_SA_UDP_DPORT), INTO(fer_sa_draft, sa.udp.dport),
+		.min = 1, .max = UINT16_MAX},
+};
+
 static const struct fer_schema esp = SCHEMA(esp_fields);
+static const struct fer_schema udp = SCHEMA(udp_fields);
 static const struct fer_schema lifetime = SCHEMA(lifetime_fields);
 static const struct fer_schema outer = SCHEMA(outer_fields);
 static const struct fer_schema tfc = SCHEMA(tfc_fields);
@@ -110,7 +118,7 @@ static const struct fer_field sa_fields[] = {
 		.max = UINT64_MAX},
 	{OPTIONAL("replay_window", FER_TYPE_NUMBER, FER_SA_REPLAY_WINDOW),
 		INTO(fer_sa_draft, sa.replay_window), .max = FER_DOC_REPLAY_WINDOW_MAX},
-	{OPTIONAL("udp", FER_TYPE_UNSUPPORTED, FER_SA_UDP)},
+	{OPTIONAL("udp", FER_TYPE_MAPPING, FER_SA_UDP), .mapping = &udp},
 	{OPTIONAL("lifetime", FER_TYPE_MAPPING, FER_SA_LIFETIME), .mapping = &lifetime},
 	{OPTIONAL("outer", FER_TYPE_MAPPING, FER_SA_OUTER), .mapping = &outer},
 	{OPTIONAL("tfc", FER_TYPE_MAPPING, FER_SA_TFC), .mapping = &tfc},

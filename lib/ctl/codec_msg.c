@@ -99,11 +99,20 @@ static const char *check_sa(const struct fer_msg_sa *sa)
 		return "has an algorithm that is no name";
 	if (sa->mode > FER_MSG_TUNNEL)
 		return "has an unknown mode";
-	if (sa->udp_sport != 0 || sa->udp_dport != 0)
-		return "has UDP ports, which this version does not support";
+	if ((sa->udp_sport != 0) != (sa->udp_dport != 0))
+		return "has one UDP port of two";
 	if (sa->reserved != 0)
 		return "has reserved bytes that are not 0";
 	return NULL;
+}
+
+// What the contract calls an SA with these ports.
+static uint32_t udp_shape(const struct fer_msg_sa *sa)
+{
+	if (sa->udp_sport == 0)
+		return IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_NONE;
+	return sa->mode == FER_MSG_TUNNEL ? IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL
+					  : IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT;
 }
 
 // What the two halves of an SA say about each other.
@@ -119,6 +128,8 @@ static const char *check_halves(const struct fer_msg_sa *sa, const struct fer_ms
 		return "names an algorithm of ESP without ESP";
 	if (!ah && sa->ah_integrity[0] != '\0')
 		return "names an algorithm of AH without AH";
+	if (add->udp_esp != udp_shape(sa))
+		return "has UDP ports, and another UdpEspEncapsulation than its mode asks for";
 	if (!add->inbound && sa->replay_window != 0)
 		return "has a replay window, but is outbound";
 	if (add->inbound && (sa->pad_to != 0 || sa->dummy_rate != 0))

@@ -169,7 +169,8 @@ static const struct wrong wrongs[] = {
 	{"page", 4, 4, 1, DATA, NONE},
 	{"page", 20, 4, 1, DATA, NONE},
 	{"subscribe", 4, 4, 1, DATA, NONE},
-	{"subscribe", 8, 8, 0x400, DATA, NONE},
+	{"subscribe", 8, 8, 0x400, OK, NONE},
+	{"subscribe", 8, 8, 0x800, DATA, NONE},
 	{"subscribe", 8, 8, 0, OK, NONE},
 	// Lists.
 	{"sa_refs", LIST(size), 4, 0x10, LENGTH, NONE},

@@ -213,7 +213,7 @@ struct fer_msg_sa {
 	struct fer_msg_lifetime lifetime;
 	struct fer_msg_outer outer;
 	uint32_t replay_window; // packets; 0: not checked
-	uint16_t udp_sport;     // 0 in this version, as udp_dport
+	uint16_t udp_sport; // of ESP in UDP, as UdpEspEncapsulation says; 0, as udp_dport: not so
 	uint16_t udp_dport;
 	uint8_t mode; // enum fer_msg_mode
 	uint8_t reserved;
@@ -277,8 +277,9 @@ struct fer_msg_sa_info {
 	uint8_t icv_bytes;
 	uint32_t dummy_rate;
 	uint16_t pad_to;
-	uint8_t reserved[2];
-	uint64_t dummies; // of packets
+	uint16_t peer_port; // with peer, of ESP in UDP: where the peer is now; 0: not so
+	uint64_t dummies;   // of packets
+	uint8_t peer[16];
 };
 
 // --- policies -----------------------------------------------------------------------------------
@@ -328,7 +329,8 @@ struct fer_msg_policy_ref {
 	V(BAD_ICV, 6, "packet whose integrity check failed")                                       \
 	V(REPLAY, 7, "packet with a number seen before, or left of the window")                    \
 	V(POLICY_MISMATCH, 8, "packet that its policy does not allow over this association")       \
-	V(FRAGMENT, 9, "fragment that cannot be judged")
+	V(FRAGMENT, 9, "fragment that cannot be judged")                                           \
+	V(PEER_MOVED, 10, "authenticated packets come from another address or port")
 
 enum fer_msg_event_kind {
 #define FER_MSG_EVENT_ENUM(name, number, text) FER_MSG_EVENT_##name = number,
@@ -336,7 +338,7 @@ enum fer_msg_event_kind {
 #undef FER_MSG_EVENT_ENUM
 };
 
-#define FER_MSG_EVENTS_ALL 0x3FFull
+#define FER_MSG_EVENTS_ALL 0x7FFull
 
 // Replaces what this client had asked for; the pair of the header may be FER_MSG_ALL_PAIRS.
 struct fer_msg_subscribe {
@@ -362,7 +364,8 @@ struct fer_msg_event {
 	uint8_t dst[16];
 	uint8_t version;  // 4 or 6
 	uint8_t protocol; // 50 or 51
-	uint8_t reserved[6];
+	uint16_t sport;   // PEER_MOVED: with src, where the peer is now
+	uint8_t reserved[4];
 	char name[FER_MSG_NAME_BYTES]; // of the SA
 };
 
@@ -381,7 +384,7 @@ static_assert(sizeof(struct fer_msg_sa) == 0x130, "sa");
 static_assert(sizeof(struct fer_msg_sa_add) == 0x8, "sa add");
 static_assert(sizeof(struct fer_msg_sa_swap) == 0x10, "sa swap");
 static_assert(sizeof(struct fer_msg_sa_ref) == 0x48, "sa ref");
-static_assert(sizeof(struct fer_msg_sa_info) == 0x178, "sa info");
+static_assert(sizeof(struct fer_msg_sa_info) == 0x188, "sa info");
 static_assert(sizeof(struct fer_msg_policy) == 0x100, "policy");
 static_assert(sizeof(struct fer_msg_subscribe) == 0x10, "subscribe");
 static_assert(sizeof(struct fer_msg_event) == 0x98, "event");

@@ -3,6 +3,7 @@
 // that verified, even of packets of which a later layer failed, then takes the layers off.
 #include "host/stages.h"
 
+#include "host/complete.h"
 #include "host/outer.h"
 #include "host/tfc.h"
 #include "nic/segment.h"
@@ -35,6 +36,8 @@ static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned fi
 	}
 	uint32_t n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
 	fer_audit_life(host, sa, crossed);
+	if (unlikely(sa->udp_at != 0))
+		fer_nat_learn(host, b, at, n_alive, k, sa);
 	rte_spinlock_unlock(&sa->in.lock);
 	for (uint32_t j = n_alive; j < n; j++)
 		b->layer[at[j]][k].verdict = FER_EXPIRED;
@@ -90,6 +93,7 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 {
 	struct fer_outer_progress done = {0};
 	struct fer_pkt *p = &b->pkt[i];
+	bool passed_nat = false; // the IP header that is outermost now may have
 
 	if (p->parsed != FER_OK) // what a tunnel carried is no sound IP
 		return FER_BAD_INNER;
@@ -103,11 +107,15 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 			(uint8_t)fer_outer_take_off(&b->m[i], p, sa, layer, &done, host->pool);
 		if (layer->verdict != FER_OK)
 			return (enum fer_verdict)layer->verdict;
+		passed_nat = sa->mode == FER_TRANSPORT &&
+			     (passed_nat || (sa->udp_at & FER_UDP_INSIDE) != 0);
 	}
 	shift_frame(&p->frame, done.shift);
 	fer_segment_trim(b->m[i], p->frame.end);
 	if (done.shift != done.ip_shift) // headers were rewritten: what they carry shows only now
 		fer_batch_parse_one(b, i);
+	if (unlikely(passed_nat))
+		fer_complete_again(b->m[i], &p->frame);
 	return p->parsed == FER_OK ? FER_OK : FER_BAD_INNER;
 }
 

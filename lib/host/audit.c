@@ -17,6 +17,7 @@ static const uint8_t kinds[2][FER_N_VERDICTS] = {
 	[FER_OUT] = {[FER_TRANSPORT_FRAGMENT] = FER_EVENT_AUDIT_FRAGMENT,
 		[FER_FRAGMENT_NEEDS_PORTS] = FER_EVENT_AUDIT_FRAGMENT},
 	[FER_IN] = {[FER_NO_SA] = FER_EVENT_AUDIT_NO_SA,
+		[FER_WRONG_UDP] = FER_EVENT_AUDIT_NO_SA,
 		[FER_BAD_ICV] = FER_EVENT_AUDIT_BAD_ICV,
 		[FER_REPLAY] = FER_EVENT_AUDIT_REPLAY,
 		[FER_NO_POLICY] = FER_EVENT_AUDIT_POLICY,
@@ -62,6 +63,21 @@ void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned cro
 		put_life(host, sa, FER_EVENT_HARD_LIFETIME);
 	if ((crossed & FER_LIFE_NUMBERS) != 0)
 		put_life(host, sa, FER_EVENT_SEQUENCE_EXHAUSTED);
+}
+
+void fer_audit_move(
+	struct fer_host *host, const struct fer_sa *sa, uint64_t seq, const struct fer_peer *to)
+{
+	struct fer_event e = {.tsc = rte_rdtsc(), .kind = FER_EVENT_PEER_MOVED, .number = seq};
+
+	if (host->events == NULL)
+		return;
+	name_sa(&e, sa);
+	e.src = to->addr;
+	e.sport = to->port;
+	e.dst.version = sa->version;
+	memcpy(e.dst.bytes, sa->dst, sizeof(e.dst.bytes));
+	fer_events_put(host->events, &e);
 }
 
 static void read_ip(struct fer_event *e, const struct rte_mbuf *m, uint32_t ip_off)

@@ -10,6 +10,9 @@
 #define TCP_HEADER_BYTES 20
 #define TCP_CKSUM_OFF 16
 
+#define ICMPV6_HEADER_BYTES 4
+#define ICMPV6_CKSUM_OFF 2
+
 static bool is_unfinished(const struct rte_mbuf *m)
 {
 	return (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
@@ -50,6 +53,23 @@ void fer_complete_one(struct rte_mbuf *m, const struct fer_frame *f)
 	const uint8_t *ip = rte_pktmbuf_read(m, f->ip_off,
 		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, room);
 	if (fer_load_be16(field) == fer_ip_pseudo_sum(ip, f->protocol, f->end - f->up_off))
+		finish(m, f, off);
+}
+
+void fer_complete_again(struct rte_mbuf *m, const struct fer_frame *f)
+{
+	bool icmpv6 = f->version == 6 && f->protocol == FER_PROTO_ICMPV6 && f->fragment == 0 &&
+		      f->end - f->up_off >= ICMPV6_HEADER_BYTES;
+	uint8_t room[FER_IPV6_HEADER_BYTES], field[2];
+	uint16_t off = icmpv6 ? ICMPV6_CKSUM_OFF : cksum_off(f);
+
+	if (off == 0 || !fer_segment_read(m, f->up_off + off, field, sizeof(field)) ||
+		(f->protocol == FER_PROTO_UDP && f->version == 4 && fer_load_be16(field) == 0))
+		return;
+	const uint8_t *ip = rte_pktmbuf_read(m, f->ip_off,
+		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, room);
+	fer_store_be16(field, fer_ip_pseudo_sum(ip, f->protocol, f->end - f->up_off));
+	if (fer_segment_write(m, f->up_off + off, field, sizeof(field)))
 		finish(m, f, off);
 }
 

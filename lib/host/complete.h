@@ -11,6 +11,11 @@
 // the receiver to judge.
 void fer_complete_one(struct rte_mbuf *m, const struct fer_frame *f);
 
-// The same for all packets of a batch, which is parsed and shares no bytes.  What still is a large
-// send (host/intake.h) ends in FER_LARGE_SEND.
+// Makes the checksum of a TCP, UDP or ICMPv6 packet new that transport mode protected on a way on
+// which a NAT may have changed its addresses (RFC 3948 section 3.1.2): the bytes under it were
+// authenticated.  A UDP packet over IPv4 without checksum stays without.
+void fer_complete_again(struct rte_mbuf *m, const struct fer_frame *f);
+
+// fer_complete_one() for all packets of a batch, which is parsed and shares no bytes.  What still
+// is a large send (host/intake.h) ends in FER_LARGE_SEND.
 void fer_complete_run(struct fer_batch *b);

@@ -21,6 +21,7 @@
 	V(HARD_LIFETIME, "a hard lifetime is over: the association has stopped")                   \
 	V(SEQUENCE_EXHAUSTED, "no sequence number is left: the association has stopped")           \
 	V(DELETE_REQUEST, "the association asks to be deleted")                                    \
+	V(PEER_MOVED, "authenticated packets come from another address or port")                   \
 	V(AUDIT_NO_SA, "packet for which there is no association")                                 \
 	V(AUDIT_BAD_ICV, "packet whose integrity check failed")                                    \
 	V(AUDIT_REPLAY, "packet with a number seen before, or left of the window")                 \
@@ -51,6 +52,7 @@ struct fer_event {
 	uint8_t protocol;    // ESP or AH; of a packet that has neither, the one it carries
 	uint8_t verdict;     // enum fer_verdict of the packet
 	struct fer_addr src, dst;
+	uint16_t sport; // of PEER_MOVED: with src, where the peer is
 };
 
 struct fer_events;

@@ -63,6 +63,12 @@ struct shape {
 	unsigned n_padding; // of Ethernet
 };
 
+// What the packet carries: where a NAT may have passed, something without checksum.
+static uint8_t carried(const struct known *k)
+{
+	return k->sa.udp_at != 0 ? FER_PROTO_SCTP : FER_PROTO_UDP;
+}
+
 static struct test_ip plain_ip(const struct shape *s, const struct known *k)
 {
 	bool inside = k->sa.mode == FER_TUNNEL;
@@ -110,18 +116,18 @@ static void make_plain(const struct shape *s, const struct known *k)
 	struct test_ip ip = plain_ip(s, k);
 
 	test_packet_start(&plain, s->payload, s->payload);
-	test_packet_put_ip(&plain, &ip, FER_PROTO_UDP);
+	test_packet_put_ip(&plain, &ip, carried(k));
 	put_link(&plain, s);
 }
 
 static void make_framed(const struct shape *s, const struct known *k)
 {
 	struct test_ip ip = plain_ip(s, k);
-	uint8_t next = FER_PROTO_UDP;
+	uint8_t next = carried(k);
 
 	test_packet_start(&packet, s->payload, s->payload);
 	if (k->sa.mode == FER_TUNNEL) {
-		test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, carried(k));
 		next = s->version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 		ip = outer_ip(s, k);
 	}

@@ -40,8 +40,8 @@ static_assert(RTE_LIBRTE_IP_FRAG_MAX_FRAG == FER_REASSEMBLY_MAX_FRAGMENTS,
 #define MAX_MIDDLE (FER_REASSEMBLY_MAX_FRAGMENTS - 2)
 
 // The library's key of an IPv4 datagram lacks the protocol, which has numbers of its own (RFC 791
-// section 3.2): AH over IPv4 has a table of its own.
-enum { TABLE_MOST, TABLE_IPV4_AH, N_TABLES };
+// section 3.2): AH and UDP over IPv4 have tables of their own.
+enum { TABLE_MOST, TABLE_IPV4_AH, TABLE_IPV4_UDP, N_TABLES };
 
 struct fer_reassembly {
 	struct rte_ip_frag_tbl *table[N_TABLES];
@@ -106,11 +106,13 @@ static uint8_t fragment_protocol(const struct rte_mbuf *m, const struct fer_fram
 	return *(const uint8_t *)rte_pktmbuf_read(m, f->frag_off, 1, &room);
 }
 
-// ESP may stand behind destination options, which only the first fragment could tell.
-static bool may_be_protected(uint8_t version, uint8_t protocol)
+// ESP may stand behind destination options, which only the first fragment could tell, and behind
+// UDP, of which later fragments do not know the port.
+static bool may_be_protected(const struct fer_sa_table *sas, uint8_t version, uint8_t protocol)
 {
 	return protocol == FER_PROTO_ESP || protocol == FER_PROTO_AH ||
-	       (version == 6 && protocol == FER_PROTO_DSTOPTS);
+	       (version == 6 && protocol == FER_PROTO_DSTOPTS) ||
+	       (protocol == FER_PROTO_UDP && fer_ports_has_any(sas->udp_ports));
 }
 
 // Is it a fragment to take?
@@ -120,7 +122,7 @@ static bool is_wanted(
 	uint8_t room[FER_IPV6_HEADER_BYTES];
 	struct fer_addr src, dst;
 
-	if (!may_be_protected(f->version, fragment_protocol(m, f)))
+	if (!may_be_protected(sas, f->version, fragment_protocol(m, f)))
 		return false;
 	fer_ip_addresses(
 		rte_pktmbuf_read(m, f->ip_off,
@@ -163,14 +165,23 @@ static void note(struct rte_mbuf *m, const struct fer_frame *f)
 	m->l4_len = (uint8_t)what;
 }
 
+static unsigned table_of(uint8_t protocol)
+{
+	switch (protocol) {
+	case FER_PROTO_AH:
+		return TABLE_IPV4_AH;
+	case FER_PROTO_UDP:
+		return TABLE_IPV4_UDP;
+	default:
+		return TABLE_MOST;
+	}
+}
+
 static struct rte_mbuf *put_ipv4(
 	struct fer_reassembly *r, struct rte_mbuf *m, const struct fer_frame *f)
 {
-	struct rte_ip_frag_tbl *table =
-		r->table[f->protocol == FER_PROTO_AH ? TABLE_IPV4_AH : TABLE_MOST];
-
-	return rte_ipv4_frag_reassemble_packet(
-		table, &r->dead, m, r->now, (struct rte_ipv4_hdr *)(first_byte(m) + f->ip_off));
+	return rte_ipv4_frag_reassemble_packet(r->table[table_of(f->protocol)], &r->dead, m, r->now,
+		(struct rte_ipv4_hdr *)(first_byte(m) + f->ip_off));
 }
 
 // Moves the fragment header of a first fragment in front of the extension headers that it stands

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Outer fragments of ESP and AH packets that are addressed to us, put together before they are
-// opened (RFC 4303 section 3.4.1).  Bounded in datagrams, in fragments of one datagram and in time;
-// one table per worker.
+// Outer fragments of ESP and AH packets, and of UDP where that may carry ESP, that are addressed to
+// us, put together before they are opened (RFC 4303 section 3.4.1).  Bounded in datagrams, in
+// fragments of one datagram and in time; one table per worker.
 //
 // A datagram is good or it is not: a fragment that overlaps another one or repeats it ends the
 // whole datagram (RFC 8200 section 4.5 for overlaps; the library makes no difference), and so does
@@ -23,7 +23,8 @@ struct fer_reassembly;
 #define FER_REASSEMBLY_MAX_FRAGMENTS 8
 
 struct fer_reassembly_params {
-	uint32_t n_datagrams; // kept waiting at once, at least 1; AH over IPv4 is counted by itself
+	uint32_t n_datagrams;   // kept waiting at once, at least 1; AH and UDP over IPv4 each by
+				// itself
 	uint64_t timeout_ticks; // of the clock whose time is passed in
 };
 
@@ -34,10 +35,10 @@ __attribute__((warn_unused_result)) struct fer_reassembly *fer_reassembly_create
 // Frees what still waits.
 void fer_reassembly_destroy(struct fer_reassembly *r);
 
-// Takes the fragments of protocol 50 and 51 whose destination is an end point of an inbound SA out
-// of a parsed batch; over IPv6 also those that begin with destination options, behind which ESP may
-// stand.  All others are left as they are.  Their bytes are changed: they must not be shared
-// (fer_batch_own()).
+// Takes the fragments of protocol 50 and 51, and of 17 while an inbound SA has ESP in UDP, whose
+// destination is an end point of an inbound SA out of a parsed batch; over IPv6 also those that
+// begin with destination options, behind which ESP may stand.  All others are left as they are.
+// Their bytes are changed: they must not be shared (fer_batch_own()).
 //
 // Verdicts:
 //   FER_OK              it completes the datagram, which takes its place, parsed again

@@ -775,22 +775,56 @@ static void are_the_words_zero(void **state)
 	close_reassembly(r);
 }
 
-static void add_sa(const struct fer_addr *dst)
+static uint64_t add_sa(const struct fer_addr *dst, uint32_t spi, bool in_udp)
 {
 	static const uint8_t key[FER_MAX_KEY_BYTES] = {1};
 	struct fer_sa_params params = {
 		.direction = FER_IN,
 		.mode = FER_TUNNEL,
-		.spi = 0x1000,
+		.spi = spi,
 		.group = FER_NO_GROUP,
 		.src = *dst,
 		.dst = *dst,
 		.encryption = fer_algo_find(FER_ENCRYPTION, "aes-gcm-128"),
 		.encryption_key = key,
+		.udp_at = in_udp ? FER_UDP_OUTSIDE : 0,
+		.udp = {.dport = in_udp ? 4500 : 0},
 	};
 	uint64_t handle;
 
 	assert_int_equal(fer_sa_add(sas, &params, &handle, NULL), 0);
+	return handle;
+}
+
+// Only where an SA has ESP in UDP, and then of every port: later fragments do not know theirs.  The
+// numbers of IPv4 datagrams are those of one protocol.
+static void is_udp_put_together_where_it_may_have_esp(void **state)
+{
+	static const struct spec specs[] = {
+		{.version = 4, .protocol = 17, .last_dst_byte = 1, .id = 7},
+		{.version = 4, .protocol = 50, .last_dst_byte = 1, .id = 7},
+		{.version = 6, .protocol = 17, .last_dst_byte = 1, .id = 7},
+	};
+	const struct piece first = {0, 40, true, 0}, last = {40, 17, false, 0};
+	struct spec elsewhere = specs[0];
+	struct fer_reassembly *r = open_reassembly(8);
+	struct fer_addr a;
+
+	(void)state;
+	assert_left_alone(r, &specs[0], first);
+	assert_true(fer_addr_parse("192.0.2.77", &a));
+	uint64_t handle = add_sa(&a, 0x1001, true);
+	elsewhere.last_dst_byte = 99;
+	assert_left_alone(r, &elsewhere, first);
+	batch.n = 0;
+	for (unsigned i = 0; i < 2 * RTE_DIM(specs); i++)
+		batch.m[batch.n++] = fragment(&specs[i % 3], i < 3 ? &first : &last);
+	run_batch(r, 0);
+	for (unsigned i = 0; i < RTE_DIM(specs); i++)
+		assert_whole(RTE_DIM(specs) + i, &specs[i], 57, 0);
+	drop_batch();
+	close_reassembly(r);
+	assert_int_equal(fer_sa_remove(sas, handle), 0);
 }
 
 static int start(void **state)
@@ -811,7 +845,7 @@ static int start(void **state)
 	assert_non_null(sas);
 	for (unsigned i = 0; i < RTE_DIM(end_points); i++) {
 		assert_true(fer_addr_parse(end_points[i], &a));
-		add_sa(&a);
+		add_sa(&a, 0x1000, false);
 	}
 	return 0;
 }
@@ -832,14 +866,12 @@ int main(void)
 		cmocka_unit_test(are_nine_fragments_too_many),
 		cmocka_unit_test(do_fragments_that_do_not_add_up_end_the_datagram),
 		cmocka_unit_test(does_no_mixture_come_out),
-		cmocka_unit_test(do_datagrams_keep_apart),
-		cmocka_unit_test(are_others_left_alone),
+		cmocka_unit_test(do_datagrams_keep_apart), cmocka_unit_test(are_others_left_alone),
 		cmocka_unit_test(do_fragments_wait_no_longer_than_that),
-		cmocka_unit_test(is_a_full_table_full),
-		cmocka_unit_test(is_nothing_left_behind),
+		cmocka_unit_test(is_a_full_table_full), cmocka_unit_test(is_nothing_left_behind),
 		cmocka_unit_test(do_long_datagrams_end_at_the_limit),
-		cmocka_unit_test(is_a_congestion_mark_kept),
-		cmocka_unit_test(are_the_words_zero),
+		cmocka_unit_test(is_a_congestion_mark_kept), cmocka_unit_test(are_the_words_zero),
+		cmocka_unit_test(is_udp_put_together_where_it_may_have_esp), // last: ports linger
 	};
 
 	fer_test_eal_init("256");

@@ -5,6 +5,7 @@
 #include "host/flow.h"
 #include "host/outer.h"
 #include "nic/segment.h"
+#include "nic/udp.h"
 #include "sa/table.h"
 
 // Does the policy database have to judge it?  What a class rule let by, it does not.
@@ -128,7 +129,8 @@ static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, un
 	uint8_t room[FER_IPV6_HEADER_BYTES];
 	struct fer_addr src, dst;
 
-	if (f->protocol != FER_PROTO_ESP && f->protocol != FER_PROTO_AH)
+	if (f->protocol != FER_PROTO_ESP && f->protocol != FER_PROTO_AH &&
+		!fer_udp_has_esp(host->sas, b->m[i], f))
 		return false;
 	const uint8_t *ip = rte_pktmbuf_read(b->m[i], f->ip_off,
 		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, room);

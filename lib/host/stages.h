@@ -55,6 +55,18 @@ void fer_account_in(struct fer_host *host, struct fer_batch *b);
 // Tells of the bits of enum fer_life that a call has just set on an SA.  Inbound: its lock is held.
 void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned crossed);
 
+// Packets of an inbound SA whose ESP is in UDP were authenticated and accepted: the newest says
+// where the peer is.
+//   at  of n packets, their places in the batch; it is layer k of each
+// The SA's lock is held.
+void fer_nat_learn(struct fer_host *host, const struct fer_batch *b, const uint16_t at[],
+	unsigned n, unsigned k, const struct fer_sa *sa);
+
+// Tells that a packet of that number came from where the peer was not before; the SA's lock is
+// held.
+void fer_audit_move(
+	struct fer_host *host, const struct fer_sa *sa, uint64_t seq, const struct fer_peer *to);
+
 // Tells of packet i, which ended, where that is for somebody to know.
 //   sa     that it ended on; NULL: none
 //   layer  on the way in: the receipt of that; NULL: none

@@ -71,7 +71,7 @@ STATUS = {
 }
 
 EVENTS = ("status", "soft_lifetime", "hard_lifetime", "seq_exhausted", "delete_request", "no_sa",
-          "bad_icv", "replay", "policy_mismatch", "fragment")
+          "bad_icv", "replay", "policy_mismatch", "fragment", "peer_moved")
 ALL_EVENTS = (1 << len(EVENTS)) - 1
 
 # Algorithms that have an identifier in the contract; the others travel by name.
@@ -213,8 +213,8 @@ SA_INFO = Layout(("flags", "I"), ("replay_window", "I"), ("handle", "Q"), ("name
                  ("ah_spi", "!I"), ("sequence", "Q"), ("packets", "Q"), ("bytes", "Q"),
                  ("drops", "Q"), ("added_ns", "Q"), *LIFETIME, *OUTER, ("udp_sport", "H"),
                  ("udp_dport", "H"), ("direction", "B"), ("mode", "B"), ("version", "B"),
-                 ("icv_bytes", "B"), ("dummy_rate", "I"), ("pad_to", "H"), ("reserved", "2s"),
-                 ("dummies", "Q"))
+                 ("icv_bytes", "B"), ("dummy_rate", "I"), ("pad_to", "H"), ("peer_port", "H"),
+                 ("dummies", "Q"), ("peer", "16s"))
 SA_FLAGS = ("esn", "active", "soft", "stopped", "draining")
 POLICY = Layout(("flags", "I"), ("priority", "I"), ("name", "64s"), ("src", "16s"),
                 ("dst", "16s"), ("src_version", "B"), ("dst_version", "B"), ("src_len", "B"),
@@ -226,7 +226,7 @@ SUBSCRIBE = Layout(("size", "I"), ("flags", "I"), ("events", "Q"))
 EVENT = Layout(("size", "I"), ("flags", "I"), ("kind", "I"), ("suppressed", "I"),
                ("time_ns", "Q"), ("handle", "Q"), ("number", "Q"), ("spi", "!I"),
                ("flow_label", "I"), ("src", "16s"), ("dst", "16s"), ("version", "B"),
-               ("protocol", "B"), ("reserved", "6s"), ("name", "64s"))
+               ("protocol", "B"), ("sport", "H"), ("reserved", "4s"), ("name", "64s"))
 
 DIRECTIONS = ("out", "in")
 MODES = ("transport", "tunnel")
@@ -459,6 +459,7 @@ def _strings(record):
 
 def sa_info(record):
     out = _strings(record)
+    out["peer"] = _address(record["peer"], record["version"]) if record["peer_port"] else None
     for end in ("src", "dst"):
         out[end] = _address(record[end], record["version"])
     out["flags"] = [f for i, f in enumerate(SA_FLAGS) if record["flags"] >> i & 1]
