@@ -48,6 +48,12 @@ def with_checksum(header):
     return zeroed[:10] + struct.pack("!H", checksum(zeroed)) + zeroed[12:]
 
 
+def pseudo_header(packet, protocol, length):
+    """What a checksum of an upper layer covers of the header (RFC 768, RFC 8200 section 8.1)."""
+    addresses = packet[12:20] if packet[0] >> 4 == 4 else packet[8:40]
+    return addresses + struct.pack("!II", length, protocol)
+
+
 def total_length(packet):
     """What the header says, without looking at how many bytes there are."""
     if len(packet) >= 20 and packet[0] >> 4 == 4:

@@ -60,6 +60,7 @@ class Sa:
     icv_bytes: int = 16  # of AEAD; an HMAC has one length only
     esn: bool = False
     outer: OuterRules = OuterRules()
+    udp: tuple = None  # (source port, destination port) of ESP in UDP
     pad_to: object = 0  # a number of bytes or "mtu", as in the documents
 
 
@@ -208,6 +209,29 @@ def _pad_length(sa, payload_length):
 # --- Opening --------------------------------------------------------------------------------
 
 
+def without_udp(packet, sa):
+    """The packet as it would be without its UDP header (RFC 3948); raises Refused.
+
+    A source port may be another than the SA's: a NAT made it.
+    """
+    if not sa.udp:
+        return packet
+    header = ip.parse(packet)
+    datagram = packet[header.payload_at :]
+    if header.protocol != ip.UDP or header.is_fragment or len(datagram) < 8:
+        raise Refused("bad_protocol", f"protocol {header.protocol} instead of UDP")
+    _, dport, length, checksum = struct.unpack_from("!4H", datagram)
+    if dport != sa.udp[1]:
+        raise Refused("wrong_udp", f"to port {dport}")
+    if length != len(datagram):
+        raise Refused("bad_syntax", f"UDP length {length} over {len(datagram)} bytes")
+    if checksum and ip.checksum(ip.pseudo_header(packet, ip.UDP, length) + datagram) != 0:
+        raise Refused("bad_syntax", "UDP checksum is wrong")
+    if len(datagram) < 12 or datagram[8:12] == bytes(4):
+        raise Refused("no_esp", "IKE, a keep-alive or nothing at all")
+    return ip.with_payload(packet[: header.payload_at], header.protocol_at, ip.ESP, datagram[8:])
+
+
 def sequence_low(packet):
     """(SPI, low half of the sequence number) of an ESP packet in the clear IP header's payload."""
     header = ip.parse(packet)
@@ -223,6 +247,7 @@ def open_esp(packet, sa, seq, *, keep_dummy=False):
 
     With keep_dummy also one that says "no next header"; in tunnel mode its payload is the packet.
     """
+    packet = without_udp(packet, sa)
     header = ip.parse(packet)
     spi, low = sequence_low(packet)
     if (header.dst, spi) != (sa.dst, sa.spi):
@@ -360,6 +385,20 @@ def _wanted_tfc_bytes(plain, sa):
     return max(0, min(-(-len(plain) // sa.pad_to) * sa.pad_to, longest) - len(plain))
 
 
+def udp_faults(sealed, sa):
+    """RFC 3948 section 2.1: its own ports; over IPv4 no checksum; over IPv6 RFC 8200 wants one."""
+    if not sa.udp:
+        return []
+    header = ip.parse(sealed)
+    sport, dport, _, checksum = struct.unpack_from("!4H", sealed, header.payload_at)
+    faults = []
+    if (sport, dport) != sa.udp:
+        faults.append(f"UDP ports are {sport} and {dport}, expected {sa.udp}")
+    if (checksum != 0) != (header.version == 6):
+        faults.append(f"UDP checksum over IPv{header.version} is {checksum:#06x}")
+    return faults
+
+
 def sender_faults(plain, sealed, opened, sa):
     """What a sender did that its document and the RFCs do not want, one line each."""
     faults = []
@@ -368,6 +407,8 @@ def sender_faults(plain, sealed, opened, sa):
         if got != wanted:
             faults.append(f"{what} is {got}, expected {wanted}")
 
+    faults += udp_faults(sealed, sa)
+    sealed = without_udp(sealed, sa)
     outer = opened.header
     expect("pad length", opened.pad_length, opened.minimal_pad_length)
     expect("length of TFC padding", opened.tfc_bytes, _wanted_tfc_bytes(plain, sa))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Which captured kernel packets concern us, and what must become of each wire frame?
 
-Loads manifest.json of the kernel vectors, selects the cases with one ESP layer per direction and
-the algorithms that the oracle knows, and predicts every frame's outcome from the RFCs alone (window
-model and oracle).  disagreements() compares those predictions with what the kernels recorded.
+Loads manifest.json of the kernel vectors, selects the cases with one ESP layer per direction,
+in UDP or not, and the algorithms that the oracle knows, and predicts every frame's outcome from the
+RFCs alone (window model and oracle).  disagreements() compares those predictions with what the kernels recorded.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import ip
 import pcapio
 from expect import NOT_OK, Expected
-from ipsec_oracle import Refused, Sa, open_esp, sequence_low
+from ipsec_oracle import Refused, Sa, open_esp, sequence_low, without_udp
 from replay_model import ReplayWindow
 from sa_document import DocumentSa
 
@@ -85,7 +85,8 @@ class Case:
 
     def _predict(self, frames, windows):
         try:
-            packet = self.whole_packet(frames)
+            wire = self.whole_packet(frames)
+            packet = without_udp(wire, self._receiver(wire))
             header = ip.parse(packet)
             spi, low = sequence_low(packet)
         except (ip.IpError, Refused):
@@ -97,9 +98,9 @@ class Case:
         window = windows[sa.name]
         seq = window.check(low)
         if seq is None:
-            return self._predict_replay(packet, sa, low)
+            return self._predict_replay(wire, sa, low)
         try:
-            opened = open_esp(packet, sa.esp, seq)
+            opened = open_esp(wire, sa.esp, seq)
         except Refused as refused:
             return Expected(self._predict_refusal(refused, sa), sa)
         window.commit(seq)
@@ -111,6 +112,12 @@ class Case:
                 return Expected(("ecn_ce",), frames=frames, **known)
             output = ip.with_ecn(output, ecn)
         return Expected(("ok",), output=output, frames=frames, **known)
+
+    def _receiver(self, wire):
+        """An SA of the end that a packet goes to: all of one end are in UDP, or none is."""
+        dst = ip.parse(wire).dst
+        esps = [sa.esp for sa in self.sas.values()]
+        return next((esp for esp in esps if esp.dst == dst), esps[0])
 
     @staticmethod
     def _predict_refusal(refused, sa):
@@ -159,7 +166,7 @@ def load():
 
 def _is_ours(raw):
     return all(
-        sa["proto"] == "esp" and sa["layer"] == 0 and "encap" not in sa and _algorithms(sa)
+        sa["proto"] == "esp" and sa["layer"] == 0 and _algorithms(sa)
         for sa in raw["sas"]
     )
 
@@ -208,6 +215,7 @@ def _document_sa(raw):
         dst=raw["dst"],
         spi=int(raw["spi"], 16),
         esn=raw["esn"],
+        udp=(raw["encap"]["sport"], raw["encap"]["dport"]) if "encap" in raw else None,
         **_algorithms(raw),
     )
     sequence = raw["seq_start_hi"] << 32 | raw["seq_start"]

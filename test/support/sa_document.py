@@ -41,6 +41,8 @@ def _sa_text(sa, direction):
     else:
         lines.append(f"      integrity: {esp.integrity}")
         lines.append(f'      integrity_key: "{esp.integrity_key.hex()}"')
+    if esp.udp:
+        lines.append(f"    udp: {{sport: {esp.udp[0]}, dport: {esp.udp[1]}}}")
     lines.append(f"    esn: {str(esp.esn).lower()}")
     lines.append(f"    sequence: {sa.sequence}")
     if direction == "in":

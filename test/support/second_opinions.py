@@ -12,6 +12,7 @@ import tempfile
 
 import ip
 import pcapio
+from ipsec_oracle import without_udp
 
 _SCAPY_INTEGRITY = {
     "none": None,
@@ -52,6 +53,7 @@ def scapy_faults(sealed, plain, numbers, sa):
         esn_en=sa.esn,
     )
     faults = []
+    sealed = [without_udp(packet, sa) for packet in sealed]
     for index, (packet, wanted, number) in enumerate(zip(sealed, plain, numbers)):
         if ip.has_routing_header(packet):
             continue

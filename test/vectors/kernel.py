@@ -44,6 +44,9 @@ TSHARK_CASES = (
     "esp-tun-6in4-gcm192-16",
     "esp-tun-6in6-gcm128-8",
     "mixed-tun-46in4-gcm128-16",
+    "udp-tra-4-gcm128-16",
+    "udp-tun-4in6-gcm128-16",
+    "udp-tun-6in4-aes256-sha256",
     "v4opts-esp-tra-4-gcm128-16",
     "v6ext-esp-tra-6-gcm128-16",
 )
@@ -93,7 +96,7 @@ def foreign_frames(case):
     frame = case.wire.frames[sample.frames[0]]
     packet = case.whole_packet(sample.frames)
     header = ip.parse(packet)
-    esp_at = header.payload_at
+    esp_at = header.payload_at + (8 if sample.sa.esp.udp else 0)
 
     unknown_spi = bytes(b ^ 0xFF for b in packet[esp_at : esp_at + 4])
     other_sa = packet[:esp_at] + unknown_spi + packet[esp_at + 4 :]
