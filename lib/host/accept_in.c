@@ -31,11 +31,14 @@ static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned fi
 			layer->verdict = FER_REPLAY;
 			continue;
 		}
-		len[n] = layer->verdict == FER_OK ? fer_outer_inside(sa, layer) : 0;
+		len[n] = layer->verdict == FER_OK ? fer_outer_inside(sa, b->layer[i], k) : 0;
 		at[n++] = (uint16_t)i;
 	}
-	uint32_t n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
-	fer_audit_life(host, sa, crossed);
+	uint32_t n_alive = n; // what the AH of a bundle lets in counts on the head
+	if (likely(!fer_sa_is_outside(sa))) {
+		n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
+		fer_audit_life(host, sa, crossed);
+	}
 	if (unlikely(sa->udp_at != 0))
 		fer_nat_learn(host, b, at, n_alive, k, sa);
 	rte_spinlock_unlock(&sa->in.lock);

@@ -2,6 +2,7 @@
 // Charges the SAs with the packets that ended on them, and tells of those that somebody should see.
 #include "host/stages.h"
 
+#include "nic/oob.h"
 #include "sa/table.h"
 
 // The SA that ended a packet on its way out: the one that was to be put on next, or was put on
@@ -9,7 +10,8 @@
 static struct fer_sa *refused_out(struct fer_host *host, struct fer_batch *b, unsigned i)
 {
 	const struct fer_pkt *p = &b->pkt[i];
-	unsigned k = p->n_layers;
+	const struct fer_oob *o = fer_oob_of(b->m[i]);
+	unsigned k = (o->ipsec != 0) + (o->tunnel != 0);
 
 	if (k > 0 && (k == FER_POLICY_MAX_GROUPS || p->handle[k] == 0))
 		k--;
@@ -27,10 +29,10 @@ static const struct fer_layer *refused_layer(const struct fer_batch *b, unsigned
 	return n == 0 ? NULL : layer;
 }
 
-static void charge(struct fer_sa *sa, enum fer_verdict v)
+static void charge(struct fer_host *host, struct fer_sa *sa, enum fer_verdict v)
 {
 	if (sa != NULL && (unsigned)v < FER_N_SA_VERDICTS)
-		fer_sa_count_drop(sa, v, 1);
+		fer_sa_count_drop(fer_sa_head(host->sas, sa), v, 1);
 }
 
 // What was counted on an SA when it was framed, and ended since, was not protected.
@@ -47,7 +49,7 @@ static void end_out(struct fer_host *host, struct fer_batch *b, unsigned i)
 	struct fer_sa *sa = refused_out(host, b, i);
 
 	give_back(host, &b->pkt[i]);
-	charge(sa, (enum fer_verdict)b->pkt[i].verdict);
+	charge(host, sa, (enum fer_verdict)b->pkt[i].verdict);
 	fer_audit_end(host, b, i, FER_OUT, sa, NULL);
 }
 
@@ -56,7 +58,7 @@ static void end_in(struct fer_host *host, struct fer_batch *b, unsigned i)
 	const struct fer_layer *layer = refused_layer(b, i);
 	struct fer_sa *sa = layer == NULL ? NULL : fer_sa_at(host->sas, layer->sa);
 
-	charge(sa, (enum fer_verdict)b->pkt[i].verdict);
+	charge(host, sa, (enum fer_verdict)b->pkt[i].verdict);
 	fer_audit_end(host, b, i, FER_IN, sa, layer);
 }
 

@@ -30,21 +30,23 @@ static const uint8_t kinds[2][FER_N_VERDICTS] = {
 
 static_assert((int)FER_EVENT_SOFT_LIFETIME == NOT_AUDITED, "no packet is a lifetime");
 
-static void name_sa(struct fer_event *e, const struct fer_sa *sa)
+// SPI and protocol are those of the header, the handle is that of its bundle.
+static void name_sa(const struct fer_host *host, struct fer_event *e, struct fer_sa *sa)
 {
-	uint64_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
+	const struct fer_sa *head = fer_sa_head(host->sas, sa);
+	uint64_t generation = atomic_load_explicit(&head->generation, memory_order_relaxed);
 
-	e->handle = generation == 0 ? 0 : generation << 32 | sa->index;
+	e->handle = generation == 0 ? 0 : generation << 32 | head->index;
 	e->spi = sa->spi;
 	e->protocol = sa->protocol;
 }
 
-static void put_life(struct fer_host *host, const struct fer_sa *sa, enum fer_event_kind kind)
+static void put_life(struct fer_host *host, struct fer_sa *sa, enum fer_event_kind kind)
 {
 	bool out = sa->direction == FER_OUT;
 	struct fer_event e = {.tsc = rte_rdtsc(), .kind = (uint8_t)kind};
 
-	name_sa(&e, sa);
+	name_sa(host, &e, sa);
 	e.number = out ? atomic_load_explicit(&sa->out.seq.last, memory_order_relaxed)
 		       : fer_replay_top(&sa->in.replay);
 	e.src.version = e.dst.version = sa->version;
@@ -53,7 +55,7 @@ static void put_life(struct fer_host *host, const struct fer_sa *sa, enum fer_ev
 	fer_events_put(host->events, &e);
 }
 
-void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned crossed)
+void fer_audit_life(struct fer_host *host, struct fer_sa *sa, unsigned crossed)
 {
 	if (likely(crossed == 0) || host->events == NULL)
 		return;
@@ -113,8 +115,8 @@ static void read_header(struct fer_event *e, const struct rte_mbuf *m, const str
 
 // A packet that failed in a layer stands there as it came; one that its policy refused has no
 // protection on it any more.
-static void describe(struct fer_event *e, const struct fer_batch *b, unsigned i,
-	const struct fer_sa *sa, const struct fer_layer *layer)
+static void describe(const struct fer_host *host, struct fer_event *e, const struct fer_batch *b,
+	unsigned i, struct fer_sa *sa, const struct fer_layer *layer)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
@@ -126,13 +128,13 @@ static void describe(struct fer_event *e, const struct fer_batch *b, unsigned i,
 	if (layer != NULL)
 		e->number = layer->seq;
 	if (sa != NULL)
-		name_sa(e, sa);
+		name_sa(host, e, sa);
 	else if (f->version != 0)
 		read_header(e, m, f);
 }
 
 void fer_audit_end(struct fer_host *host, const struct fer_batch *b, unsigned i,
-	enum fer_direction direction, const struct fer_sa *sa, const struct fer_layer *layer)
+	enum fer_direction direction, struct fer_sa *sa, const struct fer_layer *layer)
 {
 	enum fer_verdict v = (enum fer_verdict)b->pkt[i].verdict;
 	enum fer_event_kind kind = (enum fer_event_kind)kinds[direction][v];
@@ -143,6 +145,6 @@ void fer_audit_end(struct fer_host *host, const struct fer_batch *b, unsigned i,
 	if (!fer_events_admit(host->events, kind, e.tsc))
 		return;
 	if (b->m[i] != NULL)
-		describe(&e, b, i, sa, layer);
+		describe(host, &e, b, i, sa, layer);
 	fer_events_put(host->events, &e);
 }

@@ -8,61 +8,107 @@
 #include "sa/dummy.h"
 #include "sa/table.h"
 
-static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struct fer_sa *sa)
+// The SA of a round: one header, or those of a bundle.
+struct bundle {
+	struct fer_sa *sa; // the head; NULL: there is none
+	struct fer_sa *ah; // outside the head; NULL: no bundle
+	uint64_t seq;      // of the first packet of a group
+	uint64_t ah_seq;
+};
+
+static uint32_t growth(const struct bundle *u)
+{
+	return fer_outer_growth(u->sa) + (likely(u->ah == NULL) ? 0 : u->ah->head_bytes);
+}
+
+// Slot 12 of a packet that has got its first headers: ESP in front of its padding, or AH, or both,
+// AH in front.
+static uint32_t first_header_words(
+	const struct bundle *u, const struct fer_layer *layer, uint32_t sec_off)
+{
+	if (u->ah != NULL)
+		return fer_oob_header_send(
+			layer->next_header, layer->pad_len, sec_off, sec_off + u->ah->head_bytes);
+	if (u->sa->protocol == FER_PROTO_AH)
+		return fer_oob_header_send(0, 0, sec_off, 0);
+	return fer_oob_header_send(layer->next_header, layer->pad_len, 0, sec_off);
+}
+
+// Slot 12 when the headers it speaks of have moved away from the start of the frame.
+static uint32_t moved_header_words(const struct fer_oob *o, uint32_t by)
+{
+	uint32_t ah = fer_oob_ah_offset(o), esp = fer_oob_esp_offset(o);
+
+	return fer_oob_header_send(fer_oob_next_header(o), fer_oob_pad_length(o),
+		ah == 0 ? 0 : ah + by, esp == 0 ? 0 : esp + by);
+}
+
+static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struct bundle *u)
 {
 	struct fer_oob *o = fer_oob_of(b->m[i]);
-	const struct fer_layer *layer = &b->layer[i][k];
+	const struct fer_pkt *p = &b->pkt[i];
+	const struct fer_layer *outermost = fer_pkt_last_layer(b, i);
 
 	if (k == 0) {
-		o->ipsec = b->pkt[i].handle[0];
-		o->header = fer_oob_header_send(
-			layer->next_header, layer->pad_len, 0, layer->sec_off - layer->ip_off);
+		o->ipsec = p->handle[0];
+		o->header =
+			first_header_words(u, b->layer[i], outermost->sec_off - outermost->ip_off);
 		return;
 	}
-	// The inner header moved away from the start of the frame.
-	o->tunnel = b->pkt[i].handle[k];
-	o->header = fer_oob_header_send(fer_oob_next_header(o), fer_oob_pad_length(o), 0,
-		fer_oob_esp_offset(o) + fer_outer_growth(sa));
+	o->tunnel = p->handle[k];
+	o->header = moved_header_words(o, growth(u));
 }
 
+// at: place of the packet among those of its group
 static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
-	const struct fer_sa *sa, uint64_t seq)
+	const struct bundle *u, uint32_t at)
 {
 	struct fer_pkt *p = &b->pkt[i];
+	struct fer_layer *layer = &b->layer[i][p->n_layers];
+	unsigned n = 1;
 
-	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, sa, seq, host->pool, &b->layer[i][k]);
+	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, u->sa, u->seq + at, host->pool, layer);
+	if (unlikely(u->ah != NULL) && fer_pkt_alive(p)) {
+		p->verdict = (uint8_t)fer_outer_put_on(
+			&b->m[i], p, u->ah, u->ah_seq + at, host->pool, layer + 1);
+		n++;
+	}
 	if (!fer_pkt_alive(p))
 		return;
-	p->n_layers = (uint8_t)(k + 1);
-	write_words(b, i, k, sa);
+	p->n_layers = (uint8_t)(p->n_layers + n);
+	write_words(b, i, k, u);
 }
 
-// Can slot 12 say where the header of the innermost SA will be?
-static bool words_can_say(
-	const struct fer_batch *b, unsigned i, unsigned k, const struct fer_sa *sa)
+// Can slot 12 say where the headers of the innermost SA will be?
+static bool words_can_say(const struct fer_batch *b, unsigned i, unsigned k, const struct bundle *u)
 {
-	uint32_t off = k == 0 ? fer_outer_esp_off(&b->pkt[i], sa)
-			      : fer_oob_esp_offset(fer_oob_of(b->m[i])) + fer_outer_growth(sa);
+	const struct fer_oob *o = fer_oob_of(b->m[i]);
+	uint32_t off;
 
+	if (k == 0)
+		off = fer_outer_sec_off(&b->pkt[i], u->sa) +
+		      (likely(u->ah == NULL) ? 0 : u->ah->head_bytes);
+	else
+		off = RTE_MAX(fer_oob_esp_offset(o), fer_oob_ah_offset(o)) + growth(u);
 	return off <= FER_OOB_MAX_OFFSET;
 }
 
 // Does packet i want SA handle in round k, and can that carry it?  Then it is padded.
 static bool joins(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
-	uint64_t handle, const struct fer_sa *sa)
+	uint64_t handle, const struct bundle *u)
 {
 	struct fer_pkt *p = &b->pkt[i];
 
 	if (!fer_pkt_alive(p) || p->handle[k] != handle)
 		return false;
-	if (sa == NULL)
+	if (u->sa == NULL)
 		p->verdict = FER_NO_ACTIVE_SA;
-	else if (!words_can_say(b, i, k, sa))
+	else if (!words_can_say(b, i, k, u))
 		p->verdict = FER_TOO_LONG;
 	else
-		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, sa);
-	if (fer_pkt_alive(p) && unlikely(sa->out.pad_to != 0))
-		p->verdict = (uint8_t)fer_tfc_pad(host->sas, b, i, k, sa, host->pool);
+		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, u->sa, u->ah);
+	if (fer_pkt_alive(p) && unlikely(u->sa->out.pad_to != 0))
+		p->verdict = (uint8_t)fer_tfc_pad(host->sas, b, i, k, u->sa, host->pool);
 	return fer_pkt_alive(p);
 }
 
@@ -92,17 +138,27 @@ static unsigned take_life(
 	return crossed;
 }
 
-// Takes the numbers of the group; *first is that of the first packet.
+// Takes the numbers of the group from those of one header; *first is that of the first packet.
 static unsigned take_numbers(
-	struct fer_batch *b, struct fer_sa *sa, struct group *g, uint64_t *first)
+	struct fer_batch *b, struct fer_seq *seq, struct group *g, uint64_t *first)
 {
-	uint32_t n = fer_seq_take(&sa->out.seq, g->n, first);
+	uint32_t n = fer_seq_take(seq, g->n, first);
 	unsigned over = n < g->n ? FER_LIFE_NUMBERS : 0;
 
-	if (fer_seq_is_low(&sa->out.seq, *first + n - 1))
+	if (fer_seq_is_low(seq, *first + n - 1))
 		over |= FER_LIFE_SOFT;
 	end_rest(b, g, n, FER_SEQ_EXHAUSTED);
-	return likely(over == 0) ? 0 : fer_life_end(sa, over);
+	return over;
+}
+
+// Each header of a bundle counts for itself.
+static unsigned number_group(struct fer_batch *b, struct bundle *u, struct group *g)
+{
+	unsigned over = take_numbers(b, &u->sa->out.seq, g, &u->seq);
+
+	if (unlikely(u->ah != NULL) && g->n != 0)
+		over |= take_numbers(b, &u->ah->out.seq, g, &u->ah_seq);
+	return likely(over == 0) ? 0 : fer_life_end(u->sa, over);
 }
 
 // The dummies of an SA go where its packets go.
@@ -120,25 +176,26 @@ static void learn_link(struct fer_host *host, const struct fer_batch *b, unsigne
 static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, uint64_t handle)
 {
-	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+	struct bundle u = {.sa = fer_sa_get(host->sas, handle)};
 	struct group g;
-	uint64_t seq = 0;
 
+	if (likely(u.sa != NULL))
+		u.ah = fer_sa_ah(host->sas, u.sa);
 	g.n = 0;
 	for (unsigned i = first; i < last; i++)
-		if (joins(host, b, i, k, handle, sa)) {
+		if (joins(host, b, i, k, handle, &u)) {
 			g.len[g.n] = b->pkt[i].frame.end - b->pkt[i].frame.ip_off;
 			g.at[g.n++] = (uint16_t)i;
 		}
 	if (g.n == 0)
 		return;
-	fer_audit_life(host, sa, take_life(host, b, k, sa, &g));
+	fer_audit_life(host, u.sa, take_life(host, b, k, u.sa, &g));
 	if (g.n != 0)
-		fer_audit_life(host, sa, take_numbers(b, sa, &g, &seq));
+		fer_audit_life(host, u.sa, number_group(b, &u, &g));
 	for (uint32_t j = 0; j < g.n; j++)
-		frame_one(host, b, g.at[j], k, sa, seq + j);
-	if (unlikely(sa->out.dummy != 0) && g.n > 0)
-		learn_link(host, b, g.at[g.n - 1], sa, handle);
+		frame_one(host, b, g.at[j], k, &u, j);
+	if (unlikely(u.sa->out.dummy != 0) && g.n > 0)
+		learn_link(host, b, g.at[g.n - 1], u.sa, handle);
 }
 
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)

@@ -125,13 +125,18 @@ static uint32_t limit_back(
 	uint32_t worst = p->n_layers * (uint32_t)WORST_LAYER_BYTES;
 	uint32_t limit = FER_MTU_ANY;
 	uint64_t handle[2] = {0, 0}; // innermost first
-	bool known = p->n_layers <= RTE_DIM(handle);
+	bool known = true;
+	unsigned n = 0;
 
-	for (unsigned k = 0; k < p->n_layers && known; k++) {
-		uint64_t active = fer_group_active(sas, fer_sa_at(sas, b->layer[i][k].sa)->group);
+	for (unsigned k = p->n_layers; k-- > 0 && known;) {
+		const struct fer_sa *sa = fer_sa_at(sas, b->layer[i][k].sa);
 
-		handle[p->n_layers - 1 - k] = active;
+		if (fer_sa_is_outside(sa)) // goes with the ESP behind it
+			continue;
+		uint64_t active = n < RTE_DIM(handle) ? fer_group_active(sas, sa->group) : 0;
 		known = active != 0;
+		if (known)
+			handle[n++] = active;
 	}
 	if (known)
 		limit = fer_mtu_effective(sas, handle, header_len(&p->frame), mtu);

@@ -9,6 +9,18 @@
 
 #include <rte_cycles.h>
 
+// The same as fer_outer_longest(), for a bundle as well: AH takes its part first.
+static uint32_t longest_of(
+	const struct fer_sa_table *sas, const struct fer_sa *sa, uint32_t header_len, uint32_t mtu)
+{
+	const struct fer_sa *ah = fer_sa_ah(sas, sa);
+
+	if (ah != NULL)
+		mtu = fer_outer_longest(
+			ah, sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes : header_len, mtu);
+	return fer_outer_longest(sa, header_len, mtu);
+}
+
 uint32_t fer_mtu_effective(
 	const struct fer_sa_table *sas, const uint64_t handle[2], uint32_t header_len, uint32_t mtu)
 {
@@ -20,9 +32,9 @@ uint32_t fer_mtu_effective(
 	if (outer != NULL) {
 		bool in_tunnel = inner != NULL && inner->mode == FER_TUNNEL;
 		uint32_t outer_len = in_tunnel ? inner->out.template.ip_bytes : header_len;
-		mtu = fer_outer_longest(outer, outer_len, mtu);
+		mtu = longest_of(sas, outer, outer_len, mtu);
 	}
-	return inner == NULL ? mtu : fer_outer_longest(inner, header_len, mtu);
+	return inner == NULL ? mtu : longest_of(sas, inner, header_len, mtu);
 }
 
 // What was found out for the packet before: most of a burst goes the same way.

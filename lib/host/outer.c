@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "host/tunnel.h"
 #include "nic/segment.h"
+#include "proto/ah.h"
 #include "sa/udp.h"
 
 #include <string.h>
@@ -16,13 +17,13 @@ struct tail {
 
 static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
 {
-	uint32_t align = sa->suite.align_bytes;
+	uint32_t align = sa->suite.align_bytes; // 1 in AH, which pads nothing
 	uint32_t pad = -(payload + FER_ESP_TRAILER_BYTES) & (align - 1); // a power of two
 
-	return (struct tail){pad + FER_ESP_TRAILER_BYTES + sa->suite.icv_bytes, (uint8_t)pad};
+	return (struct tail){pad + sa->tail_bytes, (uint8_t)pad};
 }
 
-uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
+uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa)
 {
 	uint32_t ip_bytes = sa->mode == FER_TUNNEL ? sa->out.template.ip_bytes
 						   : p->frame.sec_off - p->frame.ip_off;
@@ -33,12 +34,13 @@ uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa)
 uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most)
 {
 	uint32_t clear = sa->mode == FER_TUNNEL ? 0 : header_len;
-	uint32_t around = clear + fer_outer_growth(sa) + sa->suite.icv_bytes;
+	uint32_t around = clear + fer_outer_growth(sa) + sa->tail_bytes;
 	uint32_t align = sa->suite.align_bytes; // of payload, padding and trailer together
 
-	if (most < around + align)
+	if (most < around || most - around + FER_ESP_TRAILER_BYTES < align)
 		return 0;
-	return clear + (most - around) / align * align - FER_ESP_TRAILER_BYTES;
+	return clear + (most - around + FER_ESP_TRAILER_BYTES) / align * align -
+	       FER_ESP_TRAILER_BYTES;
 }
 
 // Of the UDP header that an inbound SA of transport mode has in front of ESP.  Where only tunnels
@@ -48,13 +50,18 @@ static uint32_t udp_bytes_of(const struct fer_sa *sa)
 	return (sa->udp_at & FER_UDP_INSIDE) == 0 ? 0 : FER_UDP_HEADER_BYTES;
 }
 
-uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer)
+// In transport mode the IP header of the packet stands in front of all layers that share it.
+uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers[], unsigned k)
 {
-	uint32_t payload = layer->end - layer->pay_off - sa->suite.icv_bytes -
-			   FER_ESP_TRAILER_BYTES - layer->pad_len;
+	const struct fer_layer *layer = &layers[k];
+	uint32_t payload = layer->end - layer->pay_off - sa->tail_bytes - layer->pad_len;
 
-	return sa->mode == FER_TUNNEL ? payload
-				      : payload + layer->sec_off - udp_bytes_of(sa) - layer->ip_off;
+	if (sa->mode == FER_TUNNEL)
+		return payload;
+	payload -= udp_bytes_of(sa);
+	while (k > 0 && layers[k - 1].ip_off == layer->ip_off)
+		k--;
+	return payload + layers[k].sec_off - layers[k].ip_off;
 }
 
 // Where the bytes begin that will be encrypted.
@@ -80,12 +87,13 @@ static bool ends_are_those_of(
 	return fer_addr_equal(&src, &sa_src) && fer_addr_equal(&dst, &sa_dst);
 }
 
-enum fer_verdict fer_outer_fits(
-	const struct rte_mbuf *m, const struct fer_pkt *p, const struct fer_sa *sa)
+enum fer_verdict fer_outer_fits(const struct rte_mbuf *m, const struct fer_pkt *p,
+	const struct fer_sa *sa, const struct fer_sa *ah)
 {
 	const struct fer_frame *f = &p->frame;
 	uint32_t payload = f->end - payload_off(p, sa);
-	uint32_t after = f->end - f->ip_off + fer_outer_growth(sa) + tail_of(sa, payload).bytes;
+	uint32_t after = f->end - f->ip_off + fer_outer_growth(sa) + tail_of(sa, payload).bytes +
+			 (ah != NULL ? ah->head_bytes : 0u);
 	uint8_t version = sa->mode == FER_TUNNEL ? sa->out.template.version : f->version;
 
 	if (sa->mode == FER_TRANSPORT) {
@@ -153,23 +161,23 @@ static void write_outer(uint8_t *frame, struct fer_pkt *p, const struct fer_sa *
 		.sec_next_off = up_next_off,
 		.end = l2_len + len,
 		.version = v4 ? 4 : 6,
-		.protocol = FER_PROTO_ESP,
+		.protocol = sa->protocol,
 		.df = df || !v4,
 	};
 }
 
-// The IP header of the packet itself, which now says that ESP follows.
-static void change_header(uint8_t *frame, struct fer_pkt *p, uint32_t len)
+// The IP header of the packet itself, which now says that ESP or AH follows.
+static void change_header(uint8_t *frame, struct fer_pkt *p, uint8_t protocol, uint32_t len)
 {
 	struct fer_frame *f = &p->frame;
 	uint8_t *ip = frame + f->ip_off;
 
-	fer_ip_set_next(ip, f->sec_next_off - f->ip_off, FER_PROTO_ESP);
+	fer_ip_set_next(ip, f->sec_next_off - f->ip_off, protocol);
 	fer_ip_set_len(ip, len);
 	f->up_off = f->sec_off;
 	f->up_next_off = f->sec_next_off;
 	f->end = f->ip_off + len;
-	f->protocol = FER_PROTO_ESP;
+	f->protocol = protocol;
 	f->fragment = 0;
 	f->has_ports = false;
 }
@@ -217,21 +225,25 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 			len);
 	} else {
 		next_header = frame[p->frame.sec_next_off];
-		change_header(frame, p, len);
+		change_header(frame, p, sa->protocol, len);
 	}
 	if (unlikely(udp != NULL))
 		write_udp(frame, p, udp);
-	write_tail(end, tail.pad_len, next_header);
-	uint16_t esp_off = p->frame.up_off + sa->out.template.udp_bytes;
-	// One store, because the crypto stage reads both by one load.
-	fer_store_be64(frame + esp_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
+	uint16_t sec_off = p->frame.up_off + sa->out.template.udp_bytes;
+	if (likely(sa->protocol == FER_PROTO_ESP)) {
+		write_tail(end, tail.pad_len, next_header);
+		// One store, because the crypto stage reads both by one load.
+		fer_store_be64(frame + sec_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
+	} else {
+		fer_ah_write(frame + sec_off, sa->head_bytes, next_header, sa->spi, (uint32_t)seq);
+	}
 	*layer = (struct fer_layer){
 		.seq = seq,
 		.sa = sa->index,
 		.ip_off = p->frame.ip_off,
 		.next_off = p->frame.up_next_off,
-		.sec_off = esp_off,
-		.pay_off = (uint16_t)(esp_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes),
+		.sec_off = sec_off,
+		.pay_off = (uint16_t)(sec_off + sa->head_bytes),
 		.end = p->frame.end,
 		.next_header = next_header,
 		.pad_len = tail.pad_len,

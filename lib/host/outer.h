@@ -9,36 +9,37 @@
 
 // Could the SA carry this packet?  FER_OK; FER_TRANSPORT_FRAGMENT; FER_NO_POLICY, the addresses are
 // not those of a transport SA; FER_TOO_LONG.
-__attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(
-	const struct rte_mbuf *m, const struct fer_pkt *p, const struct fer_sa *sa);
+//   ah  that of the bundle; NULL: the SA is none
+__attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(const struct rte_mbuf *m,
+	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_sa *ah);
 
 // Makes room for what the SA puts around a packet that fits, and fills it: in tunnel mode an outer
 // IP header, in transport mode the gap behind the IP header; then the UDP header, if the SA has
-// one; then SPI and number, padding and trailer.  The rooms of IV and ICV stay undefined.  The
-// packet ends with the ICV, its frame becomes that of the framed packet, and *layer says where
-// everything is. Returns FER_OK, or FER_NO_ROOM with the packet in no state to be sent.
+// one; then SPI and number, padding and trailer of ESP.  The rooms of IV and ICV stay undefined,
+// those of AH are 0.  The packet ends with the ICV of ESP, its frame becomes that of the framed
+// packet, and *layer says where everything is. Returns FER_OK, or FER_NO_ROOM with the packet in no
+// state to be sent.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte_mbuf **m,
 	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer);
 
-// Where the ESP header will be when sa is put on, counted from the outermost IP header.
-uint32_t fer_outer_esp_off(const struct fer_pkt *p, const struct fer_sa *sa);
+// Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
+uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);
 
 // How many bytes the offsets of what was framed before move when sa is put around it.
 static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
 	// ip_bytes is 0 in transport mode
-	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes +
-	       FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
+	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes + sa->head_bytes;
 }
 
 // Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is
 // none.
-//   header_len  what stays in front in transport mode: IP header and all that ESP goes behind
+//   header_len  what stays in front in transport mode: IP header and all that ESP or AH goes behind
 uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
 
-// Length of the IP packet inside an opened layer; TFC padding counts.
-uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer *layer);
+// Length of the IP packet inside layer k, which is opened and of sa; TFC padding counts.
+uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers[], unsigned k);
 
 // How far taking layers off has come.  Offsets in receipts are those of the packet as it arrived;
 // at first both are 0.
@@ -47,10 +48,10 @@ struct fer_outer_progress {
 	uint32_t ip_shift; // the same when the IP header that is now outermost came to the front
 };
 
-// Takes one opened layer off: the outer header in tunnel mode, the ESP header in transport mode,
-// and the UDP header with either. Layers go outermost first; p->frame is that of the innermost,
-// which is sound.  What follows the payload stays for the caller to trim.  ECN is combined. Returns
-// FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
+// Takes one opened layer off: the outer header in tunnel mode, the ESP or AH header in transport
+// mode, and the UDP header with either. Layers go outermost first; p->frame is that of the
+// innermost, which is sound.  What follows the payload stays for the caller to trim.  ECN is
+// combined. Returns FER_OK, FER_ECN_CE, FER_BAD_INNER, FER_DUMMY or FER_NO_ROOM.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);

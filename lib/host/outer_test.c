@@ -247,7 +247,7 @@ static void assert_put_on(const struct known *k)
 	uint32_t icv = k->oracle.suite.icv_bytes;
 	struct fer_layer layer;
 
-	assert_verdict(fer_outer_fits(batch.m[0], &batch.pkt[0], k->out), FER_OK);
+	assert_verdict(fer_outer_fits(batch.m[0], &batch.pkt[0], k->out, NULL), FER_OK);
 	assert_verdict(
 		fer_outer_put_on(&batch.m[0], &batch.pkt[0], k->out, SEQ, pool, &layer), FER_OK);
 	rte_mbuf_sanity_check(batch.m[0], 1);
@@ -431,7 +431,7 @@ static enum fer_verdict fits(const struct known *k, const struct test_ip *ip, ui
 	test_packet_put_ip(&plain, ip, FER_PROTO_UDP);
 	parse_one(test_mbuf(pool, plain.bytes, plain.len), FER_LINK_RAW_IP);
 	assert_int_equal(batch.pkt[0].parsed, FER_OK);
-	enum fer_verdict v = fer_outer_fits(batch.m[0], &batch.pkt[0], k->out);
+	enum fer_verdict v = fer_outer_fits(batch.m[0], &batch.pkt[0], k->out, NULL);
 	done();
 	return v;
 }
@@ -533,7 +533,8 @@ static void check_take_off(const struct shape *s, const struct known *k)
 	test_packet_seal_all(&packet);
 	test_packet_pad(&packet, s->payload % 5);
 	assert_verdict(take_off(whole(), link_of(s)), FER_OK);
-	assert_int_equal(fer_outer_inside(k->in, &batch.layer[0][0]), plain.ip_end - plain.ip_off);
+	assert_int_equal(
+		fer_outer_inside(k->in, &batch.layer[0][0], 0), plain.ip_end - plain.ip_off);
 	assert_plain();
 	done();
 }

@@ -122,7 +122,7 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }
 
-// An ESP packet that nobody opened, addressed to one of our end points: it is ours and lost.
+// An ESP or AH packet that nobody opened, addressed to one of our end points: it is ours and lost.
 static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
@@ -138,22 +138,27 @@ static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, un
 	return fer_sa_is_endpoint(host->sas, &dst);
 }
 
-// Do the layers of a packet, outermost first, belong to the groups of a rule, innermost first?
+// Do the layers of a packet, outermost first, belong to the groups of a rule, innermost first?  The
+// AH of a bundle goes with the ESP behind it.
 static enum fer_verdict match_groups(const struct fer_host *host, const struct fer_batch *b,
 	unsigned i, const struct fer_policy_rule *r)
 {
-	unsigned n = b->pkt[i].n_layers;
-	enum fer_verdict v = n == r->n_groups ? FER_OK : FER_POLICY_MISMATCH;
+	enum fer_verdict v = FER_OK;
+	unsigned n = 0;
 
-	for (unsigned k = 0; k < n; k++) {
-		uint32_t group = fer_sa_at(host->sas, b->layer[i][k].sa)->group;
+	for (unsigned k = b->pkt[i].n_layers; k-- > 0;) {
+		const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][k].sa);
 
-		if (group == FER_NO_GROUP)
+		if (sa->group == FER_NO_GROUP)
 			return FER_NO_POLICY;
-		if (v == FER_OK && group != r->group[n - 1 - k])
+		if (fer_sa_is_outside(sa))
+			continue;
+		if (n == r->n_groups || sa->group != r->group[n])
 			v = FER_POLICY_MISMATCH;
+		else
+			n++;
 	}
-	return v;
+	return n == r->n_groups ? v : FER_POLICY_MISMATCH;
 }
 
 static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch *b, unsigned i,

@@ -37,12 +37,12 @@ struct fer_layer {
 	uint32_t sa;         // index in the table
 	uint32_t generation; // of that index
 	uint16_t ip_off;     // IP header in front of the protection
-	uint16_t next_off;   // the byte that names the ESP header
-	uint16_t sec_off;    // ESP header
-	uint16_t pay_off;    // behind the IV
-	uint32_t end;        // end of the ICV
+	uint16_t next_off;   // the byte that names the ESP or AH header
+	uint16_t sec_off;    // ESP or AH header
+	uint16_t pay_off;    // behind the IV, or behind AH
+	uint32_t end;        // end of the ICV; of AH: of the packet
 	uint8_t verdict;     // receive: enum fer_verdict
-	uint8_t next_header; // of the trailer; receive: valid when verified
+	uint8_t next_header; // of the trailer, or of AH; receive: valid when verified
 	uint8_t verified;    // receive: the ICV was right, so its number has to be committed
 	uint8_t pad_len;
 };
@@ -135,11 +135,13 @@ static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned
 	return &b->layer[i][b->pkt[i].n_layers - 1];
 }
 
-// May the frame show an ESP header that could be opened?  Behind UDP one may stand.
+// May the frame show an ESP or AH header that could be opened?  Behind UDP ESP may stand.
 static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
 {
+	uint8_t protocol = p->frame.protocol;
+
 	return p->parsed == FER_OK && p->frame.fragment == 0 &&
-	       (p->frame.protocol == FER_PROTO_ESP || p->frame.protocol == FER_PROTO_UDP);
+	       (protocol == FER_PROTO_ESP || protocol == FER_PROTO_AH || protocol == FER_PROTO_UDP);
 }
 
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.

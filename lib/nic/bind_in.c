@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "nic/udp.h"
+#include "proto/ah.h"
 #include "sa/table.h"
 
 // Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.
@@ -10,6 +11,7 @@ struct lookup {
 	unsigned n;
 	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
 	uint32_t seq_lo[FER_SA_FIND_MAX];
+	uint8_t ah[FER_SA_FIND_MAX][2];     // next header and length field of AH; not set for ESP
 	uint8_t udp_bytes[FER_SA_FIND_MAX]; // of the UDP header in front of ESP; 0: none
 	bool is_unsound[FER_SA_FIND_MAX];   // that header cannot be what it says
 	unsigned n_runs;
@@ -19,25 +21,39 @@ struct lookup {
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
 };
 
-static bool is_id(const struct fer_sa_id *id, uint32_t spi, uint8_t version, const uint64_t dst[2])
+static bool is_id(const struct fer_sa_id *id, const struct fer_frame *f, uint8_t protocol,
+	uint32_t spi, const uint64_t dst[2])
 {
 	uint64_t id_dst[2];
 
 	memcpy(id_dst, id->dst, sizeof(id_dst));
-	return id->spi == spi && id->version == version && id_dst[0] == dst[0] &&
-	       id_dst[1] == dst[1];
+	return id->spi == spi && id->version == f->version && id->protocol == protocol &&
+	       id_dst[0] == dst[0] && id_dst[1] == dst[1];
 }
 
-static void start_run(
-	struct lookup *l, const struct fer_nic *nic, uint32_t spi, uint8_t version, uint64_t dst[2])
+static void start_run(struct lookup *l, const struct fer_nic *nic, const struct fer_frame *f,
+	uint8_t protocol, uint32_t spi, uint64_t dst[2])
 {
 	struct fer_sa_id *id = &l->id[l->n_runs];
 
-	*id = (struct fer_sa_id){.spi = spi, .version = version, .protocol = FER_PROTO_ESP};
+	*id = (struct fer_sa_id){.spi = spi, .version = f->version, .protocol = protocol};
 	memcpy(id->dst, dst, sizeof(id->dst));
 	l->ids[l->n_runs] = id;
 	l->first[l->n_runs++] = (uint8_t)l->n;
 	fer_sa_find_prefetch(nic->sas, id);
+}
+
+static void read_dst(const uint8_t *ip, uint8_t version, uint64_t dst[2])
+{
+	if (version == 4) {
+		uint32_t address;
+
+		memcpy(&address, ip + 16, sizeof(address));
+		dst[0] = address;
+		dst[1] = 0;
+	} else {
+		memcpy(dst, ip + 24, 16);
+	}
 }
 
 // udp_bytes stand in front of the ESP header.
@@ -45,44 +61,41 @@ static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const str
 	unsigned i, uint8_t udp_bytes)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
-	uint8_t ip_room[FER_IPV6_HEADER_BYTES], esp_room[FER_ESP_HEADER_BYTES];
-	uint32_t esp_off = f->up_off + udp_bytes;
-	uint32_t n = RTE_MIN(f->end - esp_off, (uint32_t)FER_ESP_HEADER_BYTES);
-	bool v4 = f->version == 4;
-	uint64_t dst[2] = {0, 0};
+	uint8_t ip_room[FER_IPV6_HEADER_BYTES], room[FER_AH_FIXED_BYTES];
+	bool is_ah = f->protocol == FER_PROTO_AH;
+	uint8_t protocol = is_ah ? FER_PROTO_AH : FER_PROTO_ESP;
+	uint32_t spi_off = is_ah ? FER_AH_SPI_OFF : 0, whole = spi_off + FER_ESP_HEADER_BYTES;
+	uint32_t sec_off = f->up_off + udp_bytes;
+	uint32_t n = RTE_MIN(f->end - sec_off, whole);
+	uint64_t dst[2];
 
-	if (n < sizeof(uint32_t))
+	if (n < spi_off + sizeof(uint32_t))
 		return;
-	const uint8_t *esp = rte_pktmbuf_read(b->m[i], esp_off, n, esp_room);
-	const uint8_t *ip = rte_pktmbuf_read(
-		b->m[i], f->ip_off, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
-	if (esp == NULL || ip == NULL)
+	const uint8_t *header = rte_pktmbuf_read(b->m[i], sec_off, n, room);
+	const uint8_t *ip = rte_pktmbuf_read(b->m[i], f->ip_off,
+		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
+	if (header == NULL || ip == NULL)
 		return;
 
-	uint32_t spi = fer_load_be32(esp);
-	if (v4) {
-		uint32_t address;
-
-		memcpy(&address, ip + 16, sizeof(address));
-		dst[0] = address;
-	} else {
-		memcpy(dst, ip + 24, 16);
-	}
-	if (l->n == 0 || !is_id(&l->id[l->n_runs - 1], spi, f->version, dst))
-		start_run(l, nic, spi, f->version, dst);
-	l->seq_lo[l->n] = n == FER_ESP_HEADER_BYTES ? fer_load_be32(esp + 4) : 0;
+	uint32_t spi = fer_load_be32(header + spi_off);
+	read_dst(ip, f->version, dst);
+	if (l->n == 0 || !is_id(&l->id[l->n_runs - 1], f, protocol, spi, dst))
+		start_run(l, nic, f, protocol, spi, dst);
+	if (unlikely(is_ah))
+		memcpy(l->ah[l->n], header, sizeof(l->ah[0]));
+	l->seq_lo[l->n] = n == whole ? fer_load_be32(header + spi_off + 4) : 0;
 	l->udp_bytes[l->n] = udp_bytes;
 	l->is_unsound[l->n] = udp_bytes != 0 && !fer_udp_is_sound(b->m[i], f);
 	l->at[l->n++] = (uint16_t)i;
 }
 
-// Appends the receipt of the layer that was found.
-static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, const struct fer_sa *sa,
-	enum fer_verdict v, uint64_t seq)
+// Appends the receipt of the layer that was found, whose header is head_bytes long.
+static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, uint32_t head_bytes,
+	const struct fer_sa *sa, enum fer_verdict v, uint64_t seq)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	const struct fer_frame *f = &p->frame;
-	uint16_t esp_off = f->up_off + udp_bytes;
+	uint16_t sec_off = f->up_off + udp_bytes;
 
 	b->layer[i][p->n_layers++] = (struct fer_layer){
 		.seq = seq,
@@ -90,22 +103,55 @@ static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, const 
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
 		.ip_off = f->ip_off,
 		.next_off = f->up_next_off,
-		.sec_off = esp_off,
-		.pay_off = esp_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes,
+		.sec_off = sec_off,
+		.pay_off = (uint16_t)(sec_off + head_bytes),
 		.end = f->end,
 		.verdict = (uint8_t)v,
 	};
 	p->pending = v == FER_OK;
 }
 
-// Asks the window for the whole number of packet j, if there is room for one in it.
-static enum fer_verdict number_of(const struct fer_frame *f, const struct lookup *l, unsigned j,
-	const struct fer_sa *sa, uint64_t *seq)
+// Is there room in packet j for the number of ESP, or for the header that AH says it is?
+static bool is_complete(const struct fer_frame *f, const struct lookup *l, unsigned j,
+	const struct fer_sa *sa, uint32_t head_bytes)
 {
-	uint32_t header_bytes = (uint32_t)l->udp_bytes[j] + FER_ESP_HEADER_BYTES;
+	uint32_t left = f->end - f->up_off;
 
-	if (f->end - f->up_off < header_bytes || l->is_unsound[j])
+	if (likely(sa->protocol == FER_PROTO_ESP))
+		return left >= (uint32_t)l->udp_bytes[j] + FER_ESP_HEADER_BYTES &&
+		       !l->is_unsound[j];
+	return head_bytes >= sa->suite.around_bytes && head_bytes <= left;
+}
+
+// The AH that the layer outside this one is, if it is that of a bundle; FER_NO_SA_INDEX else.
+static uint32_t bundle_around(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+{
+	if (likely(b->pkt[i].n_layers == 0))
+		return FER_NO_SA_INDEX;
+	uint32_t index = b->layer[i][b->pkt[i].n_layers - 1].sa;
+	return fer_sa_is_outside(fer_sa_at(nic->sas, index)) ? index : FER_NO_SA_INDEX;
+}
+
+// ESP of a bundle stands inside its AH and nowhere else, and nothing else stands there.
+static bool is_in_its_place(
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, const struct fer_sa *sa)
+{
+	uint32_t wanted = sa->protocol == FER_PROTO_ESP ? sa->partner : FER_NO_SA_INDEX;
+
+	return bundle_around(nic, b, i) == wanted;
+}
+
+// May the layer that packet j of the look-up shows be opened?  Asks the window for its number.
+static enum fer_verdict judge(const struct fer_nic *nic, const struct fer_batch *b,
+	const struct lookup *l, unsigned j, const struct fer_sa *sa, uint32_t head_bytes,
+	uint64_t *seq)
+{
+	unsigned i = l->at[j];
+
+	if (!is_complete(&b->pkt[i].frame, l, j, sa, head_bytes))
 		return FER_BAD_SYNTAX;
+	if (!is_in_its_place(nic, b, i, sa))
+		return FER_BAD_PROTOCOL;
 	return fer_replay_check(&sa->in.replay, l->seq_lo[j], seq);
 }
 
@@ -122,8 +168,8 @@ static bool has_its_udp(
 
 // Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
 // its lock once for all; the crypto that follows runs without it.
-static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned first,
-	unsigned last, struct fer_sa *sa)
+static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
+	unsigned first, unsigned last, struct fer_sa *sa)
 {
 	unsigned n_bound = 0;
 
@@ -139,24 +185,62 @@ static unsigned bind_group(struct fer_batch *b, const struct lookup *l, unsigned
 			b->pkt[i].verdict = FER_WRONG_UDP;
 			continue;
 		}
-		enum fer_verdict v = number_of(&b->pkt[i].frame, l, j, sa, &seq);
-		add_layer(b, i, l->udp_bytes[j], sa, v, seq);
+		bool is_ah = unlikely(sa->protocol == FER_PROTO_AH);
+		uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(l->ah[j]) : sa->head_bytes;
+		enum fer_verdict v = judge(nic, b, l, j, sa, head_bytes, &seq);
+		add_layer(b, i, l->udp_bytes[j], head_bytes, sa, v, seq);
+		if (is_ah)
+			fer_pkt_last_layer(b, i)->next_header = l->ah[j][0];
 		n_bound += v == FER_OK;
 	}
 	rte_spinlock_unlock(&sa->in.lock);
 	return n_bound;
 }
 
+// Packets whose SPI and destination are those of an SA of the other protocol: the contract has a
+// status for them.  There are missing of them, places in the runs.
+static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
+	const uint8_t missing[], unsigned n_missing)
+{
+	const struct fer_sa_id *ids[FER_SA_FIND_MAX] = {NULL};
+	uint32_t index[FER_SA_FIND_MAX];
+
+	for (unsigned k = 0; k < n_missing; k++) {
+		struct fer_sa_id *id = &l->id[missing[k]];
+
+		id->protocol = id->protocol == FER_PROTO_ESP ? FER_PROTO_AH : FER_PROTO_ESP;
+		ids[k] = id;
+	}
+	fer_sa_find(nic->sas, ids, n_missing, index);
+	for (unsigned k = 0; k < n_missing; k++) {
+		unsigned r = missing[k];
+
+		if (index[k] == FER_NO_SA_INDEX)
+			continue;
+		for (unsigned j = l->first[r]; j < l->first[r + 1]; j++)
+			if (b->pkt[l->at[j]].n_layers < FER_MAX_ROUNDS)
+				add_layer(b, l->at[j], l->udp_bytes[j], 0,
+					fer_sa_at(nic->sas, index[k]), FER_BAD_PROTOCOL,
+					l->seq_lo[j]);
+	}
+}
+
 static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
 {
-	unsigned n_bound = 0;
+	unsigned n_bound = 0, n_missing = 0;
+	uint8_t missing[FER_SA_FIND_MAX];
 
 	l->first[l->n_runs] = (uint8_t)l->n;
 	fer_sa_find(nic->sas, l->ids, l->n_runs, l->index);
-	for (unsigned r = 0; r < l->n_runs; r++)
-		if (l->index[r] != FER_NO_SA_INDEX)
-			n_bound += bind_group(b, l, l->first[r], l->first[r + 1],
+	for (unsigned r = 0; r < l->n_runs; r++) {
+		if (l->index[r] == FER_NO_SA_INDEX)
+			missing[n_missing++] = (uint8_t)r;
+		else
+			n_bound += bind_group(nic, b, l, l->first[r], l->first[r + 1],
 				fer_sa_at(nic->sas, l->index[r]));
+	}
+	if (unlikely(n_missing != 0))
+		bind_other_protocol(nic, b, l, missing, n_missing);
 	l->n = l->n_runs = 0;
 	return n_bound;
 }
@@ -178,7 +262,7 @@ static void look_up(struct lookup *l, const struct fer_nic *nic, struct fer_batc
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 
-	if (likely(f->protocol == FER_PROTO_ESP))
+	if (likely(f->protocol != FER_PROTO_UDP))
 		add_to_lookup(l, nic, b, i, 0);
 	else if (fer_udp_has_esp(nic->sas, b->m[i], f) && !was_in_udp(nic, b, i))
 		add_to_lookup(l, nic, b, i, FER_UDP_HEADER_BYTES);

@@ -3,94 +3,173 @@
 
 #include "base/bytes.h"
 #include "nic/oob.h"
+#include "proto/ah.h"
 #include "sa/table.h"
 
 static struct fer_sa *outbound(const struct fer_nic *nic, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(nic->sas, handle);
 
-	return sa != NULL && sa->direction == FER_OUT ? sa : NULL;
+	return sa != NULL && sa->direction == FER_OUT && !fer_sa_is_outside(sa) ? sa : NULL;
 }
 
-// Does the header of sa stand at off, with room for all that belongs to it before end?
-static bool stands_at(const struct rte_mbuf *m, const struct fer_sa *sa, uint32_t off, uint32_t end)
-{
-	uint8_t room[4];
-	uint32_t least = FER_ESP_HEADER_BYTES + sa->suite.iv_bytes + sa->suite.align_bytes +
-			 sa->suite.icv_bytes;
-
-	if (end > m->pkt_len || off > end || end - off < least)
-		return false;
-	const uint8_t *spi = rte_pktmbuf_read(m, off, sizeof(room), room);
-	return spi != NULL && fer_load_be32(spi) == sa->spi;
-}
+// Where headers stand in a packet, and how far it goes.
+struct place {
+	uint16_t ip_off;
+	uint32_t ah_off; // 0: nowhere
+	uint32_t esp_off;
+	uint32_t end;
+};
 
 static struct fer_layer layer_of(
-	const struct fer_sa *sa, uint16_t ip_off, uint32_t sec_off, uint32_t end)
+	const struct fer_sa *sa, const struct place *at, uint32_t sec_off, uint32_t head_bytes)
 {
 	return (struct fer_layer){
 		.sa = sa->index,
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
-		.ip_off = ip_off,
+		.ip_off = at->ip_off,
 		.sec_off = (uint16_t)sec_off,
-		.pay_off = (uint16_t)(sec_off + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes),
-		.end = end,
+		.pay_off = (uint16_t)(sec_off + head_bytes),
+		.end = at->end,
 	};
 }
 
-// Does the ESP header of sa stand at esp_off, behind the headers of the frame and, where the SA has
+// Does the ESP header of sa stand there, with room for all that belongs to it?
+static bool bind_esp(const struct rte_mbuf *m, const struct fer_sa *sa, const struct place *at,
+	struct fer_layer *layer)
+{
+	uint8_t room[4];
+	uint32_t least = sa->head_bytes + sa->suite.align_bytes + sa->suite.icv_bytes;
+
+	if (at->esp_off == 0 || at->end > m->pkt_len || at->esp_off > at->end ||
+		at->end - at->esp_off < least)
+		return false;
+	const uint8_t *spi = rte_pktmbuf_read(m, at->esp_off, sizeof(room), room);
+	if (spi == NULL || fer_load_be32(spi) != sa->spi)
+		return false;
+	*layer = layer_of(sa, at, at->esp_off, sa->head_bytes);
+	return true;
+}
+
+// The same for AH, whose length is what its header says.
+static bool bind_ah(const struct rte_mbuf *m, const struct fer_sa *sa, const struct place *at,
+	struct fer_layer *layer)
+{
+	uint8_t room[FER_AH_FIXED_BYTES];
+
+	if (at->ah_off == 0 || at->end > m->pkt_len || at->ah_off > at->end)
+		return false;
+	const uint8_t *ah = rte_pktmbuf_read(m, at->ah_off, sizeof(room), room);
+	if (ah == NULL || fer_load_be32(ah + FER_AH_SPI_OFF) != sa->spi)
+		return false;
+	uint32_t bytes = fer_ah_stated_bytes(ah);
+	if (bytes < sa->suite.around_bytes || bytes > at->end - at->ah_off)
+		return false;
+	*layer = layer_of(sa, at, at->ah_off, bytes);
+	layer->next_header = ah[0];
+	return true;
+}
+
+// Binds the headers of one SA or bundle, innermost first, and says how many there are; 0: they are
+// not where they should be.
+static unsigned bind_headers(const struct fer_nic *nic, const struct rte_mbuf *m,
+	const struct fer_sa *sa, const struct place *at, struct fer_layer layers[2])
+{
+	const struct fer_sa *ah = fer_sa_ah(nic->sas, sa);
+
+	if (sa->protocol == FER_PROTO_AH)
+		return bind_ah(m, sa, at, layers);
+	if (!bind_esp(m, sa, at, layers))
+		return 0;
+	if (ah == NULL)
+		return 1;
+	return bind_ah(m, ah, at, layers + 1) && layers[1].next_header == FER_PROTO_ESP &&
+			       layers[1].pay_off == layers[0].sec_off
+		       ? 2
+		       : 0;
+}
+
+// Does the first header of sa stand at off, behind the headers of the frame and, where the SA has
 // that, in UDP?
 static bool is_header_of(
-	const struct fer_frame *f, const struct fer_sa *sa, unsigned udp_at, uint32_t esp_off)
+	const struct fer_frame *f, const struct fer_sa *sa, unsigned udp_at, uint32_t off)
 {
+	bool has_ah = sa->protocol == FER_PROTO_AH || sa->partner != FER_NO_SA_INDEX;
+
 	if ((sa->udp_at & udp_at) == 0)
-		return f->protocol == FER_PROTO_ESP && esp_off == f->up_off;
-	return f->protocol == FER_PROTO_UDP &&
-	       esp_off == (uint32_t)f->up_off + FER_UDP_HEADER_BYTES;
+		return f->protocol == (has_ah ? FER_PROTO_AH : FER_PROTO_ESP) && off == f->up_off;
+	return f->protocol == FER_PROTO_UDP && off == (uint32_t)f->up_off + FER_UDP_HEADER_BYTES;
 }
 
-static enum fer_verdict bind_single(
-	struct fer_batch *b, unsigned i, const struct fer_sa *sa, uint32_t esp_off)
+static enum fer_verdict bind_single(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, const struct fer_oob *o)
 {
 	struct fer_pkt *p = &b->pkt[i];
-	uint32_t sec_off = p->frame.ip_off + esp_off;
+	uint32_t ah_off = fer_oob_ah_offset(o), esp_off = fer_oob_esp_offset(o);
+	const struct place at = {
+		.ip_off = p->frame.ip_off,
+		.ah_off = ah_off == 0 ? 0 : p->frame.ip_off + ah_off,
+		.esp_off = esp_off == 0 ? 0 : p->frame.ip_off + esp_off,
+		.end = p->frame.end,
+	};
 
-	if (esp_off == 0 || !stands_at(b->m[i], sa, sec_off, p->frame.end))
-		return FER_BAD_OFFSET;
-	if (sa->udp_at != 0 && !is_header_of(&p->frame, sa, FER_UDP_OUTSIDE, sec_off))
+	if (sa->udp_at != 0 && !is_header_of(&p->frame, sa, FER_UDP_OUTSIDE, at.esp_off))
 		return FER_BAD_OFFSET;
 	b->has_udp_sums |= sa->out.template.udp_sum;
-	b->layer[i][0] = layer_of(sa, p->frame.ip_off, sec_off, p->frame.end);
-	p->n_layers = 1;
-	return FER_OK;
+	p->n_layers = (uint8_t)bind_headers(nic, b->m[i], sa, &at, b->layer[i]);
+	return p->n_layers != 0 ? FER_OK : FER_BAD_OFFSET;
 }
 
-// Transport inside tunnel: the tunnel's header follows the outer IP header, or UDP; the other one
-// is where slot 12 says, inside the IP packet that the tunnel carries.
-static enum fer_verdict bind_nested(struct fer_batch *b, unsigned i, const struct fer_sa *inner,
-	const struct fer_sa *tunnel, uint32_t esp_off)
+// The headers of a tunnel follow the outer IP header, or UDP.
+static unsigned bind_tunnel(const struct fer_nic *nic, const struct rte_mbuf *m,
+	const struct fer_sa *sa, const struct fer_frame *outer, struct fer_layer layers[2])
+{
+	uint8_t room[FER_AH_FIXED_BYTES];
+	struct place at = {.ip_off = outer->ip_off, .esp_off = outer->up_off, .end = outer->end};
+
+	if ((sa->udp_at & FER_UDP_OUTSIDE) != 0)
+		at.esp_off += FER_UDP_HEADER_BYTES;
+	if (!is_header_of(outer, sa, FER_UDP_OUTSIDE, at.esp_off))
+		return 0;
+	if (outer->protocol == FER_PROTO_AH) {
+		const uint8_t *ah = rte_pktmbuf_read(m, outer->up_off, sizeof(room), room);
+		if (ah == NULL)
+			return 0;
+		at.ah_off = outer->up_off;
+		at.esp_off += fer_ah_stated_bytes(ah);
+	}
+	return bind_headers(nic, m, sa, &at, layers);
+}
+
+// Transport inside tunnel: the headers of the first are where slot 12 says, inside the IP packet
+// that the tunnel carries.
+static enum fer_verdict bind_nested(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	const struct fer_sa *inner, const struct fer_sa *tunnel, const struct fer_oob *o)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	struct fer_frame outer = p->frame;
-	uint32_t sec_off = outer.ip_off + esp_off;
-	uint32_t tunnel_off = outer.up_off;
+	struct fer_layer around[2];
+	uint32_t ah_off = fer_oob_ah_offset(o), esp_off = fer_oob_esp_offset(o);
+	unsigned n_around = bind_tunnel(nic, b->m[i], tunnel, &outer, around), n;
 
-	if ((tunnel->udp_at & FER_UDP_OUTSIDE) != 0)
-		tunnel_off += FER_UDP_HEADER_BYTES;
-	if (!is_header_of(&outer, tunnel, FER_UDP_OUTSIDE, tunnel_off) ||
-		!stands_at(b->m[i], tunnel, tunnel_off, outer.end))
+	if (n_around == 0)
 		return FER_BAD_OFFSET;
-	struct fer_layer around = layer_of(tunnel, outer.ip_off, tunnel_off, outer.end);
-	fer_batch_parse_inner(b, i, around.pay_off, outer.end - tunnel->suite.icv_bytes);
-	struct fer_frame inside = p->frame;
+	fer_batch_parse_inner(b, i, around[0].pay_off, outer.end - tunnel->tail_bytes);
+	const struct place at = {
+		.ip_off = p->frame.ip_off,
+		.ah_off = ah_off == 0 ? 0 : outer.ip_off + ah_off,
+		.esp_off = esp_off == 0 ? 0 : outer.ip_off + esp_off,
+		.end = p->frame.end,
+	};
+	bool shown = p->frame.version != 0 && is_header_of(&p->frame, inner, FER_UDP_INSIDE,
+						      at.ah_off != 0 ? at.ah_off : at.esp_off);
 	p->frame = outer;
-	if (inside.version == 0 || !is_header_of(&inside, inner, FER_UDP_INSIDE, sec_off) ||
-		!stands_at(b->m[i], inner, sec_off, inside.end))
+	n = shown ? bind_headers(nic, b->m[i], inner, &at, b->layer[i]) : 0;
+	if (n == 0)
 		return FER_BAD_OFFSET;
-	b->layer[i][0] = layer_of(inner, inside.ip_off, sec_off, inside.end);
-	b->layer[i][1] = around;
 	b->has_udp_sums |= inner->out.template.udp_sum || tunnel->out.template.udp_sum;
-	p->n_layers = 2;
+	memcpy(&b->layer[i][n], around, n_around * sizeof(around[0]));
+	p->n_layers = (uint8_t)(n + n_around);
 	return FER_OK;
 }
 
@@ -107,18 +186,17 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 	if (sa == NULL)
 		return FER_BAD_HANDLE;
 	if (o->ipsec == 0 || o->tunnel == 0)
-		return bind_single(b, i, sa, fer_oob_esp_offset(o));
+		return bind_single(nic, b, i, sa, o);
 	const struct fer_sa *tunnel = outbound(nic, o->tunnel);
 	if (tunnel == NULL)
 		return FER_BAD_HANDLE;
-	return bind_nested(b, i, sa, tunnel, fer_oob_esp_offset(o));
+	return bind_nested(nic, b, i, sa, tunnel, o);
 }
 
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
 	unsigned n_rounds = 0;
 
-	b->has_udp_sums = false;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 

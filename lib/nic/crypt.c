@@ -4,22 +4,30 @@
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "crypto/engine.h"
+#include "nic/ah.h"
 #include "nic/segment.h"
 #include "nic/udp.h"
+#include "proto/ah.h"
+#include "proto/ip.h"
 #include "sa/table.h"
 
 #include <stdlib.h>
 
+#define ESN_BYTES 4 // that the engine hashes behind an AH packet
+
 // Work space of one worker.  Packets whose protected bytes lie in one piece go to the engine as
 // they are, all in one call.  The others are copied out, one at a time, and copied back when it
-// went well: a failed packet stays as it came.
+// went well: a failed packet stays as it came.  ESP protects from its header on, AH from the IP
+// header on.
 struct fer_crypt {
 	unsigned n;
 	struct fer_job job[FER_BATCH_MAX];
 	uint16_t at[FER_BATCH_MAX]; // place in the batch
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
-	uint8_t piece[FER_IPV6_MAX_BYTES];
+	uint8_t piece[FER_IPV6_MAX_BYTES + ESN_BYTES];
+	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
+	struct fer_ah_hidden hidden_piece;
 };
 
 static_assert(FER_BATCH_MAX <= FER_ENGINE_BURST, "a batch is one call of the engine");
@@ -37,18 +45,19 @@ void fer_crypt_destroy(struct fer_crypt *c)
 }
 
 // Sets up what both directions need; the place of the bytes comes later.
-static struct fer_job job_of(const struct fer_sa *sa, const struct fer_layer *layer)
+static struct fer_job job_of(
+	const struct fer_sa *sa, const struct fer_layer *layer, uint32_t start_off)
 {
 	return (struct fer_job){
 		.suite = &sa->suite,
 		.key = fer_sa_key(sa),
-		.len = layer->end - layer->sec_off,
+		.len = layer->end - start_off,
 		.seq_hi = (uint32_t)(layer->seq >> 32),
 	};
 }
 
 // Adds packet i to the burst, or to those that need a copy.
-static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const struct fer_sa *sa,
+static void add_esp(struct fer_crypt *c, struct fer_batch *b, unsigned i, const struct fer_sa *sa,
 	const struct fer_layer *layer)
 {
 	uint32_t len = layer->end - layer->sec_off;
@@ -57,17 +66,73 @@ static void add_job(struct fer_crypt *c, struct fer_batch *b, unsigned i, const 
 		c->split[c->n_split++] = (uint16_t)i;
 		return;
 	}
-	c->job[c->n] = job_of(sa, layer);
+	c->job[c->n] = job_of(sa, layer, layer->sec_off);
 	c->job[c->n].start = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->sec_off);
 	c->at[c->n++] = (uint16_t)i;
+}
+
+// Where what stands in front of AH ends: at AH, unless on receive other headers of transport mode
+// are in between, which are not there any more when AH is looked at by itself.
+static uint32_t front_end(const struct fer_nic *nic, const struct fer_layer layers[], unsigned k,
+	enum fer_direction direction)
+{
+	unsigned first = k;
+
+	while (direction == FER_IN && first > 0 && layers[first - 1].ip_off == layers[k].ip_off)
+		first--;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layers[first].sa);
+	bool in_udp = (sa->udp_at & (first == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE)) != 0;
+	return layers[first].sec_off - (first != k && in_udp ? (uint32_t)FER_UDP_HEADER_BYTES : 0);
+}
+
+static bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mbuf *m,
+	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k,
+	enum fer_direction direction)
+{
+	const struct fer_layer *layer = &layers[k];
+	uint32_t room = (uint32_t)m->buf_len - m->data_off;
+
+	return fer_segment_is_whole(m, layer->ip_off, layer->end - layer->ip_off) &&
+	       front_end(nic, layers, k, direction) == layer->sec_off &&
+	       (!sa->suite.esn || layer->end + ESN_BYTES <= room);
+}
+
+// The same for AH.  FER_BAD_SYNTAX: there is nothing that an ICV could cover.
+static enum fer_verdict add_ah(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	unsigned k, const struct fer_sa *sa, enum fer_direction direction)
+{
+	const struct fer_layer *layer = &b->layer[i][k];
+	struct fer_crypt *c = nic->crypt;
+	struct fer_job *job = &c->job[c->n];
+
+	if (!is_ah_in_place(nic, b->m[i], sa, b->layer[i], k, direction)) {
+		c->split[c->n_split++] = (uint16_t)i;
+		return FER_OK;
+	}
+	*job = job_of(sa, layer, layer->ip_off);
+	job->start = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->ip_off);
+	if (!fer_ah_hide(&c->hidden[c->n], job, layer->sec_off - layer->ip_off, direction))
+		return FER_BAD_SYNTAX;
+	c->at[c->n++] = (uint16_t)i;
+	return FER_OK;
+}
+
+// Puts back what was hidden of the packet of job j.
+static void show_ah(const struct fer_crypt *c, unsigned j)
+{
+	if (unlikely(c->job[j].suite->ah))
+		fer_ah_show(&c->hidden[j], &c->job[j]);
 }
 
 // What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
 // whole number goes into the receipt.
 static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
 {
-	uint32_t lo = fer_load_be32(job->start + 4);
+	uint32_t off = 4;
 
+	if (unlikely(sa->suite.ah))
+		off += FER_AH_SPI_OFF + layer->sec_off - layer->ip_off;
+	uint32_t lo = fer_load_be32(job->start + off);
 	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) : 0;
 	job->iv = iv;
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
@@ -89,23 +154,67 @@ static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_cry
 	}
 }
 
+static void number_split(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
+{
+	uint64_t iv = 0;
+
+	if (sa->suite.counter)
+		iv = atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed);
+	number_job(sa, layer, job, iv);
+}
+
+static enum fer_verdict seal_split_esp(
+	struct fer_nic *nic, struct rte_mbuf *m, struct fer_sa *sa, struct fer_layer *layer)
+{
+	struct fer_job job = job_of(sa, layer, layer->sec_off);
+
+	job.start = nic->crypt->piece;
+	if (!fer_segment_read(m, layer->sec_off, job.start, job.len))
+		return FER_CRYPTO_ERROR;
+	number_split(sa, layer, &job);
+	fer_engine_seal(nic->engine, &job, 1);
+	if (job.verdict == FER_OK && !fer_segment_write(m, layer->sec_off, job.start, job.len))
+		return FER_CRYPTO_ERROR;
+	return (enum fer_verdict)job.verdict;
+}
+
+// Of the copy only the AH header goes back.
+static enum fer_verdict seal_split_ah(
+	struct fer_nic *nic, struct rte_mbuf *m, struct fer_sa *sa, struct fer_layer *layer)
+{
+	struct fer_job job = job_of(sa, layer, layer->ip_off);
+	uint32_t front = layer->sec_off - layer->ip_off;
+
+	job.start = nic->crypt->piece;
+	if (!fer_segment_read(m, layer->ip_off, job.start, job.len))
+		return FER_CRYPTO_ERROR;
+	if (!fer_ah_hide(&nic->crypt->hidden_piece, &job, front, FER_OUT))
+		return FER_BAD_SYNTAX;
+	number_split(sa, layer, &job);
+	fer_engine_seal(nic->engine, &job, 1);
+	if (job.verdict == FER_OK && !fer_segment_write(m, layer->sec_off, job.start + front,
+					     layer->pay_off - layer->sec_off))
+		return FER_CRYPTO_ERROR;
+	return (enum fer_verdict)job.verdict;
+}
+
 static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
 {
 	struct fer_layer *layer = &b->layer[i][k];
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-	struct fer_job job = job_of(sa, layer);
 
-	job.start = nic->crypt->piece;
-	job.verdict = FER_CRYPTO_ERROR;
-	if (fer_segment_read(b->m[i], layer->sec_off, job.start, job.len)) {
-		number_job(sa, layer, &job,
-			atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed));
-		fer_engine_seal(nic->engine, &job, 1);
-	}
-	if (job.verdict == FER_OK &&
-		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
-		job.verdict = FER_CRYPTO_ERROR;
-	b->pkt[i].verdict = job.verdict;
+	b->pkt[i].verdict = (uint8_t)(sa->suite.ah ? seal_split_ah(nic, b->m[i], sa, layer)
+						   : seal_split_esp(nic, b->m[i], sa, layer));
+}
+
+static void add_sealed(struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
+{
+	const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+
+	if (likely(!sa->suite.ah))
+		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
+	else
+		b->pkt[i].verdict = (uint8_t)add_ah(nic, b, i, k, sa, FER_OUT);
 }
 
 // The checksum of a UDP header around ESP covers what was just encrypted.
@@ -130,11 +239,13 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 	c->n = c->n_split = 0;
 	for (unsigned i = 0; i < b->n; i++)
 		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
-			add_job(c, b, i, fer_sa_at(nic->sas, b->layer[i][k].sa), &b->layer[i][k]);
+			add_sealed(nic, b, i, k);
 	number_jobs(nic, b, c, k);
 	fer_engine_seal(nic->engine, c->job, c->n);
-	for (unsigned j = 0; j < c->n; j++)
+	for (unsigned j = 0; j < c->n; j++) {
+		show_ah(c, j);
 		b->pkt[c->at[j]].verdict = c->job[j].verdict;
+	}
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
 	if (unlikely(b->has_udp_sums))
@@ -173,7 +284,7 @@ static void show_inside(
 	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	struct fer_pkt *p = &b->pkt[i];
-	uint32_t end = layer->end - sa->suite.icv_bytes - FER_ESP_TRAILER_BYTES - layer->pad_len;
+	uint32_t end = layer->end - sa->tail_bytes - layer->pad_len;
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
 
 	if (sa->mode == FER_TUNNEL && is_ip) {
@@ -186,8 +297,8 @@ static void show_inside(
 	p->pending = fer_pkt_shows_layer(p);
 }
 
-// Tries a packet that did not verify with the number that its SA proposes, if any.  The packet is
-// as it came.
+// Tries a packet that did not verify with the number that its SA proposes, if any.  The bytes are
+// as the engine saw them first.
 static void try_again(
 	struct fer_nic *nic, struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
 {
@@ -204,37 +315,101 @@ static void try_again(
 		layer->seq = seq;
 }
 
-static void finish_open(
-	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_job *job)
+static void finish_open(struct fer_batch *b, unsigned i, const struct fer_sa *sa,
+	const struct fer_job *job, enum fer_verdict v)
 {
 	struct fer_layer *layer = fer_pkt_last_layer(b, i);
 
 	b->pkt[i].pending = 0;
-	layer->verdict = job->verdict;
-	if (job->verdict != FER_OK)
+	layer->verdict = (uint8_t)v;
+	if (v != FER_OK)
 		return;
 	layer->verified = 1;
-	layer->verdict = (uint8_t)read_trailer(sa, job, layer);
+	if (likely(!sa->suite.ah))
+		layer->verdict = (uint8_t)read_trailer(sa, job, layer);
 	if (layer->verdict == FER_OK)
 		show_inside(b, i, sa, layer);
+}
+
+static enum fer_verdict open_split_esp(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct fer_job *job)
+{
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+
+	if (!fer_segment_read(b->m[i], layer->sec_off, job->start, job->len))
+		return FER_CRYPTO_ERROR;
+	fer_engine_open_burst(nic->engine, job, 1);
+	if (job->verdict == FER_BAD_ICV)
+		try_again(nic, fer_sa_at(nic->sas, layer->sa), layer, job);
+	if (job->verdict == FER_OK &&
+		!fer_segment_write(b->m[i], layer->sec_off, job->start, job->len))
+		return FER_CRYPTO_ERROR;
+	return (enum fer_verdict)job->verdict;
+}
+
+// Copies the packet as AH covers it: headers of transport mode between the IP header and AH are
+// left out, as if they had been taken off.  Returns the bytes in front of AH; 0: there are not as
+// many as there should be.
+static uint32_t copy_ah(
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, struct fer_job *job)
+{
+	unsigned k = b->pkt[i].n_layers - 1u;
+	const struct fer_layer *layer = &b->layer[i][k];
+	uint32_t front = front_end(nic, b->layer[i], k, FER_IN) - layer->ip_off;
+	uint32_t rest = layer->end - layer->sec_off;
+
+	job->len = front + rest;
+	if (!fer_segment_read(b->m[i], layer->ip_off, job->start, front) ||
+		!fer_segment_read(b->m[i], layer->sec_off, job->start + front, rest))
+		return 0;
+	if (layer->ip_off + front != layer->sec_off) {
+		fer_ip_set_next(job->start, layer->next_off - layer->ip_off, FER_PROTO_AH);
+		fer_ip_set_len(job->start, job->len);
+	}
+	return front;
+}
+
+// Nothing of the copy goes back.
+static enum fer_verdict open_split_ah(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct fer_job *job)
+{
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	uint32_t front = copy_ah(nic, b, i, job);
+
+	if (front == 0)
+		return FER_CRYPTO_ERROR;
+	if (!fer_ah_hide(&nic->crypt->hidden_piece, job, front, FER_IN))
+		return FER_BAD_SYNTAX;
+	fer_engine_open_burst(nic->engine, job, 1);
+	if (job->verdict == FER_BAD_ICV)
+		try_again(nic, fer_sa_at(nic->sas, layer->sa), layer, job);
+	return (enum fer_verdict)job->verdict;
 }
 
 static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct fer_layer *layer = fer_pkt_last_layer(b, i);
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-	struct fer_job job = job_of(sa, layer);
+	struct fer_job job = job_of(sa, layer, layer->sec_off);
 
 	job.start = nic->crypt->piece;
-	job.verdict = FER_CRYPTO_ERROR;
-	if (fer_segment_read(b->m[i], layer->sec_off, job.start, job.len))
-		fer_engine_open_burst(nic->engine, &job, 1);
-	if (job.verdict == FER_BAD_ICV)
-		try_again(nic, sa, layer, &job);
-	if (job.verdict == FER_OK &&
-		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
-		job.verdict = FER_CRYPTO_ERROR;
-	finish_open(b, i, sa, &job);
+	enum fer_verdict v =
+		sa->suite.ah ? open_split_ah(nic, b, i, &job) : open_split_esp(nic, b, i, &job);
+	finish_open(b, i, sa, &job, v);
+}
+
+static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	unsigned k = b->pkt[i].n_layers - 1u;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+
+	if (likely(!sa->suite.ah)) {
+		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
+		return;
+	}
+	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
+	if (v != FER_OK)
+		finish_open(b, i, sa, NULL, v);
 }
 
 void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
@@ -242,12 +417,9 @@ void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 	struct fer_crypt *c = nic->crypt;
 
 	c->n = c->n_split = 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		if (!b->pkt[i].pending || !fer_pkt_alive(&b->pkt[i]))
-			continue;
-		const struct fer_layer *layer = fer_pkt_last_layer(b, i);
-		add_job(c, b, i, fer_sa_at(nic->sas, layer->sa), layer);
-	}
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->pkt[i].pending && fer_pkt_alive(&b->pkt[i]))
+			add_opened(nic, b, i);
 	fer_engine_open_burst(nic->engine, c->job, c->n);
 	for (unsigned j = 0; j < c->n; j++) {
 		unsigned i = c->at[j];
@@ -256,7 +428,8 @@ void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 
 		if (unlikely(c->job[j].verdict == FER_BAD_ICV))
 			try_again(nic, sa, layer, &c->job[j]);
-		finish_open(b, i, sa, &c->job[j]);
+		show_ah(c, j);
+		finish_open(b, i, sa, &c->job[j], (enum fer_verdict)c->job[j].verdict);
 	}
 	for (unsigned j = 0; j < c->n_split; j++)
 		open_split(nic, b, c->split[j]);

@@ -90,6 +90,11 @@ static inline uint32_t fer_oob_header_send(
 	return esp_off / 4 << 24 | ah_off / 4 << 16 | (uint32_t)pad_length << 8 | next_header;
 }
 
+static inline uint32_t fer_oob_ah_offset(const struct fer_oob *o)
+{
+	return (o->header >> 16 & 0xff) * 4;
+}
+
 static inline uint32_t fer_oob_esp_offset(const struct fer_oob *o)
 {
 	return (o->header >> 24) * 4;

@@ -9,10 +9,16 @@
 
 // What the receipts of one packet add up to.
 struct summary {
-	unsigned portions; // modes of the layers whose cryptography was tried, a bit each
+	bool done;         // something was done, or found to make no sense
+	unsigned portions; // modes of the layers whose integrity was checked, a bit each
 	enum fer_crypto_status status;
-	const struct fer_layer *opened; // innermost one that was; NULL
+	const struct fer_layer *opened; // innermost ESP that was; NULL
 };
+
+static bool was_checked(const struct fer_layer *layer)
+{
+	return layer->verified || layer->verdict == FER_BAD_ICV;
+}
 
 static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
@@ -20,25 +26,37 @@ static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, 
 
 	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
 		const struct fer_layer *layer = &b->layer[i][k];
-		const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		enum fer_mode portion = (enum fer_mode)fer_sa_head(nic->sas, sa)->mode;
 
 		if (layer->verdict == FER_REPLAY)
 			break; // refused before it cost crypto: nothing was done
-		s.portions |= 1u << sa->mode;
-		s.status = fer_status_of(
-			(enum fer_verdict)layer->verdict, sa->protocol, (enum fer_mode)sa->mode);
-		if (layer->verdict == FER_OK)
+		s.done = true;
+		if (was_checked(layer))
+			s.portions |= 1u << portion;
+		s.status = fer_status_of((enum fer_verdict)layer->verdict, sa->protocol, portion);
+		if (layer->verdict == FER_OK && sa->protocol == FER_PROTO_ESP)
 			s.opened = layer;
 	}
 	return s;
 }
 
+// The AH of a bundle is nothing without its ESP.
+static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	struct fer_layer *last = fer_pkt_last_layer(b, i);
+
+	if (last->verdict == FER_OK && fer_sa_is_outside(fer_sa_at(nic->sas, last->sa)))
+		last->verdict = FER_BAD_PROTOCOL;
+}
+
 static void tag_one(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct fer_oob *o = fer_oob_of(b->m[i]);
-	struct summary s = summarize(nic, b, i);
 
-	if (s.portions == 0)
+	check_bundle(nic, b, i);
+	struct summary s = summarize(nic, b, i);
+	if (!s.done)
 		return;
 	o->ipsec = FER_OOB_CRYPTO_DONE | (uint32_t)s.status << FER_OOB_CRYPTO_STATUS_SHIFT;
 	if (s.portions == BOTH_PORTIONS)

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+// AH packets on their way through the engine, which authenticates bytes as they stand: what does
+// not count is hidden before and put back afterwards.  The bytes of a job are an IP packet in one
+// piece, from its header to its end.
+
+#include "crypto/engine.h"
+#include "proto/frame.h"
+#include "proto/ipsec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FER_AH_IV_BYTES 8 // of counter modes: in front of the ICV
+
+struct fer_ah_hidden {
+	uint32_t front_bytes;
+	uint32_t value_bytes; // to be put back; none of a packet to be sent
+	uint8_t value[FER_AH_IV_BYTES + FER_ESP_MAX_ICV_BYTES];
+	uint8_t front[FER_HEADERS_MAX];
+};
+
+// Hides the mutable fields of what stands in front of the AH header, which is front_bytes, and the
+// integrity value behind its fixed part; sets job->icv.
+//   direction  FER_OUT: the ICV is to be written into the packet; FER_IN: to be compared with the
+//              one that came
+// False: options or routes that lead nowhere; the packet is as it was.
+__attribute__((warn_unused_result)) bool fer_ah_hide(struct fer_ah_hidden *h, struct fer_job *job,
+	uint32_t front_bytes, enum fer_direction direction);
+
+// Puts back what was hidden.
+void fer_ah_show(const struct fer_ah_hidden *h, const struct fer_job *job);
