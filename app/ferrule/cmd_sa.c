@@ -90,6 +90,21 @@ static const char *state_of(const struct fer_msg_sa_info *i)
 	return (i->flags & FER_MSG_SA_ACTIVE) != 0 ? "active" : "standby";
 }
 
+// Members of ESP, of AH, or of both.
+static void put_headers(struct json_object *o, const struct fer_msg_sa_info *i)
+{
+	if (i->esp_spi != 0) {
+		put_number(o, "spi", __builtin_bswap32(i->esp_spi));
+		put_text(o, "encryption", i->esp_encryption);
+		put_text(o, "integrity", i->esp_integrity[0] != '\0' ? i->esp_integrity : "none");
+		put_number(o, "icv_bytes", i->icv_bytes);
+	}
+	if (i->ah_spi != 0) {
+		put_number(o, "ah_spi", __builtin_bswap32(i->ah_spi));
+		put_text(o, "ah_integrity", i->ah_integrity);
+	}
+}
+
 static void add_sa(struct json_object *list, const char *pair, const void *element)
 {
 	const struct fer_msg_sa_info *i = element;
@@ -103,10 +118,7 @@ static void add_sa(struct json_object *list, const char *pair, const void *eleme
 	put_text(o, "mode", i->mode == FER_MSG_TUNNEL ? "tunnel" : "transport");
 	put_address(o, "src", i->version, i->src);
 	put_address(o, "dst", i->version, i->dst);
-	put_number(o, "spi", __builtin_bswap32(i->esp_spi));
-	put_text(o, "encryption", i->esp_encryption);
-	put_text(o, "integrity", i->esp_integrity[0] != '\0' ? i->esp_integrity : "none");
-	put_number(o, "icv_bytes", i->icv_bytes);
+	put_headers(o, i);
 	put_bool(o, "esn", (i->flags & FER_MSG_SA_ESN) != 0);
 	put_text(o, "state", state_of(i));
 	put_number(o, "sequence", i->sequence);
@@ -134,6 +146,7 @@ int verb_sa_list(struct session *s, const struct arguments *a)
 		{.member = "src", .title = "SRC"},
 		{.member = "dst", .title = "DST"},
 		{.member = "spi", .title = "SPI", .kind = COLUMN_HEX},
+		{.member = "ah_spi", .title = "AH SPI", .kind = COLUMN_HEX, .if_any = true},
 		{.member = "encryption", .title = "ENCRYPTION"},
 		{.member = "state", .title = "STATE"},
 		{.member = "packets", .title = "PACKETS", .kind = COLUMN_NUMBER},

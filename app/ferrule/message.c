@@ -16,6 +16,23 @@ static void set_algorithm(const struct fer_algo *a, const struct fer_doc_key *ke
 		fer_msg_set_string(name, FER_MSG_ALGORITHM_BYTES, a->name);
 }
 
+static void put_esp(const struct fer_doc_sa *s, struct fer_msg_sa *sa, struct fer_msg_transform *t)
+{
+	*t = (struct fer_msg_transform){
+		.operation = IPSEC_OFFLOAD_V2_OPERATION_ESP, .spi = s->spi, .esn = s->esn};
+	set_algorithm(s->encryption, &s->encryption_key, &t->encryption, sa->esp_encryption);
+	set_algorithm(s->integrity, &s->integrity_key, &t->authentication, sa->esp_integrity);
+	if (s->encryption->aead)
+		t->encryption.info = s->icv_bytes;
+}
+
+static void put_ah(const struct fer_doc_sa *s, struct fer_msg_sa *sa, struct fer_msg_transform *t)
+{
+	*t = (struct fer_msg_transform){
+		.operation = IPSEC_OFFLOAD_V2_OPERATION_AH, .spi = s->ah.spi, .esn = s->esn};
+	set_algorithm(s->ah.integrity, &s->ah.key, &t->authentication, sa->ah_integrity);
+}
+
 void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const struct fer_doc_sa *s)
 {
 	struct fer_msg_sa sa = {
@@ -30,12 +47,7 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 	struct fer_msg_add add = {
 		.inbound = s->direction == FER_IN,
 		.version = s->dst.version,
-		.n_transforms = 1,
-		.transform = {{.operation = IPSEC_OFFLOAD_V2_OPERATION_ESP,
-			.spi = s->spi,
-			.esn = s->esn}},
 	};
-	struct fer_msg_transform *t = &add.transform[0];
 
 	if (s->udp.sport != 0)
 		add.udp_esp = s->mode == FER_TUNNEL
@@ -58,10 +70,10 @@ void message_put_sa(struct fer_msg_buf *b, const struct fer_doc *doc, const stru
 			.ttl = s->outer.ttl};
 	memcpy(add.src, s->src.bytes, sizeof(add.src));
 	memcpy(add.dst, s->dst.bytes, sizeof(add.dst));
-	set_algorithm(s->encryption, &s->encryption_key, &t->encryption, sa.esp_encryption);
-	set_algorithm(s->integrity, &s->integrity_key, &t->authentication, sa.esp_integrity);
-	if (s->encryption->aead)
-		t->encryption.info = s->icv_bytes;
+	if (s->spi != 0)
+		put_esp(s, &sa, &add.transform[add.n_transforms++]);
+	if (s->ah.spi != 0)
+		put_ah(s, &sa, &add.transform[add.n_transforms++]);
 	fer_msg_put_sa(b, &sa, &add);
 }
 

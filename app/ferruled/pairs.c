@@ -286,6 +286,7 @@ static void note(struct fer_pair_sa *sa, const struct fer_sa_params *params)
 	sa->params = *params;
 	sa->params.encryption_key = NULL;
 	sa->params.integrity_key = NULL;
+	sa->params.ah.key = NULL;
 	sa->pair->by_index[(uint32_t)sa->handle] = sa;
 	if (sa->group != FER_NO_GROUP)
 		join_group(sa);

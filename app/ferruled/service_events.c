@@ -40,14 +40,13 @@ static uint64_t unix_ns_of(uint64_t tsc)
 	return unix_ns() - (uint64_t)(age > 0 ? age * 1e9 / (double)rte_get_tsc_hz() : 0);
 }
 
-// Adds what is known of the SA to an event that has no packet: the SA of a bundle goes by its
-// outer header.
+// Adds what is known of the SA to an event that has no packet: a bundle goes by its ESP.
 static void describe(const struct fer_pair_sa *sa, struct fer_msg_event *e)
 {
-	bool has_ah = sa->params.ah.spi != 0;
+	bool has_esp = sa->params.spi != 0;
 
-	e->spi = rte_cpu_to_be_32(has_ah ? sa->params.ah.spi : sa->params.spi);
-	e->protocol = has_ah ? FER_PROTO_AH : FER_PROTO_ESP;
+	e->spi = rte_cpu_to_be_32(has_esp ? sa->params.spi : sa->params.ah.spi);
+	e->protocol = has_esp ? FER_PROTO_ESP : FER_PROTO_AH;
 	e->version = sa->params.dst.version;
 	memcpy(e->src, sa->params.src.bytes, sizeof(e->src));
 	memcpy(e->dst, sa->params.dst.bytes, sizeof(e->dst));

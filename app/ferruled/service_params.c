@@ -66,7 +66,13 @@ static unsigned icv_bytes(const struct fer_algo *a, uint32_t info)
 	return info >= 64 && info % 8 == 0 ? info / 8 : info;
 }
 
-static const char *set_algorithms(
+// The contract gives the high half, and says nothing of the low one: it begins at 0.
+static uint64_t sequence_of(const struct fer_msg_transform *t)
+{
+	return t->esn && t->sequence_high != 0 ? ((uint64_t)t->sequence_high << 32) - 1 : 0;
+}
+
+static const char *set_esp(
 	const struct fer_msg_transform *t, const struct fer_msg_sa *sa, struct fer_sa_params *p)
 {
 	const char *encryption = sa == NULL ? "" : sa->esp_encryption;
@@ -80,10 +86,44 @@ static const char *set_algorithms(
 		p->integrity = find_algorithm(FER_INTEGRITY, integrity, &t->authentication, &why);
 	if (why != NULL)
 		return why;
+	p->spi = t->spi;
+	p->sequence = sequence_of(t);
 	p->encryption_key = t->encryption.key;
 	p->integrity_key = t->authentication.key;
 	p->icv_bytes = icv_bytes(p->encryption, t->encryption.info);
 	return NULL;
+}
+
+static const char *set_ah(
+	const struct fer_msg_transform *t, const struct fer_msg_sa *sa, struct fer_sa_params *p)
+{
+	const char *why = NULL;
+
+	p->ah.integrity = find_algorithm(
+		FER_INTEGRITY, sa == NULL ? "" : sa->ah_integrity, &t->authentication, &why);
+	p->ah.spi = t->spi;
+	p->ah.sequence = sequence_of(t);
+	p->ah.key = t->authentication.key;
+	return why;
+}
+
+// ESP, AH, or ESP and then AH, which have one kind of numbers.
+static const char *set_transforms(
+	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *p)
+{
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < add->n_transforms && why == NULL; i++) {
+		const struct fer_msg_transform *t = &add->transform[i];
+
+		if (t->esn != p->esn)
+			why = "has ESN in one of two headers";
+		else if (t->operation == IPSEC_OFFLOAD_V2_OPERATION_AH)
+			why = set_ah(t, sa, p);
+		else
+			why = set_esp(t, sa, p);
+	}
+	return why;
 }
 
 static struct fer_addr address(uint8_t version, const uint8_t bytes[16])
@@ -92,12 +132,6 @@ static struct fer_addr address(uint8_t version, const uint8_t bytes[16])
 
 	memcpy(a.bytes, bytes, version == 4 ? 4 : 16);
 	return a;
-}
-
-// The contract gives the high half, and says nothing of the low one: it begins at 0.
-static uint64_t sequence_of(const struct fer_msg_transform *t)
-{
-	return t->esn && t->sequence_high != 0 ? ((uint64_t)t->sequence_high << 32) - 1 : 0;
 }
 
 // Where the shapes of the contract have a UDP header (section 2.10).  Its ports are always 4500;
@@ -125,7 +159,7 @@ static void set_udp(uint32_t shape, bool inbound, struct fer_sa_params *p)
 static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 {
 	p->mode = (enum fer_mode)sa->mode;
-	p->sequence = sa->sequence;
+	p->sequence = p->ah.sequence = sa->sequence;
 	p->replay_window = sa->replay_window;
 	p->udp = (struct fer_udp){.sport = sa->udp_sport, .dport = sa->udp_dport};
 	p->outer = (struct fer_outer_rules){.flow_label = sa->outer.flow_label,
@@ -139,25 +173,20 @@ static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 const char *fer_service_sa_params(
 	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params)
 {
-	const struct fer_msg_transform *t = &add->transform[0];
 	struct fer_sa_suites suites;
 	const char *why;
 
-	if (add->n_transforms != 1 || t->operation != IPSEC_OFFLOAD_V2_OPERATION_ESP)
-		return "has AH: not supported by this version";
 	*params = (struct fer_sa_params){
 		.direction = add->inbound ? FER_IN : FER_OUT,
 		.mode = FER_TRANSPORT,
-		.spi = t->spi,
 		.group = FER_NO_GROUP,
 		.src = address(add->version, add->src),
 		.dst = address(add->version, add->dst),
-		.esn = t->esn,
-		.sequence = sequence_of(t),
+		.esn = add->transform[0].esn,
 		.replay_window = add->inbound ? PLAIN_WINDOW : 0,
 	};
 	set_udp(add->udp_esp, add->inbound, params);
-	why = set_algorithms(t, sa, params);
+	why = set_transforms(add, sa, params);
 	if (why == NULL && sa != NULL)
 		set_host_part(sa, params);
 	if (why != NULL)

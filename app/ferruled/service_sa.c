@@ -140,10 +140,12 @@ void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *dat
 		return;
 	}
 	const struct fer_pair_sa *sa = fer_pair_sa_of(p, u.handle);
-	if (sa == NULL || u.operation != IPSEC_OFFLOAD_V2_OPERATION_ESP || u.spi != sa->params.spi)
+	const bool ah = u.operation == IPSEC_OFFLOAD_V2_OPERATION_AH;
+	if (sa == NULL || u.spi == 0 || u.spi != (ah ? sa->params.ah.spi : sa->params.spi))
 		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
 			"no association has this handle, operation and SPI");
-	else if (fer_sa_update_high(p->sas, u.handle, FER_PROTO_ESP, u.sequence_high) != 0)
+	else if (fer_sa_update_high(
+			 p->sas, u.handle, ah ? FER_PROTO_AH : FER_PROTO_ESP, u.sequence_high) != 0)
 		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
 			"has no ESN, or its numbers would go back");
 	else

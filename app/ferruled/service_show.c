@@ -122,6 +122,7 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 		.replay_window = params->replay_window,
 		.handle = sa->handle,
 		.esp_spi = rte_cpu_to_be_32(params->spi),
+		.ah_spi = rte_cpu_to_be_32(params->ah.spi),
 		.sequence = n.sequence,
 		.packets = n.packets,
 		.bytes = n.bytes,
@@ -147,7 +148,12 @@ static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct
 	if (sa->group != FER_NO_GROUP)
 		fer_msg_set_string(
 			m.group, sizeof(m.group), fer_groups_name(&p->groups, sa->group));
-	fer_msg_set_string(m.esp_encryption, sizeof(m.esp_encryption), params->encryption->name);
+	if (params->encryption != NULL)
+		fer_msg_set_string(
+			m.esp_encryption, sizeof(m.esp_encryption), params->encryption->name);
+	if (params->ah.integrity != NULL)
+		fer_msg_set_string(
+			m.ah_integrity, sizeof(m.ah_integrity), params->ah.integrity->name);
 	if (params->integrity != NULL)
 		fer_msg_set_string(
 			m.esp_integrity, sizeof(m.esp_integrity), params->integrity->name);

@@ -136,23 +136,26 @@ static size_t put_number(uint8_t *to, uint32_t number, const void *bytes, size_t
 
 // RFC 4301 section 4.1: a receiver tells SAs apart by protocol, SPI and, here, pair and
 // destination.
-static int check_spi(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t line)
+static int check_spi(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t spi,
+	uint16_t protocol, uint32_t line)
 {
 	struct {
 		uint32_t pair;
 		uint32_t spi;
 		uint8_t dst[sizeof(sa->dst.bytes)];
-		uint32_t version;
-	} id = {.pair = sa->pair, .spi = sa->spi, .version = sa->dst.version};
+		uint16_t version;
+		uint16_t protocol;
+	} id = {.pair = sa->pair, .spi = spi, .version = sa->dst.version, .protocol = protocol};
 	uint32_t found;
 
-	if (sa->direction != FER_IN)
+	if (sa->direction != FER_IN || spi == 0)
 		return 0;
 	memcpy(id.dst, sa->dst.bytes, sizeof(id.dst));
 	if (fer_index_put(&b->spis, &id, sizeof(id), b->doc->n_sas, &found) != 0)
 		return fer_trail_no_memory(b->trail);
 	if (found != b->doc->n_sas)
-		return fer_trail_fail(b->trail, line, "esp.spi",
+		return fer_trail_fail(b->trail, line,
+			protocol == FER_PROTO_AH ? "ah.spi" : "esp.spi",
 			"is that of sas[%u], which has the same dst", found);
 	return 0;
 }
@@ -172,24 +175,41 @@ static int find_key(
 // Two senders with one key and salt would repeat each other's nonces; the receiver of the one can
 // be the peer of the other.  Two receivers are harmless, and so are a sender and the receiver of
 // another pair, which may be its peer.
-static int check_counter_key(struct fer_build *b, const struct fer_doc_sa *sa, uint32_t line)
+//   algo  NULL: there is none
+static int check_counter_key(struct fer_build *b, const struct fer_doc_sa *sa,
+	const struct fer_algo *algo, const struct fer_doc_key *key, uint32_t line,
+	const char *field)
 {
 	uint32_t self = b->doc->n_sas, found = self;
 	int rc;
 
-	if (!sa->encryption->counter)
+	if (algo == NULL || !algo->counter)
 		return 0;
-	rc = find_key(b, sa->pair, &sa->encryption_key, &found);
+	rc = find_key(b, sa->pair, key, &found);
 	if (rc == 0 && found != self && sa->direction == FER_IN &&
 		b->doc->sas[found].direction == FER_IN)
 		return 0;
 	if (rc == 0 && found == self && sa->direction == FER_OUT)
-		rc = find_key(b, ALL_SENDERS, &sa->encryption_key, &found);
+		rc = find_key(b, ALL_SENDERS, key, &found);
 	if (rc != 0 || found == self)
 		return rc;
-	return fer_trail_fail(b->trail, line, "esp.encryption_key",
-		"has the key and salt of sas[%u]: %s would repeat nonces", found,
-		sa->encryption->name);
+	return fer_trail_fail(b->trail, line, field,
+		"has the key and salt of sas[%u]: %s would repeat nonces", found, algo->name);
+}
+
+static int check_counter_keys(
+	struct fer_build *b, const struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	int rc = check_counter_key(b, sa, sa->encryption, &sa->encryption_key,
+		lines->at[FER_SA_ENCRYPTION_KEY].value, "esp.encryption_key");
+
+	if (rc == 0)
+		rc = check_counter_key(b, sa, sa->integrity, &sa->integrity_key,
+			lines->at[FER_SA_INTEGRITY_KEY].value, "esp.integrity_key");
+	if (rc == 0)
+		rc = check_counter_key(b, sa, sa->ah.integrity, &sa->ah.key,
+			lines->at[FER_SA_AH_KEY].value, "ah.integrity_key");
+	return rc;
 }
 
 // The bytes by which a group is found; returns how many.
@@ -262,9 +282,12 @@ int fer_build_sa(struct fer_build *b, struct fer_sa_draft *d, const struct fer_l
 	if (rc == 0)
 		rc = number_pair(b, d->pair, "sas", n, lines, FER_SA_PAIR, &d->sa.pair);
 	if (rc == 0)
-		rc = check_spi(b, &d->sa, lines->at[FER_SA_SPI].value);
+		rc = check_spi(b, &d->sa, d->sa.spi, FER_PROTO_ESP, lines->at[FER_SA_SPI].value);
 	if (rc == 0)
-		rc = check_counter_key(b, &d->sa, lines->at[FER_SA_ENCRYPTION_KEY].value);
+		rc = check_spi(
+			b, &d->sa, d->sa.ah.spi, FER_PROTO_AH, lines->at[FER_SA_AH_SPI].value);
+	if (rc == 0)
+		rc = check_counter_keys(b, &d->sa, lines);
 	if (rc == 0)
 		rc = add_sa(b, &d->sa, d->group, lines->begin);
 	return rc;

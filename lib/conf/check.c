@@ -99,17 +99,17 @@ static int fail_key_length(struct fer_trail *t, const struct fer_doc_key *key,
 		algo->name, algo->key_bytes + algo->salt_bytes, salt);
 }
 
-// algo NULL: there is none that could have a key.
+// algo NULL: there is none that could have a key.  It is missing where the mapping begins.
 static int check_key(struct fer_trail *t, const struct fer_doc_key *key,
 	const struct fer_algo *algo, const struct fer_lines *lines, unsigned place,
-	const char *field)
+	unsigned mapping, const char *field)
 {
 	unsigned takes = algo == NULL ? 0 : algo->key_bytes + algo->salt_bytes;
 
 	if (algo == NULL)
 		return check_absent(t, lines, place, field, "belongs to no algorithm");
 	if (!is_given(lines, place) && takes != 0)
-		return fer_trail_fail(t, lines->at[FER_SA_ESP].value, field, "is missing");
+		return fer_trail_fail(t, lines->at[mapping].value, field, "is missing");
 	if (key->len != takes)
 		return fail_key_length(t, key, algo, lines->at[place].value, field);
 	return 0;
@@ -117,14 +117,39 @@ static int check_key(struct fer_trail *t, const struct fer_doc_key *key,
 
 static int check_esp(struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)
 {
+	if (!is_given(lines, FER_SA_ESP))
+		return 0;
 	int rc = check_suite(t, sa, lines);
-
 	if (rc == 0)
 		rc = check_key(t, &sa->encryption_key, sa->encryption, lines, FER_SA_ENCRYPTION_KEY,
-			"esp.encryption_key");
+			FER_SA_ESP, "esp.encryption_key");
 	if (rc == 0)
 		rc = check_key(t, &sa->integrity_key, sa->integrity, lines, FER_SA_INTEGRITY_KEY,
-			"esp.integrity_key");
+			FER_SA_ESP, "esp.integrity_key");
+	return rc;
+}
+
+static int check_ah(struct fer_trail *t, const struct fer_doc_ah *ah, const struct fer_lines *lines)
+{
+	if (!is_given(lines, FER_SA_AH))
+		return 0;
+	if (ah->integrity == NULL)
+		return fer_trail_fail(t, lines->at[FER_SA_AH_INTEGRITY].value, "ah.integrity",
+			"is none, but AH is nothing else");
+	return check_key(
+		t, &ah->key, ah->integrity, lines, FER_SA_AH_KEY, FER_SA_AH, "ah.integrity_key");
+}
+
+static int check_protection(
+	struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)
+{
+	if (!is_given(lines, FER_SA_ESP) && !is_given(lines, FER_SA_AH))
+		return fer_trail_fail(t, lines->begin, "esp", "is missing, and so is ah");
+	int rc = check_esp(t, sa, lines);
+	if (rc == 0)
+		rc = check_ah(t, &sa->ah, lines);
+	if (rc == 0 && is_given(lines, FER_SA_AH))
+		rc = check_absent(t, lines, FER_SA_UDP, "udp", "belongs to ESP without AH");
 	return rc;
 }
 
@@ -194,7 +219,7 @@ int fer_check_sa(struct fer_trail *t, struct fer_sa_draft *d, const struct fer_l
 	if (!is_given(lines, FER_SA_GROUP))
 		snprintf(d->group, sizeof(d->group), "%s", d->sa.name);
 	if (rc == 0)
-		rc = check_esp(t, &d->sa, lines);
+		rc = check_protection(t, &d->sa, lines);
 	if (rc == 0)
 		rc = check_numbers(t, &d->sa, lines);
 	if (rc == 0)

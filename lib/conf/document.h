@@ -51,6 +51,12 @@ struct fer_doc_key {
 	uint8_t len;
 };
 
+struct fer_doc_ah {
+	uint32_t spi; // 0: there is no AH
+	const struct fer_algo *integrity;
+	struct fer_doc_key key; // of the right length
+};
+
 struct fer_doc_sa {
 	char name[FER_DOC_NAME_BYTES];
 	uint32_t line;  // where it begins in the document
@@ -60,14 +66,15 @@ struct fer_doc_sa {
 	enum fer_mode mode;
 	struct fer_addr src; // both of one version
 	struct fer_addr dst;
-	uint32_t spi;
+	uint32_t spi;           // of ESP; 0: there is no ESP, but AH
 	uint32_t replay_window; // 0: not checked, as always for `out`
 	uint64_t sequence;
-	const struct fer_algo *encryption;
+	const struct fer_algo *encryption; // of ESP, as the next four; NULL without it
 	const struct fer_algo *integrity;  // NULL: none
 	struct fer_doc_key encryption_key; // of the right length, as is integrity_key
 	struct fer_doc_key integrity_key;
 	uint8_t icv_bytes; // the algorithm's usual length where the document gives none
+	struct fer_doc_ah ah;
 	bool esn;
 	struct fer_outer_rules outer; // the defaults unless an `out` tunnel says otherwise
 	struct fer_udp udp;           // ports 0: no ESP in UDP

@@ -53,6 +53,14 @@ static const struct fer_field esp_fields[] = {
 		.min = 1, .max = FER_ESP_MAX_ICV_BYTES},
 };
 
+static const struct fer_field ah_fields[] = {
+	{REQUIRED("spi", FER_TYPE_NUMBER, FER_SA_AH_SPI), INTO(fer_sa_draft, sa.ah.spi),
+		.min = FER_SPI_MIN, .max = UINT32_MAX},
+	{REQUIRED("integrity", FER_TYPE_INTEGRITY, FER_SA_AH_INTEGRITY),
+		INTO(fer_sa_draft, sa.ah.integrity)},
+	{REQUIRED("integrity_key", FER_TYPE_KEY, FER_SA_AH_KEY), INTO(fer_sa_draft, sa.ah.key)},
+};
+
 // ECN has one rule only, so its value has nowhere to go.
 static const struct fer_field outer_fields[] = {
 	{OPTIONAL("dscp", FER_TYPE_NUMBER, FER_SA_DSCP), INTO(fer_sa_draft, sa.outer.dscp),
@@ -97,6 +105,7 @@ static const struct fer_field udp_fields[] = {
 };
 
 static const struct fer_schema esp = SCHEMA(esp_fields);
+static const struct fer_schema ah = SCHEMA(ah_fields);
 static const struct fer_schema udp = SCHEMA(udp_fields);
 static const struct fer_schema lifetime = SCHEMA(lifetime_fields);
 static const struct fer_schema outer = SCHEMA(outer_fields);
@@ -111,8 +120,8 @@ static const struct fer_field sa_fields[] = {
 	{REQUIRED("mode", FER_TYPE_WORD, FER_SA_MODE), INTO(fer_sa_draft, sa.mode), .words = modes},
 	{REQUIRED("src", FER_TYPE_ADDRESS, FER_SA_SRC), INTO(fer_sa_draft, sa.src)},
 	{REQUIRED("dst", FER_TYPE_ADDRESS, FER_SA_DST), INTO(fer_sa_draft, sa.dst)},
-	{REQUIRED("esp", FER_TYPE_MAPPING, FER_SA_ESP), .mapping = &esp},
-	{OPTIONAL("ah", FER_TYPE_UNSUPPORTED, FER_SA_AH)},
+	{OPTIONAL("esp", FER_TYPE_MAPPING, FER_SA_ESP), .mapping = &esp},
+	{OPTIONAL("ah", FER_TYPE_MAPPING, FER_SA_AH), .mapping = &ah},
 	{OPTIONAL("esn", FER_TYPE_BOOL, FER_SA_ESN), INTO(fer_sa_draft, sa.esn)},
 	{OPTIONAL("sequence", FER_TYPE_NUMBER, FER_SA_SEQUENCE), INTO(fer_sa_draft, sa.sequence),
 		.max = UINT64_MAX},

@@ -30,6 +30,7 @@ struct part {
 	const struct fer_suite *suite;
 	const struct fer_algo *encryption, *integrity; // NULL: none
 	const uint8_t *encryption_key, *integrity_key;
+	uint64_t sequence;
 	uint32_t spi;
 	uint32_t index;
 	uint32_t partner;
@@ -46,6 +47,7 @@ static struct part esp_part(const struct fer_sa_params *p, const struct fer_suit
 		.integrity = p->integrity,
 		.encryption_key = p->encryption_key,
 		.integrity_key = p->integrity_key,
+		.sequence = p->sequence,
 		.spi = p->spi,
 		.partner = FER_NO_SA_INDEX,
 		.protocol = FER_PROTO_ESP,
@@ -61,6 +63,7 @@ static struct part ah_part(const struct fer_sa_params *p, const struct fer_suite
 		.suite = suite,
 		.integrity = p->ah.integrity,
 		.integrity_key = p->ah.key,
+		.sequence = p->ah.sequence,
 		.spi = p->ah.spi,
 		.partner = FER_NO_SA_INDEX,
 		.protocol = FER_PROTO_AH,
@@ -164,7 +167,8 @@ static int make_out(
 	if (error != 0)
 		return error;
 	// Counted back from there, every number has the high half that the host told.
-	fer_seq_init(&sa->out.seq, p->contract ? p->sequence | UINT32_MAX : p->sequence, p->esn);
+	fer_seq_init(&sa->out.seq, p->contract ? part->sequence | UINT32_MAX : part->sequence,
+		p->esn);
 	if (part->protocol == FER_PROTO_ESP && !make_tfc(t->control, sa, &p->tfc))
 		return refuse(-ENOSPC, "too many associations send dummies", why);
 	write_template(&sa->out.template, part);
@@ -172,8 +176,9 @@ static int make_out(
 	return fer_udp_open(t, sa, p) == 0 ? 0 : refuse(-ENOMEM, "no memory for the peer", why);
 }
 
-static int open_window(struct fer_sa *sa, const struct fer_sa_params *p, const char **why)
+static int open_window(struct fer_sa *sa, const struct part *part, const char **why)
 {
+	const struct fer_sa_params *p = part->params;
 	uint64_t *ring = sa->in.window;
 
 	if (p->replay_window > FER_SA_INLINE_WINDOW) {
@@ -181,14 +186,15 @@ static int open_window(struct fer_sa *sa, const struct fer_sa_params *p, const c
 		if (ring == NULL)
 			return refuse(-ENOMEM, "no memory for the replay window", why);
 	}
-	fer_replay_init(&sa->in.replay, p->replay_window, p->esn, p->sequence, ring);
+	fer_replay_init(&sa->in.replay, p->replay_window, p->esn, part->sequence, ring);
 	return 0;
 }
 
 static int make_in(
-	struct fer_sa_table *t, struct fer_sa *sa, const struct fer_sa_params *p, const char **why)
+	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
-	int error = open_window(sa, p, why);
+	const struct fer_sa_params *p = part->params;
+	int error = open_window(sa, part, why);
 
 	if (error != 0)
 		return error;
@@ -214,12 +220,12 @@ undo_window:
 static int make(
 	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
-	const struct fer_sa_params *p = part->params;
 	int error = take_keyprint(t->control, sa, part, why);
 
 	if (error != 0)
 		return error;
-	error = p->direction == FER_OUT ? make_out(t, sa, part, why) : make_in(t, sa, p, why);
+	error = part->params->direction == FER_OUT ? make_out(t, sa, part, why)
+						   : make_in(t, sa, part, why);
 	if (error != 0)
 		fer_sa_release_keyprint(t->control, sa);
 	return error;

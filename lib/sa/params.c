@@ -78,7 +78,7 @@ static const char *check_identity(const struct fer_sa_params *p, uint32_t n_grou
 
 static const char *check_numbers(const struct fer_sa_params *p)
 {
-	if (!p->esn && p->sequence > UINT32_MAX)
+	if (!p->esn && (p->sequence > UINT32_MAX || p->ah.sequence > UINT32_MAX))
 		return "a sequence number above 2^32 - 1 needs ESN";
 	if (p->direction == FER_OUT)
 		return NULL;

@@ -50,7 +50,7 @@ static void window_of_a_contract_host(struct fer_sa_params *p)
 
 static void reserved_ah_spi(struct fer_sa_params *p)
 {
-	p->ah = (struct fer_ah_params){255, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), key};
+	p->ah = (struct fer_ah_params){255, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), key, 0};
 }
 
 static void neither_esp_nor_ah(struct fer_sa_params *p)
@@ -60,17 +60,17 @@ static void neither_esp_nor_ah(struct fer_sa_params *p)
 
 static void ah_without_integrity(struct fer_sa_params *p)
 {
-	p->ah = (struct fer_ah_params){256, NULL, key};
+	p->ah = (struct fer_ah_params){256, NULL, key, 0};
 }
 
 static void ah_with_encryption(struct fer_sa_params *p)
 {
-	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_ENCRYPTION, "aes-gcm-128"), key};
+	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_ENCRYPTION, "aes-gcm-128"), key, 0};
 }
 
 static void ah_without_key(struct fer_sa_params *p)
 {
-	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), NULL};
+	p->ah = (struct fer_ah_params){256, fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"), NULL, 0};
 }
 
 static void no_such_direction(struct fer_sa_params *p)

@@ -135,6 +135,7 @@ struct fer_ah_params {
 	uint32_t spi; // 0: there is no AH
 	const struct fer_algo *integrity;
 	const uint8_t *key; // with salt
+	uint64_t sequence;  // as that of ESP
 };
 
 // What makes an SA: the host half's parameters and the contract's.  ESP, AH, or both.  Nothing of
@@ -151,7 +152,7 @@ struct fer_sa_params {
 	const uint8_t *encryption_key;     // key and salt; NULL where the row has none
 	const uint8_t *integrity_key;
 	struct fer_ah_params ah;
-	bool esn;      // of both, as the next three
+	bool esn;      // of both headers, as the window
 	bool contract; // a contract host has it, which gives and judges numbers, and answers for
 		       // keys: of sequence only the high half counts, and all numbers have it
 		       // until fer_sa_update_high()
