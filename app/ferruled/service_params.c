@@ -198,9 +198,15 @@ const char *fer_service_sa_params(
 
 void fer_service_contract_params(const struct fer_msg_add *add, struct fer_sa_params *params)
 {
-	const struct fer_msg_transform *t = &add->transform[0];
-
 	params->contract = true;
 	params->replay_window = 0;
-	params->sequence = t->esn ? (uint64_t)t->sequence_high << 32 : 0;
+	for (uint32_t i = 0; i < add->n_transforms; i++) {
+		const struct fer_msg_transform *t = &add->transform[i];
+		const uint64_t sequence = t->esn ? (uint64_t)t->sequence_high << 32 : 0;
+
+		if (t->operation == IPSEC_OFFLOAD_V2_OPERATION_AH)
+			params->ah.sequence = sequence;
+		else
+			params->sequence = sequence;
+	}
 }

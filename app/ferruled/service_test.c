@@ -175,13 +175,32 @@ static void spoil_icv(struct sa_sample *s)
 	s->add.transform[0].encryption.info = 10;
 }
 
-static void spoil_ah(struct sa_sample *s)
+static struct fer_msg_transform ah_of(const struct sa_sample *s, uint32_t spi)
 {
-	s->add.transform[0] = (struct fer_msg_transform){.operation = IPSEC_OFFLOAD_V2_OPERATION_AH,
-		.spi = 0x3001,
+	return (struct fer_msg_transform){.operation = IPSEC_OFFLOAD_V2_OPERATION_AH,
+		.spi = spi,
+		.esn = s->add.transform[0].esn,
 		.authentication = {.identifier = IPSEC_OFFLOAD_V2_AUTHENTICATION_SHA_1,
 			.key_bytes = 20,
 			.key = s->key}};
+}
+
+static void make_bundle(struct sa_sample *s)
+{
+	s->add.transform[1] = ah_of(s, s->add.transform[0].spi + 0x10000);
+	s->add.n_transforms = 2;
+}
+
+static void spoil_ah(struct sa_sample *s)
+{
+	s->add.transform[0] = ah_of(s, 0x3001);
+	s->add.transform[0].authentication.key_bytes = 19;
+}
+
+static void spoil_bundle(struct sa_sample *s)
+{
+	make_bundle(s);
+	s->add.transform[1].esn = !s->add.transform[0].esn;
 }
 
 static void spoil_udp(struct sa_sample *s)
@@ -234,7 +253,7 @@ static void spoil_nonce(struct sa_sample *s)
 static void a_refusal_changes_nothing(void **state)
 {
 	static void (*const spoil[])(struct sa_sample * s) = {spoil_name, spoil_key,
-		spoil_algorithm, spoil_bit, spoil_icv, spoil_ah, spoil_udp, spoil_spi,
+		spoil_algorithm, spoil_bit, spoil_icv, spoil_ah, spoil_bundle, spoil_udp, spoil_spi,
 		spoil_integrity, spoil_padding, spoil_dummies, spoil_sequence, spoil_version,
 		spoil_twin, spoil_nonce};
 	static struct fer_msg_sa_info before[CAPACITY], after[CAPACITY];
@@ -261,6 +280,34 @@ static void a_refusal_changes_nothing(void **state)
 	sa_sample_make(&s[1], "b-2", "b", false, 0x3002);
 	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, handles), NDIS_STATUS_SUCCESS);
 	assert_int_equal(delete_handles(handles, 2), NDIS_STATUS_SUCCESS);
+}
+
+static void ah_and_bundles_are_listed(void **state)
+{
+	static struct sa_sample s[2];
+	uint64_t h[2];
+	struct fer_msg_sa_info info;
+
+	(void)state;
+	sa_sample_make(&s[0], "ah-out", "", false, 0x3101);
+	s[0].add.transform[0] = ah_of(&s[0], 0x3101);
+	sa_sample_make(&s[1], "both-in", "", true, 0x3102);
+	make_bundle(&s[1]);
+	assert_int_equal(add_samples(FER_MSG_SA_ADD, s, 2, h), NDIS_STATUS_SUCCESS);
+	assert_true(find("ah-out", &info));
+	assert_int_equal(info.esp_spi, 0);
+	assert_int_equal(info.ah_spi, __builtin_bswap32(0x3101));
+	assert_string_equal(info.esp_encryption, "");
+	assert_string_equal(info.ah_integrity, "hmac-sha1-96");
+	assert_int_equal(info.icv_bytes, 12);
+	assert_true(find("both-in", &info));
+	assert_int_equal(info.esp_spi, __builtin_bswap32(0x3102));
+	assert_int_equal(info.ah_spi, __builtin_bswap32(0x13102));
+	assert_string_equal(info.esp_encryption, "aes-gcm-128");
+	assert_string_equal(info.ah_integrity, "hmac-sha1-96");
+	assert_true(info.handle == h[1]);
+	assert_int_equal(delete_handles(h, 2), NDIS_STATUS_SUCCESS);
+	assert_false(find("both-in", &info));
 }
 
 static void a_list_that_finds_no_room_is_refused_whole(void **state)
@@ -388,14 +435,16 @@ static void as_many_as_can_be_are_added(void **state)
 static void update_agrees_or_moves_forward(void **state)
 {
 	const uint32_t esp = IPSEC_OFFLOAD_V2_OPERATION_ESP, ah = IPSEC_OFFLOAD_V2_OPERATION_AH;
-	static struct sa_sample s[2];
-	uint64_t h[2];
+	static struct sa_sample s[3];
+	uint64_t h[3];
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		sa_sample_make(&s[i], "", "", true, 0x9001 + i);
-		s[i].add.transform[0].esn = i == 0;
-		s[i].add.transform[0].sequence_high = 7;
+		s[i].add.transform[0].esn = i != 1;
+		s[i].add.transform[0].sequence_high = i == 2 ? 3 : 7;
+		if (i == 2)
+			make_bundle(&s[i]);
 		assert_int_equal(
 			add_samples(OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX, &s[i], 1, &h[i]), 0);
 	}
@@ -407,7 +456,11 @@ static void update_agrees_or_moves_forward(void **state)
 	assert_int_equal(update(h[0], esp, 0x9002, 10), NDIS_STATUS_INVALID_PARAMETER);
 	assert_int_equal(update(h[1], esp, 0x9002, 8), NDIS_STATUS_INVALID_PARAMETER);
 	assert_int_equal(update(0, esp, 0x9001, 10), NDIS_STATUS_INVALID_PARAMETER);
-	assert_int_equal(delete_handles(h, 2), NDIS_STATUS_SUCCESS);
+	assert_int_equal(update(h[2], ah, 0x19003, 4), NDIS_STATUS_SUCCESS);
+	assert_int_equal(update(h[2], ah, 0x19003, 2), NDIS_STATUS_INVALID_PARAMETER);
+	assert_int_equal(update(h[2], esp, 0x9003, 3), NDIS_STATUS_SUCCESS);
+	assert_int_equal(update(h[2], esp, 0x19003, 5), NDIS_STATUS_INVALID_PARAMETER);
+	assert_int_equal(delete_handles(h, 3), NDIS_STATUS_SUCCESS);
 	assert_int_equal(update(h[0], esp, 0x9001, 10), NDIS_STATUS_INVALID_PARAMETER);
 }
 
@@ -478,7 +531,8 @@ static void capabilities_are_those_of_the_algorithms(void **state)
 		assert_int_equal(o.ipsec_v2.sa_offload_capacity, CAPACITY);
 		assert_int_equal(o.ipsec_v2.encryption_algorithms, 0x1f9);
 		assert_int_equal(o.ipsec_v2.authentication_algorithms, 0x6);
-		assert_true(o.ipsec_v2.esp && o.ipsec_v2.tunnel && !o.ipsec_v2.ah);
+		assert_true(o.ipsec_v2.esp && o.ipsec_v2.tunnel);
+		assert_true(o.ipsec_v2.ah && o.ipsec_v2.ah_esp_combined);
 		fer_client_reply_fini(&reply);
 	}
 	const struct fer_client_request q = {
@@ -740,6 +794,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_added_is_listed),
 		cmocka_unit_test(a_refusal_changes_nothing),
+		cmocka_unit_test(ah_and_bundles_are_listed),
 		cmocka_unit_test(a_list_that_finds_no_room_is_refused_whole),
 		cmocka_unit_test(a_swap_replaces_its_group),
 		cmocka_unit_test(a_swap_of_one_direction),

@@ -184,9 +184,9 @@ static int check_outer(
 static int check_tfc(
 	struct fer_trail *t, const struct fer_doc_sa *sa, const struct fer_lines *lines)
 {
-	if (sa->direction == FER_OUT)
+	if (sa->direction == FER_OUT && sa->spi != 0)
 		return 0;
-	return check_absent(t, lines, FER_SA_TFC, "tfc", "belongs to direction out only");
+	return check_absent(t, lines, FER_SA_TFC, "tfc", "belongs to ESP of direction out only");
 }
 
 static int check_limit(struct fer_trail *t, const struct fer_lines *lines, uint64_t soft,

@@ -444,7 +444,7 @@ static const struct row rows[] = {
 	    "outer: {}\n" GCM,
 		"t.yaml:7: sas[0].outer: belongs to tunnels of direction out only"),
 	ROW(IN GCM "  tfc: {pad_to: mtu}\n",
-		"t.yaml:11: sas[0].tfc: belongs to direction out only"),
+		"t.yaml:11: sas[0].tfc: belongs to ESP of direction out only"),
 	// contradictions of one policy
 	ROW("policies:\n- name: p\n  direction: out\n  src: 10.0.0.0/8\n  dst: ::/0\n  action: "
 	    "discard\n",

@@ -100,7 +100,8 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 
 	if (p->parsed != FER_OK) // what a tunnel carried is no sound IP
 		return FER_BAD_INNER;
-	if (fer_sa_at(host->sas, fer_pkt_last_layer(b, i)->sa)->mode == FER_TRANSPORT)
+	const struct fer_sa *last = fer_sa_at(host->sas, fer_pkt_last_layer(b, i)->sa);
+	if (last->mode == FER_TRANSPORT && last->protocol == FER_PROTO_ESP)
 		p->frame.end = fer_tfc_end(b->m[i], &p->frame);
 	for (unsigned k = 0; k < p->n_layers; k++) {
 		struct fer_layer *layer = &b->layer[i][k];
