@@ -73,8 +73,9 @@ static void add_layers(struct json_object *o, const struct fer_report_names *nam
 
 	for (unsigned k = 0; k < n; k++) {
 		const struct fer_layer *layer = &b->layer[i][protect ? n - 1 - k : k];
-		const char *name = names->by_index[layer->sa];
-		bool known = number_is_known(layer, fer_sa_at(names->sas, layer->sa));
+		struct fer_sa *sa = fer_sa_at(names->sas, layer->sa);
+		const char *name = names->by_index[fer_sa_head(names->sas, sa)->index];
+		bool known = number_is_known(layer, sa);
 
 		all_known = all_known && known;
 		json_object_array_add(sas, json_object_new_string(name));

@@ -84,16 +84,6 @@ static uint64_t file_now_ns(void *ctx)
 	return ((const struct run *)ctx)->now_ns;
 }
 
-// A bundle takes two.
-static uint32_t n_blocks(const struct fer_doc *doc)
-{
-	uint32_t n = doc->n_sas;
-
-	for (uint32_t i = 0; i < doc->n_sas; i++)
-		n += doc->sas[i].spi != 0 && doc->sas[i].ah.spi != 0;
-	return n;
-}
-
 static int open_table(struct run *r)
 {
 	const struct fer_doc *doc = r->params->doc;
@@ -105,7 +95,7 @@ static int open_table(struct run *r)
 	if (r->engine == NULL)
 		return fail(r, "cannot start the crypto engine: %s", strerror(-error));
 	r->sas = fer_sa_table_create(&(struct fer_sa_table_params){.name = "ferrule-pcap",
-					     .capacity = RTE_MAX(n_blocks(doc), 1u),
+					     .capacity = doc->n_sas > 0 ? doc->n_sas : 1,
 					     .n_groups = doc->n_groups,
 					     .ivs = r->params->ivs,
 					     .clock = &r->clock},
@@ -128,13 +118,8 @@ static int index_names(struct run *r)
 	if (r->by_index == NULL)
 		return fail(r, "no memory for %u names", doc->n_sas);
 	for (uint32_t i = 0; i < doc->n_sas; i++)
-		if (r->handles[i] != 0) {
-			const struct fer_sa *sa = fer_sa_at(r->sas, (uint32_t)r->handles[i]);
-
-			r->by_index[sa->index] = doc->sas[i].name;
-			if (sa->partner != FER_NO_SA_INDEX)
-				r->by_index[sa->partner] = doc->sas[i].name;
-		}
+		if (r->handles[i] != 0)
+			r->by_index[(uint32_t)r->handles[i]] = doc->sas[i].name;
 	return 0;
 }
 

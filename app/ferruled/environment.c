@@ -22,7 +22,7 @@
 #define HUGEPAGES "/sys/kernel/mm/hugepages"
 
 #define BASE_MB 384u  // EAL, drivers, policies
-#define SA_BYTES 192u // of a look-up table; the SAs themselves lie elsewhere
+#define SA_BYTES 384u // of two look-up tables; the SAs themselves lie elsewhere
 #define PATH_MB 8u    // reassembly and more, for each worker and pair
 #define QUEUE_BUFFERS 2048u
 #define BUFFER_BYTES 2560u

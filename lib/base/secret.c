@@ -63,5 +63,11 @@ void fer_secret_unmap(void *p, size_t len)
 	if (p == NULL)
 		return;
 	fer_secret_wipe(p, len);
-	munmap(p, whole_pages(len));
+	fer_secret_unmap_clean(p, len);
+}
+
+void fer_secret_unmap_clean(void *p, size_t len)
+{
+	if (p != NULL)
+		munmap(p, whole_pages(len));
 }

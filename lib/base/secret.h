@@ -50,3 +50,6 @@ __attribute__((warn_unused_result)) void *fer_secret_map(size_t len);
 
 // Wipes and gives back what fer_secret_map() returned for the same len.  NULL does nothing.
 void fer_secret_unmap(void *p, size_t len);
+
+// The same for memory that its user has wiped: what was never touched does not become real for it.
+void fer_secret_unmap_clean(void *p, size_t len);

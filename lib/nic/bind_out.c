@@ -10,7 +10,7 @@ static struct fer_sa *outbound(const struct fer_nic *nic, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(nic->sas, handle);
 
-	return sa != NULL && sa->direction == FER_OUT && !fer_sa_is_outside(sa) ? sa : NULL;
+	return sa != NULL && sa->direction == FER_OUT ? sa : NULL;
 }
 
 // Where headers stand in a packet, and how far it goes.

@@ -24,6 +24,18 @@ static uint32_t take_index(struct fer_sa_table *t)
 	return fer_index_pop(t->control, &t->control->unused);
 }
 
+// Of a block for the AH of a bundle.
+static uint32_t take_ah_index(struct fer_sa_table *t)
+{
+	struct fer_sa_control *c = t->control;
+
+	if (c->unused_ah.n == 0 && c->n_ah == t->capacity)
+		fer_sa_reclaim(t);
+	if (c->unused_ah.n == 0 && c->n_ah < t->capacity)
+		return t->capacity + c->n_ah++;
+	return fer_index_pop(c, &c->unused_ah);
+}
+
 // One header of an SA, on its way into a block of its own.
 struct part {
 	const struct fer_sa_params *params;
@@ -265,7 +277,7 @@ static int make_all(struct fer_sa_table *t, const struct part parts[], unsigned 
 static bool take_blocks(struct fer_sa_table *t, struct part parts[], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		parts[i].index = take_index(t);
+		parts[i].index = i + 1 < n ? take_ah_index(t) : take_index(t);
 		if (parts[i].index != FER_NO_SA_INDEX)
 			continue;
 		while (i-- > 0)
@@ -302,11 +314,18 @@ static int publish_all(struct fer_sa_table *t, const struct part parts[], unsign
 static void finish(struct fer_sa_table *t, const struct part *part)
 {
 	struct fer_sa *sa = fer_sa_at(t, part->index);
-	static const struct fer_lifetime endless;
 
-	fer_sa_start_life(t, sa, fer_sa_is_outside(sa) ? &endless : &part->params->lifetime);
+	if (!fer_sa_is_outside(sa))
+		fer_sa_start_life(t, sa, &part->params->lifetime);
 	fer_key_init((struct fer_key *)sa->key, t->control->engine, part->suite,
 		part->encryption_key, part->integrity_key);
+}
+
+// What a table does not need that never has a bundle.
+static bool prepare_bundles(struct fer_sa_table *t, enum fer_direction direction)
+{
+	return fer_keyprints_reserve(t->control->keyprints, 2 * t->capacity) == 0 &&
+	       (direction == FER_OUT || fer_sa_ah_hash(t) != NULL);
 }
 
 static int add_parts(struct fer_sa_table *t, struct part parts[], unsigned n, const char **why)
@@ -316,6 +335,8 @@ static int add_parts(struct fer_sa_table *t, struct part parts[], unsigned n, co
 			fer_sa_is_known(t, &parts[i].params->dst, parts[i].protocol, parts[i].spi))
 			return refuse(-EEXIST,
 				"an association with this destination and SPI exists", why);
+	if (n == 2 && !prepare_bundles(t, parts[0].params->direction))
+		return refuse(-ENOMEM, "no memory for bundles", why);
 	if (!take_blocks(t, parts, n))
 		return refuse(-ENOSPC, "the table is full", why);
 	int error = make_all(t, parts, n, why);

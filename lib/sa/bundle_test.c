@@ -63,7 +63,7 @@ static void an_inbound_bundle_is_found_by_both_its_spis(void **state)
 	p.sequence = 7;
 	p.ah.sequence = 8;
 	uint64_t handle = must_add(t, &p);
-	assert_int_equal(fer_sa_count(t), 2);
+	assert_int_equal(fer_sa_count(t), 1);
 	assert_int_equal(find(t, &p), (uint32_t)handle);
 	struct fer_sa *esp = fer_sa_at(t, (uint32_t)handle);
 	struct fer_sa *ah = fer_sa_at(t, find_ah(t, &p));
@@ -130,7 +130,7 @@ static void only_the_head_has_a_handle(void **state)
 	assert_int_equal(fer_group_activate(t, other), -ENOENT);
 	assert_int_equal(fer_sa_update_high(t, other, FER_PROTO_AH, 1), -ENOENT);
 	assert_int_equal(fer_sa_remove(t, other), -ENOENT);
-	assert_int_equal(fer_sa_count(t), 2);
+	assert_int_equal(fer_sa_count(t), 1);
 	assert_true(fer_group_active(t, 1) == handle);
 	fer_sa_table_destroy(t);
 }
@@ -193,16 +193,45 @@ static void a_bundle_is_added_whole_or_not_at_all(void **state)
 	assert_int_equal(try_add(t, &p), -EEXIST);
 	assert_int_equal(find_ah(t, &p), FER_NO_SA_INDEX);
 
-	p = out_params(0x3000);
-	must_add(t, &p);
-	p = bundle(FER_OUT, 0x3000); // the key of ESP is taken, AH comes first
-	p.spi = 0x3001;
-	struct fer_sa_params full = bundle(FER_OUT, 0x4000);
-	assert_int_equal(try_add(t, &full), -ENOSPC); // one block is left
-	assert_int_equal(try_add(t, &p), -ENOSPC);
-	full = in_params(0x5000);
-	must_add(t, &full);
-	assert_int_equal(fer_sa_count(t), 4);
+	fer_sa_table_destroy(t);
+}
+
+// R-18 of the contract: a table holds as many bundles as it holds SAs.
+static void a_bundle_counts_as_one(void **state)
+{
+	struct fer_sa_table *t = open_table(4);
+	uint64_t handle[4];
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 4; i++) {
+			struct fer_sa_params p = bundle(FER_IN, 0x1000 + i);
+			handle[i] = must_add(t, &p);
+			assert_int_equal(fer_sa_count(t), i + 1);
+		}
+		struct fer_sa_params more = bundle(FER_IN, 0x2000);
+		assert_int_equal(try_add(t, &more), -ENOSPC);
+		more = in_params(0x2000);
+		assert_int_equal(try_add(t, &more), -ENOSPC);
+		for (unsigned i = 0; i < 4; i++)
+			must_remove(t, handle[i]);
+		assert_int_equal(fer_sa_reclaim(t), 0);
+	}
+	fer_sa_table_destroy(t);
+}
+
+// For any destination a bundle is found by both its SPIs as well.
+static void a_bundle_may_be_for_any_destination(void **state)
+{
+	struct fer_sa_table *t = open_table(4);
+	struct fer_sa_params p = bundle(FER_IN, 0x1000);
+
+	(void)state;
+	memset(p.dst.bytes, 0, sizeof(p.dst.bytes));
+	uint32_t index = (uint32_t)must_add(t, &p);
+	p.dst.bytes[0] = 77;
+	assert_int_equal(find(t, &p), index);
+	assert_int_equal(find_ah(t, &p), fer_sa_at(t, index)->partner);
 	fer_sa_table_destroy(t);
 }
 
@@ -245,6 +274,8 @@ int main(void)
 		cmocka_unit_test(an_update_names_the_protocol),
 		cmocka_unit_test(both_blocks_go_and_come_back),
 		cmocka_unit_test(a_bundle_is_added_whole_or_not_at_all),
+		cmocka_unit_test(a_bundle_counts_as_one),
+		cmocka_unit_test(a_bundle_may_be_for_any_destination),
 		cmocka_unit_test(a_key_in_use_refuses_both_blocks),
 		cmocka_unit_test(protocols_have_spis_of_their_own),
 	};

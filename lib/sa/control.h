@@ -28,8 +28,9 @@ struct fer_index_list {
 };
 
 struct fer_sa_control {
-	struct rte_hash *hash;       // struct fer_sa_id to index
-	_Atomic uint32_t n_wildcard; // inbound SAs for any destination
+	struct rte_hash *hash;            // struct fer_sa_id to index
+	struct rte_hash *_Atomic ah_hash; // the same for the AH of bundles; NULL: there was none
+	_Atomic uint32_t n_wildcard;      // inbound SAs for any destination
 
 	alignas(64) struct fer_endpoints *endpoints;
 	struct fer_keyprints *keyprints;
@@ -37,6 +38,8 @@ struct fer_sa_control {
 	const struct fer_iv_source *ivs;
 	struct rte_rcu_qsbr *qsbr;
 
+	// Blocks of SAs come first, then as many of AHs of bundles, of which only those are used
+	// that are needed.
 	uint32_t *next;        // of the lists, by index
 	uint32_t *generations; // the last one given, by index
 	int32_t *positions;    // removed and waiting: in the hash, negative for none; by index
@@ -46,6 +49,9 @@ struct fer_sa_control {
 	struct fer_index_list removed; // until those waiting are through
 	struct fer_index_list waiting; // for one grace period, all of them
 	struct fer_index_list unused;
+	struct fer_index_list unused_ah;
+	uint32_t n_ah;      // blocks of them used so far
+	uint32_t n_live;    // SAs
 	uint64_t token;     // of that grace period
 	uint64_t n_removed; // ever
 	uint64_t n_reclaimed;
@@ -76,6 +82,9 @@ void fer_sa_start_life(
 
 // It ages no more.
 void fer_sa_stop_ageing(struct fer_sa_table *t, const struct fer_sa *sa);
+
+// The hash of the AH of bundles, which is made when it is asked for first; NULL without memory.
+struct rte_hash *fer_sa_ah_hash(struct fer_sa_table *t);
 
 // Is there an inbound SA with this identity?
 bool fer_sa_is_known(

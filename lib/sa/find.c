@@ -37,6 +37,18 @@ static uint64_t hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
 	return likely(handle != 0) ? handle : hinted_by(fer_sa_hint_line(t, hash, 1), spi_tag);
 }
 
+// The block that a hint leads to; NULL when there is none, or none any more.
+static const struct fer_sa *block_of(const struct fer_sa_table *t, uint64_t hint)
+{
+	uint32_t index = (uint32_t)hint, generation = (uint32_t)(hint >> 32);
+
+	if (index >= 2 * t->capacity || generation == 0)
+		return NULL;
+	const struct fer_sa *sa = fer_sa_at(t, index);
+	uint32_t live = atomic_load_explicit(&sa->generation, memory_order_acquire);
+	return live == generation ? sa : NULL;
+}
+
 static bool is_sa_of(const struct fer_sa *sa, const struct fer_sa_id *id)
 {
 	return sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
@@ -61,70 +73,80 @@ static void find_in_hash(const struct rte_hash *hash, const struct fer_sa_id *co
 		index[i] = (hits >> i & 1) != 0 ? (uint32_t)(uintptr_t)data[i] : FER_NO_SA_INDEX;
 }
 
-// The same for SAs that take any destination of the id's version.
-static void find_wildcard(const struct rte_hash *hash, const struct fer_sa_id *const id[],
-	unsigned n, uint32_t index[])
+// Those that are looked for: places in what fer_sa_find() was handed.
+struct search {
+	unsigned n;
+	uint8_t place[FER_SA_FIND_MAX];
+};
+
+// Looks in one hash for what is left, for SAs of any destination if that is said; leaves what it
+// does not find.
+static void search(const struct rte_hash *hash, bool any_dst, const struct fer_sa_id *const id[],
+	struct search *left, uint32_t index[])
 {
 	struct fer_sa_id any[FER_SA_FIND_MAX];
 	const struct fer_sa_id *at[FER_SA_FIND_MAX];
+	uint32_t found[FER_SA_FIND_MAX];
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		any[i] = *id[i];
+	if (left->n == 0)
+		return;
+	for (unsigned i = 0; i < left->n; i++) {
+		at[i] = id[left->place[i]];
+		if (!any_dst)
+			continue;
+		any[i] = *at[i];
 		memset(any[i].dst, 0, sizeof(any[i].dst));
 		at[i] = &any[i];
 	}
-	find_in_hash(hash, at, n, index);
+	find_in_hash(hash, at, left->n, found);
+	for (unsigned i = 0; i < left->n; i++) {
+		index[left->place[i]] = found[i];
+		if (found[i] == FER_NO_SA_INDEX)
+			left->place[n++] = left->place[i];
+	}
+	left->n = n;
 }
 
-// Finds what the hints did not have: missing[] are places in id[] and index[].
+// Finds what the hints did not have.
 static void find_missing(const struct fer_sa_table *t, const struct fer_sa_id *const id[],
-	const uint8_t missing[], unsigned n, uint32_t index[])
+	struct search *left, uint32_t index[])
 {
 	const struct fer_sa_control *c = t->control;
-	const struct fer_sa_id *at[FER_SA_FIND_MAX];
-	uint8_t place[FER_SA_FIND_MAX];
-	uint32_t found[FER_SA_FIND_MAX];
-	unsigned n_left = 0;
+	const struct rte_hash *ah = atomic_load_explicit(&c->ah_hash, memory_order_acquire);
 
-	for (unsigned i = 0; i < n; i++)
-		at[i] = id[missing[i]];
-	find_in_hash(c->hash, at, n, found);
-	for (unsigned i = 0; i < n; i++) {
-		index[missing[i]] = found[i];
-		if (found[i] == FER_NO_SA_INDEX) {
-			at[n_left] = at[i];
-			place[n_left++] = missing[i];
-		}
-	}
-	if (n_left == 0 || atomic_load_explicit(&c->n_wildcard, memory_order_acquire) == 0)
+	search(c->hash, false, id, left, index);
+	if (ah != NULL)
+		search(ah, false, id, left, index);
+	if (left->n == 0 || atomic_load_explicit(&c->n_wildcard, memory_order_acquire) == 0)
 		return;
-	find_wildcard(c->hash, at, n_left, found);
-	for (unsigned i = 0; i < n_left; i++)
-		index[place[i]] = found[i];
+	search(c->hash, true, id, left, index);
+	if (ah != NULL)
+		search(ah, true, id, left, index);
 }
 
 void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
 	uint32_t index[])
 {
 	uint64_t handle[FER_SA_FIND_MAX];
-	uint8_t missing[FER_SA_FIND_MAX];
-	unsigned n_missing = 0;
+	struct search left;
 
+	left.n = 0;
 	assert(n <= FER_SA_FIND_MAX);
 	for (unsigned i = 0; i < n; i++) {
 		handle[i] = hinted(t, id[i]);
 		fer_sa_prefetch_in(t, handle[i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		const struct fer_sa *sa = fer_sa_get(t, handle[i]);
+		const struct fer_sa *sa = block_of(t, handle[i]);
 
 		if (sa != NULL && is_sa_of(sa, id[i]))
 			index[i] = (uint32_t)handle[i];
 		else
-			missing[n_missing++] = (uint8_t)i;
+			left.place[left.n++] = (uint8_t)i;
 	}
-	if (n_missing != 0)
-		find_missing(t, id, missing, n_missing, index);
+	if (left.n != 0)
+		find_missing(t, id, &left, index);
 }
 
 bool fer_sa_is_endpoint(const struct fer_sa_table *t, const struct fer_addr *a)

@@ -46,13 +46,18 @@ static bool mac_open(struct fer_keyprints *k)
 	       getrandom(k->mac_key, sizeof(k->mac_key), 0) == sizeof(k->mac_key) && mac_reset(k);
 }
 
+static uint32_t slots_for(uint32_t capacity)
+{
+	return capacity + capacity / 4 + 1;
+}
+
 struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
 {
 	struct fer_keyprints *k = calloc(1, sizeof(*k));
 
 	if (k == NULL)
 		return NULL;
-	k->n_slots = capacity + capacity / 4 + 1;
+	k->n_slots = slots_for(capacity);
 	k->prints = calloc(k->n_slots, sizeof(k->prints[0]));
 	k->users = calloc(k->n_slots, sizeof(k->users[0]));
 	if (k->prints == NULL || k->users == NULL || !mac_open(k)) {
@@ -107,6 +112,34 @@ static uint32_t slot_of(const struct fer_keyprints *k, uint64_t print)
 	while (k->prints[slot] != 0 && k->prints[slot] != print)
 		slot = after(k, slot);
 	return slot;
+}
+
+int fer_keyprints_reserve(struct fer_keyprints *k, uint32_t capacity)
+{
+	struct fer_keyprints old = *k;
+
+	if (slots_for(capacity) <= k->n_slots)
+		return 0;
+	uint64_t *prints = calloc(slots_for(capacity), sizeof(prints[0]));
+	uint32_t *users = calloc(slots_for(capacity), sizeof(users[0]));
+	if (prints == NULL || users == NULL) {
+		free(prints);
+		free(users);
+		return -ENOMEM;
+	}
+	k->n_slots = slots_for(capacity);
+	k->prints = prints;
+	k->users = users;
+	for (uint32_t i = 0; i < old.n_slots; i++) {
+		if (old.prints[i] == 0)
+			continue;
+		uint32_t slot = slot_of(k, old.prints[i]);
+		prints[slot] = old.prints[i];
+		users[slot] = old.users[i];
+	}
+	free(old.prints);
+	free(old.users);
+	return 0;
 }
 
 int fer_keyprints_add(struct fer_keyprints *k, uint64_t print, enum fer_direction direction)

@@ -15,6 +15,10 @@ struct fer_keyprints;
 // Room for the keys of capacity SAs.  NULL without memory or random numbers.
 __attribute__((warn_unused_result)) struct fer_keyprints *fer_keyprints_create(uint32_t capacity);
 
+// Makes room for the keys of capacity SAs where there is less.  0 or -ENOMEM.
+__attribute__((warn_unused_result)) int fer_keyprints_reserve(
+	struct fer_keyprints *k, uint32_t capacity);
+
 // NULL does nothing.
 void fer_keyprints_destroy(struct fer_keyprints *k);
 

@@ -100,7 +100,7 @@ static void model_remove(struct model *m)
 // spread: how many of the upper bits differ, so that long runs form and wrap around the end.
 static void churn(unsigned spread)
 {
-	struct fer_keyprints *k = fer_keyprints_create(CAPACITY);
+	struct fer_keyprints *k = fer_keyprints_create(CAPACITY / 2);
 	static struct model models[N_PRINTS];
 	unsigned n = 0, seed = 1;
 
@@ -109,6 +109,8 @@ static void churn(unsigned spread)
 		models[i].print =
 			~((uint64_t)((unsigned)rand_r(&seed) % spread) << 32) - i * UINT64_C(3);
 	for (unsigned i = 0; i < 60000; i++) {
+		if (n == CAPACITY / 2)
+			assert_int_equal(fer_keyprints_reserve(k, CAPACITY), 0);
 		struct model *m = &models[(unsigned)rand_r(&seed) % N_PRINTS];
 		enum fer_direction direction = rand_r(&seed) % 2 == 0 ? FER_OUT : FER_IN;
 		bool is_used = m->has_out || m->n_in != 0;

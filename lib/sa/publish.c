@@ -72,9 +72,16 @@ bool fer_sa_is_known(
 	const struct fer_sa_table *t, const struct fer_addr *dst, uint8_t protocol, uint32_t spi)
 {
 	struct fer_sa_id id = {.spi = spi, .version = dst->version, .protocol = protocol};
+	const struct fer_sa_control *c = t->control;
 
 	memcpy(id.dst, dst->bytes, sizeof(id.dst));
-	return rte_hash_lookup(t->control->hash, &id) >= 0;
+	return rte_hash_lookup(c->hash, &id) >= 0 ||
+	       (c->ah_hash != NULL && rte_hash_lookup(c->ah_hash, &id) >= 0);
+}
+
+static struct rte_hash *hash_of(const struct fer_sa_control *c, const struct fer_sa *sa)
+{
+	return fer_sa_is_outside(sa) ? c->ah_hash : c->hash;
 }
 
 static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
@@ -86,7 +93,7 @@ static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 		fer_ports_get(t->udp_ports, sa->udp_port);
 	if (is_wildcard(sa))
 		atomic_fetch_add_explicit(&c->n_wildcard, 1, memory_order_release);
-	int error = rte_hash_add_key_data(c->hash, &id, (void *)(uintptr_t)sa->index);
+	int error = rte_hash_add_key_data(hash_of(c, sa), &id, (void *)(uintptr_t)sa->index);
 	if (error == 0 && !is_wildcard(sa))
 		set_hint(t, &id, fer_sa_handle(c, sa));
 	return error;
@@ -108,6 +115,7 @@ int fer_sa_publish(struct fer_sa_table *t, struct fer_sa *sa)
 
 	if (++*generation == 0)
 		*generation = 1;
+	t->control->n_live += !fer_sa_is_outside(sa);
 	atomic_store_explicit(&sa->generation, *generation, memory_order_release);
 	if (sa->direction == FER_IN)
 		return publish_in(t, sa);
@@ -120,7 +128,7 @@ static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 	struct fer_sa_control *c = t->control;
 	struct fer_sa_id id = id_of(sa);
 	struct fer_addr dst = {.version = sa->version};
-	int32_t position = rte_hash_del_key(c->hash, &id);
+	int32_t position = rte_hash_del_key(hash_of(c, sa), &id);
 
 	clear_hint(t, &id, fer_sa_handle(c, sa));
 	if (sa->udp_at != 0)
@@ -148,11 +156,13 @@ void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)
 	int32_t position = -1;
 
 	atomic_store_explicit(&sa->generation, 0, memory_order_release);
+	c->n_live -= !fer_sa_is_outside(sa);
 	if (sa->direction == FER_IN)
 		position = unpublish_in(t, sa);
 	else
 		unpublish_out(t, sa);
-	fer_sa_stop_ageing(t, sa);
+	if (!fer_sa_is_outside(sa))
+		fer_sa_stop_ageing(t, sa);
 	c->positions[sa->index] = position;
 	fer_index_push(c, &c->removed, sa->index);
 	c->n_removed++;

@@ -30,14 +30,15 @@ void fer_sa_free_block(struct fer_sa_table *t, uint32_t index)
 	if (sa->direction == FER_OUT && sa->out.dummy != 0)
 		fer_dummy_free(t->control, sa->out.dummy);
 	fer_secret_wipe(&sa->index, t->stride - offsetof(struct fer_sa, index));
-	fer_index_push(t->control, &t->control->unused, index);
+	fer_index_push(t->control,
+		index < t->capacity ? &t->control->unused : &t->control->unused_ah, index);
 }
 
 int fer_sa_remove(struct fer_sa_table *t, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL || fer_sa_is_outside(sa))
+	if (sa == NULL)
 		return -ENOENT;
 	if (sa->partner != FER_NO_SA_INDEX) // from the outside: what is found is complete
 		fer_sa_unpublish(t, fer_sa_at(t, sa->partner));
@@ -51,7 +52,8 @@ static void destroy_sa(struct fer_sa_table *t, uint32_t index)
 	struct fer_sa *sa = fer_sa_at(t, index);
 
 	if (c->positions[index] >= 0)
-		rte_hash_free_key_with_position(c->hash, c->positions[index]);
+		rte_hash_free_key_with_position(
+			fer_sa_is_outside(sa) ? c->ah_hash : c->hash, c->positions[index]);
 	if (sa->direction == FER_IN)
 		fer_sa_close_window(sa);
 	else if (sa->suite.counter)

@@ -10,6 +10,8 @@
 #include <rte_jhash.h>
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -39,8 +41,9 @@ uint32_t fer_index_pop(struct fer_sa_control *c, struct fer_index_list *l)
 	return index;
 }
 
-static bool create_hash(struct fer_sa_table *t, const char *name, int *error)
+static struct rte_hash *create_hash(const struct fer_sa_table *t, const char *name, int *error)
 {
+	struct rte_hash *hash;
 	struct rte_hash_parameters params = {
 		.name = name,
 		.entries = RTE_MAX(t->capacity, MIN_HASH_ENTRIES),
@@ -56,12 +59,26 @@ static bool create_hash(struct fer_sa_table *t, const char *name, int *error)
 	if (getrandom(&params.hash_func_init_val, sizeof(params.hash_func_init_val), 0) !=
 		sizeof(params.hash_func_init_val)) {
 		*error = -errno;
-		return false;
+		return NULL;
 	}
-	t->control->hash = rte_hash_create(&params);
-	if (t->control->hash == NULL)
+	hash = rte_hash_create(&params);
+	if (hash == NULL)
 		*error = -rte_errno;
-	return t->control->hash != NULL;
+	return hash;
+}
+
+struct rte_hash *fer_sa_ah_hash(struct fer_sa_table *t)
+{
+	struct rte_hash *hash = atomic_load_explicit(&t->control->ah_hash, memory_order_relaxed);
+	char name[MAX_NAME + 1];
+	int error;
+
+	if (hash != NULL)
+		return hash;
+	snprintf(name, sizeof(name), "ah%" PRIxPTR, (uintptr_t)t);
+	hash = create_hash(t, name, &error);
+	atomic_store_explicit(&t->control->ah_hash, hash, memory_order_release);
+	return hash;
 }
 
 static uint32_t n_hint_lines(uint32_t capacity)
@@ -82,10 +99,12 @@ static bool create_hints(struct fer_sa_table *t)
 
 static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 {
-	c->next = calloc(capacity, sizeof(c->next[0]));
-	c->generations = calloc(capacity, sizeof(c->generations[0]));
-	c->positions = calloc(capacity, sizeof(c->positions[0]));
-	c->key_prints = calloc(capacity, sizeof(c->key_prints[0]));
+	size_t n_blocks = 2 * (size_t)capacity;
+
+	c->next = calloc(n_blocks, sizeof(c->next[0]));
+	c->generations = calloc(n_blocks, sizeof(c->generations[0]));
+	c->positions = calloc(n_blocks, sizeof(c->positions[0]));
+	c->key_prints = calloc(n_blocks, sizeof(c->key_prints[0]));
 	c->ages = calloc(capacity, sizeof(c->ages[0]));
 	c->age_place = calloc(capacity, sizeof(c->age_place[0]));
 	if (c->next == NULL || c->generations == NULL || c->positions == NULL ||
@@ -94,6 +113,12 @@ static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 	for (uint32_t i = 0; i < capacity; i++)
 		fer_index_push(c, &c->unused, i);
 	return true;
+}
+
+// Of all blocks, n_ah of them AHs of bundles.
+static size_t blocks_bytes(const struct fer_sa_table *t, uint32_t n_ah)
+{
+	return t->stride * ((size_t)t->capacity + n_ah);
 }
 
 static bool create_parts(
@@ -105,7 +130,7 @@ static bool create_parts(
 	c->ivs = p->ivs;
 	c->qsbr = p->qsbr;
 	c->clock = p->clock;
-	t->blocks = fer_secret_map(t->stride * t->capacity);
+	t->blocks = fer_secret_map(blocks_bytes(t, t->capacity));
 	t->groups = calloc(RTE_MAX(t->n_groups, 1u), sizeof(t->groups[0]));
 	t->in_limits = calloc(t->capacity, sizeof(t->in_limits[0]));
 	t->udp_in = calloc(t->capacity, sizeof(t->udp_in[0]));
@@ -146,7 +171,9 @@ struct fer_sa_table *fer_sa_table_create(
 	t->control = aligned_alloc(alignof(struct fer_sa_control), sizeof(*t->control));
 	if (t->control != NULL) {
 		memset(t->control, 0, sizeof(*t->control));
-		if (create_parts(t, params, engine) && create_hash(t, params->name, error))
+		if (create_parts(t, params, engine))
+			t->control->hash = create_hash(t, params->name, error);
+		if (t->control->hash != NULL)
 			return t;
 	}
 	fer_sa_table_destroy(t);
@@ -158,7 +185,7 @@ static void close_sas(struct fer_sa_table *t)
 {
 	struct fer_sa_control *c = t->control;
 
-	for (uint32_t i = 0; i < t->capacity && c->generations != NULL; i++) {
+	for (uint32_t i = 0; i < t->capacity + c->n_ah && c->generations != NULL; i++) {
 		struct fer_sa *sa = fer_sa_at(t, i);
 
 		if (c->generations[i] == 0)
@@ -172,6 +199,7 @@ static void close_sas(struct fer_sa_table *t)
 static void destroy_control(struct fer_sa_control *c)
 {
 	rte_hash_free(c->hash);
+	rte_hash_free(c->ah_hash);
 	fer_udp_fini(c);
 	fer_keyprints_destroy(c->keyprints);
 	fer_endpoints_destroy(c->endpoints);
@@ -191,9 +219,11 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 		return;
 	if (t->control != NULL) {
 		close_sas(t);
+		if (t->blocks != NULL)
+			fer_secret_wipe(t->blocks, blocks_bytes(t, t->control->n_ah));
 		destroy_control(t->control);
 	}
-	fer_secret_unmap(t->blocks, t->stride * t->capacity);
+	fer_secret_unmap_clean(t->blocks, blocks_bytes(t, t->capacity));
 	fer_secret_unmap(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
 	fer_ports_destroy(t->udp_ports);
 	free(t->udp_in);
@@ -204,9 +234,7 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 
 uint32_t fer_sa_count(const struct fer_sa_table *t)
 {
-	const struct fer_sa_control *c = t->control;
-
-	return t->capacity - c->unused.n - c->waiting.n - c->removed.n;
+	return t->control->n_live;
 }
 
 uint32_t fer_sa_capacity(const struct fer_sa_table *t)
@@ -218,7 +246,7 @@ int fer_group_activate(struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL || fer_sa_is_outside(sa))
+	if (sa == NULL)
 		return -ENOENT;
 	if (sa->direction != FER_OUT || sa->group == FER_NO_GROUP)
 		return -EINVAL;

@@ -5,7 +5,8 @@
 //
 // A handle is index and generation, never a pointer and never 0.  Three structures lead to a block:
 //   blocks  by index: an array, one fixed stride, where the SA lives
-//   hash    rte_hash by (protocol, destination, SPI), seeded: the authority for inbound look-ups
+//   hash    rte_hash by (protocol, destination, SPI), seeded: the authority for inbound look-ups;
+//           the AH of bundles have one of their own, which is there as soon as there is a bundle
 //   hints   a flat table in front of it: 16 bytes an entry, verified in the SA's own line
 // Only the control thread writes them.  Removal takes hash entry and hint away, then waits for a
 // grace period of the workers, and only then frees the hash position and wipes the block: three
@@ -29,7 +30,7 @@ struct fer_clock {
 
 struct fer_sa_table_params {
 	const char *name;  // unique in the process, up to 20 characters
-	uint32_t capacity; // SAs, 1 to 2^24; a bundle takes the room of two
+	uint32_t capacity; // SAs, 1 to 2^24; a bundle is one
 	uint32_t n_groups;
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
 	struct rte_rcu_qsbr *qsbr;     // the workers that look up; NULL: nobody does during removal
@@ -52,7 +53,7 @@ void fer_sa_table_destroy(struct fer_sa_table *t);
 //             round; an SA has its key until it is reclaimed
 //   -ENOSPC   the table is full, with SAs that are not reclaimed yet among the others; or
 //             FER_DUMMIES_MAX of them send dummies
-//   -ENOMEM   no memory for a wide window
+//   -ENOMEM   no memory for a wide window, or for the first bundle
 //   -ETIME    the clock cannot be trusted (crypto/iv.h)
 // *why, where why is not NULL, is set to a sentence for people, or to NULL on 0.
 __attribute__((warn_unused_result)) int fer_sa_add(struct fer_sa_table *t,
@@ -119,7 +120,8 @@ uint32_t fer_sa_capacity(const struct fer_sa_table *t);
 
 // Any thread may call the functions below; workers between two quiescent states.
 
-// The block at an index below the capacity, live or not.
+// The block at an index, live or not.  That of an SA is below the capacity, that of a bundle's AH
+// below twice the capacity.
 static inline struct fer_sa *fer_sa_at(const struct fer_sa_table *t, uint32_t index);
 
 // The SA of a handle; NULL when there is none, or none any more.

@@ -27,7 +27,7 @@ struct fer_sa_hint_line {
 struct fer_sa_table {
 	uint8_t *blocks;
 	size_t stride;
-	uint32_t capacity;
+	uint32_t capacity; // handles have lower indexes
 	uint32_t n_groups;
 	struct fer_sa_hint_line *hints;
 	uint64_t hint_seed[2];

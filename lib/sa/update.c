@@ -56,7 +56,7 @@ int fer_sa_update_high(struct fer_sa_table *t, uint64_t handle, uint8_t protocol
 {
 	struct fer_sa *sa = fer_sa_get(t, handle);
 
-	if (sa == NULL || fer_sa_is_outside(sa))
+	if (sa == NULL)
 		return -ENOENT;
 	if (sa->protocol != protocol && sa->partner != FER_NO_SA_INDEX)
 		sa = fer_sa_at(t, sa->partner);
