@@ -85,9 +85,9 @@ int fer_udp_open(struct fer_sa_table *t, struct fer_sa *sa, const struct fer_sa_
 
 void fer_udp_close(struct fer_sa_table *t, struct fer_sa *sa)
 {
+	if (sa->udp_at == 0)
+		return; // untouched, the array takes no memory
 	if (sa->direction == FER_IN) {
-		if (t->udp_in[sa->index] == NULL)
-			return; // untouched, the array takes no memory
 		free(t->udp_in[sa->index]);
 		t->udp_in[sa->index] = NULL;
 	} else if (sa->out.udp != NULL) {
