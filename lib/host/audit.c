@@ -31,9 +31,9 @@ static const uint8_t kinds[2][FER_N_VERDICTS] = {
 static_assert((int)FER_EVENT_SOFT_LIFETIME == NOT_AUDITED, "no packet is a lifetime");
 
 // SPI and protocol are those of the header, the handle is that of its bundle.
-static void name_sa(const struct fer_host *host, struct fer_event *e, struct fer_sa *sa)
+static void name_sa(const struct fer_host *host, struct fer_event *e, const struct fer_sa *sa)
 {
-	const struct fer_sa *head = fer_sa_head(host->sas, sa);
+	const struct fer_sa *head = fer_sa_is_outside(sa) ? fer_sa_at(host->sas, sa->partner) : sa;
 	uint64_t generation = atomic_load_explicit(&head->generation, memory_order_relaxed);
 
 	e->handle = generation == 0 ? 0 : generation << 32 | head->index;
@@ -41,7 +41,7 @@ static void name_sa(const struct fer_host *host, struct fer_event *e, struct fer
 	e->protocol = sa->protocol;
 }
 
-static void put_life(struct fer_host *host, struct fer_sa *sa, enum fer_event_kind kind)
+static void put_life(struct fer_host *host, const struct fer_sa *sa, enum fer_event_kind kind)
 {
 	bool out = sa->direction == FER_OUT;
 	struct fer_event e = {.tsc = rte_rdtsc(), .kind = (uint8_t)kind};
@@ -55,7 +55,7 @@ static void put_life(struct fer_host *host, struct fer_sa *sa, enum fer_event_ki
 	fer_events_put(host->events, &e);
 }
 
-void fer_audit_life(struct fer_host *host, struct fer_sa *sa, unsigned crossed)
+void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned crossed)
 {
 	if (likely(crossed == 0) || host->events == NULL)
 		return;
@@ -74,7 +74,7 @@ void fer_audit_move(
 
 	if (host->events == NULL)
 		return;
-	name_sa(&e, sa);
+	name_sa(host, &e, sa);
 	e.src = to->addr;
 	e.sport = to->port;
 	e.dst.version = sa->version;
@@ -116,7 +116,7 @@ static void read_header(struct fer_event *e, const struct rte_mbuf *m, const str
 // A packet that failed in a layer stands there as it came; one that its policy refused has no
 // protection on it any more.
 static void describe(const struct fer_host *host, struct fer_event *e, const struct fer_batch *b,
-	unsigned i, struct fer_sa *sa, const struct fer_layer *layer)
+	unsigned i, const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
@@ -134,7 +134,7 @@ static void describe(const struct fer_host *host, struct fer_event *e, const str
 }
 
 void fer_audit_end(struct fer_host *host, const struct fer_batch *b, unsigned i,
-	enum fer_direction direction, struct fer_sa *sa, const struct fer_layer *layer)
+	enum fer_direction direction, const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	enum fer_verdict v = (enum fer_verdict)b->pkt[i].verdict;
 	enum fer_event_kind kind = (enum fer_event_kind)kinds[direction][v];

@@ -53,7 +53,7 @@ void fer_account_out(struct fer_host *host, struct fer_batch *b);
 void fer_account_in(struct fer_host *host, struct fer_batch *b);
 
 // Tells of the bits of enum fer_life that a call has just set on an SA.  Inbound: its lock is held.
-void fer_audit_life(struct fer_host *host, struct fer_sa *sa, unsigned crossed);
+void fer_audit_life(struct fer_host *host, const struct fer_sa *sa, unsigned crossed);
 
 // Packets of an inbound SA whose ESP is in UDP were authenticated and accepted: the newest says
 // where the peer is.
@@ -71,4 +71,4 @@ void fer_audit_move(
 //   sa     that it ended on; NULL: none
 //   layer  on the way in: the receipt of that; NULL: none
 void fer_audit_end(struct fer_host *host, const struct fer_batch *b, unsigned i,
-	enum fer_direction direction, struct fer_sa *sa, const struct fer_layer *layer);
+	enum fer_direction direction, const struct fer_sa *sa, const struct fer_layer *layer);
