@@ -20,11 +20,12 @@ import ferrule_ctl as ctl
 import tracer
 from box import outcomes, protection
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from ipsec_oracle import seal_esp
 from lab import Absent, wait_until
 from report import Report
 from samples import ethernet
 
-FLOW = boxes.flow(b"\xa5secret\x5a", 7, 9)
+FLOW, BACK = (boxes.flow(b"\xa5secret\x5a", 7, 9, inbound) for inbound in (False, True))
 BLOCK = 16
 WORD = 0xFFFFFFFF
 
@@ -118,20 +119,22 @@ def cbc(name, direction, spi):
 
 
 class Bench:
-    def __init__(self, process, client, talker, report):
-        self.process, self.client, self._talker, self._report = process, client, talker, report
+    def __init__(self, process, client, host, wire, report):
+        self.process, self.client, self._host, self._wire = process, client, host, wire
+        self._report = report
 
-    def use(self):
-        """Packets go through the active SA."""
+    def use(self, inbound):
+        """Packets go through the active SA and through this one."""
         before = outcomes(self.client)["ok"]
-        for _ in range(100):
-            self._talker.send(ethernet(FLOW.udp(4, 200)))
-        return wait_until(lambda: outcomes(self.client)["ok"] > before)
+        for number in range(1, 101):
+            self._host.send(ethernet(FLOW.udp(4, 200)))
+            self._wire.send(ethernet(seal_esp(BACK.udp(4, 200), boxes.oracle(inbound), number)))
+        return wait_until(lambda: outcomes(self.client)["ok"] == before + 200)
 
-    def check(self, name, sas, is_there=False):
+    def check(self, name, sas, is_there=False, in_core=False):
         """Nothing is left of any of them; or of each its round keys are there."""
         traces = {what: value for sa in sas for what, value in traces_of(sa).items()}
-        found = tracer.find(self.process, traces)
+        found = tracer.find(self.process, traces, in_core)
         if not is_there:
             self._report.add(name, [f"{what}: {count} times" for what, count in found.items()])
             return
@@ -145,8 +148,9 @@ def changes(bench, client):
         first = [kind("one", "out", 0x2001), kind("two", "in", 0x2002)]
         client.sa_add(first)
         client.sa_activate(["one"])
-        assert bench.use()
+        assert bench.use(first[1])
         bench.check(f"{label}: live", first, True)
+        bench.check(f"{label}: in a core dump", first, in_core=True)
         second = [kind("three", "out", 0x2003), kind("four", "in", 0x2004)]
         client.sa_swap(second, 0)
         wait_until(lambda: {"two", "one"}.isdisjoint(sa["name"] for sa in client.sa_list()))
@@ -186,7 +190,8 @@ def main():
             box = boxes.Box(program, lab, folder)
             sas = [gcm("document-out", "out", 0x1001), cbc("document-in", "in", 0x1002)]
             daemon, client = enter(box.running(box.document(sas, protection())))
-            bench = Bench(daemon.process.pid, client, enter(lab.talker(*box.host)), report)
+            bench = Bench(daemon.process.pid, client, enter(lab.talker(*box.host)),
+                          enter(lab.talker(*box.wire)), report)
             bench.check("SAs of the document", sas, True)
             changes(bench, client)
             ends(bench, daemon, sas)

@@ -58,7 +58,8 @@ def oracle(document_sa):
     """What the peer knows of such an SA."""
     esp = document_sa["esp"]
     return Sa("tunnel", document_sa["src"], document_sa["dst"], esp["spi"], esp["encryption"],
-              bytes.fromhex(esp["encryption_key"]), esn=document_sa.get("esn", False))
+              bytes.fromhex(esp["encryption_key"]), esp.get("integrity", "none"),
+              bytes.fromhex(esp.get("integrity_key", "")), esn=document_sa.get("esn", False))
 
 
 def policy(name, direction, src, dst, action="protect", **more):

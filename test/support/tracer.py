@@ -13,7 +13,7 @@ _WALL = 0x40000000
 _PAGE_BYTES = 4096
 _PRESENT = 1 << 63
 _LARGEST_MAPPING = 1 << 34  # the shadow of a sanitizer is larger
-_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+)")
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) ")
 
 
 class Absent(Exception):
@@ -51,14 +51,21 @@ def wait_for_exit(process):
         _call(_CONT, process, status >> 8 & 0x7F if status >> 16 == 0 else 0)
 
 
-def _pieces(process):
-    """(address, length) of what is in memory and may be written."""
-    with open(f"/proc/{process}/maps", encoding="ascii", errors="replace") as maps, \
-            open(f"/proc/{process}/pagemap", "rb") as pagemap:
-        for line in maps:
-            start, end, rights = _MAPPING.match(line).groups()
-            start, end = int(start, 16), int(end, 16)
-            if "w" not in rights or end - start > _LARGEST_MAPPING:
+def _mappings(process):
+    """(start, end, rights, flags of the kernel) of each mapping."""
+    with open(f"/proc/{process}/smaps", encoding="ascii", errors="replace") as smaps:
+        for line in smaps:
+            if match := _MAPPING.match(line):
+                start, end, rights = match.groups()
+            elif line.startswith("VmFlags:"):
+                yield int(start, 16), int(end, 16), rights, line.split()[1:]
+
+
+def _pieces(process, in_core):
+    """(address, length) of what is in memory and may be written; of what a core dump has."""
+    with open(f"/proc/{process}/pagemap", "rb") as pagemap:
+        for start, end, rights, flags in _mappings(process):
+            if "w" not in rights or end - start > _LARGEST_MAPPING or (in_core and "dd" in flags):
                 continue
             pagemap.seek(start // _PAGE_BYTES * 8)
             pages = array.array("Q", pagemap.read((end - start) // _PAGE_BYTES * 8))
@@ -71,11 +78,11 @@ def _pieces(process):
                     first = None
 
 
-def find(process, patterns):
-    """{name: how often} of those of {name: bytes} that are in its memory."""
+def find(process, patterns, in_core=False):
+    """{name: how often} of those of {name: bytes} that are in its memory, or in a core dump."""
     found = {}
     with open(f"/proc/{process}/mem", "rb", buffering=0) as memory:
-        for at, length in _pieces(process):
+        for at, length in _pieces(process, in_core):
             try:
                 memory.seek(at)
                 data = memory.read(length)
