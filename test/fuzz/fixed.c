@@ -17,11 +17,25 @@ static const struct {
 	{"null", "encryption: null, integrity: hmac-sha1-96, integrity_key: " KEY_20},
 };
 
+#define PLAIN_ESP 0
+#define IN_UDP 1
+#define IN_AH 2
+#define WITH_ESN 4
+
 static const struct {
 	bool tunnel, v6;
-	unsigned cipher;
-} shapes[FIXED_SAS] = {{true, false, 0}, {true, true, 0}, {true, false, 1}, {false, false, 0},
-	{false, true, 1}, {false, false, 2}, {true, true, 2}};
+	unsigned cipher, how;
+} shapes[FIXED_SAS] = {{true, false, 0, PLAIN_ESP}, {true, true, 0, PLAIN_ESP},
+	{true, false, 1, PLAIN_ESP}, {false, false, 0, PLAIN_ESP}, {false, true, 1, PLAIN_ESP},
+	{false, false, 2, PLAIN_ESP}, {true, true, 2, PLAIN_ESP}, {true, false, 0, WITH_ESN},
+	{true, false, 0, IN_UDP}, {false, true, 1, IN_UDP}, {false, false, 0, IN_AH},
+	{true, true, 1, IN_AH}};
+
+// The number before the first of those with ESN: the high half changes soon.
+#define ESN_START UINT64_C(0x1fffffe00)
+
+static bool is_there[FIXED_SAS];
+static uint64_t last_number = ESN_START;
 
 static struct ref_sa sas[FIXED_SAS];
 
@@ -45,51 +59,100 @@ static struct ref_addr end_of(bool v6, uint8_t last)
 	return a;
 }
 
-static void write_document(char *text, size_t room)
+static size_t write_sa(char *text, size_t room, unsigned i)
 {
-	size_t len = (size_t)snprintf(text, room, "sas:\n");
+	static const char *const udp = ", udp: {sport: 4500, dport: 4500}";
+	unsigned how = shapes[i].how;
+	char ah[160] = "", esn[80] = ", replay_window: 0";
 
-	for (unsigned i = 0; i < FIXED_SAS && len < room; i++)
-		len += (size_t)snprintf(text + len, room - len,
-			"  - {name: s%u, direction: in, replay_window: 0, mode: %s, src: \"%s1\", "
-			"dst: \"%s2\", esp: {spi: %u, %s}}\n",
-			i, shapes[i].tunnel ? "tunnel" : "transport",
-			shapes[i].v6 ? "2001:db8::" : "192.0.2.",
-			shapes[i].v6 ? "2001:db8::" : "192.0.2.", 257 + i,
-			ciphers[shapes[i].cipher].text);
+	if (how == IN_AH)
+		snprintf(ah, sizeof(ah),
+			", ah: {spi: %u, integrity: hmac-sha1-96, integrity_key: " KEY_20 "}",
+			512 + i);
+	if (how == WITH_ESN)
+		snprintf(esn, sizeof(esn), ", esn: true, replay_window: 64, sequence: %llu",
+			(unsigned long long)ESN_START);
+	return (size_t)snprintf(text, room,
+		"  - {name: s%u, direction: in, mode: %s, src: \"%s1\", dst: \"%s2\", "
+		"esp: {spi: %u, %s}%s%s%s}\n",
+		i, shapes[i].tunnel ? "tunnel" : "transport",
+		shapes[i].v6 ? "2001:db8::" : "192.0.2.", shapes[i].v6 ? "2001:db8::" : "192.0.2.",
+		257 + i, ciphers[shapes[i].cipher].text, ah, esn, how == IN_UDP ? udp : "");
+}
+
+// The document with those that there are; NULL where one of them is not supported.
+static struct box *try_open(void)
+{
+	char document[6144] = "sas:\n", error[BOX_ERROR_BYTES];
+	size_t len = strlen(document);
+	struct box *b;
+
+	for (unsigned i = 0; i < FIXED_SAS; i++)
+		if (is_there[i])
+			len += write_sa(document + len, sizeof(document) - len, i);
+	b = box_open(document, error);
+	if (b == NULL && strstr(error, "not supported by this version") == NULL) {
+		fprintf(stderr, "%s%s\n", document, error);
+		abort();
+	}
+	return b;
+}
+
+static void make_sa(unsigned i)
+{
+	struct ref_transform *t = &sas[i].esp;
+
+	sas[i] = (struct ref_sa){.tunnel = shapes[i].tunnel,
+		.src = end_of(shapes[i].v6, 1),
+		.dst = end_of(shapes[i].v6, 2),
+		.esn = shapes[i].how == WITH_ESN,
+		.udp = shapes[i].how == IN_UDP,
+		.sport = 4500,
+		.dport = 4500,
+		.ttl = 64,
+		.dscp = REF_COPY,
+		.flow_label = REF_COPY};
+	t->used = true;
+	t->spi = 257 + i;
+	t->cipher = find(ref_cipher, ciphers[shapes[i].cipher].name);
+	t->integrity = find(ref_integrity, "hmac-sha1-96");
+	for (unsigned k = 0; k < REF_MAX_KEY; k++)
+		t->cipher_key[k] = t->integrity_key[k] = (uint8_t)k;
+	sas[i].ah = *t;
+	sas[i].ah.used = shapes[i].how == IN_AH;
+	sas[i].ah.spi = 512 + i;
+	sas[i].ah.icv_bytes = t->icv_bytes = 12;
+	if (t->cipher->aead) {
+		t->integrity = NULL;
+		t->icv_bytes = 16;
+	}
 }
 
 struct box *fixed_open(void)
 {
-	char document[4096], error[BOX_ERROR_BYTES];
 	struct box *b;
 
 	box_start();
-	write_document(document, sizeof(document));
-	b = box_open(document, error);
-	if (b == NULL) {
-		fprintf(stderr, "%s\n", error);
-		abort();
-	}
 	for (unsigned i = 0; i < FIXED_SAS; i++) {
-		struct ref_transform *t = &sas[i].esp;
-
-		sas[i] = (struct ref_sa){.tunnel = shapes[i].tunnel,
-			.src = end_of(shapes[i].v6, 1),
-			.dst = end_of(shapes[i].v6, 2),
-			.ttl = 64,
-			.dscp = REF_COPY,
-			.flow_label = REF_COPY};
-		t->used = true;
-		t->spi = 257 + i;
-		t->cipher = find(ref_cipher, ciphers[shapes[i].cipher].name);
-		if (!t->cipher->aead)
-			t->integrity = find(ref_integrity, "hmac-sha1-96");
-		t->icv_bytes = t->cipher->aead ? 16 : 12;
-		for (unsigned k = 0; k < REF_MAX_KEY; k++)
-			t->cipher_key[k] = t->integrity_key[k] = (uint8_t)k;
+		make_sa(i);
+		is_there[i] = true;
+		b = try_open();
+		is_there[i] = b != NULL;
+		box_close(b);
 	}
-	return b;
+	return try_open();
+}
+
+bool fixed_has(unsigned i)
+{
+	return is_there[i];
+}
+
+struct ref_choice fixed_choice(const struct ref_sa *sa)
+{
+	struct ref_choice c = {.seq = sa->esn ? ++last_number : 7, .esp_iv = {1, 2, 3}, .ecn = 4};
+
+	return c;
 }
 
 const struct ref_sa *fixed_sa(unsigned i)
@@ -97,26 +160,46 @@ const struct ref_sa *fixed_sa(unsigned i)
 	return &sas[i];
 }
 
-void fixed_wire(const struct ref_sa *sa, bool more, uint8_t tos, const struct ref_packet *esp,
-	struct ref_packet *wire)
+// Header and what stays in front; returns its length.
+static uint32_t put_header(
+	const struct ref_sa *sa, bool more, uint8_t tos, uint8_t protocol, uint8_t *ip)
 {
 	static const uint8_t inner[40] = {0x60};
-	static const uint8_t options[8] = {7, 7, 8, 0, 0, 0, 0, 0}, extension[8] = {50, 0, 1, 4};
+	static const uint8_t options[8] = {7, 7, 8, 0, 0, 0, 0, 0}, extension[8] = {0, 0, 1, 4};
 	const struct ref_choice c = {.ecn = 4};
-	uint8_t *ip = wire->bytes;
 	uint32_t n = ref_outer(sa, &c, inner, ip);
 	bool v4 = n == 20;
 
 	ref_set_tos(ip, tos);
-	ip[v4 ? 9 : 6] = more && !v4 ? 60 : 50;
-	if (more) {
-		ip[0] = v4 ? 0x47 : ip[0];
-		memcpy(ip + n, v4 ? options : extension, 8);
-		n += 8;
-	}
-	memcpy(ip + n, esp->bytes, esp->len);
-	wire->len = n + esp->len;
+	ip[v4 ? 9 : 6] = more && !v4 ? 60 : protocol;
+	if (!more)
+		return n;
+	memcpy(ip + n, v4 ? options : extension, 8);
+	if (v4)
+		ip[0] = 0x47;
+	else
+		ip[n] = protocol;
+	return n + 8;
+}
+
+void fixed_wire(const struct ref_sa *sa, const struct ref_choice *c, bool more, uint8_t tos,
+	const struct ref_packet *esp, struct ref_packet *wire)
+{
+	uint8_t *ip = wire->bytes;
+	uint32_t n = put_header(sa, more, tos, sa->ah.used ? 51 : sa->udp ? 17 : 50, ip);
+	uint32_t ah = sa->ah.used ? ref_ah_bytes(sa, c, ip[0] >> 4) : 0, udp = sa->udp ? 8 : 0;
+
+	memcpy(ip + n + ah + udp, esp->bytes, esp->len);
+	wire->len = n + ah + udp + esp->len;
 	ref_ip_finish(ip, wire->len);
+	if (udp != 0) {
+		ref_put16(ip + n, sa->sport);
+		ref_put16(ip + n + 2, sa->dport);
+		ref_put16(ip + n + 4, udp + esp->len);
+		ref_put16(ip + n + 6, c->udp_sum ? ref_checksum(ip, 17, n, udp + esp->len, 6) : 0);
+	}
+	if (ah != 0)
+		ref_ah_seal(sa, c, wire, n, 50);
 }
 
 void fixed_padding(const struct ref_sa *sa, struct ref_packet *text, struct ref_choice *c)
@@ -136,5 +219,6 @@ void fixed_padding(const struct ref_sa *sa, struct ref_packet *text, struct ref_
 		else if (at >= -iv - 4)
 			seq[iv + 4 + at] = value;
 	}
-	c->seq = ref_get32(seq);
+	if (!sa->esn)
+		c->seq = ref_get32(seq);
 }

@@ -84,7 +84,7 @@ static enum fer_verdict judge(const struct ref_sa *sa, bool v6, int payload)
 static void add(const struct ref_sa *sa, bool v6, uint32_t len, uint8_t pad, int wrong)
 {
 	static struct ref_packet body, wire;
-	struct ref_choice choice = {.seq = 1, .ecn = 4}, found = {0};
+	struct ref_choice choice = fixed_choice(sa), found = {0};
 	int payload = (int)len - 2 - pad;
 	unsigned i = n_waiting++;
 
@@ -97,7 +97,7 @@ static void add(const struct ref_sa *sa, bool v6, uint32_t len, uint8_t pad, int
 		body.bytes[payload + wrong]++;
 	found.seq = choice.seq;
 	ref_esp_seal(sa, &choice, &body);
-	fixed_wire(sa, false, 0, &body, &wire);
+	fixed_wire(sa, &choice, false, 0, &body, &wire);
 	frames[i].len = wire.len;
 	memcpy(frames[i].bytes, wire.bytes, wire.len);
 	want[i].verdict = wrong < 0 ? judge(sa, v6, payload) : FER_BAD_PADDING;
@@ -113,7 +113,7 @@ static void sweep_lengths(uint32_t longest)
 		const struct ref_sa *sa = fixed_sa(s);
 		uint32_t align = sa->esp.cipher->align_bytes;
 
-		for (uint32_t len = align; len <= longest; len += align)
+		for (uint32_t len = align; fixed_has(s) && len <= longest; len += align)
 			for (unsigned pad = 0; pad < 256; pad++)
 				add(sa, pad % 2, len, (uint8_t)pad, -1);
 	}
@@ -135,15 +135,17 @@ static void sweep_padding(void)
 static void sweep_truncations(void)
 {
 	static struct ref_packet body, wire;
-	const struct ref_choice choice = {.seq = 1, .ecn = 4};
 
 	for (unsigned s = 0; s < FIXED_SAS; s++) {
 		const struct ref_sa *sa = fixed_sa(s);
+		const struct ref_choice choice = fixed_choice(sa);
 
+		if (!fixed_has(s))
+			continue;
 		body.len = 100;
 		make_inner(false, body.bytes, body.len);
 		ref_esp_wrap(sa, &choice, sa->tunnel ? 4 : 254, &body);
-		fixed_wire(sa, s % 2, 0, &body, &wire);
+		fixed_wire(sa, &choice, s % 2, 0, &body, &wire);
 		for (uint32_t len = 0; len < wire.len; len++)
 			for (unsigned told = 0; told < 2; told++) {
 				struct box_frame *f = &frames[0];

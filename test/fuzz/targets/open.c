@@ -3,7 +3,8 @@
 // and padding included, is sealed with the right key and opened through the whole inbound path.
 // Random bytes alone never get that far.  What is accepted must be what the oracle finds.
 //
-// Input: which association, how (bits), type of service of the outer header, then the plaintext.
+// Input: which association, how (bits), around (bits), type of service of the outer header, then
+// the plaintext.
 #include "target.h"
 
 #include "../box.h"
@@ -13,10 +14,15 @@
 #include <string.h>
 
 #define FIX_PADDING 1 // bytes in front of the trailer become 1, 2, 3, ..., wherever they are
-#define INSIDE_TUNNEL 2
 #define PIECES 4
 #define STARVED 16     // as many buffers as the three bits above say
 #define OTHER_HEADER 8 // IPv4 options, or IPv6 extension headers, in front of ESP
+
+// Around.
+#define DEPTH 7 // so many tunnels
+#define TWICE 8 // in one burst
+#define ETHERNET 16
+#define UDP_SUM 32
 
 static struct box *box;
 
@@ -31,56 +37,101 @@ static void make_text(
 	memcpy(text->bytes, data, len);
 }
 
-static void compare(const struct box_frame *f, enum ref_end end, const struct ref_packet *plain,
-	bool is_starved)
+struct want {
+	enum ref_end end;
+	bool is_starved, is_too_deep, is_replay;
+	const struct ref_packet *plain;
+};
+
+static void compare(const struct box_frame *f, const struct want *w, uint32_t l2)
 {
-	if (is_starved && f->verdict == FER_NO_ROOM)
+	if (w->is_starved && f->verdict == FER_NO_ROOM)
+		return;
+	TARGET_MUST((f->verdict == FER_TOO_DEEP) == w->is_too_deep);
+	TARGET_MUST((f->verdict == FER_REPLAY) == w->is_replay);
+	if (w->is_too_deep || w->is_replay)
 		return;
 	if (f->verdict == FER_OK) {
-		TARGET_MUST(end == REF_OK);
-		TARGET_MUST(f->out_len == plain->len);
-		TARGET_MUST(memcmp(f->out, plain->bytes, plain->len) == 0);
+		TARGET_MUST(w->end == REF_OK);
+		TARGET_MUST(f->out_len == l2 + w->plain->len);
+		TARGET_MUST(memcmp(f->out + l2, w->plain->bytes, w->plain->len) == 0);
 		return;
 	}
 	// Inner packets are judged more strictly than the oracle does.
 	TARGET_MUST(f->verdict != FER_BAD_ICV && f->verdict != FER_CRYPTO_ERROR);
 	TARGET_MUST(f->verdict != FER_NO_SA && f->verdict != FER_NO_ROOM);
-	TARGET_MUST(end != REF_BAD_PAD || f->verdict == FER_BAD_PADDING);
-	TARGET_MUST(end != REF_DUMMY || f->verdict == FER_DUMMY);
-	TARGET_MUST(end == REF_BAD_PAD || f->verdict != FER_BAD_PADDING);
+	TARGET_MUST(w->end != REF_BAD_PAD || f->verdict == FER_BAD_PADDING);
+	TARGET_MUST(w->end != REF_DUMMY || f->verdict == FER_DUMMY);
+	TARGET_MUST(w->end == REF_BAD_PAD || f->verdict != FER_BAD_PADDING);
+}
+
+// Puts tunnels around the packet; false when it becomes too long.
+static bool wrap(struct ref_packet *wire, unsigned depth)
+{
+	static struct ref_packet around;
+	static const struct ref_choice choice = {.seq = 1, .ecn = 4};
+
+	for (; depth > 0; depth--) {
+		if (!ref_protect(fixed_sa(0), &choice, wire, &around))
+			return false;
+		*wire = around;
+	}
+	return true;
+}
+
+static void make_frame(struct box_frame *f, const struct ref_packet *wire, uint32_t l2)
+{
+	memset(f->bytes, 2, l2);
+	if (l2 != 0)
+		ref_put16(f->bytes + l2 - 2, wire->bytes[0] >> 4 == 4 ? 0x0800 : 0x86dd);
+	memcpy(f->bytes + l2, wire->bytes, wire->len);
+	f->len = l2 + wire->len;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct ref_packet body, wire, plain, around;
-	static struct box_frame f;
-	struct ref_choice choice = {.seq = 7, .esp_iv = {1, 2, 3}, .ecn = 4}, found = {0};
+	static struct ref_packet body, wire, plain;
+	static struct box_frame f[2];
 
 	if (box == NULL)
 		box = fixed_open();
-	const struct ref_sa *sa = fixed_sa(target_take8(&data, &size) % FIXED_SAS);
-	uint8_t how = target_take8(&data, &size), tos = target_take8(&data, &size);
+	unsigned which = target_take8(&data, &size) % FIXED_SAS;
+	const struct ref_sa *sa = fixed_sa(which);
+	uint8_t how = target_take8(&data, &size), around = target_take8(&data, &size);
+	uint8_t tos = target_take8(&data, &size);
+	unsigned depth = around & DEPTH, n = around & TWICE ? 2 : 1;
+	uint32_t l2 = around & ETHERNET ? 14 : 0;
 
-	if (size > 60000)
+	if (size > 60000 || !fixed_has(which))
 		return 0;
+	struct ref_choice choice = fixed_choice(sa), found = {0};
+
+	choice.udp_sum = (around & UDP_SUM) != 0;
 	make_text(sa, data, size, &body);
 	if ((how & FIX_PADDING) != 0)
 		fixed_padding(sa, &body, &choice);
 	found.seq = choice.seq;
 	ref_esp_seal(sa, &choice, &body);
-	fixed_wire(sa, (how & OTHER_HEADER) != 0, tos, &body, &wire);
-	enum ref_end end = ref_open(sa, &found, &wire, &plain);
+	fixed_wire(sa, &choice, (how & OTHER_HEADER) != 0, tos, &body, &wire);
+	struct want want = {.end = ref_open(sa, &found, &wire, &plain),
+		.is_starved = (how & STARVED) != 0,
+		.is_too_deep = depth + 1 + sa->ah.used > FER_MAX_ROUNDS,
+		.plain = &plain};
 
-	if ((how & INSIDE_TUNNEL) != 0 && ref_protect(fixed_sa(0), &choice, &wire, &around))
-		wire = around;
-	f.len = wire.len;
-	memcpy(f.bytes, wire.bytes, wire.len);
+	if (!wrap(&wire, depth))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		make_frame(&f[i], &wire, l2);
 	struct rng r = {how};
-	if ((how & STARVED) != 0)
+	if (want.is_starved)
 		box_set_spare(how >> 5);
-	box_run(box, FER_IN, FER_LINK_RAW_IP, &f, 1, (how & PIECES) != 0 ? &r : NULL);
+	box_run(box, FER_IN, l2 != 0 ? FER_LINK_ETHERNET : FER_LINK_RAW_IP, f, n,
+		(how & PIECES) != 0 ? &r : NULL);
 	box_set_spare(UINT32_MAX);
-	compare(&f, end, &plain, (how & STARVED) != 0);
+	for (unsigned i = 0; i < n; i++) {
+		compare(&f[i], &want, l2);
+		want.is_replay = sa->esn && !want.is_too_deep && f[0].verdict != FER_NO_ROOM;
+	}
 	return 0;
 }
 
@@ -106,10 +157,11 @@ void target_seeds(target_put *put, void *arg)
 	for (unsigned sa = 0; sa < FIXED_SAS; sa++)
 		for (unsigned t = 0; t < 4; t++) {
 			bytes[0] = (uint8_t)sa;
-			bytes[1] = (uint8_t)(1 + (sa + t) % 8 * 2);
-			bytes[2] = (uint8_t)t;
-			memcpy(bytes + 3, texts[t].bytes, texts[t].len);
+			bytes[1] = (uint8_t)(1 + (sa + t) % 8 * 4);
+			bytes[2] = (uint8_t)((sa + t) % 4 | t << 3);
+			bytes[3] = (uint8_t)t;
+			memcpy(bytes + 4, texts[t].bytes, texts[t].len);
 			snprintf(name, sizeof(name), "sa%u-text%u", sa, t);
-			put(arg, name, bytes, 3 + texts[t].len);
+			put(arg, name, bytes, 4 + texts[t].len);
 		}
 }
