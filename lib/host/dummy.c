@@ -134,7 +134,8 @@ void fer_dummies_mark(const struct fer_sa_table *sas, struct fer_batch *b)
 			continue;
 		layer->next_header = none;
 		o->header = (o->header & ~0xffu) | none;
-		uint32_t at = layer->end - fer_sa_at(sas, layer->sa)->suite.icv_bytes - 1;
+		// Nothing that is around it adds to the end.
+		uint32_t at = b->pkt[i].frame.end - fer_sa_at(sas, layer->sa)->suite.icv_bytes - 1;
 		if (!fer_segment_write(b->m[i], at, &none, sizeof(none)))
 			b->pkt[i].verdict = FER_NO_ROOM;
 	}
