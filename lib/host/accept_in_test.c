@@ -3,29 +3,15 @@
 #include "host/stages.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
-#include "support/end.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
-#include "support/packet.h"
+#include "support/ends.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SPI 0x1000u
 #define WINDOW 64
 
-static struct rte_mempool *pool;
-static struct fer_engine *engine;
-static struct test_end end;
-static struct fer_batch batch;
 static struct test_packet packet;
-static unsigned n_used;
 
 struct known {
 	struct test_sa sa;
@@ -45,7 +31,8 @@ static struct known add(struct test_sa sa)
 	return (struct known){
 		.sa = sa,
 		.oracle = test_sa_oracle(&sa),
-		.in = fer_sa_at(end.sas, (uint32_t)test_sa_add(end.sas, &sa, FER_IN)),
+		.in = fer_sa_at(
+			test_ends.west.sas, (uint32_t)test_sa_add(test_ends.west.sas, &sa, FER_IN)),
 	};
 }
 
@@ -78,28 +65,29 @@ static void make_nested(const struct known *inner, uint64_t inner_seq, const str
 
 static void put(unsigned i)
 {
-	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	test_ends.batch.m[i] = test_mbuf(test_ends.pool, packet.bytes, packet.len);
 }
 
 static void accept(unsigned n)
 {
-	batch.n = (uint16_t)n;
-	batch.link = FER_LINK_RAW_IP;
-	fer_batch_parse(&batch);
-	fer_nic_receive(&end.path.nic, &batch);
-	fer_commit_in(&end.path.host, &batch);
-	fer_strip_in(&end.path.host, &batch);
+	test_ends.batch.n = (uint16_t)n;
+	test_ends.batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&test_ends.batch);
+	fer_nic_receive(&test_ends.west.path.nic, &test_ends.batch);
+	fer_commit_in(&test_ends.west.path.host, &test_ends.batch);
+	fer_strip_in(&test_ends.west.path.host, &test_ends.batch);
 }
 
 static void done(void)
 {
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
+	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
+	test_ends.batch.n = 0;
 }
 
 static void assert_verdict(unsigned i, enum fer_verdict want)
 {
-	assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want));
+	assert_string_equal(
+		fer_verdict_name(test_ends.batch.pkt[i].verdict), fer_verdict_name(want));
 }
 
 // Receives packet i of a burst again, alone: what was committed is refused.
@@ -123,7 +111,7 @@ static void is_a_number_twice_in_one_burst_a_replay(void **state)
 	accept(4);
 	assert_verdict(0, FER_OK);
 	for (unsigned i = 1; i < 4; i++) {
-		assert_int_equal(batch.layer[i][0].verified, 1);
+		assert_int_equal(test_ends.batch.layer[i][0].verified, 1);
 		assert_verdict(i, FER_REPLAY);
 	}
 	done();
@@ -289,7 +277,7 @@ static void does_a_packet_without_receipt_pass(void **state)
 	put(0);
 	accept(1);
 	assert_verdict(0, FER_OK);
-	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	test_assert_bytes(test_ends.batch.m[0], packet.bytes, packet.len);
 	done();
 }
 
@@ -313,56 +301,21 @@ static void are_packets_and_bytes_counted(void **state)
 	assert_int_equal(around.in->in.bytes, 20 + 16 + 20 + 2 + 2 + 16); // 2 of padding
 }
 
-static int open_one(void **state)
-{
-	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&end, "end", engine, pool);
-	return 0;
-}
-
-static int close_one(void **state)
-{
-	(void)state;
-	test_end_close(&end);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("accept_in", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(is_a_number_twice_in_one_burst_a_replay),
-		TEST(do_others_between_them_not_matter),
-		TEST(is_the_window_judged_exactly),
-		TEST(does_a_forged_number_move_nothing),
-		TEST(is_an_outer_number_committed_when_the_inner_layer_fails),
-		TEST(is_an_inner_replay_a_replay),
-		TEST(is_bad_padding_committed),
-		TEST(are_dummies_and_odd_payloads_committed),
-		TEST(are_the_layers_of_a_packet_too_deep_committed),
-		TEST(does_a_packet_without_receipt_pass),
-		TEST(are_packets_and_bytes_counted),
+		TEST_WITH_ENDS(is_a_number_twice_in_one_burst_a_replay),
+		TEST_WITH_ENDS(do_others_between_them_not_matter),
+		TEST_WITH_ENDS(is_the_window_judged_exactly),
+		TEST_WITH_ENDS(does_a_forged_number_move_nothing),
+		TEST_WITH_ENDS(is_an_outer_number_committed_when_the_inner_layer_fails),
+		TEST_WITH_ENDS(is_an_inner_replay_a_replay),
+		TEST_WITH_ENDS(is_bad_padding_committed),
+		TEST_WITH_ENDS(are_dummies_and_odd_payloads_committed),
+		TEST_WITH_ENDS(are_the_layers_of_a_packet_too_deep_committed),
+		TEST_WITH_ENDS(does_a_packet_without_receipt_pass),
+		TEST_WITH_ENDS(are_packets_and_bytes_counted),
 	};
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	return test_ends_main(tests, RTE_DIM(tests), "accept_in", 2048);
 }

@@ -3,32 +3,18 @@
 // to 4303 call auditable with their SPI, addresses and number?
 #include "host/host.h"
 
-#include "crypto/engine.h"
 #include "host/event.h"
 #include "nic/oob.h"
-#include "support/eal.h"
-#include "support/end.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
-#include "support/packet.h"
+#include "support/ends.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SPI 0x1000u
 #define LAST UINT64_C(0xffffffff)
 #define HZ UINT64_C(1000000000000000) // so that no test lasts as long as a token takes
 
-static struct rte_mempool *pool;
-static struct fer_engine *engine;
-static struct test_end end;
-static struct fer_batch batch;
 static struct test_packet packet;
 static struct fer_events *events;
-static unsigned n_used;
 
 static const struct test_sa tunnel = {
 	.spi = SPI, .mode = FER_TUNNEL, .version = 4, .window = 64, .grouped = true};
@@ -44,14 +30,14 @@ static uint64_t add(struct test_sa sa, enum fer_direction direction, uint64_t se
 	sa.lifetime = lifetime;
 	if (direction == FER_OUT)
 		sa.window = 0;
-	uint64_t handle = test_sa_add(end.sas, &sa, direction);
-	end.rules.only_sa = direction == FER_OUT ? handle : 0;
+	uint64_t handle = test_sa_add(test_ends.west.sas, &sa, direction);
+	test_ends.west.rules.only_sa = direction == FER_OUT ? handle : 0;
 	return handle;
 }
 
 static void put(unsigned i)
 {
-	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	test_ends.batch.m[i] = test_mbuf(test_ends.pool, packet.bytes, packet.len);
 }
 
 static void put_plain(unsigned i, const struct test_ip *ip)
@@ -79,23 +65,24 @@ static void run(unsigned n, enum fer_direction direction)
 {
 	uint64_t timed_out = 0;
 
-	batch.n = (uint16_t)n;
-	batch.link = FER_LINK_RAW_IP;
+	test_ends.batch.n = (uint16_t)n;
+	test_ends.batch.link = FER_LINK_RAW_IP;
 	if (direction == FER_OUT)
-		fer_path_out(&end.path, &batch);
+		fer_path_out(&test_ends.west.path, &test_ends.batch);
 	else
-		fer_path_in(&end.path, &batch, 0, &timed_out);
+		fer_path_in(&test_ends.west.path, &test_ends.batch, 0, &timed_out);
 }
 
 // The packets from first to last ended so; the rest of them went.
 static void assert_end(unsigned first, unsigned last, enum fer_verdict v)
 {
-	for (unsigned i = 0; i < batch.n; i++) {
+	for (unsigned i = 0; i < test_ends.batch.n; i++) {
 		enum fer_verdict want = i >= first && i < last ? v : FER_OK;
-		assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want));
+		assert_string_equal(
+			fer_verdict_name(test_ends.batch.pkt[i].verdict), fer_verdict_name(want));
 	}
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
+	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
+	test_ends.batch.n = 0;
 }
 
 static struct fer_event next(enum fer_event_kind kind)
@@ -148,7 +135,7 @@ static void is_a_limit_crossed_where_it_falls_in_a_burst(void **state)
 {
 	struct fer_lifetime l = {.soft_packets = 3, .hard_bytes = 5 * 40 + 39};
 	uint64_t handle = add(tunnel, FER_OUT, 0, l);
-	const struct fer_sa *sa = fer_sa_get(end.sas, handle);
+	const struct fer_sa *sa = fer_sa_get(test_ends.west.sas, handle);
 
 	(void)state;
 	for (unsigned i = 0; i < 8; i++)
@@ -183,12 +170,12 @@ static void is_a_limit_one_for_all_groups(void **state)
 	r[0] = r[1] = test_rule(FER_OUT, FER_POLICY_PROTECT, 1);
 	r[0].dst = (struct fer_prefix){test_addr(4, 6), 32};
 	r[1].group[0] = 1;
-	test_end_rules(&end, r, 2);
+	test_end_rules(&test_ends.west, r, 2);
 	for (unsigned i = 0; i < 8; i++)
 		put_plain(i, i % 2 == 0 ? &ip4 : &ends);
 	run(8, FER_OUT);
-	assert_int_equal(batch.pkt[6].verdict, FER_EXPIRED);
-	batch.pkt[6].verdict = FER_OK;
+	assert_int_equal(test_ends.batch.pkt[6].verdict, FER_EXPIRED);
+	test_ends.batch.pkt[6].verdict = FER_OK;
 	assert_end(0, 0, FER_OK);
 	expect_life(FER_EVENT_HARD_LIFETIME, a, 3);
 	no_more();
@@ -198,7 +185,7 @@ static void is_a_limit_one_for_all_groups(void **state)
 static void does_an_inbound_sa_stop(void **state)
 {
 	uint64_t handle = add(tunnel, FER_IN, 0, (struct fer_lifetime){.hard_packets = 2});
-	const struct fer_sa *sa = fer_sa_get(end.sas, handle);
+	const struct fer_sa *sa = fer_sa_get(test_ends.west.sas, handle);
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
@@ -228,7 +215,7 @@ static void are_few_and_no_numbers_told(void **state)
 {
 	uint64_t low = (UINT64_C(1) << 32) - (UINT64_C(1) << 28);
 	uint64_t handle = add(tunnel, FER_OUT, low - 2, (struct fer_lifetime){0});
-	struct fer_sa *sa = fer_sa_get(end.sas, handle);
+	struct fer_sa *sa = fer_sa_get(test_ends.west.sas, handle);
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
@@ -259,13 +246,13 @@ static void is_it_given_back_to_the_inner_sa(void **state)
 	struct test_sa outer = tunnel;
 	struct fer_policy_rule r = test_rule(FER_OUT, FER_POLICY_PROTECT, 2);
 	uint64_t inner = add(transport, FER_OUT, 0, (struct fer_lifetime){.hard_packets = 9});
-	const struct fer_sa *sa = fer_sa_get(end.sas, inner);
+	const struct fer_sa *sa = fer_sa_get(test_ends.west.sas, inner);
 
 	(void)state;
 	outer.spi = SPI + 1;
 	outer.group = 1;
 	add(outer, FER_OUT, 0, (struct fer_lifetime){.hard_packets = 2});
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 	for (unsigned i = 0; i < 3; i++)
 		put_plain(i, &ends);
 	run(3, FER_OUT);
@@ -286,16 +273,17 @@ static void does_a_full_ring_leave_it_to_be_found(void **state)
 
 	(void)state;
 	fer_events_destroy(events);
-	events = end.path.host.events = fer_events_create(1, HZ);
+	events = test_ends.west.path.host.events = fer_events_create(1, HZ);
 	for (unsigned i = 0; i < 3; i++)
 		put_plain(i, &ip4);
 	run(3, FER_OUT);
 	assert_end(2, 3, FER_EXPIRED);
 	assert_int_equal(fer_events_lost(events, FER_EVENT_HARD_LIFETIME), 1);
-	assert_true(fer_sa_tell(end.sas, next(FER_EVENT_SOFT_LIFETIME).handle, FER_LIFE_SOFT));
+	assert_true(fer_sa_tell(
+		test_ends.west.sas, next(FER_EVENT_SOFT_LIFETIME).handle, FER_LIFE_SOFT));
 	unsigned n = 0;
-	while (cursor < fer_sa_capacity(end.sas))
-		n += fer_sa_untold(end.sas, &cursor, notices + n, 2);
+	while (cursor < fer_sa_capacity(test_ends.west.sas))
+		n += fer_sa_untold(test_ends.west.sas, &cursor, notices + n, 2);
 	assert_int_equal(n, 1);
 	assert_true(notices[0].handle == handle && notices[0].what == FER_LIFE_HARD);
 }
@@ -319,8 +307,8 @@ static void is_a_packet_without_sa_told_with_what_it_shows(void **state)
 		{.spi = SPI + 2, .mode = FER_TUNNEL, .version = 6}};
 
 	(void)state;
-	test_sa_add(end.sas, &there[0], FER_IN);
-	test_sa_add(end.sas, &there[1], FER_IN);
+	test_sa_add(test_ends.west.sas, &there[0], FER_IN);
+	test_sa_add(test_ends.west.sas, &there[1], FER_IN);
 	make_esp(&tunnel, SPI, 77, &ends);
 	put(0);
 	run(1, FER_IN);
@@ -338,7 +326,7 @@ static void is_a_short_packet_without_sa_told(void **state)
 	const struct test_sa there = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
 
 	(void)state;
-	test_sa_add(end.sas, &there, FER_IN);
+	test_sa_add(test_ends.west.sas, &there, FER_IN);
 	test_packet_start(&packet, 7, 1);
 	test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
 	put(0);
@@ -389,7 +377,7 @@ static void is_a_packet_told_that_its_policy_does_not_expect(void **state)
 
 	(void)state;
 	r.group[0] = 1;
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 	make_esp(&tunnel, SPI, 5, &ends);
 	put(0);
 	run(1, FER_IN);
@@ -429,7 +417,7 @@ static void is_the_rest_not_told(void **state)
 	put_plain(0, &ip4);
 	run(1, FER_OUT);
 	assert_end(0, 1, FER_NO_POLICY);
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 	put_plain(0, &ip4);
 	run(1, FER_OUT);
 	assert_end(0, 1, FER_DISCARD);
@@ -455,36 +443,15 @@ static void is_a_flood_told_in_few_words(void **state)
 
 static int open_one(void **state)
 {
-	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&end, "end", engine, pool);
-	events = end.path.host.events = fer_events_create(64, HZ);
+	(void)test_ends_open(state);
+	events = test_ends.west.path.host.events = fer_events_create(64, HZ);
 	return events == NULL ? -1 : 0;
 }
 
 static int close_one(void **state)
 {
-	(void)state;
-	test_end_close(&end);
 	fer_events_destroy(events);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("audit", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
+	return test_ends_close(state);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -508,6 +475,5 @@ int main(void)
 		TEST(is_a_flood_told_in_few_words),
 	};
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	return test_ends_main(tests, RTE_DIM(tests), "audit", 2048);
 }

@@ -47,16 +47,11 @@ static enum fer_verdict send(unsigned n_cuts)
 	return test_ends_send();
 }
 
-static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
-{
-	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
-}
-
 static void assert_arrives(const struct test_tunnel *t, uint64_t seq, unsigned n_cuts)
 {
-	assert_verdict(send(n_cuts), FER_OK);
+	test_assert_verdict(send(n_cuts), FER_OK);
 	assert_int_equal(t->out->out.seq.last, seq);
-	assert_verdict(test_ends_receive(), FER_OK);
+	test_assert_verdict(test_ends_receive(), FER_OK);
 	assert_true(test_ends.batch.layer[0][0].seq == seq);
 	test_assert_bytes(test_ends.batch.m[0], plain.bytes, plain.len);
 	assert_true(t->in->in.replay.top == seq);
@@ -89,7 +84,7 @@ static void nothing_is_sent_behind_the_last_number(void **state)
 		for (unsigned k = 1; k <= 3; k++)
 			assert_arrives(&t, last - 3 + k, 0);
 		for (unsigned k = 0; k < 300; k++) {
-			assert_verdict(send(0), FER_SEQ_EXHAUSTED);
+			test_assert_verdict(send(0), FER_SEQ_EXHAUSTED);
 			assert_int_equal(test_ends.batch.n, 0);
 		}
 		assert_int_equal(t.out->out.packets, 3);
@@ -136,11 +131,11 @@ static void a_forger_gains_nothing(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 5; round++) {
 		for (unsigned k = 0; k < 500; k++) {
-			assert_verdict(send(0), FER_OK);
+			test_assert_verdict(send(0), FER_OK);
 			uint8_t *icv = rte_pktmbuf_mtod_offset(
 				test_ends.batch.m[0], uint8_t *, test_ends.batch.m[0]->pkt_len - 1);
 			*icv ^= (uint8_t)(1 + k % 255);
-			assert_verdict(test_ends_receive(), FER_BAD_ICV);
+			test_assert_verdict(test_ends_receive(), FER_BAD_ICV);
 		}
 		seq += 501;
 		assert_arrives(&t, seq, 0);
@@ -191,7 +186,7 @@ static void assert_sealed_with(uint32_t low, uint32_t high)
 
 	put_by_hand(low, false);
 	fer_nic_transmit(&test_ends.west.path.nic, b);
-	assert_verdict(b->pkt[0].verdict, FER_OK);
+	test_assert_verdict(b->pkt[0].verdict, FER_OK);
 	assert_true(b->layer[0][0].seq == ((uint64_t)high << 32 | low));
 	uint32_t len = test_flatten(b->m[0], flat, sizeof(flat));
 	assert_false(oracle_open(&oracle, flat + 20, len - 20, high + 1));
@@ -244,7 +239,7 @@ static void a_host_says_the_high_half_of_what_it_gets(void **state)
 			test_ends_drop();
 			put_by_hand((uint64_t)(high + 1) << 32 | low, true);
 			fer_nic_receive(&test_ends.east.path.nic, b);
-			assert_verdict(b->layer[0][0].verdict, FER_BAD_ICV);
+			test_assert_verdict(b->layer[0][0].verdict, FER_BAD_ICV);
 			test_assert_bytes(b->m[0], packet.bytes, packet.len);
 			test_ends_drop();
 		}

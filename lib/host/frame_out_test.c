@@ -4,29 +4,15 @@
 #include "host/stages.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
-#include "support/end.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
-#include "support/packet.h"
+#include "support/ends.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SPI 0x1000u
 #define LAST UINT64_C(0xffffffff) // number of an SA without ESN
 
-static struct rte_mempool *pool;
-static struct fer_engine *engine;
-static struct test_end end;
-static struct fer_batch batch;
 static struct test_packet packet;
-static unsigned n_used;
 
 static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .version = 4};
 static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
@@ -34,7 +20,7 @@ static const struct test_ip ip4 = {.version = 4, .src = 1, .dst = 2};
 
 static uint64_t add(const struct test_sa *sa)
 {
-	return test_sa_add(end.sas, sa, FER_OUT);
+	return test_sa_add(test_ends.west.sas, sa, FER_OUT);
 }
 
 static uint64_t add_at(struct test_sa sa, uint64_t sequence, bool esn)
@@ -44,12 +30,12 @@ static uint64_t add_at(struct test_sa sa, uint64_t sequence, bool esn)
 	return add(&sa);
 }
 
-// Puts a packet into the batch.
+// Puts a packet into the test_ends.batch.
 static void put(unsigned i, const struct test_ip *ip, uint32_t payload, uint8_t protocol)
 {
 	test_packet_start(&packet, payload, i);
 	test_packet_put_ip(&packet, ip, protocol);
-	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	test_ends.batch.m[i] = test_mbuf(test_ends.pool, packet.bytes, packet.len);
 }
 
 static void put_n(unsigned n)
@@ -60,51 +46,53 @@ static void put_n(unsigned n)
 
 static void parse(unsigned n)
 {
-	batch.n = (uint16_t)n;
-	batch.link = FER_LINK_RAW_IP;
-	fer_batch_parse(&batch);
+	test_ends.batch.n = (uint16_t)n;
+	test_ends.batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&test_ends.batch);
 	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(batch.pkt[i].parsed, FER_OK);
+		assert_int_equal(test_ends.batch.pkt[i].parsed, FER_OK);
 }
 
 static void want(unsigned i, uint64_t first, uint64_t second)
 {
-	batch.pkt[i].handle[0] = first;
-	batch.pkt[i].handle[1] = second;
+	test_ends.batch.pkt[i].handle[0] = first;
+	test_ends.batch.pkt[i].handle[1] = second;
 }
 
 static void frame(void)
 {
-	fer_frame_out(&end.path.host, &batch, 0);
-	fer_frame_out(&end.path.host, &batch, 1);
+	fer_frame_out(&test_ends.west.path.host, &test_ends.batch, 0);
+	fer_frame_out(&test_ends.west.path.host, &test_ends.batch, 1);
 }
 
 static void done(void)
 {
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
+	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
+	test_ends.batch.n = 0;
 }
 
 static void assert_verdict(unsigned i, enum fer_verdict want_verdict)
 {
-	assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want_verdict));
+	assert_string_equal(
+		fer_verdict_name(test_ends.batch.pkt[i].verdict), fer_verdict_name(want_verdict));
 }
 
 // Was layer k of packet i framed with that number?
 static void assert_number(unsigned i, unsigned k, uint64_t seq)
 {
-	const struct fer_layer *layer = &batch.layer[i][k];
-	const uint8_t *esp = rte_pktmbuf_mtod_offset(batch.m[i], uint8_t *, layer->sec_off);
+	const struct fer_layer *layer = &test_ends.batch.layer[i][k];
+	const uint8_t *esp =
+		rte_pktmbuf_mtod_offset(test_ends.batch.m[i], uint8_t *, layer->sec_off);
 
 	assert_verdict(i, FER_OK);
 	assert_int_equal(layer->seq, seq);
-	if (k + 1u == batch.pkt[i].n_layers)
+	if (k + 1u == test_ends.batch.pkt[i].n_layers)
 		assert_int_equal(fer_load_be32(esp + 4), (uint32_t)seq);
 }
 
 static uint64_t last_of(uint64_t handle)
 {
-	return fer_sa_get(end.sas, handle)->out.seq.last;
+	return fer_sa_get(test_ends.west.sas, handle)->out.seq.last;
 }
 
 // RFC 4303 section 3.3.3.
@@ -140,7 +128,7 @@ static void do_nested_layers_count_for_themselves(void **state)
 	frame();
 	// The tunnel gives the numbers of its first round to those it alone protects.
 	for (unsigned i = 0; i < 6; i++) {
-		assert_int_equal(batch.pkt[i].n_layers, i % 2 == 0 ? 2 : 1);
+		assert_int_equal(test_ends.batch.pkt[i].n_layers, i % 2 == 0 ? 2 : 1);
 		assert_number(i, 0, i % 2 == 0 ? 11 + i / 2 : 21 + i / 2);
 		if (i % 2 == 0)
 			assert_number(i, 1, 24 + i / 2);
@@ -158,16 +146,16 @@ static void do_packets_that_end_take_no_number(void **state)
 
 	(void)state;
 	put_n(7);
-	rte_pktmbuf_free(batch.m[1]);
+	rte_pktmbuf_free(test_ends.batch.m[1]);
 	put(1, &fragment, 24, FER_PROTO_UDP);
-	rte_pktmbuf_free(batch.m[2]);
+	rte_pktmbuf_free(test_ends.batch.m[2]);
 	put(2, &other, 24, FER_PROTO_UDP);
-	rte_pktmbuf_free(batch.m[4]);
+	rte_pktmbuf_free(test_ends.batch.m[4]);
 	put(4, &ip4, 65500, FER_PROTO_UDP);
 	parse(7);
 	for (unsigned i = 0; i < 7; i++)
 		want(i, sa, 0);
-	batch.pkt[5].verdict = FER_DISCARD;
+	test_ends.batch.pkt[5].verdict = FER_DISCARD;
 	frame();
 	assert_number(0, 0, 1);
 	assert_verdict(1, FER_TRANSPORT_FRAGMENT);
@@ -255,8 +243,8 @@ static void is_a_stale_handle_no_sa(void **state)
 	uint64_t gone = add(&transport), live = add(&tunnel);
 
 	(void)state;
-	assert_int_equal(fer_sa_remove(end.sas, gone), 0);
-	fer_sa_reclaim(end.sas);
+	assert_int_equal(fer_sa_remove(test_ends.west.sas, gone), 0);
+	fer_sa_reclaim(test_ends.west.sas);
 	put_n(4);
 	parse(4);
 	want(0, gone, 0);
@@ -297,7 +285,7 @@ static void do_the_words_say_what_was_framed(void **state)
 	};
 	for (unsigned i = 0; i < 4; i++) {
 		assert_verdict(i, FER_OK);
-		assert_memory_equal(fer_oob_of(batch.m[i]), &words[i], sizeof(words[i]));
+		assert_memory_equal(fer_oob_of(test_ends.batch.m[i]), &words[i], sizeof(words[i]));
 	}
 	done();
 }
@@ -312,8 +300,8 @@ static void are_the_bytes_inside_counted(void **state)
 	parse(1);
 	want(0, inner, outer);
 	frame();
-	assert_int_equal(batch.pkt[0].inside[0], 40);
-	assert_int_equal(batch.pkt[0].inside[1], 40 + 16 + 2 + 2 + 16); // 2 of padding
+	assert_int_equal(test_ends.batch.pkt[0].inside[0], 40);
+	assert_int_equal(test_ends.batch.pkt[0].inside[1], 40 + 16 + 2 + 2 + 16); // 2 of padding
 	done();
 }
 
@@ -349,63 +337,28 @@ static void are_headers_too_far_away_refused(void **state)
 		frame();
 		assert_verdict(0, cases[i].want);
 		if (cases[i].want == FER_OK) {
-			fer_nic_transmit(&end.path.nic, &batch);
+			fer_nic_transmit(&test_ends.west.path.nic, &test_ends.batch);
 			assert_verdict(0, FER_OK);
 		}
 		done();
 	}
 }
 
-static int open_one(void **state)
-{
-	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&end, "end", engine, pool);
-	return 0;
-}
-
-static int close_one(void **state)
-{
-	(void)state;
-	test_end_close(&end);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("frame_out", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(are_numbers_given_in_the_order_of_the_batch),
-		TEST(do_nested_layers_count_for_themselves),
-		TEST(do_packets_that_end_take_no_number),
-		TEST(is_the_last_number_the_last),
-		TEST(do_numbers_go_on_with_esn),
-		TEST(is_there_an_end_with_esn),
-		TEST(does_an_exhausted_tunnel_end_the_packet),
-		TEST(is_a_stale_handle_no_sa),
-		TEST(do_the_words_say_what_was_framed),
-		TEST(are_the_bytes_inside_counted),
-		TEST(are_headers_too_far_away_refused),
+		TEST_WITH_ENDS(are_numbers_given_in_the_order_of_the_batch),
+		TEST_WITH_ENDS(do_nested_layers_count_for_themselves),
+		TEST_WITH_ENDS(do_packets_that_end_take_no_number),
+		TEST_WITH_ENDS(is_the_last_number_the_last),
+		TEST_WITH_ENDS(do_numbers_go_on_with_esn),
+		TEST_WITH_ENDS(is_there_an_end_with_esn),
+		TEST_WITH_ENDS(does_an_exhausted_tunnel_end_the_packet),
+		TEST_WITH_ENDS(is_a_stale_handle_no_sa),
+		TEST_WITH_ENDS(do_the_words_say_what_was_framed),
+		TEST_WITH_ENDS(are_the_bytes_inside_counted),
+		TEST_WITH_ENDS(are_headers_too_far_away_refused),
 	};
 
-	fer_test_eal_init("256");
-	return cmocka_run_group_tests(tests, start, stop);
+	return test_ends_main(tests, RTE_DIM(tests), "frame_out", 2048);
 }

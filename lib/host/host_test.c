@@ -2,29 +2,15 @@
 // Is every packet counted on the SAs that protected it, and every drop on the one that refused it?
 #include "host/host.h"
 
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
-#include "support/end.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
-#include "support/packet.h"
+#include "support/ends.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SPI 0x1000u
 #define LAST UINT64_C(0xffffffff)
 
-static struct rte_mempool *pool;
-static struct fer_engine *engine;
-static struct test_end end;
-static struct fer_batch batch;
 static struct test_packet packet;
-static unsigned n_used;
 
 static const struct test_sa transport = {
 	.spi = SPI, .version = 4, .window = 64, .grouped = true, .group = 0};
@@ -41,7 +27,8 @@ static struct fer_sa *add(struct test_sa sa, uint64_t sequence, enum fer_directi
 	sa.sequence = sequence;
 	if (direction == FER_OUT)
 		sa.window = 0;
-	return fer_sa_at(end.sas, (uint32_t)test_sa_add(end.sas, &sa, direction));
+	return fer_sa_at(
+		test_ends.west.sas, (uint32_t)test_sa_add(test_ends.west.sas, &sa, direction));
 }
 
 // All packets of that direction go through both groups.
@@ -49,12 +36,12 @@ static void use_both(enum fer_direction direction)
 {
 	struct fer_policy_rule r = test_rule(direction, FER_POLICY_PROTECT, 2);
 
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 }
 
 static void put(unsigned i)
 {
-	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	test_ends.batch.m[i] = test_mbuf(test_ends.pool, packet.bytes, packet.len);
 }
 
 static void put_plain(unsigned i, const struct test_ip *ip, uint32_t payload)
@@ -68,23 +55,24 @@ static void run(unsigned n, enum fer_direction direction)
 {
 	uint64_t timed_out = 0;
 
-	batch.n = (uint16_t)n;
-	batch.link = FER_LINK_RAW_IP;
+	test_ends.batch.n = (uint16_t)n;
+	test_ends.batch.link = FER_LINK_RAW_IP;
 	if (direction == FER_OUT)
-		fer_path_out(&end.path, &batch);
+		fer_path_out(&test_ends.west.path, &test_ends.batch);
 	else
-		fer_path_in(&end.path, &batch, 0, &timed_out);
+		fer_path_in(&test_ends.west.path, &test_ends.batch, 0, &timed_out);
 }
 
 static void done(void)
 {
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
+	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
+	test_ends.batch.n = 0;
 }
 
 static void assert_verdict(unsigned i, enum fer_verdict want)
 {
-	assert_string_equal(fer_verdict_name(batch.pkt[i].verdict), fer_verdict_name(want));
+	assert_string_equal(
+		fer_verdict_name(test_ends.batch.pkt[i].verdict), fer_verdict_name(want));
 }
 
 // Are these the only drops of the SA?
@@ -174,11 +162,11 @@ static void is_what_a_transport_sa_refuses_charged(void **state)
 static void is_a_single_sa_charged(void **state)
 {
 	static const struct test_ip other = {.version = 4, .src = 1, .dst = 3};
-	uint64_t handle = test_sa_add(end.sas, &transport, FER_OUT);
+	uint64_t handle = test_sa_add(test_ends.west.sas, &transport, FER_OUT);
 
 	(void)state;
-	end.rules.only_sa = handle;
-	check_drop_out(fer_sa_get(end.sas, handle), NULL, &other, 20, FER_NO_POLICY);
+	test_ends.west.rules.only_sa = handle;
+	check_drop_out(fer_sa_get(test_ends.west.sas, handle), NULL, &other, 20, FER_NO_POLICY);
 }
 
 // What no SA answers for is charged to none.
@@ -189,7 +177,7 @@ static void are_other_drops_charged_to_none(void **state)
 
 	(void)state;
 	r.dst = (struct fer_prefix){test_addr(4, 3), 32};
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 	put_plain(0, &ends, 20);
 	run(1, FER_OUT);
 	assert_verdict(0, FER_NO_POLICY);
@@ -294,62 +282,27 @@ static void is_a_mismatch_charged_to_the_innermost(void **state)
 	struct fer_policy_rule r = test_rule(FER_IN, FER_POLICY_PROTECT, 1);
 
 	(void)state;
-	test_end_rules(&end, &r, 1);
+	test_end_rules(&test_ends.west, &r, 1);
 	make_nested(1, 1, 0, 0, false);
 	check_drop_in(inner, outer, FER_POLICY_MISMATCH);
 }
 
-static int open_one(void **state)
-{
-	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&end, "end", engine, pool);
-	return 0;
-}
-
-static int close_one(void **state)
-{
-	(void)state;
-	test_end_close(&end);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("host", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(are_packets_and_bytes_counted_when_sent),
-		TEST(is_an_exhausted_inner_sa_charged),
-		TEST(is_an_exhausted_outer_sa_charged),
-		TEST(is_a_packet_too_long_charged_to_the_sa_it_is_too_long_for),
-		TEST(is_what_a_transport_sa_refuses_charged),
-		TEST(is_a_single_sa_charged),
-		TEST(are_other_drops_charged_to_none),
-		TEST(is_a_bad_inner_layer_charged_to_it),
-		TEST(is_a_bad_outer_layer_charged_to_it),
-		TEST(is_a_replay_charged_to_the_layer_that_was_one),
-		TEST(is_a_lost_congestion_mark_charged_to_the_tunnel),
-		TEST(is_a_mismatch_charged_to_the_innermost),
+		TEST_WITH_ENDS(are_packets_and_bytes_counted_when_sent),
+		TEST_WITH_ENDS(is_an_exhausted_inner_sa_charged),
+		TEST_WITH_ENDS(is_an_exhausted_outer_sa_charged),
+		TEST_WITH_ENDS(is_a_packet_too_long_charged_to_the_sa_it_is_too_long_for),
+		TEST_WITH_ENDS(is_what_a_transport_sa_refuses_charged),
+		TEST_WITH_ENDS(is_a_single_sa_charged),
+		TEST_WITH_ENDS(are_other_drops_charged_to_none),
+		TEST_WITH_ENDS(is_a_bad_inner_layer_charged_to_it),
+		TEST_WITH_ENDS(is_a_bad_outer_layer_charged_to_it),
+		TEST_WITH_ENDS(is_a_replay_charged_to_the_layer_that_was_one),
+		TEST_WITH_ENDS(is_a_lost_congestion_mark_charged_to_the_tunnel),
+		TEST_WITH_ENDS(is_a_mismatch_charged_to_the_innermost),
 	};
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	return test_ends_main(tests, RTE_DIM(tests), "host", 2048);
 }

@@ -3,26 +3,12 @@
 #include "host/stages.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
-#include "support/end.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
-#include "support/packet.h"
+#include "support/ends.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
-static struct rte_mempool *pool;
-static struct fer_engine *engine;
-static struct test_end end;
-static struct fer_batch batch;
 static struct test_packet packet;
-static unsigned n_used;
 
 // Destinations say what a packet should meet.
 enum { PROTECTED = 20, NESTED, BYPASSED, DISCARDED, PORTS, NO_SA, HALF, UNKNOWN };
@@ -61,7 +47,7 @@ static void use_rules(void)
 	struct fer_policy_rule r[32];
 	unsigned n = make_rules(r, FER_OUT);
 
-	test_end_rules(&end, r, n + make_rules(r + n, FER_IN));
+	test_end_rules(&test_ends.west, r, n + make_rules(r + n, FER_IN));
 }
 
 static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
@@ -75,7 +61,7 @@ static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
 		.dst = dst};
 
 	last_spi = sa.spi;
-	return test_sa_add(end.sas, &sa, direction);
+	return test_sa_add(test_ends.west.sas, &sa, direction);
 }
 
 static void put(uint8_t dst, uint8_t protocol, uint16_t fragment)
@@ -85,17 +71,17 @@ static void put(uint8_t dst, uint8_t protocol, uint16_t fragment)
 	test_packet_start(&packet, 32, 0);
 	fer_store_be16(packet.bytes + 2, 4000); // destination port
 	test_packet_put_ip(&packet, &ip, protocol);
-	batch.m[0] = test_mbuf(pool, packet.bytes, packet.len);
-	batch.n = 1;
-	batch.link = FER_LINK_RAW_IP;
-	fer_batch_parse(&batch);
+	test_ends.batch.m[0] = test_mbuf(test_ends.pool, packet.bytes, packet.len);
+	test_ends.batch.n = 1;
+	test_ends.batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&test_ends.batch);
 }
 
 static enum fer_verdict done(void)
 {
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
-	return batch.pkt[0].verdict;
+	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
+	test_ends.batch.n = 0;
+	return test_ends.batch.pkt[0].verdict;
 }
 
 static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
@@ -106,14 +92,14 @@ static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
 static enum fer_verdict select_one(uint8_t dst, uint16_t fragment)
 {
 	put(dst, FER_PROTO_UDP, fragment);
-	fer_select_out(&end.path.host, &end.rules, &batch);
+	fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	return done();
 }
 
 static void assert_handles(uint64_t first, uint64_t second)
 {
-	assert_int_equal(batch.pkt[0].handle[0], first);
-	assert_int_equal(batch.pkt[0].handle[1], second);
+	assert_int_equal(test_ends.batch.pkt[0].handle[0], first);
+	assert_int_equal(test_ends.batch.pkt[0].handle[1], second);
 }
 
 // RFC 4301 section 5.1.
@@ -141,13 +127,15 @@ static void is_a_bypassed_packet_without_padding(void **state)
 	use_rules();
 	for (unsigned in = 0; in < 2; in++) {
 		put(BYPASSED, FER_PROTO_UDP, 0);
-		memset(rte_pktmbuf_append(batch.m[0], 9), 0xee, 9);
-		fer_batch_parse(&batch);
+		memset(rte_pktmbuf_append(test_ends.batch.m[0], 9), 0xee, 9);
+		fer_batch_parse(&test_ends.batch);
 		if (in == 0)
-			fer_select_out(&end.path.host, &end.rules, &batch);
+			fer_select_out(
+				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		else
-			fer_check_in(&end.path.host, &end.rules, &batch);
-		test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+			fer_check_in(
+				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		test_assert_bytes(test_ends.batch.m[0], packet.bytes, packet.len);
 		assert_verdict(done(), FER_OK);
 	}
 }
@@ -170,10 +158,10 @@ static void is_the_active_sa_of_the_group_taken(void **state)
 	use_rules();
 	select_one(PROTECTED, 0);
 	assert_handles(a, 0);
-	assert_int_equal(fer_group_activate(end.sas, b), 0);
+	assert_int_equal(fer_group_activate(test_ends.west.sas, b), 0);
 	select_one(PROTECTED, 0);
 	assert_handles(b, 0);
-	assert_int_equal(fer_sa_remove(end.sas, b), 0);
+	assert_int_equal(fer_sa_remove(test_ends.west.sas, b), 0);
 	assert_verdict(select_one(PROTECTED, 0), FER_NO_ACTIVE_SA);
 }
 
@@ -197,14 +185,16 @@ static void does_what_is_no_sound_ip_end(void **state)
 		for (unsigned bad = 0; bad < 2; bad++) {
 			put(BYPASSED, FER_PROTO_UDP, 0);
 			if (bad == 1)
-				rte_pktmbuf_mtod(batch.m[0], uint8_t *)[10] ^= 1;
+				rte_pktmbuf_mtod(test_ends.batch.m[0], uint8_t *)[10] ^= 1;
 			else
-				rte_pktmbuf_mtod(batch.m[0], uint8_t *)[0] = 0;
-			fer_batch_parse(&batch);
+				rte_pktmbuf_mtod(test_ends.batch.m[0], uint8_t *)[0] = 0;
+			fer_batch_parse(&test_ends.batch);
 			if (in == 0)
-				fer_select_out(&end.path.host, &end.rules, &batch);
+				fer_select_out(&test_ends.west.path.host, &test_ends.west.rules,
+					&test_ends.batch);
 			else
-				fer_check_in(&end.path.host, &end.rules, &batch);
+				fer_check_in(&test_ends.west.path.host, &test_ends.west.rules,
+					&test_ends.batch);
 			assert_verdict(done(), bad == 1 ? FER_BAD_IP : FER_NOT_IP);
 		}
 }
@@ -217,14 +207,14 @@ static void does_the_only_sa_protect_all(void **state)
 
 	(void)state;
 	assert_verdict(select_one(UNKNOWN, 0), FER_NO_POLICY);
-	end.rules.only_sa = a;
+	test_ends.west.rules.only_sa = a;
 	assert_verdict(select_one(UNKNOWN, 0), FER_OK);
 	assert_handles(a, 0);
 	assert_verdict(select_one(UNKNOWN, 0x2000), FER_OK);
 	put(BYPASSED, FER_PROTO_UDP, 0);
-	rte_pktmbuf_mtod(batch.m[0], uint8_t *)[0] = 0;
-	fer_batch_parse(&batch);
-	fer_select_out(&end.path.host, &end.rules, &batch);
+	rte_pktmbuf_mtod(test_ends.batch.m[0], uint8_t *)[0] = 0;
+	fer_batch_parse(&test_ends.batch);
+	fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	assert_verdict(done(), FER_NOT_IP);
 }
 
@@ -234,10 +224,10 @@ static void does_the_only_sa_protect_all(void **state)
 static enum fer_verdict check(uint8_t dst, uint64_t outer, uint64_t inner)
 {
 	put(dst, FER_PROTO_UDP, 0);
-	batch.layer[0][0] = (struct fer_layer){.sa = (uint32_t)outer, .verified = 1};
-	batch.layer[0][1] = (struct fer_layer){.sa = (uint32_t)inner, .verified = 1};
-	batch.pkt[0].n_layers = (uint8_t)((outer != 0) + (inner != 0));
-	fer_check_in(&end.path.host, &end.rules, &batch);
+	test_ends.batch.layer[0][0] = (struct fer_layer){.sa = (uint32_t)outer, .verified = 1};
+	test_ends.batch.layer[0][1] = (struct fer_layer){.sa = (uint32_t)inner, .verified = 1};
+	test_ends.batch.pkt[0].n_layers = (uint8_t)((outer != 0) + (inner != 0));
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	return done();
 }
 
@@ -284,7 +274,7 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 static enum fer_verdict check_clear(uint8_t dst, uint8_t protocol)
 {
 	put(dst, protocol, 0);
-	fer_check_in(&end.path.host, &end.rules, &batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	return done();
 }
 
@@ -323,12 +313,13 @@ static void do_cuts_not_matter(void **state)
 	use_rules();
 	for (uint32_t cut = 1; cut < 50; cut++) {
 		put(BYPASSED, FER_PROTO_ESP, 0);
-		rte_pktmbuf_free(batch.m[0]);
-		batch.m[0] = test_mbuf_cut(pool, packet.bytes, packet.len, &cut, 1);
-		fer_batch_parse(&batch);
-		fer_select_out(&end.path.host, &end.rules, &batch);
-		assert_verdict(batch.pkt[0].verdict, FER_OK);
-		fer_check_in(&end.path.host, &end.rules, &batch);
+		rte_pktmbuf_free(test_ends.batch.m[0]);
+		test_ends.batch.m[0] =
+			test_mbuf_cut(test_ends.pool, packet.bytes, packet.len, &cut, 1);
+		fer_batch_parse(&test_ends.batch);
+		fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		assert_verdict(test_ends.batch.pkt[0].verdict, FER_OK);
+		fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		assert_verdict(done(), FER_NO_SA);
 	}
 }
@@ -338,63 +329,28 @@ static void is_a_packet_that_ended_left_alone(void **state)
 	(void)state;
 	use_rules();
 	put(BYPASSED, FER_PROTO_UDP, 0);
-	batch.pkt[0].verdict = FER_REPLAY;
-	fer_select_out(&end.path.host, &end.rules, &batch);
-	fer_check_in(&end.path.host, &end.rules, &batch);
+	test_ends.batch.pkt[0].verdict = FER_REPLAY;
+	fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	assert_verdict(done(), FER_REPLAY);
 }
-
-static int open_one(void **state)
-{
-	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&end, "end", engine, pool);
-	return 0;
-}
-
-static int close_one(void **state)
-{
-	(void)state;
-	test_end_close(&end);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("select", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(does_each_packet_get_what_its_policy_says),
-		TEST(is_a_bypassed_packet_without_padding),
-		TEST(is_a_group_without_sa_the_end),
-		TEST(is_the_active_sa_of_the_group_taken),
-		TEST(does_a_fragment_stop_at_a_policy_with_ports),
-		TEST(does_what_is_no_sound_ip_end),
-		TEST(does_the_only_sa_protect_all),
-		TEST(does_a_packet_have_to_come_over_the_sas_of_its_policy),
-		TEST(is_esp_without_sa_ours_or_somebody_elses),
-		TEST(does_without_policies_pass_what_verified_alone),
-		TEST(do_cuts_not_matter),
-		TEST(is_a_packet_that_ended_left_alone),
+		TEST_WITH_ENDS(does_each_packet_get_what_its_policy_says),
+		TEST_WITH_ENDS(is_a_bypassed_packet_without_padding),
+		TEST_WITH_ENDS(is_a_group_without_sa_the_end),
+		TEST_WITH_ENDS(is_the_active_sa_of_the_group_taken),
+		TEST_WITH_ENDS(does_a_fragment_stop_at_a_policy_with_ports),
+		TEST_WITH_ENDS(does_what_is_no_sound_ip_end),
+		TEST_WITH_ENDS(does_the_only_sa_protect_all),
+		TEST_WITH_ENDS(does_a_packet_have_to_come_over_the_sas_of_its_policy),
+		TEST_WITH_ENDS(is_esp_without_sa_ours_or_somebody_elses),
+		TEST_WITH_ENDS(does_without_policies_pass_what_verified_alone),
+		TEST_WITH_ENDS(do_cuts_not_matter),
+		TEST_WITH_ENDS(is_a_packet_that_ended_left_alone),
 	};
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	return test_ends_main(tests, RTE_DIM(tests), "select", 2048);
 }

@@ -131,23 +131,18 @@ static void make(uint32_t payload, unsigned n_tags)
 	test_packet_put_ethernet(&plain, n_tags);
 }
 
-static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
-{
-	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
-}
-
 // Carries plain through both ends in segments of that shape.
 static void carry(unsigned n, uint32_t headroom, uint32_t tailroom)
 {
 	struct fer_batch *b = &test_ends.batch;
 
 	test_ends_put(shaped(plain.bytes, plain.len, n, headroom, tailroom), FER_LINK_ETHERNET);
-	assert_verdict(test_ends_send(), FER_OK);
+	test_assert_verdict(test_ends_send(), FER_OK);
 	rte_mbuf_sanity_check(b->m[0], 1);
 	wire.len = test_flatten(b->m[0], wire.bytes, sizeof(wire.bytes));
 	test_ends_drop();
 	test_ends_put(shaped(wire.bytes, wire.len, n, headroom, tailroom), FER_LINK_ETHERNET);
-	assert_verdict(test_ends_receive(), FER_OK);
+	test_assert_verdict(test_ends_receive(), FER_OK);
 	test_assert_bytes(b->m[0], plain.bytes, plain.len);
 	test_ends_drop();
 	assert_guarded();
@@ -183,19 +178,19 @@ static void every_place_may_be_a_cut(void **state)
 		open_way(way);
 		make(43, 1);
 		test_ends_put(test_mbuf(test_ends.pool, plain.bytes, plain.len), FER_LINK_ETHERNET);
-		assert_verdict(test_ends_send(), FER_OK);
+		test_assert_verdict(test_ends_send(), FER_OK);
 		uint32_t len = b->m[0]->pkt_len;
 		test_ends_drop();
 		for (uint32_t at = 1; at < len; at++) {
 			test_ends_put(test_mbuf_cut(test_ends.pool, plain.bytes, plain.len, &at, 1),
 				FER_LINK_ETHERNET);
-			assert_verdict(test_ends_send(), FER_OK);
+			test_assert_verdict(test_ends_send(), FER_OK);
 			wire.len = test_flatten(b->m[0], wire.bytes, sizeof(wire.bytes));
 			assert_int_equal(wire.len, len);
 			test_ends_drop();
 			test_ends_put(test_mbuf_cut(test_ends.pool, wire.bytes, len, &at, 1),
 				FER_LINK_ETHERNET);
-			assert_verdict(test_ends_receive(), FER_OK);
+			test_assert_verdict(test_ends_receive(), FER_OK);
 			test_assert_bytes(b->m[0], plain.bytes, plain.len);
 			test_ends_drop();
 		}
@@ -246,7 +241,7 @@ static void every_part_of_a_packet_is_counted(void **state)
 			make(payload, 0);
 			test_ends_put(test_mbuf(test_ends.pool, plain.bytes, plain.len),
 				FER_LINK_ETHERNET);
-			assert_verdict(test_ends_send(), FER_OK);
+			test_assert_verdict(test_ends_send(), FER_OK);
 			wire.len = test_flatten(test_ends.batch.m[0], wire.bytes, sizeof(whole));
 			test_ends_drop();
 			memcpy(whole, wire.bytes, wire.len);
@@ -259,7 +254,7 @@ static void every_part_of_a_packet_is_counted(void **state)
 			// Nothing of it has moved the window.
 			test_ends_put(
 				test_mbuf(test_ends.pool, wire.bytes, wire.len), FER_LINK_ETHERNET);
-			assert_verdict(test_ends_receive(), FER_OK);
+			test_assert_verdict(test_ends_receive(), FER_OK);
 			test_ends_drop();
 		}
 }
@@ -283,7 +278,7 @@ static void every_part_of_a_plain_packet_is_counted(void **state)
 			assert_int_equal(test_ends_send() == FER_OK, is_sound);
 			assert_int_equal(n_outcomes(), before + 1);
 			if (is_sound) {
-				assert_verdict(test_ends_receive(), FER_OK);
+				test_assert_verdict(test_ends_receive(), FER_OK);
 				test_assert_bytes(test_ends.batch.m[0], plain.bytes, len);
 			}
 			test_ends_drop();

@@ -75,16 +75,11 @@ static uint32_t wanted(const struct fer_sa *sa, uint32_t header_len, uint32_t le
 	return to <= most ? to : most > len ? most : len;
 }
 
-static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
-{
-	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
-}
-
 // Sends the packet; on the wire it has the length of one with inside bytes.
 static void assert_sent(const struct test_tunnel *t, uint32_t header_len, uint32_t inside)
 {
 	put();
-	assert_verdict(test_ends_send(), FER_OK);
+	test_assert_verdict(test_ends_send(), FER_OK);
 	assert_int_equal(test_ends.batch.n, 1);
 	rte_mbuf_sanity_check(test_ends.batch.m[0], 1);
 	assert_int_equal(test_ends.batch.m[0]->pkt_len - 18, framed(t->out, header_len, inside));
@@ -92,7 +87,7 @@ static void assert_sent(const struct test_tunnel *t, uint32_t header_len, uint32
 
 static void assert_received(void)
 {
-	assert_verdict(test_ends_receive(), FER_OK);
+	test_assert_verdict(test_ends_receive(), FER_OK);
 	test_assert_bytes(test_ends.batch.m[0], plain.bytes, plain.ip_end);
 	test_ends_drop();
 }
@@ -245,7 +240,7 @@ static void padding_makes_no_packet_too_big(void **state)
 	for (uint32_t len = 1440; len < 1460; len++) {
 		make(&(struct shape){.version = 4, .len = len});
 		put();
-		assert_verdict(test_ends_send(), len <= 1446 ? FER_OK : FER_TOO_BIG);
+		test_assert_verdict(test_ends_send(), len <= 1446 ? FER_OK : FER_TOO_BIG);
 		test_ends_drop();
 	}
 }
@@ -281,7 +276,7 @@ static void a_packet_without_buffers_for_padding_ends(void **state)
 	put();
 	while ((hoard[n] = rte_pktmbuf_alloc(test_ends.pool)) != NULL)
 		n++;
-	assert_verdict(test_ends_send(), FER_NO_ROOM);
+	test_assert_verdict(test_ends_send(), FER_NO_ROOM);
 	rte_pktmbuf_free_bulk(hoard, n);
 	assert_int_equal(fer_sa_drops(t.out, FER_NO_ROOM), 1);
 	assert_int_equal(t.out->out.packets, 0);

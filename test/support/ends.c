@@ -89,3 +89,8 @@ void test_ends_drop(void)
 	rte_pktmbuf_free_bulk(test_ends.batch.m, test_ends.batch.n);
 	test_ends.batch.n = 0;
 }
+
+void test_assert_verdict(enum fer_verdict is, enum fer_verdict want)
+{
+	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
+}

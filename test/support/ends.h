@@ -54,3 +54,6 @@ void test_ends_put(struct rte_mbuf *m, enum fer_link link);
 enum fer_verdict test_ends_send(void);
 enum fer_verdict test_ends_receive(void);
 void test_ends_drop(void);
+
+// Compares verdicts by their names.
+void test_assert_verdict(enum fer_verdict is, enum fer_verdict want);
