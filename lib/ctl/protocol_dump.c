@@ -223,10 +223,8 @@ static void show(void)
 	print("sa-list-done", done(11, FER_MSG_SA_LIST, NDIS_STATUS_SUCCESS, 0x190), &b);
 }
 
-static void rest(void)
+static void policies(void)
 {
-	static const char *const columns[] = {"bad_icv", "replay"};
-	static const uint64_t numbers[] = {3, 1};
 	struct fer_msg_buf b = {0};
 	struct fer_msg_policy policy = {
 		.priority = 10,
@@ -245,6 +243,34 @@ static void rest(void)
 		.action = FER_MSG_PROTECT,
 		.n_groups = 1,
 	};
+
+	fer_msg_set_string(policy.name, sizeof(policy.name), "web");
+	fer_msg_set_string(policy.group[0], sizeof(policy.group[0]), "east");
+	fer_msg_put_list(&b, sizeof(policy));
+	fer_msg_put_element(&b, &policy, sizeof(policy));
+	print("policy-add", set(12, FER_MSG_POLICY_ADD), &b);
+}
+
+static void numbers(void)
+{
+	static const char *const columns[] = {"bad_icv", "replay"};
+	static const uint64_t row[] = {3, 1};
+	struct fer_msg_buf b = {0};
+	struct fer_msg_port port = {
+		.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .mbps = 10000, .role = 1, .link = 1};
+
+	fer_msg_put_table(&b, columns, 2);
+	fer_msg_put_row(&b, "east", row, 2);
+	print("stats-drop-done", done(13, FER_MSG_STATS_DROP, NDIS_STATUS_SUCCESS, b.len), &b);
+	fer_msg_set_string(port.name, sizeof(port.name), "wire0");
+	fer_msg_put_list(&b, sizeof(port));
+	fer_msg_put_element(&b, &port, sizeof(port));
+	print("port-list-done", done(14, FER_MSG_PORT_LIST, NDIS_STATUS_SUCCESS, b.len), &b);
+}
+
+static void events(void)
+{
+	struct fer_msg_buf b = {0};
 	struct fer_msg_event event = {
 		.size = sizeof(event),
 		.kind = FER_MSG_EVENT_BAD_ICV,
@@ -258,30 +284,8 @@ static void rest(void)
 		.version = 4,
 		.protocol = 50,
 	};
-	struct fer_msg_port port = {
-		.mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .mbps = 10000, .role = 1, .link = 1};
-	struct fer_msg_hello hello = {
-		.events = FER_MSG_EVENTS_ALL,
-		.max_length = FER_MSG_MAX_BYTES,
-		.max_room = 1u << 20,
-		.max_pending = 1024,
-	};
-	struct fer_msg_pair pair = {.default_offload = capabilities()};
-
-	fer_msg_set_string(policy.name, sizeof(policy.name), "web");
-	fer_msg_set_string(policy.group[0], sizeof(policy.group[0]), "east");
-	fer_msg_put_list(&b, sizeof(policy));
-	fer_msg_put_element(&b, &policy, sizeof(policy));
-	print("policy-add", set(12, FER_MSG_POLICY_ADD), &b);
-	fer_msg_put_table(&b, columns, 2);
-	fer_msg_put_row(&b, "east", numbers, 2);
-	print("stats-drop-done", done(13, FER_MSG_STATS_DROP, NDIS_STATUS_SUCCESS, b.len), &b);
-	fer_msg_set_string(port.name, sizeof(port.name), "wire0");
-	fer_msg_put_list(&b, sizeof(port));
-	fer_msg_put_element(&b, &port, sizeof(port));
-	print("port-list-done", done(14, FER_MSG_PORT_LIST, NDIS_STATUS_SUCCESS, b.len), &b);
-
 	struct fer_msg_header h = set(15, FER_MSG_SUBSCRIBE);
+
 	h.pair = FER_MSG_ALL_PAIRS;
 	fer_msg_put_subscribe(&b, 1u << FER_MSG_EVENT_STATUS | 1u << FER_MSG_EVENT_BAD_ICV);
 	print("subscribe", h, &b);
@@ -290,10 +294,23 @@ static void rest(void)
 	h = (struct fer_msg_header){
 		.type = FER_MSG_TYPE_INDICATION, .id = 1, .status = FER_MSG_STATUS_EVENT};
 	print("event", h, &b);
+}
+
+static void greeting(void)
+{
+	const struct fer_msg_header h = {.type = FER_MSG_TYPE_HELLO, .pair = FER_MSG_ALL_PAIRS};
+	struct fer_msg_buf b = {0};
+	struct fer_msg_hello hello = {
+		.events = FER_MSG_EVENTS_ALL,
+		.max_length = FER_MSG_MAX_BYTES,
+		.max_room = 1u << 20,
+		.max_pending = 1024,
+	};
+	struct fer_msg_pair pair = {.default_offload = capabilities()};
+
 	fer_msg_set_string(hello.product, sizeof(hello.product), "ferrule 0.1.0");
 	fer_msg_set_string(pair.name, sizeof(pair.name), "east");
 	fer_msg_put_hello(&b, &hello, &pair, 1);
-	h = (struct fer_msg_header){.type = FER_MSG_TYPE_HELLO, .pair = FER_MSG_ALL_PAIRS};
 	print("hello", h, &b);
 }
 
@@ -304,6 +321,9 @@ int main(void)
 	contract();
 	appliance();
 	show();
-	rest();
+	policies();
+	numbers();
+	events();
+	greeting();
 	return 0;
 }
