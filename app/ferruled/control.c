@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #define TICK_US 10000
 #define N_EVENTS 4
+#define N_FILES 4352 // as many clients as the server takes, and what else is open
 
 struct fer_control {
 	struct fer_daemon *daemon;
@@ -115,6 +117,17 @@ static const char *socket_path(const struct fer_daemon *d, char path[FER_DOC_SOC
 	return d->settings.socket;
 }
 
+// A client costs a descriptor.  Where there may not be so many, the server waits for some to go.
+static void allow_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= N_FILES)
+		return;
+	files.rlim_cur = files.rlim_max < N_FILES ? files.rlim_max : N_FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int open_socket(struct fer_control *c, struct fer_daemon_error *error)
 {
 	const struct fer_daemon *d = c->daemon;
@@ -136,6 +149,7 @@ static int open_socket(struct fer_control *c, struct fer_daemon_error *error)
 		return fail(error, -ENOMEM, p.path, "no memory");
 	for (unsigned i = 0; i < d->n_pairs; i++)
 		fer_service_describe(&d->pairs[i], &pairs[i]);
+	allow_files();
 	rc = find_group(d->settings.group, &p.group, error);
 	if (rc == 0) {
 		c->server = fer_ctl_server_create(&p, &rc);

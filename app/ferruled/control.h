@@ -8,7 +8,8 @@ struct fer_control;
 struct fer_daemon;
 struct fer_daemon_error;
 
-// Opens the control socket.  The daemon has started.  0; or -errno with error set.
+// Opens the control socket.  The pairs are open, and the workers made.  0; or -errno with error
+// set.
 __attribute__((warn_unused_result)) int fer_control_open(
 	struct fer_daemon *d, struct fer_daemon_error *error);
 

@@ -173,6 +173,8 @@ int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const s
 	if (rc == 0)
 		rc = open_workers(d, doc, error);
 	if (rc == 0)
+		rc = fer_control_open(d, error);
+	if (rc == 0)
 		rc = start_ports(d, doc, error);
 	if (rc == 0 && fer_workers_start(&d->workers) != 0)
 		rc = fail(error, -EBUSY, "ferruled: a worker's lcore is busy");

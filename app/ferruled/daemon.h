@@ -32,7 +32,7 @@ struct fer_daemon_error {
 };
 
 // Brings everything up, up to workers that carry packets.  All SAs and policies of the document are
-// in force before the first packet is taken.
+// in force before the first packet is taken, and the control socket is ours.
 //   argv  the EAL's options
 // 0; or -errno with error set, after which fer_daemon_stop() takes down what there is.
 __attribute__((warn_unused_result)) int fer_daemon_start(struct fer_daemon *d, int argc,

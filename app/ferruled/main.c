@@ -115,8 +115,6 @@ static int start(struct fer_daemon *d, const struct command *c)
 		return -1;
 	int rc = fer_daemon_start(d, c->n_eal, c->eal, doc, &error);
 	fer_doc_destroy(doc);
-	if (rc == 0)
-		rc = fer_control_open(d, &error);
 	if (rc != 0)
 		fprintf(stderr, "%s\n", error.text);
 	return rc;
