@@ -10,18 +10,18 @@
 #define KEYWORD_AH 1u
 #define KEYWORD_ESP 2u
 
-static uint32_t algorithms(enum fer_algo_role role)
+static uint32_t algorithms(enum fer_algo_role role, bool legacy)
 {
 	const struct fer_algo *a;
 	uint32_t bits = 0;
 
 	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
-		if (a->role == role)
+		if (a->role == role && (legacy || !a->legacy))
 			bits |= a->ndis;
 	return bits;
 }
 
-struct ndis_offload fer_offload_hardware(uint32_t capacity)
+struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy)
 {
 	return (struct ndis_offload){
 		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD,
@@ -43,8 +43,8 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity)
 				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL |
 				   IPSEC_OFFLOAD_V2_TRANSPORT_OVER_UDP_ESP_ENCAPSULATION_TUNNEL |
 				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT_OVER_TUNNEL,
-			.authentication_algorithms = algorithms(FER_INTEGRITY),
-			.encryption_algorithms = algorithms(FER_ENCRYPTION),
+			.authentication_algorithms = algorithms(FER_INTEGRITY, legacy),
+			.encryption_algorithms = algorithms(FER_ENCRYPTION, legacy),
 			.sa_offload_capacity = capacity},
 	};
 }

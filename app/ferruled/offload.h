@@ -18,8 +18,9 @@ struct fer_offload {
 	_Atomic uint32_t may; // FER_NIC_ (nic/nic.h): what follows from all that
 };
 
-// What the hardware, which is this program, can do with so many SAs.
-struct ndis_offload fer_offload_hardware(uint32_t capacity);
+// What the hardware, which is this program, can do with so many SAs; with legacy algorithms or
+// without.
+struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy);
 
 //   is_active  the host half is part of the appliance and has bound already: for an external host
 //              receiving begins with its first OID_OFFLOAD_ENCAPSULATION

@@ -139,7 +139,8 @@ static int open_rules(struct fer_pair *p, const struct fer_doc *doc, struct fer_
 static int open_offload(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
 {
 	const struct fer_doc_pair *d = &doc->pairs[p->number];
-	const struct ndis_offload hardware = fer_offload_hardware(d->capacity);
+	const struct ndis_offload hardware =
+		fer_offload_hardware(d->capacity, doc->legacy_algorithms);
 	struct fer_keywords keywords;
 	int rc = 0;
 
@@ -159,6 +160,7 @@ int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
 {
 	*p = (struct fer_pair){.number = params->number, .grace = params->grace};
 	memcpy(p->name, doc->pairs[p->number].name, sizeof(p->name));
+	p->legacy_algorithms = doc->legacy_algorithms;
 	int rc = open_offload(p, doc, err);
 	if (rc == 0)
 		rc = find_ports(p, doc, err);

@@ -36,8 +36,9 @@ struct fer_pair_sa {
 
 struct fer_pair {
 	char name[FER_DOC_NAME_BYTES];
-	unsigned number; // place among the pairs
-	bool is_oob;     // an external host plays the host half
+	unsigned number;        // place among the pairs
+	bool legacy_algorithms; // the configuration allows them
+	bool is_oob;            // an external host plays the host half
 	bool completes_all;
 	char keywords[FER_DOC_PATH_BYTES]; // file; empty: none
 	struct fer_offload offload;

@@ -170,8 +170,19 @@ static void set_host_part(const struct fer_msg_sa *sa, struct fer_sa_params *p)
 	memcpy(&p->lifetime, &sa->lifetime, sizeof(p->lifetime));
 }
 
-const char *fer_service_sa_params(
-	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params)
+static const char *check_legacy(const struct fer_pair *pair, const struct fer_sa_params *p)
+{
+	bool legacy = (p->encryption != NULL && p->encryption->legacy) ||
+		      (p->integrity != NULL && p->integrity->legacy) ||
+		      (p->ah.integrity != NULL && p->ah.integrity->legacy);
+
+	return legacy && !pair->legacy_algorithms
+		       ? "has a legacy algorithm, which the configuration does not allow"
+		       : NULL;
+}
+
+const char *fer_service_sa_params(const struct fer_pair *p, const struct fer_msg_add *add,
+	const struct fer_msg_sa *sa, struct fer_sa_params *params)
 {
 	struct fer_sa_suites suites;
 	const char *why;
@@ -187,6 +198,8 @@ const char *fer_service_sa_params(
 	};
 	set_udp(add->udp_esp, add->inbound, params);
 	why = set_transforms(add, sa, params);
+	if (why == NULL)
+		why = check_legacy(p, params);
 	if (why == NULL && sa != NULL)
 		set_host_part(sa, params);
 	if (why != NULL)

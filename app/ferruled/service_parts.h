@@ -97,7 +97,7 @@ void fer_service_stir(struct fer_service *s);
 
 // What the contract's part and, unless sa is NULL, the host half's part of an SA say.  Keys stay
 // where they are in the message.  Returns NULL, or why not: a sentence without subject.
-__attribute__((warn_unused_result)) const char *fer_service_sa_params(
+__attribute__((warn_unused_result)) const char *fer_service_sa_params(const struct fer_pair *p,
 	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params);
 
 // Makes the parameters of an SA that the contract's requests add those of a contract host's, which

@@ -57,7 +57,7 @@ static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uin
 	struct refusal *refusal)
 {
 	struct fer_sa_params params;
-	const char *why = fer_service_sa_params(add, NULL, &params);
+	const char *why = fer_service_sa_params(p, add, NULL, &params);
 	uint64_t handle = 0;
 	int error;
 
@@ -215,7 +215,7 @@ static int check_all(const struct adding *a)
 
 		if (fer_msg_next_sa(&w, &item, &fault) != NDIS_STATUS_SUCCESS)
 			return fail_at(a->wait, -EINVAL, i, fault.why);
-		why = fer_service_sa_params(&item.add, &item.sa, &params);
+		why = fer_service_sa_params(a->pair, &item.add, &item.sa, &params);
 		if (why == NULL)
 			why = objection(a->pair, &item.add);
 		if (why != NULL)
@@ -240,7 +240,7 @@ static int add_all(struct adding *a)
 
 		if (fer_msg_next_sa(&w, &item, &fault) != NDIS_STATUS_SUCCESS)
 			return fail_at(a->wait, -EINVAL, i, fault.why);
-		why = fer_service_sa_params(&item.add, &item.sa, &params);
+		why = fer_service_sa_params(a->pair, &item.add, &item.sa, &params);
 		if (why != NULL)
 			return fail_at(a->wait, -EINVAL, i, why);
 		error = fer_pair_add_sa(

@@ -274,6 +274,25 @@ static int number_pair(struct fer_build *b, const char *name, const char *list, 
 	return fer_belong_add(&b->belong, b->trail, &ref, pair);
 }
 
+static void note_legacy(
+	struct fer_build *b, const struct fer_algo *a, const char *field, uint32_t line)
+{
+	if (b->legacy.algo == NULL && a != NULL && a->legacy)
+		b->legacy = (struct fer_legacy_use){a, field, b->doc->n_sas, line};
+}
+
+static int check_legacy(const struct fer_build *b)
+{
+	const struct fer_legacy_use *use = &b->legacy;
+	char field[64];
+
+	if (use->algo == NULL || b->doc->legacy_algorithms)
+		return 0;
+	snprintf(field, sizeof(field), "sas[%u].%s", use->sa, use->field);
+	return fer_trail_fail(b->trail, use->line, field,
+		"%s is a legacy algorithm and needs legacy_algorithms: true", use->algo->name);
+}
+
 int fer_build_sa(struct fer_build *b, struct fer_sa_draft *d, const struct fer_lines *lines)
 {
 	uint32_t n = b->doc->n_sas;
@@ -288,6 +307,9 @@ int fer_build_sa(struct fer_build *b, struct fer_sa_draft *d, const struct fer_l
 			b, &d->sa, d->sa.ah.spi, FER_PROTO_AH, lines->at[FER_SA_AH_SPI].value);
 	if (rc == 0)
 		rc = check_counter_keys(b, &d->sa, lines);
+	note_legacy(b, d->sa.encryption, "esp.encryption", lines->at[FER_SA_ENCRYPTION].value);
+	note_legacy(b, d->sa.integrity, "esp.integrity", lines->at[FER_SA_INTEGRITY].value);
+	note_legacy(b, d->sa.ah.integrity, "ah.integrity", lines->at[FER_SA_AH_INTEGRITY].value);
 	if (rc == 0)
 		rc = add_sa(b, &d->sa, d->group, lines->begin);
 	return rc;
@@ -401,5 +423,7 @@ int fer_build_finish(struct fer_build *b)
 		rc = resolve(b, &b->refs[i]);
 	if (rc == 0)
 		rc = fer_belong_resolve(&b->belong, b->trail, b->doc, &b->pair_names);
+	if (rc == 0)
+		rc = check_legacy(b);
 	return rc;
 }

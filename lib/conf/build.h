@@ -17,8 +17,18 @@ struct fer_group_ref {
 	uint32_t place; // in its list
 };
 
+// The first algorithm that a document must allow in so many words, until it is known whether it
+// does.
+struct fer_legacy_use {
+	const struct fer_algo *algo; // NULL: there is none
+	const char *field;           // of the SA
+	uint32_t sa;
+	uint32_t line;
+};
+
 struct fer_build {
 	struct fer_doc *doc;
+	struct fer_legacy_use legacy;
 	struct fer_trail *trail;
 	bool is_part; // groups may have their SAs elsewhere
 	struct fer_index pair_names;

@@ -289,17 +289,13 @@ static int read_mapping(
 	return rc;
 }
 
-static int check_root(struct loader *l, struct fer_doc *doc, const struct fer_lines *lines)
+static void take_root(struct fer_doc *doc, const struct fer_lines *lines)
 {
 	struct fer_doc_daemon *d = &doc->daemon;
 
-	if (doc->legacy_algorithms)
-		return fer_trail_fail(&l->trail, lines->at[FER_ROOT_LEGACY].value,
-			"legacy_algorithms", "true is not supported by this version");
 	d->workers_line = lines->at[FER_ROOT_WORKERS].value;
 	if (d->n_lcores != 0)
 		d->n_workers = d->n_lcores;
-	return 0;
 }
 
 static int read_document(struct loader *l, struct fer_doc *doc)
@@ -311,11 +307,10 @@ static int read_document(struct loader *l, struct fer_doc *doc)
 		rc = read_mapping(l, &fer_schema_root, doc, &lines);
 	if (rc == 0)
 		rc = next(l);
-	if (rc == 0)
-		rc = check_root(l, doc, &lines);
-	if (rc == 0)
-		rc = fer_build_finish(&l->build);
-	return rc;
+	if (rc != 0)
+		return rc;
+	take_root(doc, &lines);
+	return fer_build_finish(&l->build);
 }
 
 int fer_load(

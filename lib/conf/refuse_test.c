@@ -21,7 +21,16 @@
 #define ESP "  esp:\n    spi: 256\n"                                         // 7 and 8
 #define GCM ESP "    encryption: aes-gcm-128\n    encryption_key: " K20 "\n" // 7 to 10
 #define CBC ESP "    encryption: aes-cbc-128\n    encryption_key: " K16 "\n"
-#define SHA1 "    integrity: hmac-sha1-96\n    integrity_key: " K20 "\n" // 11 and 12
+#define SHA1 "    integrity: hmac-sha1-96\n    integrity_key: " K20 "\n"      // 11 and 12
+#define DES "    encryption: des-cbc\n    encryption_key: 0001020304050607\n" // 9 and 10
+#define ENCRYPTIONS                                                                                \
+	"null, aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256, "     \
+	"aes-ccm-128, aes-ccm-192, aes-ccm-256, chacha20-poly1305, aes-ctr-128, aes-ctr-192, "     \
+	"aes-ctr-256, 3des-cbc, des-cbc"
+#define INTEGRITIES                                                                                \
+	"none, hmac-sha1-96, hmac-sha2-256-128, hmac-sha2-256-96, hmac-sha2-384-192, "             \
+	"hmac-sha2-512-256, aes-xcbc-96, aes-cmac-96, hmac-md5-96, aes-gmac-128, aes-gmac-192, "   \
+	"aes-gmac-256"
 #define POLICY                                                                                     \
 	"policies:\n- name: p\n  direction: out\n  src: 10.1.0.0/16\n  dst: 10.2.0.0/16\n" // 1 to 5
 #define DISCARD "  action: discard\n"                                                      // 6
@@ -164,10 +173,18 @@ static const struct row rows[] = {
 		"t.yaml:7: policies[0].sas[0]: must be a name"),
 	// values of all types
 	ROW("legacy_algorithms: yes\n", "t.yaml:1: legacy_algorithms: is not true or false"),
-	ROW("legacy_algorithms: true\n",
-		"t.yaml:1: legacy_algorithms: true is not supported by this version"),
-	ROW("sas: []\nlegacy_algorithms: \"true\"\n",
-		"t.yaml:2: legacy_algorithms: true is not supported by this version"),
+	ROW("legacy_algorithms: false\n" OUT ESP DES SHA1,
+		"t.yaml:10: sas[0].esp.encryption: des-cbc is a legacy algorithm and needs "
+		"legacy_algorithms: true"),
+	ROW(OUT ESP "    encryption: 3des-cbc\n    encryption_key: " K16 "0001020304050607\n" SHA1,
+		"t.yaml:9: sas[0].esp.encryption: 3des-cbc is a legacy algorithm and needs "
+		"legacy_algorithms: true"),
+	ROW(OUT CBC "    integrity: hmac-md5-96\n    integrity_key: " K16 "\n",
+		"t.yaml:11: sas[0].esp.integrity: hmac-md5-96 is a legacy algorithm and needs "
+		"legacy_algorithms: true"),
+	ROW(OUT ESP DES SHA1 "legacy_algorithms: false\n",
+		"t.yaml:9: sas[0].esp.encryption: des-cbc is a legacy algorithm and needs "
+		"legacy_algorithms: true"),
 	ROW("sas:\n- name: a b\n",
 		"t.yaml:2: sas[0].name: is not a name: 1 to 63 of A-Z a-z 0-9 . _ + : -"),
 	ROW("sas:\n- name: \"\"\n",
@@ -273,48 +290,17 @@ static const struct row rows[] = {
 	ROW(OUT "  tfc: {pads: 4}\n", "t.yaml:7: sas[0].tfc.pads: unknown key"),
 	ROW(OUT "  tfc: mtu\n", "t.yaml:7: sas[0].tfc: must be a mapping"),
 	ROW(OUT ESP "    encryption: aes-gcm\n",
-		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: null, "
-		"aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256"),
+		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: " ENCRYPTIONS),
 	ROW(OUT ESP "    encryption: AES-GCM-128\n",
-		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: null, "
-		"aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256"),
+		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: " ENCRYPTIONS),
 	ROW(OUT ESP "    encryption: none\n",
-		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: null, "
-		"aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256"),
+		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: " ENCRYPTIONS),
 	ROW(OUT ESP "    encryption: hmac-sha1-96\n",
-		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: null, "
-		"aes-cbc-128, aes-cbc-192, aes-cbc-256, aes-gcm-128, aes-gcm-192, aes-gcm-256"),
-	ROW(OUT ESP "    encryption: aes-ctr-128\n",
-		"t.yaml:9: sas[0].esp.encryption: aes-ctr-128 is not supported by this version"),
-	ROW(OUT ESP "    encryption: aes-ccm-192\n",
-		"t.yaml:9: sas[0].esp.encryption: aes-ccm-192 is not supported by this version"),
-	ROW(OUT ESP "    encryption: chacha20-poly1305\n",
-		"t.yaml:9: sas[0].esp.encryption: chacha20-poly1305 is not supported by this "
-		"version"),
-	ROW("legacy_algorithms: false\n" OUT ESP "    encryption: des-cbc\n",
-		"t.yaml:10: sas[0].esp.encryption: des-cbc is not supported by this version"),
-	ROW(OUT ESP "    encryption: 3des-cbc\n",
-		"t.yaml:9: sas[0].esp.encryption: 3des-cbc is not supported by this version"),
+		"t.yaml:9: sas[0].esp.encryption: is not an encryption algorithm: " ENCRYPTIONS),
 	ROW(OUT ESP "    integrity: hmac-sha1\n",
-		"t.yaml:9: sas[0].esp.integrity: is not an integrity algorithm: none, "
-		"hmac-sha1-96, hmac-sha2-256-128, hmac-sha2-512-256"),
+		"t.yaml:9: sas[0].esp.integrity: is not an integrity algorithm: " INTEGRITIES),
 	ROW(OUT ESP "    integrity: null\n",
-		"t.yaml:9: sas[0].esp.integrity: is not an integrity algorithm: none, "
-		"hmac-sha1-96, hmac-sha2-256-128, hmac-sha2-512-256"),
-	ROW(OUT ESP "    integrity: hmac-md5-96\n",
-		"t.yaml:9: sas[0].esp.integrity: hmac-md5-96 is not supported by this version"),
-	ROW(OUT ESP "    integrity: hmac-sha2-256-96\n",
-		"t.yaml:9: sas[0].esp.integrity: hmac-sha2-256-96 is not supported by this "
-		"version"),
-	ROW(OUT ESP "    integrity: hmac-sha2-384-192\n",
-		"t.yaml:9: sas[0].esp.integrity: hmac-sha2-384-192 is not supported by this "
-		"version"),
-	ROW(OUT ESP "    integrity: aes-xcbc-96\n",
-		"t.yaml:9: sas[0].esp.integrity: aes-xcbc-96 is not supported by this version"),
-	ROW(OUT ESP "    integrity: aes-cmac-96\n",
-		"t.yaml:9: sas[0].esp.integrity: aes-cmac-96 is not supported by this version"),
-	ROW(OUT ESP "    integrity: aes-gmac-256\n",
-		"t.yaml:9: sas[0].esp.integrity: aes-gmac-256 is not supported by this version"),
+		"t.yaml:9: sas[0].esp.integrity: is not an integrity algorithm: " INTEGRITIES),
 	ROW(OUT ESP "    encryption_key: 0x00\n",
 		"t.yaml:9: sas[0].esp.encryption_key: is not written in hex digits alone"),
 	ROW(OUT ESP "    encryption_key: 000\n",
@@ -422,6 +408,16 @@ static const struct row rows[] = {
 	ROW(OUT CBC "    integrity: hmac-sha2-512-256\n    integrity_key: " K16 K16 "\n",
 		"t.yaml:12: sas[0].esp.integrity_key: is 32 bytes long, but hmac-sha2-512-256 "
 		"takes 64"),
+	ROW(OUT CBC "    integrity: aes-gmac-128\n    integrity_key: " K20 "\n",
+		"t.yaml:11: sas[0].esp.integrity: aes-cbc-128 cannot be combined with an integrity "
+		"algorithm that has an IV of its own"),
+	ROW(OUT ESP "    encryption: \"null\"\n    integrity: aes-gmac-128\n    integrity_key: " K16
+		    "\n",
+		"t.yaml:11: sas[0].esp.integrity_key: is 16 bytes long, but aes-gmac-128 takes 20, "
+		"the last 4 of them the salt"),
+	ROW(OUT ESP "    encryption: aes-ccm-128\n    encryption_key: " K20 "\n",
+		"t.yaml:10: sas[0].esp.encryption_key: is 20 bytes long, but aes-ccm-128 takes 19, "
+		"the last 3 of them the salt"),
 	ROW(OUT GCM "    icv_bytes: 10\n", "t.yaml:11: sas[0].esp.icv_bytes: aes-gcm-128 has no "
 					   "integrity value of this length"),
 	ROW(OUT CBC SHA1 "    icv_bytes: 16\n", "t.yaml:13: sas[0].esp.icv_bytes: hmac-sha1-96 has "
@@ -468,6 +464,12 @@ static const struct row rows[] = {
 	ROW(TWO("a", "out", "257", K20B), "t.yaml:11: sas[1].name: is the name of sas[0] as well"),
 	ROW(TWO("b", "out", "257", K20), "t.yaml:15: sas[1].esp.encryption_key: has the key and "
 					 "salt of sas[0]: aes-gcm-128 would repeat nonces"),
+	ROW(OUT GCM
+		"- {name: b, direction: out, mode: tunnel,\n   src: 192.0.2.1, dst: 192.0.2.2,\n"
+		"   esp: {spi: 257, encryption: \"null\", integrity: aes-gmac-128,\n"
+		"     integrity_key: " K20 "}}\n",
+		"t.yaml:14: sas[1].esp.integrity_key: has the key and salt of sas[0]: aes-gmac-128 "
+		"would repeat nonces"),
 	ROW(TWO("b", "in", "257", K20), "t.yaml:15: sas[1].esp.encryption_key: has the key and "
 					"salt of sas[0]: aes-gcm-128 would repeat nonces"),
 	ROW(INTWO("b", "in", "256", K20B),

@@ -255,23 +255,11 @@ static bool read_protocol(const char *text, uint16_t *to, char why[FER_WHY_BYTES
 	return true;
 }
 
-// Algorithms of the document's language that have no row yet.
-static const char *const later_encryption[] = {"aes-ctr-128", "aes-ctr-192", "aes-ctr-256",
-	"aes-ccm-128", "aes-ccm-192", "aes-ccm-256", "chacha20-poly1305", "3des-cbc", "des-cbc",
-	NULL};
-static const char *const later_integrity[] = {"hmac-md5-96", "hmac-sha2-256-96",
-	"hmac-sha2-384-192", "aes-xcbc-96", "aes-cmac-96", "aes-gmac-128", "aes-gmac-192",
-	"aes-gmac-256", NULL};
-
-static bool refuse_algo(enum fer_algo_role role, const char *text, char why[FER_WHY_BYTES])
+static bool refuse_algo(enum fer_algo_role role, char why[FER_WHY_BYTES])
 {
-	const char *const *later = role == FER_ENCRYPTION ? later_encryption : later_integrity;
 	const char *noun = role == FER_ENCRYPTION ? "encryption" : "integrity";
 	char list[FER_WHY_BYTES] = "";
 
-	for (; *later != NULL; later++)
-		if (strcmp(text, *later) == 0)
-			return refuse(why, "%s is not supported by this version", *later);
 	if (role == FER_INTEGRITY)
 		list_append(list, "none");
 	for (unsigned i = 0; fer_algo_row(i) != NULL; i++)
@@ -286,7 +274,7 @@ static bool read_algo(enum fer_algo_role role, const char *text, const struct fe
 	*to = fer_algo_find(role, text);
 	if (*to != NULL || (role == FER_INTEGRITY && strcmp(text, "none") == 0))
 		return true;
-	return refuse_algo(role, text, why);
+	return refuse_algo(role, why);
 }
 
 bool fer_value_read(

@@ -33,15 +33,75 @@ static const struct fer_algo rows[] = {
 	GCM(128, 0x8),
 	GCM(192, 0x10),
 	GCM(256, 0x20),
-#define HMAC(alg_name, alg_method, key, icv, ndis_bit)                                             \
+#define CCM(bits, alg_method)                                                                      \
+	{                                                                                          \
+		.name = "aes-ccm-" #bits, .role = FER_ENCRYPTION, .method = (alg_method),          \
+		.key_bytes = (bits) / 8, .salt_bytes = 3, .iv_bytes = 8, .align_bytes = 4,         \
+		.icv_bytes = 16, .icv_choices = ICV(8) | ICV(12) | ICV(16), .aead = true,          \
+		.counter = true                                                                    \
+	}
+	CCM(128, FER_METHOD_AES_CCM),
+	CCM(192, FER_METHOD_AES_CCM_192),
+	CCM(256, FER_METHOD_AES_CCM),
+	{.name = "chacha20-poly1305",
+		.role = FER_ENCRYPTION,
+		.method = FER_METHOD_CHACHA20_POLY1305,
+		.key_bytes = 32,
+		.salt_bytes = 4,
+		.iv_bytes = 8,
+		.align_bytes = 4,
+		.icv_bytes = 16,
+		.icv_choices = ICV(16),
+		.aead = true,
+		.counter = true},
+#define CTR(bits)                                                                                  \
+	{                                                                                          \
+		.name = "aes-ctr-" #bits, .role = FER_ENCRYPTION,                                  \
+		.method = FER_METHOD_AES_CTR_##bits, .key_bytes = (bits) / 8, .salt_bytes = 4,     \
+		.iv_bytes = 8, .align_bytes = 4, .counter = true                                   \
+	}
+	CTR(128),
+	CTR(192),
+	CTR(256),
+#define DES(alg_name, alg_method, key, ndis_bit)                                                   \
+	{                                                                                          \
+		.name = (alg_name), .role = FER_ENCRYPTION, .method = (alg_method),                \
+		.key_bytes = (key), .iv_bytes = 8, .align_bytes = 8, .legacy = true,               \
+		.ndis = (ndis_bit)                                                                 \
+	}
+	DES("3des-cbc", FER_METHOD_3DES_CBC, 24, 0x4),
+	DES("des-cbc", FER_METHOD_DES_CBC, 8, 0x2),
+#define MAC(alg_name, alg_method, key, icv, ndis_bit)                                              \
 	{                                                                                          \
 		.name = (alg_name), .role = FER_INTEGRITY, .method = (alg_method),                 \
 		.key_bytes = (key), .icv_bytes = (icv), .icv_choices = ICV(icv),                   \
 		.ndis = (ndis_bit)                                                                 \
 	}
-	HMAC("hmac-sha1-96", FER_METHOD_HMAC_SHA1, 20, 12, 0x2),
-	HMAC("hmac-sha2-256-128", FER_METHOD_HMAC_SHA2_256, 32, 16, 0x4),
-	HMAC("hmac-sha2-512-256", FER_METHOD_HMAC_SHA2_512, 64, 32, 0),
+	MAC("hmac-sha1-96", FER_METHOD_HMAC_SHA1, 20, 12, 0x2),
+	MAC("hmac-sha2-256-128", FER_METHOD_HMAC_SHA2_256, 32, 16, 0x4),
+	MAC("hmac-sha2-256-96", FER_METHOD_HMAC_SHA2_256, 32, 12, 0),
+	MAC("hmac-sha2-384-192", FER_METHOD_HMAC_SHA2_384, 48, 24, 0),
+	MAC("hmac-sha2-512-256", FER_METHOD_HMAC_SHA2_512, 64, 32, 0),
+	MAC("aes-xcbc-96", FER_METHOD_AES_XCBC, 16, 12, 0),
+	MAC("aes-cmac-96", FER_METHOD_AES_CMAC, 16, 12, 0),
+	{.name = "hmac-md5-96",
+		.role = FER_INTEGRITY,
+		.method = FER_METHOD_HMAC_MD5,
+		.key_bytes = 16,
+		.icv_bytes = 12,
+		.icv_choices = ICV(12),
+		.legacy = true,
+		.ndis = 0x1},
+#define GMAC(bits, ndis_bit)                                                                       \
+	{                                                                                          \
+		.name = "aes-gmac-" #bits, .role = FER_INTEGRITY,                                  \
+		.method = FER_METHOD_AES_GMAC_##bits, .key_bytes = (bits) / 8, .salt_bytes = 4,    \
+		.iv_bytes = 8, .icv_bytes = 16, .icv_choices = ICV(16), .counter = true,           \
+		.ndis = (ndis_bit)                                                                 \
+	}
+	GMAC(128, 0x8),
+	GMAC(192, 0x10),
+	GMAC(256, 0x20),
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -57,6 +117,14 @@ const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name)
 const struct fer_algo *fer_algo_row(unsigned i)
 {
 	return i < N_ROWS ? &rows[i] : NULL;
+}
+
+const struct fer_algo *fer_algo_counter(
+	const struct fer_algo *encryption, const struct fer_algo *integrity)
+{
+	if (encryption != NULL && encryption->counter)
+		return encryption;
+	return integrity != NULL && integrity->counter ? integrity : NULL;
 }
 
 static const char *choose_icv(const struct fer_algo *tag, unsigned *icv_bytes)
@@ -76,6 +144,10 @@ const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryptio
 	if (!encryption->aead && integrity == NULL)
 		return "needs an integrity algorithm: encryption without integrity does not exist";
 
+	uint8_t own_iv = integrity == NULL ? 0 : integrity->iv_bytes;
+	if (own_iv != 0 && encryption->iv_bytes != 0)
+		return "cannot be combined with an integrity algorithm that has an IV of its own";
+
 	const char *why = choose_icv(encryption->aead ? encryption : integrity, &icv_bytes);
 	if (why != NULL)
 		return why;
@@ -84,12 +156,13 @@ const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryptio
 		.method = (uint8_t)encryption->method,
 		.auth_method = integrity == NULL ? FER_METHOD_NULL : (uint8_t)integrity->method,
 		.key_bytes = encryption->key_bytes,
-		.iv_bytes = encryption->iv_bytes,
+		.iv_bytes = encryption->iv_bytes + own_iv,
 		.icv_bytes = (uint8_t)icv_bytes,
 		.align_bytes = encryption->align_bytes,
-		.around_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + encryption->iv_bytes + icv_bytes),
+		.around_bytes =
+			(uint8_t)(FER_ESP_HEADER_BYTES + encryption->iv_bytes + own_iv + icv_bytes),
 		.aead = encryption->aead,
-		.counter = encryption->counter,
+		.counter = fer_algo_counter(encryption, integrity) != NULL,
 	};
 	return NULL;
 }
@@ -104,10 +177,12 @@ const char *fer_suite_init_ah(
 	*s = (struct fer_suite){
 		.method = FER_METHOD_NULL,
 		.auth_method = (uint8_t)integrity->method,
+		.iv_bytes = integrity->iv_bytes,
 		.icv_bytes = (uint8_t)icv_bytes,
 		.align_bytes = 1,
-		.around_bytes = (uint8_t)(FER_AH_FIXED_BYTES + icv_bytes),
+		.around_bytes = (uint8_t)(FER_AH_FIXED_BYTES + integrity->iv_bytes + icv_bytes),
 		.ah = true,
+		.counter = integrity->counter,
 	};
 	return NULL;
 }

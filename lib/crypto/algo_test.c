@@ -29,7 +29,7 @@ static void rows_are_found_by_name_and_role(void **state)
 		assert_null(fer_algo_find(
 			a->role == FER_INTEGRITY ? FER_ENCRYPTION : FER_INTEGRITY, a->name));
 	}
-	assert_int_equal(n, 10);
+	assert_int_equal(n, 27);
 	assert_null(fer_algo_row(n + 1));
 	assert_null(fer_algo_find(FER_ENCRYPTION, "none"));
 	assert_null(fer_algo_find(FER_INTEGRITY, "none"));
@@ -70,11 +70,13 @@ static void every_row_is_sane(void **state)
 	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++) {
 		check_row(a);
 		for (unsigned k = 0; k < i; k++)
-			assert_true(a->ndis == 0 || a->ndis != fer_algo_row(k)->ndis);
+			assert_true(a->ndis == 0 || a->role != fer_algo_row(k)->role ||
+				    a->ndis != fer_algo_row(k)->ndis);
 	}
 }
 
-// RFC 3602, RFC 4106 section 8.4, RFC 4868 section 2.3, RFC 2404 section 3: sizes as published.
+// RFC 2403, RFC 2404 section 3, RFC 2405, RFC 2451, RFC 3566, RFC 3602, RFC 3686, RFC 4106 section
+// 8.4, RFC 4309, RFC 4494, RFC 4543, RFC 4868 section 2.3, RFC 7634: sizes as published.
 static void sizes_are_those_of_the_documents(void **state)
 {
 	static const struct {
@@ -89,9 +91,26 @@ static void sizes_are_those_of_the_documents(void **state)
 		{FER_ENCRYPTION, "aes-gcm-128", 16, 4, 8, 4, 16},
 		{FER_ENCRYPTION, "aes-gcm-192", 24, 4, 8, 4, 16},
 		{FER_ENCRYPTION, "aes-gcm-256", 32, 4, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-ccm-128", 16, 3, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-ccm-192", 24, 3, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-ccm-256", 32, 3, 8, 4, 16},
+		{FER_ENCRYPTION, "chacha20-poly1305", 32, 4, 8, 4, 16},
+		{FER_ENCRYPTION, "aes-ctr-128", 16, 4, 8, 4, 0},
+		{FER_ENCRYPTION, "aes-ctr-192", 24, 4, 8, 4, 0},
+		{FER_ENCRYPTION, "aes-ctr-256", 32, 4, 8, 4, 0},
+		{FER_ENCRYPTION, "3des-cbc", 24, 0, 8, 8, 0},
+		{FER_ENCRYPTION, "des-cbc", 8, 0, 8, 8, 0},
+		{FER_INTEGRITY, "hmac-md5-96", 16, 0, 0, 0, 12},
 		{FER_INTEGRITY, "hmac-sha1-96", 20, 0, 0, 0, 12},
 		{FER_INTEGRITY, "hmac-sha2-256-128", 32, 0, 0, 0, 16},
+		{FER_INTEGRITY, "hmac-sha2-256-96", 32, 0, 0, 0, 12},
+		{FER_INTEGRITY, "hmac-sha2-384-192", 48, 0, 0, 0, 24},
 		{FER_INTEGRITY, "hmac-sha2-512-256", 64, 0, 0, 0, 32},
+		{FER_INTEGRITY, "aes-xcbc-96", 16, 0, 0, 0, 12},
+		{FER_INTEGRITY, "aes-cmac-96", 16, 0, 0, 0, 12},
+		{FER_INTEGRITY, "aes-gmac-128", 16, 4, 8, 0, 16},
+		{FER_INTEGRITY, "aes-gmac-192", 24, 4, 8, 0, 16},
+		{FER_INTEGRITY, "aes-gmac-256", 32, 4, 8, 0, 16},
 	};
 
 	(void)state;
@@ -112,13 +131,15 @@ static void check_suite(const struct fer_suite *s, const struct fer_algo *encryp
 	assert_int_equal(s->method, encryption->method);
 	assert_int_equal(s->auth_method, integrity == NULL ? FER_METHOD_NULL : integrity->method);
 	assert_int_equal(s->key_bytes, encryption->key_bytes);
-	assert_int_equal(s->iv_bytes, encryption->iv_bytes);
+	unsigned iv = encryption->iv_bytes + (integrity == NULL ? 0u : integrity->iv_bytes);
+	assert_int_equal(s->iv_bytes, iv);
 	assert_int_equal(s->align_bytes, encryption->align_bytes);
-	assert_int_equal(s->around_bytes, 8u + encryption->iv_bytes + icv_bytes);
+	assert_int_equal(s->around_bytes, 8 + iv + icv_bytes);
 	assert_false(s->ah);
 	assert_int_equal(s->icv_bytes, icv_bytes);
 	assert_int_equal(s->aead, encryption->aead);
-	assert_int_equal(s->counter, encryption->counter);
+	assert_int_equal(
+		s->counter, encryption->counter || (integrity != NULL && integrity->counter));
 	assert_false(s->esn);
 	assert_memory_equal(s->salt, "\0\0\0\0", sizeof(s->salt));
 }
@@ -127,6 +148,10 @@ static void check_pair(const struct fer_algo *encryption, const struct fer_algo 
 {
 	const struct fer_algo *tag = encryption->aead ? encryption : integrity;
 	bool legal = encryption->aead == (integrity == NULL);
+
+	// RFC 4543 section 3: AES-GMAC is the integrity of NULL encryption alone.
+	if (integrity != NULL && integrity->counter && encryption->method != FER_METHOD_NULL)
+		legal = false;
 
 	for (unsigned icv = 0; icv <= 256; icv++) {
 		struct fer_suite s, before;
@@ -174,7 +199,9 @@ static void every_integrity_row_makes_a_suite_of_ah(void **state)
 		assert_int_equal(s.method, FER_METHOD_NULL);
 		assert_int_equal(s.auth_method, a->method);
 		assert_int_equal(s.icv_bytes, a->icv_bytes);
-		assert_int_equal(s.around_bytes, 12u + a->icv_bytes);
+		assert_int_equal(s.iv_bytes, a->iv_bytes);
+		assert_int_equal(s.counter, a->counter);
+		assert_int_equal(s.around_bytes, 12u + a->iv_bytes + a->icv_bytes);
 		assert_non_null(strstr(fer_suite_init_ah(&s, a, 9), "of this length"));
 		assert_non_null(strstr(fer_suite_init_ah(&s, a, 300), "of this length"));
 	}
@@ -185,11 +212,13 @@ static void refusals_say_why(void **state)
 	const struct fer_algo *gcm = find(FER_ENCRYPTION, "aes-gcm-128");
 	const struct fer_algo *cbc = find(FER_ENCRYPTION, "aes-cbc-128");
 	const struct fer_algo *sha = find(FER_INTEGRITY, "hmac-sha1-96");
+	const struct fer_algo *gmac = find(FER_INTEGRITY, "aes-gmac-128");
 	struct fer_suite s;
 
 	(void)state;
 	assert_non_null(strstr(fer_suite_init(&s, cbc, NULL, 0), "without integrity"));
 	assert_non_null(strstr(fer_suite_init(&s, gcm, sha, 0), "no second algorithm"));
+	assert_non_null(strstr(fer_suite_init(&s, cbc, gmac, 0), "an IV of its own"));
 	assert_non_null(strstr(fer_suite_init(&s, cbc, sha, 20), "of this length"));
 	assert_non_null(strstr(fer_suite_init(&s, gcm, NULL, 76), "of this length"));
 }

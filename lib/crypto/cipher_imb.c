@@ -1,27 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What encrypts in ESP and leaves integrity to others: AES-CBC, RFC 3602.  One burst of the library
-// per method, over all associations.
+// What encrypts in ESP and leaves integrity to others: AES-CBC (RFC 3602), AES-CTR (RFC 3686), DES
+// (RFC 2405) and 3DES (RFC 2451).  One burst per method, over all associations.
 #include "crypto/imb.h"
 
 #include "base/secret.h"
 
 #include <string.h>
 
+#define FIRST_BLOCK_COUNTER 1 // RFC 3686 section 4
+
 struct imb_cipher {
 	IMB_CIPHER_MODE mode;
 	uint8_t key_bytes;
+	bool one_by_one; // the library has no burst for it
+	bool triple;     // its key is an array of three
 };
 
 static const struct imb_cipher ciphers[FER_METHOD_FIRST_MAC] = {
-	[FER_METHOD_AES_CBC_128] = {IMB_CIPHER_CBC, IMB_KEY_128_BYTES},
-	[FER_METHOD_AES_CBC_192] = {IMB_CIPHER_CBC, IMB_KEY_192_BYTES},
-	[FER_METHOD_AES_CBC_256] = {IMB_CIPHER_CBC, IMB_KEY_256_BYTES},
+	[FER_METHOD_AES_CBC_128] = {IMB_CIPHER_CBC, IMB_KEY_128_BYTES, false, false},
+	[FER_METHOD_AES_CBC_192] = {IMB_CIPHER_CBC, IMB_KEY_192_BYTES, false, false},
+	[FER_METHOD_AES_CBC_256] = {IMB_CIPHER_CBC, IMB_KEY_256_BYTES, false, false},
+	[FER_METHOD_AES_CTR_128] = {IMB_CIPHER_CNTR, IMB_KEY_128_BYTES, false, false},
+	[FER_METHOD_AES_CTR_192] = {IMB_CIPHER_CNTR, IMB_KEY_192_BYTES, false, false},
+	[FER_METHOD_AES_CTR_256] = {IMB_CIPHER_CNTR, IMB_KEY_256_BYTES, false, false},
+	[FER_METHOD_3DES_CBC] = {IMB_CIPHER_DES3, 24, true, true},
+	[FER_METHOD_DES_CBC] = {IMB_CIPHER_DES, 8, true, false},
 };
 
 void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES])
 {
 	uint8_t unused[IMB_AES_ROUND_KEYS_BYTES];
 
+	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
+		e->cipher_jobs[i].hash_alg = IMB_AUTH_NULL;
+		e->cipher_jobs[i].chain_order = IMB_ORDER_CIPHER_HASH;
+	}
 	_Static_assert(FER_IV_KEY_BYTES == IMB_KEY_128_BYTES, "IVs are made with AES-128");
 	IMB_AES_KEYEXP_128(e->wide, iv_key, e->iv_keys, unused);
 	fer_secret_wipe(unused, sizeof(unused));
@@ -34,6 +47,22 @@ void fer_imb_cipher_expand(
 	const keyexp_t expand[IMB_AES_SIZES] = {m->keyexp_128, m->keyexp_192, m->keyexp_256};
 
 	expand[fer_imb_aes_index(s->key_bytes)](key, k->pair.enc, k->pair.dec);
+}
+
+// The library wants the schedule of one direction for both.
+void fer_imb_des_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	(void)s;
+	IMB_DES_KEYSCHED(e->wide, k->pair.des[0], key);
+}
+
+void fer_imb_3des_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	(void)s;
+	for (unsigned i = 0; i < IMB_N_DES; i++)
+		IMB_DES_KEYSCHED(e->wide, k->pair.des[i], key + (size_t)8 * i);
 }
 
 // Encrypts zeroes in counter mode: the key stream is AES of (refill number, index).
@@ -69,21 +98,42 @@ bool fer_imb_random_iv(struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
 	return true;
 }
 
-static void fill(IMB_JOB *to, const struct imb_cipher *c, const struct fer_job *j)
+// Points a job to the one key that the library wants for both directions.
+static void point_to_des(
+	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_key *k)
 {
-	const struct fer_suite *s = j->suite;
-	uint8_t *iv = j->start + FER_ESP_HEADER_BYTES;
-	uint8_t *text = iv + s->iv_bytes;
+	for (unsigned at = 0; at < IMB_N_DES; at++)
+		e->des[i][at] = k->pair.des[at];
+	e->cipher_jobs[i].enc_keys = c->triple ? (const void *)e->des[i] : k->pair.des[0];
+	e->cipher_jobs[i].dec_keys = e->cipher_jobs[i].enc_keys;
+}
+
+// The first block of the key stream, RFC 3686 section 4.
+static void start_counting(struct fer_engine *e, unsigned i, const struct fer_job *j)
+{
+	e->nonce[i] = fer_imb_nonce(j->suite, fer_imb_get_counter(j), htobe32(FIRST_BLOCK_COUNTER));
+	e->cipher_jobs[i].iv = (const uint8_t *)&e->nonce[i];
+	e->cipher_jobs[i].iv_len_in_bytes = sizeof(e->nonce[i]);
+}
+
+static void fill(
+	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_job *j)
+{
+	IMB_JOB *to = &e->cipher_jobs[i];
 
 	to->cipher_mode = c->mode;
 	to->enc_keys = j->key->pair.enc;
 	to->dec_keys = j->key->pair.dec;
 	to->key_len_in_bytes = c->key_bytes;
-	to->src = text;
-	to->dst = text;
-	to->msg_len_to_cipher_in_bytes = j->len - s->around_bytes;
-	to->iv = iv;
-	to->iv_len_in_bytes = s->iv_bytes;
+	to->src = fer_imb_text(j);
+	to->dst = fer_imb_text(j);
+	to->msg_len_to_cipher_in_bytes = fer_imb_text_bytes(j);
+	to->iv = fer_imb_iv(j);
+	to->iv_len_in_bytes = j->suite->iv_bytes;
+	if (j->suite->counter)
+		start_counting(e, i, j);
+	if (c->one_by_one)
+		point_to_des(e, i, c, j->key);
 	to->status = IMB_STATUS_BEING_PROCESSED;
 }
 
@@ -105,11 +155,14 @@ static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job
 		if (i == 0 || key != job[i - 1]->key)
 			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
 				c->key_bytes);
-		fill(&e->cipher_jobs[i], c, job[i]);
+		fill(e, i, c, job[i]);
 		e->cipher_jobs[i].cipher_direction = direction;
 	}
-	IMB_SUBMIT_CIPHER_BURST_NOCHECK(
-		e->wide, e->cipher_jobs, n, c->mode, direction, (IMB_KEY_SIZE_BYTES)c->key_bytes);
+	if (c->one_by_one)
+		fer_imb_jobs_run(e, e->cipher_jobs, n);
+	else
+		IMB_SUBMIT_CIPHER_BURST_NOCHECK(e->wide, e->cipher_jobs, n, c->mode, direction,
+			(IMB_KEY_SIZE_BYTES)c->key_bytes);
 	for (unsigned i = 0; i < n; i++)
 		if ((e->cipher_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
 			job[i]->verdict = FER_CRYPTO_ERROR;

@@ -3,6 +3,7 @@
 // stands, mixed with ESP, on every instruction set, and does it change nothing else?
 #include "crypto/engine.h"
 
+#include "base/bytes.h"
 #include "crypto/esp_oracle.h"
 #include "crypto/imb.h"
 #include "proto/ip.h"
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #define MAX_SAS 64
@@ -100,7 +102,8 @@ struct packet {
 	uint32_t len;
 	uint32_t icv_off;
 	uint32_t seq_hi;
-	uint8_t icv[FER_ESP_MAX_ICV_BYTES]; // the right one
+	uint64_t iv;
+	uint8_t field[8 + FER_ESP_MAX_ICV_BYTES]; // IV, where there is one, and the right ICV
 	uint8_t bytes[MAX_PACKET + MARGIN];
 	uint8_t want[MAX_PACKET + MARGIN];
 };
@@ -112,12 +115,14 @@ static void make(struct packet *p, unsigned sa, uint32_t len)
 
 	p->sa = sa;
 	p->len = len;
-	p->icv_off = random_below(len - s->icv_bytes + 1);
+	p->icv_off = s->iv_bytes + random_below(len - s->icv_bytes - s->iv_bytes + 1);
 	p->seq_hi = random_below(UINT32_MAX);
 	random_fill(p->bytes, len + MARGIN);
 	memset(p->bytes + p->icv_off, 0, s->icv_bytes);
 	memcpy(p->want, p->bytes, sizeof(p->want));
-	oracle_ah_icv(&sas[sa], p->bytes, len, p->seq_hi, p->icv);
+	p->iv = fer_load_be64(p->bytes + p->icv_off - s->iv_bytes);
+	memcpy(p->field, p->bytes + p->icv_off - s->iv_bytes, s->iv_bytes);
+	oracle_ah_icv(&sas[sa], p->bytes, len, p->seq_hi, p->field, p->field + s->iv_bytes);
 }
 
 static uint32_t random_len(unsigned sa)
@@ -134,6 +139,7 @@ static struct fer_job job_of(struct packet *p, uint8_t *icv)
 		.suite = &sas[p->sa].suite,
 		.key = keys[p->sa],
 		.len = p->len,
+		.iv = p->iv,
 		.seq_hi = p->seq_hi,
 		.verdict = 0xff};
 }
@@ -146,8 +152,11 @@ static void check_seal(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
 
+		const struct fer_suite *s = &sas[p->sa].suite;
+
 		jobs[i] = job_of(p, p->bytes + p->icv_off);
-		memcpy(p->want + p->icv_off, p->icv, jobs[i].suite->icv_bytes);
+		memcpy(p->want + p->icv_off, p->field + s->iv_bytes, s->icv_bytes);
+		random_fill(p->bytes + p->icv_off - s->iv_bytes, s->iv_bytes);
 	}
 	fer_engine_seal(engine, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
@@ -159,7 +168,7 @@ static void check_seal(unsigned n)
 static void check_open(unsigned n, enum fer_verdict verdict)
 {
 	for (unsigned i = 0; i < n; i++)
-		jobs[i] = job_of(&packets[i], packets[i].icv);
+		jobs[i] = job_of(&packets[i], packets[i].field + sas[packets[i].sa].suite.iv_bytes);
 	fer_engine_open_burst(engine, jobs, n);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(jobs[i].verdict, verdict);
@@ -207,20 +216,25 @@ static void every_place_of_the_icv_is_right(void **state)
 	}
 }
 
-// A whole IPv6 packet: payload of 65,535 bytes behind its header.
+// A whole IPv6 packet: payload of 65,535 bytes behind its header.  Those made of AES count bytes in
+// 16 bits.
 static void the_longest_packets_pass(void **state)
 {
-	uint32_t len = FER_IPV6_MAX_BYTES;
-	uint8_t *start = malloc(len + MARGIN), icv[FER_ESP_MAX_ICV_BYTES];
+	uint8_t *start = malloc(FER_IPV6_MAX_BYTES + MARGIN),
+		field[8 + FER_ESP_MAX_ICV_BYTES] = {1};
 
 	(void)state;
-	random_fill(start, len + MARGIN);
+	random_fill(start, FER_IPV6_MAX_BYTES + MARGIN);
 	for (unsigned sa = 0; sa < n_ah; sa++) {
 		const struct fer_suite *s = &sas[sa].suite;
+		uint8_t *icv = field + s->iv_bytes;
+		bool short_count = s->auth_method == FER_METHOD_AES_XCBC ||
+				   s->auth_method == FER_METHOD_AES_CMAC;
+		uint32_t len = short_count ? 65531 : FER_IPV6_MAX_BYTES;
 		struct fer_job job = {
 			.start = start, .icv = icv, .suite = s, .key = keys[sa], .len = len};
 
-		oracle_ah_icv(&sas[sa], start, len, 0, icv);
+		oracle_ah_icv(&sas[sa], start, len, 0, field, icv);
 		fer_engine_open_burst(engine, &job, 1);
 		assert_int_equal(job.verdict, FER_OK);
 		icv[0] ^= 1;
@@ -231,6 +245,45 @@ static void the_longest_packets_pass(void **state)
 		assert_int_equal(job.verdict, FER_BAD_SYNTAX);
 	}
 	free(start);
+}
+
+#define PAGE 4096
+#define FENCED (2 * PAGE)
+
+// The library's wide loads must not reach over either end of a packet.  It is put where another
+// page that cannot be touched begins in front of it, or behind it.
+static void nothing_outside_a_packet_is_touched(void **state)
+{
+	uint8_t *p = mmap(NULL, FENCED + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t icv[8 + FER_ESP_MAX_ICV_BYTES] = {0};
+
+	(void)state;
+	assert_true(p != MAP_FAILED);
+	p += PAGE;
+	assert_int_equal(mprotect(p, FENCED, PROT_READ | PROT_WRITE), 0);
+	for (unsigned sa = 0; sa < n_ah; sa++) {
+		const struct fer_suite *s = &sas[sa].suite;
+		uint32_t lent = s->esn ? 4 : 0;
+
+		for (uint32_t len = s->around_bytes + 1u; len < 1500; len += len < 200 ? 1 : 37)
+			for (unsigned end = 0; end < 2; end++) {
+				struct fer_job job = {
+					.start = end ? p + FENCED - len - lent : p,
+					.icv = icv + s->iv_bytes,
+					.suite = s,
+					.key = keys[sa],
+					.len = len,
+				};
+				memset(icv, 0, sizeof(icv));
+				fer_engine_open_burst(engine, &job, 1);
+				assert_int_equal(job.verdict, FER_BAD_ICV);
+				fer_engine_seal(engine, &job, 1);
+				assert_int_equal(job.verdict, FER_OK);
+				fer_engine_open_burst(engine, &job, 1);
+				assert_int_equal(job.verdict, FER_OK);
+			}
+	}
+	munmap(p - PAGE, FENCED + 2 * PAGE);
 }
 
 // RFC 4302 section 3.4.4.
@@ -248,10 +301,11 @@ static void every_flipped_bit_is_found_and_changes_nothing(void **state)
 			p->bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			p->want[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
-		for (uint32_t bit = 0; bit < sas[sa].suite.icv_bytes * 8u; bit++) {
-			p->icv[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		uint32_t field_bytes = sas[sa].suite.iv_bytes + sas[sa].suite.icv_bytes;
+		for (uint32_t bit = 0; bit < field_bytes * 8; bit++) {
+			p->field[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			check_open(1, FER_BAD_ICV);
-			p->icv[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			p->field[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
 		check_open(1, FER_OK);
 	}
@@ -325,6 +379,7 @@ int main(void)
 		cmocka_unit_test(bursts_agree_with_openssl),
 		cmocka_unit_test(every_place_of_the_icv_is_right),
 		cmocka_unit_test(the_longest_packets_pass),
+		cmocka_unit_test(nothing_outside_a_packet_is_touched),
 		cmocka_unit_test(every_flipped_bit_is_found_and_changes_nothing),
 		cmocka_unit_test(the_high_half_counts_with_esn_and_only_then),
 		cmocka_unit_test(lengths_that_cannot_be_are_refused),

@@ -13,6 +13,7 @@
 // in 16 bits.
 #define MAX_ESP_BYTES 65535
 #define MAX_AH_BYTES FER_IPV6_MAX_BYTES
+#define MAX_AH_BYTES_IN_16_BITS (UINT16_MAX - 4) // with the high half of an extended number
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
 
@@ -26,25 +27,50 @@ static void expand_nothing(
 }
 
 #define KEY_END(part) (offsetof(struct fer_key, part) + sizeof(((struct fer_key *)0)->part))
-#define CIPHER                                                                                     \
+#define AEAD(family, expand, part)                                                                 \
 	{                                                                                          \
-		fer_imb_cipher_expand, KEY_END(pair.dec), fer_imb_cipher_seal, fer_imb_cipher_open \
+		expand, KEY_END(part), 0, fer_imb_##family##_seal, fer_imb_##family##_open         \
 	}
-#define HMAC                                                                                       \
+#define CIPHER(expand, part)                                                                       \
 	{                                                                                          \
-		fer_imb_mac_expand, KEY_END(pair.outer), fer_imb_mac_seal, fer_imb_mac_open        \
+		expand, KEY_END(part), 0, fer_imb_cipher_seal, fer_imb_cipher_open                 \
+	}
+#define MAC(expand, part, max_ah_bytes)                                                            \
+	{                                                                                          \
+		expand, KEY_END(part), max_ah_bytes, fer_imb_mac_seal, fer_imb_mac_open            \
+	}
+#define AES CIPHER(fer_imb_cipher_expand, pair.dec)
+#define HMAC MAC(fer_imb_mac_expand, pair.outer, MAX_AH_BYTES)
+#define GMAC                                                                                       \
+	{                                                                                          \
+		fer_imb_gmac_expand, KEY_END(gcm), MAX_AH_BYTES, fer_imb_gmac_seal,                \
+			fer_imb_gmac_open                                                          \
 	}
 
 const struct imb_method fer_imb_methods[FER_N_METHODS] = {
-	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL},
-	[FER_METHOD_AES_GCM] = {fer_imb_gcm_expand, KEY_END(gcm), fer_imb_gcm_seal,
-		fer_imb_gcm_open},
-	[FER_METHOD_AES_CBC_128] = CIPHER,
-	[FER_METHOD_AES_CBC_192] = CIPHER,
-	[FER_METHOD_AES_CBC_256] = CIPHER,
+	[FER_METHOD_NULL] = {expand_nothing, 0, 0, NULL, NULL},
+	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm),
+	[FER_METHOD_AES_CCM] = AEAD(ccm, fer_imb_cipher_expand, pair.dec),
+	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw),
+	[FER_METHOD_CHACHA20_POLY1305] = AEAD(chacha, fer_imb_chacha_expand, raw),
+	[FER_METHOD_AES_CBC_128] = AES,
+	[FER_METHOD_AES_CBC_192] = AES,
+	[FER_METHOD_AES_CBC_256] = AES,
+	[FER_METHOD_AES_CTR_128] = AES,
+	[FER_METHOD_AES_CTR_192] = AES,
+	[FER_METHOD_AES_CTR_256] = AES,
+	[FER_METHOD_3DES_CBC] = CIPHER(fer_imb_3des_expand, pair.des),
+	[FER_METHOD_DES_CBC] = CIPHER(fer_imb_des_expand, pair.des[0]),
 	[FER_METHOD_HMAC_SHA1] = HMAC,
 	[FER_METHOD_HMAC_SHA2_256] = HMAC,
+	[FER_METHOD_HMAC_SHA2_384] = HMAC,
 	[FER_METHOD_HMAC_SHA2_512] = HMAC,
+	[FER_METHOD_HMAC_MD5] = HMAC,
+	[FER_METHOD_AES_XCBC] = MAC(fer_imb_xcbc_expand, pair.last, MAX_AH_BYTES_IN_16_BITS),
+	[FER_METHOD_AES_CMAC] = MAC(fer_imb_cmac_expand, pair.last, MAX_AH_BYTES_IN_16_BITS),
+	[FER_METHOD_AES_GMAC_128] = GMAC,
+	[FER_METHOD_AES_GMAC_192] = GMAC,
+	[FER_METHOD_AES_GMAC_256] = GMAC,
 };
 
 // The widest first.
@@ -126,7 +152,10 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 	if (err != 0)
 		return err;
 	fer_imb_gcm_init(e);
+	fer_imb_gmac_init(e);
 	fer_imb_mac_init(e);
+	if (!fer_imb_ccm_evp_init(e))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -158,6 +187,8 @@ struct fer_engine *fer_engine_open(const struct fer_iv_source *ivs, int *error)
 
 void fer_engine_close(struct fer_engine *e)
 {
+	if (e != NULL)
+		fer_imb_ccm_evp_fini(e);
 	fer_secret_unmap(e, engine_bytes());
 }
 
@@ -166,14 +197,31 @@ const char *fer_engine_arch(const struct fer_engine *e)
 	return e->arch;
 }
 
+static uint32_t max_bytes(const struct fer_suite *s)
+{
+	return s->ah ? fer_imb_methods[s->auth_method].max_ah_bytes : MAX_ESP_BYTES;
+}
+
 // Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an
 // IP header.
 static bool is_possible(const struct fer_job *j)
 {
 	const struct fer_suite *s = j->suite;
 
-	return j->len > s->around_bytes && j->len <= (s->ah ? MAX_AH_BYTES : MAX_ESP_BYTES) &&
+	return j->len > s->around_bytes && j->len <= max_bytes(s) &&
 	       ((j->len - s->around_bytes) & (s->align_bytes - 1u)) == 0;
+}
+
+// False when the library failed.
+static bool put_iv(struct fer_engine *e, const struct fer_job *j)
+{
+	const struct fer_suite *s = j->suite;
+
+	if (s->counter) {
+		fer_imb_put_counter(j);
+		return true;
+	}
+	return s->iv_bytes == 0 || fer_imb_random_iv(e, fer_imb_iv(j), s->iv_bytes);
 }
 
 // Puts a job that is to be sealed into the lists of its two methods.
@@ -181,8 +229,7 @@ static void deal_pair(struct fer_engine *e, struct fer_job *j)
 {
 	const struct fer_suite *s = j->suite;
 
-	if (s->iv_bytes != 0 &&
-		!fer_imb_random_iv(e, j->start + FER_ESP_HEADER_BYTES, s->iv_bytes)) {
+	if (!put_iv(e, j)) {
 		j->verdict = FER_CRYPTO_ERROR;
 		return;
 	}

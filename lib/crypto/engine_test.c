@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#define MAX_SAS 64
+#define MAX_SAS 192
 #define MAX_PACKET 2112
 #define SPI 0x4321
 
@@ -80,6 +80,7 @@ static void add_sa(
 		random_fill(sa->encryption_key, sizeof(sa->encryption_key));
 		random_fill(sa->integrity_key, sizeof(sa->integrity_key));
 		keys[n_sas] = aligned_alloc(64, fer_key_bytes(&sa->suite));
+		memset(keys[n_sas], 0, fer_key_bytes(&sa->suite));
 		fer_key_init(
 			keys[n_sas], engine, &sa->suite, sa->encryption_key, sa->integrity_key);
 		n_sas++;
@@ -150,7 +151,8 @@ static struct fer_job frame(unsigned sa, uint8_t *esp, uint32_t n_blocks)
 
 static uint32_t random_blocks(const struct fer_suite *s)
 {
-	return 1 + random_below(2000 / s->align_bytes);
+	// Most are short: there are many suites.
+	return 1 + random_below((random_below(8) == 0 ? 2000u : 200u) / s->align_bytes);
 }
 
 struct burst {
@@ -216,7 +218,7 @@ static void bursts_of_one_suite_agree_with_openssl(void **state)
 {
 	(void)state;
 	for (unsigned sa = 0; sa < n_sas; sa++)
-		for (unsigned n = 1; n <= 40; n += n < 4 ? 1 : 6) {
+		for (unsigned n = 1; n <= 40; n += n < 3 ? 1 : 17) {
 			frame_burst(&burst, n, sa, 1);
 			check_seal(&burst);
 			frame_burst(&burst, n, sa, 1);
@@ -347,7 +349,7 @@ static void bad_packets_do_not_harm_their_neighbours(void **state)
 	enum fer_verdict want[FER_ENGINE_BURST];
 
 	(void)state;
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < 60; round++) {
 		frame_burst(b, 1 + random_below(FER_ENGINE_BURST), 0, n_sas);
 		for (unsigned i = 0; i < b->n; i++) {
 			struct fer_job *j = &b->job[i];
@@ -409,7 +411,7 @@ static void nothing_outside_a_packet_is_touched(void **state)
 	for (unsigned sa = 0; sa < n_sas; sa++) {
 		const struct fer_suite *s = &sas[sa].suite;
 
-		for (uint32_t n = 1; n <= 1600u / s->align_bytes; n += n < 80 ? 1 : 7) {
+		for (uint32_t n = 1; n <= 1600u / s->align_bytes; n += n < 40 ? 1 : 37) {
 			uint32_t len = around(s) + n * s->align_bytes;
 
 			seal_and_open_at(sa, fenced + FENCED - len, n);
@@ -446,33 +448,63 @@ static void the_longest_packets_pass(void **state)
 	free(plain);
 }
 
-static bool remembers(const struct fer_engine *e, const uint8_t *secret)
-{
-	size_t manager = imb_get_mb_mgr_size();
+// Pieces of secrets that are looked for all at once, because the memory is large.
+#define PIECE_BYTES 8
+#define MAX_PIECES 256
+static uint64_t pieces[MAX_PIECES];
+static unsigned n_pieces;
+static uint8_t begins[65536]; // by the first two bytes of a piece
 
-	return memmem(e, sizeof(*e), secret, 8) != NULL ||
-	       memmem(e->wide, manager, secret, 8) != NULL ||
-	       memmem(e->narrow, manager, secret, 8) != NULL;
+static void look_for(const uint8_t *secret)
+{
+	static const uint8_t zero[PIECE_BYTES];
+
+	if (memcmp(secret, zero, PIECE_BYTES) == 0)
+		return;
+	assert_true(n_pieces < MAX_PIECES);
+	memcpy(&pieces[n_pieces], secret, PIECE_BYTES);
+	begins[(uint16_t)pieces[n_pieces++]] = 1;
 }
 
-static void check_forgotten(unsigned sa)
+static bool has_pieces(const void *memory, size_t bytes)
+{
+	const uint8_t *at = memory;
+
+	for (size_t i = 0; i + PIECE_BYTES <= bytes; i++) {
+		uint64_t here;
+
+		if (at[i] == 0 && at[i + 1] == 0)
+			continue;
+		memcpy(&here, at + i, PIECE_BYTES);
+		if (begins[(uint16_t)here] == 0)
+			continue;
+		for (unsigned p = 0; p < n_pieces; p++)
+			if (pieces[p] == here)
+				return true;
+	}
+	return false;
+}
+
+// Has the engine a piece of what is looked for?  Then nothing is looked for any more.
+static bool remembers(const struct fer_engine *e)
+{
+	size_t manager = imb_get_mb_mgr_size();
+	bool found = has_pieces(e, sizeof(*e)) || has_pieces(e->wide, manager) ||
+		     has_pieces(e->narrow, manager);
+
+	n_pieces = 0;
+	memset(begins, 0, sizeof(begins));
+	return found;
+}
+
+static void look_for_keys(unsigned sa)
 {
 	const struct fer_suite *s = &sas[sa].suite;
-	const struct fer_key *k = keys[sa];
 
-	if (s->key_bytes != 0)
-		assert_false(remembers(engine, sas[sa].encryption_key));
-	if (s->aead) {
-		assert_false(remembers(engine, k->gcm.expanded_keys + 16));
-		return;
-	}
-	assert_false(remembers(engine, sas[sa].integrity_key));
-	assert_false(remembers(engine, k->pair.inner));
-	assert_false(remembers(engine, k->pair.outer));
-	if (s->iv_bytes != 0) {
-		assert_false(remembers(engine, k->pair.enc + 16));
-		assert_false(remembers(engine, k->pair.dec + 16));
-	}
+	look_for(sas[sa].encryption_key);
+	look_for(sas[sa].integrity_key);
+	for (size_t at = 0; at + 16 <= fer_key_bytes(s); at += 16)
+		look_for((const uint8_t *)keys[sa] + at);
 }
 
 // Keys and texts must not outlive a burst in the memory of the engine and of the library.
@@ -488,8 +520,9 @@ static void a_burst_leaves_nothing_behind(void **state)
 			frame_burst(b, n, sa, 1);
 			fer_engine_seal(engine, b->job, n);
 			fer_engine_open_burst(engine, b->job, n);
-			check_forgotten(sa);
-			assert_false(remembers(engine, last->start + 8 + last->suite->iv_bytes));
+			look_for_keys(sa);
+			look_for(last->start + 8 + last->suite->iv_bytes);
+			assert_false(remembers(engine));
 		}
 }
 
@@ -606,7 +639,9 @@ static void probed_lines_are_those_of_release_1_3(void **state)
 static void the_set_up_is_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(n_sas, 42); // 3 x 3 AEAD, 3 x 3 CBC, 3 NULL; each twice
+	// 3 GCM and 3 CCM with 3 lengths of ICV, ChaCha20; 8 MACs with 3 CBC, 3 CTR, 2 DES and
+	// NULL; 3 GMAC with NULL; each without and with ESN.
+	assert_int_equal(n_sas, 2 * (18 + 1 + 8 * 9 + 3));
 	print_message("runs on %s\n", fer_engine_arch(engine));
 }
 

@@ -21,6 +21,7 @@ void oracle_seal(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_
 // Verifies and decrypts in place.  Where it does not verify the packet is left as it is.
 bool oracle_open(const struct oracle_sa *sa, uint8_t *esp, uint32_t len, uint32_t seq_hi);
 
-// Computes the ICV of AH over len bytes, in which everything that must be zero is zero.
+// Computes the ICV of AH over len bytes, in which everything that must be zero is zero.  iv: of
+// AES-GMAC, as it stands among them.
 void oracle_ah_icv(const struct oracle_sa *sa, const uint8_t *start, uint32_t len, uint32_t seq_hi,
-	uint8_t *icv);
+	const uint8_t *iv, uint8_t *icv);

@@ -8,11 +8,8 @@
 
 #include "base/secret.h"
 
-#include <endian.h>
 #include <string.h>
 
-#define AAD_BYTES 8
-#define AAD_ESN_BYTES 12
 #define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
 #define REACH_SHORT 16 // packets that keys are fetched ahead
 #define REACH_LONG 4
@@ -43,11 +40,11 @@ static uint32_t probe_lines(
 	uint8_t out[PROBE_BYTES], want[16], got[16];
 	uint32_t lines = 0;
 
-	g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, want,
+	g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, IMB_AAD_BYTES, want,
 		sizeof(want));
 	for (size_t at = 0; at < sizeof(key->gcm); at += IMB_LINE_BYTES) {
 		flip((uint8_t *)key + at);
-		g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, AAD_BYTES, got,
+		g->enc(&key->gcm, &e->gcm_ctx, out, text, text_len, text, text, IMB_AAD_BYTES, got,
 			sizeof(got));
 		flip((uint8_t *)key + at);
 		if (!fer_secret_equal(want, got, sizeof(want)))
@@ -124,18 +121,8 @@ __attribute__((noinline)) static unsigned fetch_keys(
 // What the library reads beside key and text.
 static void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uint64_t iv_be)
 {
-	const struct fer_suite *s = j->suite;
-	uint32_t salt;
-	uint64_t head; // SPI, then sequence number
-
-	memcpy(&salt, s->salt, sizeof(salt));
-	memcpy(&head, j->start, sizeof(head));
-	e->nonce[i] = (imb_block){salt | iv_be << 32, iv_be >> 32};
-	if (s->esn)
-		e->aad[i] = (imb_block){
-			(uint32_t)head | (uint64_t)htobe32(j->seq_hi) << 32, head >> 32};
-	else
-		e->aad[i] = (imb_block){head, 0};
+	e->nonce[i] = fer_imb_nonce(j->suite, iv_be, 0);
+	e->aad[i] = fer_imb_aad(j);
 }
 
 static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t *tag)
@@ -145,7 +132,7 @@ static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t 
 	uint8_t *text = j->start + IMB_GCM_TEXT_OFF;
 
 	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_bytes(j), (const uint8_t *)&e->nonce[i],
-		(const uint8_t *)&e->aad[i], s->esn ? AAD_ESN_BYTES : AAD_BYTES, tag, s->icv_bytes);
+		(const uint8_t *)&e->aad[i], fer_imb_aad_bytes(j), tag, s->icv_bytes);
 }
 
 static const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer_job *j)
@@ -160,10 +147,7 @@ void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = job[i];
-		uint64_t iv_be = htobe64(j->iv);
-
-		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
-		build(e, i, j, iv_be);
+		build(e, i, j, fer_imb_put_counter(j));
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = job[i];
@@ -195,10 +179,7 @@ void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = job[i];
-		uint64_t iv_be;
-
-		memcpy(&iv_be, j->start + FER_ESP_HEADER_BYTES, sizeof(iv_be));
-		build(e, i, j, iv_be);
+		build(e, i, j, fer_imb_get_counter(j));
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (fetched < n)

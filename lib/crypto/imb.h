@@ -15,12 +15,19 @@
 #define NO_COMPAT_IMB_API_053
 #include <intel-ipsec-mb.h>
 
+#include <endian.h>
 #include <stddef.h>
+#include <string.h>
 
 #define IMB_AES_SIZES 3 // 128, 192, 256 bits
 #define IMB_AES_ROUND_KEYS_BYTES (15 * 16)
 #define IMB_DIGEST_BYTES 64 // the longest of any hash
 #define IMB_IV_POOL 64
+#define IMB_N_DES 3             // schedules of 3DES
+#define IMB_RAW_KEY_BYTES 32    // of ChaCha20-Poly1305, AES-192-CCM
+#define IMB_SCRATCH_BYTES 65600 // the longest packet, and what is read behind it
+#define IMB_AAD_BYTES 8         // SPI and sequence number
+#define IMB_AAD_ESN_BYTES 12    // with its high half
 #define IMB_LINE_BYTES 64
 
 #define IMB_GCM_TEXT_OFF 16 // SPI, sequence number, 8 bytes of IV
@@ -28,16 +35,32 @@
 // Where the lines of a GCM key are told apart by the length of the packet: up to this many blocks.
 #define IMB_GCM_PROBED_BLOCKS 52
 
-// HMAC first: without a cipher the rest is not there.
+// Integrity first: without a cipher the rest is not there.
 struct fer_key {
 	union {
-		_Alignas(IMB_LINE_BYTES) struct gcm_key_data gcm;
+		_Alignas(IMB_LINE_BYTES) struct gcm_key_data gcm; // of AES-GCM and AES-GMAC
 		struct {
-			uint8_t inner[IMB_DIGEST_BYTES]; // hash state behind key ^ ipad
-			uint8_t outer[IMB_DIGEST_BYTES]; // and behind key ^ opad
-			_Alignas(IMB_LINE_BYTES) uint8_t enc[IMB_AES_ROUND_KEYS_BYTES];
-			_Alignas(IMB_LINE_BYTES) uint8_t dec[IMB_AES_ROUND_KEYS_BYTES];
+			union {
+				struct {
+					uint8_t inner[IMB_DIGEST_BYTES]; // hash behind key ^ ipad
+					uint8_t outer[IMB_DIGEST_BYTES]; // and behind key ^ opad
+				};
+				struct {
+					uint8_t rounds[11 * 16]; // of a MAC made of AES-128
+					uint8_t last[2][16]; // what the last block is mixed with
+				};
+			};
+			union {
+				struct {
+					_Alignas(IMB_LINE_BYTES)
+						uint8_t enc[IMB_AES_ROUND_KEYS_BYTES];
+					_Alignas(IMB_LINE_BYTES)
+						uint8_t dec[IMB_AES_ROUND_KEYS_BYTES];
+				};
+				uint64_t des[IMB_N_DES][IMB_DES_KEY_SCHED_SIZE / 8];
+			};
 		} pair;
+		uint8_t raw[IMB_RAW_KEY_BYTES]; // what is expanded for each packet
 	};
 };
 
@@ -60,6 +83,7 @@ struct imb_method {
 	void (*expand)(struct fer_engine *e, const struct fer_suite *s, const uint8_t *key,
 		struct fer_key *k);
 	size_t key_end;
+	uint32_t max_ah_bytes; // the longest packet of AH; of integrity only
 	// Works off the method's list.  Open: what authenticates alone hands what verified on to
 	// the list of its encryption.
 	void (*seal)(struct fer_engine *e, enum fer_method m);
@@ -67,6 +91,14 @@ struct imb_method {
 };
 
 extern const struct imb_method fer_imb_methods[FER_N_METHODS];
+
+// AES-GMAC of one key size.
+struct imb_gmac {
+	aes_gcm_pre_t expand;
+	aes_gmac_init_t init;
+	aes_gmac_update_t update;
+	aes_gmac_finalize_t finalize;
+};
 
 struct fer_engine {
 	IMB_MGR *wide;   // the widest code of this CPU
@@ -83,10 +115,19 @@ struct fer_engine {
 	imb_block aad[FER_ENGINE_BURST];
 	imb_block tag[FER_ENGINE_BURST];
 
+	struct imb_gmac gmac[IMB_AES_SIZES];
+	struct chacha20_poly1305_context_data chacha_ctx;
+	struct evp_cipher_st *evp_cipher;
+	struct evp_cipher_ctx_st *evp_ctx;
+
 	IMB_JOB cipher_jobs[IMB_MAX_BURST_SIZE];
+	const void *des[IMB_MAX_BURST_SIZE][IMB_N_DES];
+	IMB_JOB ccm_jobs[IMB_MAX_BURST_SIZE];
 	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
 	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
+
+	uint8_t scratch[IMB_SCRATCH_BYTES]; // for a text that cannot be worked on in place
 
 	// CBC IVs: AES of (refill number, index) under a random key.
 	uint64_t iv_refills;
@@ -107,6 +148,23 @@ static inline void fer_imb_fetch_line(const void *line)
 	__asm__ volatile("prefetcht0 %0" : : "m"(*(const char *)line));
 }
 
+// Where the IV stands, or goes.
+static inline uint8_t *fer_imb_iv(const struct fer_job *j)
+{
+	return j->suite->ah ? j->icv - j->suite->iv_bytes : j->start + FER_ESP_HEADER_BYTES;
+}
+
+// What is encrypted: behind the IV, in front of the ICV.
+static inline uint8_t *fer_imb_text(const struct fer_job *j)
+{
+	return j->start + FER_ESP_HEADER_BYTES + j->suite->iv_bytes;
+}
+
+static inline uint32_t fer_imb_text_bytes(const struct fer_job *j)
+{
+	return j->len - j->suite->around_bytes;
+}
+
 // Where the ICV stands, or goes.
 static inline uint8_t *fer_imb_icv(const struct fer_job *j)
 {
@@ -117,6 +175,49 @@ static inline uint8_t *fer_imb_icv(const struct fer_job *j)
 static inline uint32_t fer_imb_covered(const struct fer_job *j)
 {
 	return j->suite->ah ? j->len : j->len - j->suite->icv_bytes;
+}
+
+// Salt and IV one behind the other, and last another 32 bits, as in memory.
+static inline imb_block fer_imb_nonce(const struct fer_suite *s, uint64_t iv_be, uint32_t last)
+{
+	uint32_t salt;
+
+	memcpy(&salt, s->salt, sizeof(salt));
+	return (imb_block){salt | iv_be << 32, iv_be >> 32 | (uint64_t)last << 32};
+}
+
+// The additional data of AEAD in ESP: SPI and sequence number, with ESN all 64 bits of it.
+static inline imb_block fer_imb_aad(const struct fer_job *j)
+{
+	uint64_t head; // SPI, then sequence number
+
+	memcpy(&head, j->start, sizeof(head));
+	if (j->suite->esn)
+		return (imb_block){(uint32_t)head | (uint64_t)htobe32(j->seq_hi) << 32, head >> 32};
+	return (imb_block){head, 0};
+}
+
+static inline uint32_t fer_imb_aad_bytes(const struct fer_job *j)
+{
+	return j->suite->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES;
+}
+
+// Writes the IV of a counter mode; returns it as it stands in the packet.
+static inline uint64_t fer_imb_put_counter(const struct fer_job *j)
+{
+	uint64_t iv_be = htobe64(j->iv);
+
+	memcpy(fer_imb_iv(j), &iv_be, sizeof(iv_be));
+	return iv_be;
+}
+
+// The IV of a counter mode as it stands in the packet.
+static inline uint64_t fer_imb_get_counter(const struct fer_job *j)
+{
+	uint64_t iv_be;
+
+	memcpy(&iv_be, fer_imb_iv(j), sizeof(iv_be));
+	return iv_be;
 }
 
 static inline void fer_imb_push(struct fer_engine *e, unsigned method, struct fer_job *j)
@@ -130,6 +231,10 @@ static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
 	return n - at < IMB_MAX_BURST_SIZE ? n - at : IMB_MAX_BURST_SIZE;
 }
 
+// Runs what the library has no burst for, by its calls for one job at a time, and sets the status
+// of each as a burst does.
+void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n);
+
 // Opens an engine that uses no wider code than that: "AVX512", "AVX2" or "SSE".
 __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 	const struct fer_iv_source *ivs, const char *widest, int *error);
@@ -141,9 +246,38 @@ void fer_imb_gcm_expand(
 void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m);
 
+// AES-GMAC.
+void fer_imb_gmac_init(struct fer_engine *e);
+void fer_imb_gmac_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_gmac_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_gmac_open(struct fer_engine *e, enum fer_method m);
+
+// AES-CCM with 128 and 256 bits.
+void fer_imb_ccm_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_ccm_open(struct fer_engine *e, enum fer_method m);
+
+// AES-CCM with 192 bits, which the library lacks.
+__attribute__((warn_unused_result)) bool fer_imb_ccm_evp_init(struct fer_engine *e);
+void fer_imb_ccm_evp_fini(struct fer_engine *e);
+void fer_imb_ccm_evp_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_ccm_evp_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_ccm_evp_open(struct fer_engine *e, enum fer_method m);
+
+// ChaCha20-Poly1305.
+void fer_imb_chacha_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_chacha_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_chacha_open(struct fer_engine *e, enum fer_method m);
+
 // Encryption without integrity of its own.  The IV stands in the packet.
 void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES]);
 void fer_imb_cipher_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_des_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_3des_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
 void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
@@ -155,6 +289,10 @@ __attribute__((warn_unused_result)) bool fer_imb_random_iv(
 // Integrity.
 void fer_imb_mac_init(struct fer_engine *e);
 void fer_imb_mac_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_xcbc_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_cmac_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
 void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_mac_open(struct fer_engine *e, enum fer_method m);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HMAC over ESP and AH, RFC 2404 and RFC 4868: one burst of the library per hash, over all
-// associations.
+// Integrity over ESP and AH that needs no IV: HMAC (RFC 2403, RFC 2404, RFC 4868), AES-XCBC (RFC
+// 3566) and AES-CMAC (RFC 4494).  One burst per method, over all associations.  The library makes
+// whole digests, for it refuses some lengths; they are cut when they are used.
 //
 // With extended sequence numbers the high half is hashed behind everything else, but not sent (RFC
 // 4303 section 2.2.1, RFC 4302 section 2.5.1).  It stands there while the packet is hashed: in ESP
@@ -27,7 +28,9 @@ struct imb_mac {
 	// lanes of the wide code have been filled; for short packets and for long ones.
 	uint8_t few_short;
 	uint8_t few_long;
+	// Hashes a block of the key and the pad.  NULL: not an HMAC.
 	void (*one_block)(IMB_MGR *m, const void *block, void *state);
+	bool one_by_one; // the library has no burst for it
 };
 
 static void sha1_block(IMB_MGR *m, const void *block, void *state)
@@ -40,15 +43,29 @@ static void sha256_block(IMB_MGR *m, const void *block, void *state)
 	IMB_SHA256_ONE_BLOCK(m, block, state);
 }
 
+static void sha384_block(IMB_MGR *m, const void *block, void *state)
+{
+	IMB_SHA384_ONE_BLOCK(m, block, state);
+}
+
 static void sha512_block(IMB_MGR *m, const void *block, void *state)
 {
 	IMB_SHA512_ONE_BLOCK(m, block, state);
 }
 
+static void md5_block(IMB_MGR *m, const void *block, void *state)
+{
+	IMB_MD5_ONE_BLOCK(m, block, state);
+}
+
 static const struct imb_mac macs[FER_N_METHODS] = {
-	[FER_METHOD_HMAC_SHA1] = {IMB_AUTH_HMAC_SHA_1, 20, 11, 7, sha1_block},
-	[FER_METHOD_HMAC_SHA2_256] = {IMB_AUTH_HMAC_SHA_256, 32, 22, 13, sha256_block},
-	[FER_METHOD_HMAC_SHA2_512] = {IMB_AUTH_HMAC_SHA_512, 64, 0, 0, sha512_block},
+	[FER_METHOD_HMAC_SHA1] = {IMB_AUTH_HMAC_SHA_1, 20, 11, 7, sha1_block, false},
+	[FER_METHOD_HMAC_SHA2_256] = {IMB_AUTH_HMAC_SHA_256, 32, 22, 13, sha256_block, false},
+	[FER_METHOD_HMAC_SHA2_384] = {IMB_AUTH_HMAC_SHA_384, 48, 0, 0, sha384_block, false},
+	[FER_METHOD_HMAC_SHA2_512] = {IMB_AUTH_HMAC_SHA_512, 64, 0, 0, sha512_block, false},
+	[FER_METHOD_HMAC_MD5] = {IMB_AUTH_MD5, 16, 0, 0, md5_block, true},
+	[FER_METHOD_AES_XCBC] = {IMB_AUTH_AES_XCBC, 16, 0, 0, NULL, true},
+	[FER_METHOD_AES_CMAC] = {IMB_AUTH_AES_CMAC, 16, 0, 0, NULL, true},
 };
 
 void fer_imb_mac_init(struct fer_engine *e)
@@ -56,6 +73,8 @@ void fer_imb_mac_init(struct fer_engine *e)
 	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
 		e->mac_jobs[i].auth_tag_output = e->digest[i];
 		e->mac_jobs[i].cipher_mode = IMB_CIPHER_NULL;
+		e->mac_jobs[i].cipher_direction = IMB_DIR_ENCRYPT;
+		e->mac_jobs[i].chain_order = IMB_ORDER_HASH_CIPHER;
 	}
 }
 
@@ -82,6 +101,41 @@ void fer_imb_mac_expand(
 	expand_pad(e->wide, mac, key, HMAC_OPAD, k->pair.outer);
 }
 
+void fer_imb_xcbc_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	(void)s;
+	IMB_AES_XCBC_KEYEXP(e->wide, key, k->pair.rounds, k->pair.last[0], k->pair.last[1]);
+}
+
+void fer_imb_cmac_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
+{
+	uint8_t unused[IMB_AES_ROUND_KEYS_BYTES];
+
+	(void)s;
+	IMB_AES_KEYEXP_128(e->wide, key, k->pair.rounds, unused);
+	fer_secret_wipe(unused, sizeof(unused));
+	IMB_AES_CMAC_SUBKEY_GEN_128(e->wide, k->pair.rounds, k->pair.last[0], k->pair.last[1]);
+}
+
+static void point_to_key(IMB_JOB *to, const struct imb_mac *mac, const struct fer_key *k)
+{
+	if (mac->one_block != NULL) {
+		to->u.HMAC._hashed_auth_key_xor_ipad = k->pair.inner;
+		to->u.HMAC._hashed_auth_key_xor_opad = k->pair.outer;
+		return;
+	}
+	_Static_assert(
+		offsetof(IMB_JOB, u.XCBC._k1_expanded) == offsetof(IMB_JOB, u.CMAC._key_expanded) &&
+			offsetof(IMB_JOB, u.XCBC._k2) == offsetof(IMB_JOB, u.CMAC._skey1) &&
+			offsetof(IMB_JOB, u.XCBC._k3) == offsetof(IMB_JOB, u.CMAC._skey2),
+		"one key of two blocks is described like another");
+	to->u.CMAC._key_expanded = k->pair.rounds;
+	to->u.CMAC._skey1 = k->pair.last[0];
+	to->u.CMAC._skey2 = k->pair.last[1];
+}
+
 // Where seq_hi is hashed.
 static uint8_t *behind(const struct fer_job *j)
 {
@@ -98,8 +152,7 @@ static void fill(
 	to->auth_tag_output_len_in_bytes = mac->digest_bytes;
 	to->src = j->start;
 	to->msg_len_to_hash_in_bytes = fer_imb_covered(j);
-	to->u.HMAC._hashed_auth_key_xor_ipad = j->key->pair.inner;
-	to->u.HMAC._hashed_auth_key_xor_opad = j->key->pair.outer;
+	point_to_key(to, mac, j->key);
 	to->status = IMB_STATUS_BEING_PROCESSED;
 	if (!j->suite->esn)
 		return;
@@ -126,6 +179,21 @@ static void take_back_seq_hi(const struct fer_engine *e, struct fer_job *const *
 			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
 }
 
+static void submit(struct fer_engine *e, const struct imb_mac *mac, unsigned n, size_t bytes)
+{
+	if (mac->one_by_one) {
+		fer_imb_jobs_run(e, e->mac_jobs, n);
+		return;
+	}
+	unsigned narrow = narrow_share(mac, n, bytes);
+	unsigned wide = n - narrow;
+
+	if (wide != 0)
+		IMB_SUBMIT_HASH_BURST_NOCHECK(e->wide, e->mac_jobs, wide, mac->hash);
+	if (narrow != 0)
+		IMB_SUBMIT_HASH_BURST_NOCHECK(e->narrow, e->mac_jobs + wide, narrow, mac->hash);
+}
+
 // Hashes n jobs, leaving each whole digest in e->digest.
 static void run(
 	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
@@ -142,13 +210,7 @@ static void run(
 		esn |= job[i]->suite->esn;
 		bytes += job[i]->len;
 	}
-	unsigned narrow = narrow_share(mac, n, bytes);
-	unsigned wide = n - narrow;
-
-	if (wide != 0)
-		IMB_SUBMIT_HASH_BURST_NOCHECK(e->wide, e->mac_jobs, wide, mac->hash);
-	if (narrow != 0)
-		IMB_SUBMIT_HASH_BURST_NOCHECK(e->narrow, e->mac_jobs + wide, narrow, mac->hash);
+	submit(e, mac, n, bytes);
 	if (esn)
 		take_back_seq_hi(e, job, n);
 }

@@ -114,12 +114,12 @@ static void write_identity(struct fer_sa *sa, const struct part *part)
 static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, const struct part *part,
 	const char **why)
 {
-	bool encrypts = part->encryption != NULL && part->encryption->counter;
+	const struct fer_algo *counter = fer_algo_counter(part->encryption, part->integrity);
 
-	if (!sa->suite.counter || part->params->contract)
+	if (counter == NULL || part->params->contract)
 		return 0;
-	uint64_t print = fer_keyprint(c->keyprints, encrypts ? part->encryption : part->integrity,
-		encrypts ? part->encryption_key : part->integrity_key);
+	uint64_t print = fer_keyprint(c->keyprints, counter,
+		counter == part->encryption ? part->encryption_key : part->integrity_key);
 	if (print == 0)
 		return refuse(-ENOMEM, "the crypto library made no fingerprint of the key", why);
 	if (fer_keyprints_add(c->keyprints, print, part->params->direction) != 0)

@@ -81,7 +81,9 @@ void fer_keyprints_destroy(struct fer_keyprints *k)
 uint64_t fer_keyprint(struct fer_keyprints *k, const struct fer_algo *a, const uint8_t *key)
 {
 	// Whole words only, and a reset behind them: the library is left with no piece of the key.
-	uint8_t text[8 + FER_MAX_KEY_BYTES] = {(uint8_t)a->method, a->key_bytes};
+	// Whose key it is does not count: of one key stream AES-GCM, AES-GMAC and AES-CTR all use
+	// blocks.
+	uint8_t text[8 + FER_MAX_KEY_BYTES] = {a->key_bytes};
 	uint64_t print = 0;
 	size_t bytes = 0;
 

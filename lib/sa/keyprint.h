@@ -22,7 +22,8 @@ __attribute__((warn_unused_result)) int fer_keyprints_reserve(
 // NULL does nothing.
 void fer_keyprints_destroy(struct fer_keyprints *k);
 
-// The fingerprint of key and salt, which follow one another at key; 0 when the library fails.
+// The fingerprint of key and salt, which follow one another at key and are as long as the row says;
+// 0 when the library fails.
 uint64_t fer_keyprint(struct fer_keyprints *k, const struct fer_algo *a, const uint8_t *key);
 
 // 0, or -ENOTUNIQ when this SA or one before it is outbound.

@@ -43,6 +43,11 @@ static void size_and_process_count(void **state)
 	(void)state;
 	assert_true(fer_keyprint(a, gcm, key) != fer_keyprint(a, longer, key));
 	assert_true(fer_keyprint(a, gcm, key) != fer_keyprint(b, gcm, key));
+	// Blocks of one key stream whoever uses it.
+	const struct fer_algo *ctr = fer_algo_find(FER_ENCRYPTION, "aes-ctr-128");
+	const struct fer_algo *gmac = fer_algo_find(FER_INTEGRITY, "aes-gmac-128");
+	assert_true(fer_keyprint(a, gcm, key) == fer_keyprint(a, ctr, key));
+	assert_true(fer_keyprint(a, gcm, key) == fer_keyprint(a, gmac, key));
 	fer_keyprints_destroy(a);
 	fer_keyprints_destroy(b);
 	fer_keyprints_destroy(NULL);

@@ -138,6 +138,8 @@ static const char *check_esp(const struct fer_sa_params *p, struct fer_suite *su
 		return why;
 	if (e->salt_bytes != 0)
 		memcpy(suite->salt, p->encryption_key + e->key_bytes, e->salt_bytes);
+	else if (i != NULL && i->salt_bytes != 0)
+		memcpy(suite->salt, p->integrity_key + i->key_bytes, i->salt_bytes);
 	suite->esn = p->esn;
 	return NULL;
 }

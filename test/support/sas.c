@@ -98,15 +98,18 @@ struct test_sa test_sa_in_udp(struct test_sa sa, uint16_t sport, uint16_t dport)
 struct oracle_sa test_sa_oracle(const struct test_sa *sa)
 {
 	const struct fer_algo *encryption = encryption_of(sa);
+	const struct fer_algo *integrity = integrity_of(sa);
 	struct oracle_sa o;
 
-	assert_null(fer_suite_init(&o.suite, encryption, integrity_of(sa), sa->icv_bytes));
+	assert_null(fer_suite_init(&o.suite, encryption, integrity, sa->icv_bytes));
 	o.suite.esn = sa->esn;
 	make_key(o.encryption_key, sa->spi, 0);
 	make_key(o.integrity_key, sa->spi, 0x80);
 	if (encryption->salt_bytes != 0)
 		memcpy(o.suite.salt, o.encryption_key + encryption->key_bytes,
 			encryption->salt_bytes);
+	else if (integrity != NULL && integrity->salt_bytes != 0)
+		memcpy(o.suite.salt, o.integrity_key + integrity->key_bytes, integrity->salt_bytes);
 	return o;
 }
 

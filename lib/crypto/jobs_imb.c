@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The library's calls for one job at a time: what it computes side by side it returns late, in
+// another call.
+//
+// Of some algorithms it reads the last block of a text whole, however little of it is text.  What
+// it reads there does not count, and harms nobody as long as it lies in the page in which the text
+// ends; where it does not, the text is worked on elsewhere.
+#include "crypto/imb.h"
+
+#include "base/secret.h"
+
+#define PAGE_BYTES 4096
+#define BLOCK_BYTES 16
+
+static size_t text_bytes(const IMB_JOB *j)
+{
+	return j->msg_len_to_cipher_in_bytes > j->msg_len_to_hash_in_bytes
+		       ? j->msg_len_to_cipher_in_bytes
+		       : j->msg_len_to_hash_in_bytes;
+}
+
+static bool leaves_the_page(const IMB_JOB *j)
+{
+	size_t last = text_bytes(j) - 1;
+	uintptr_t text = (uintptr_t)j->src;
+
+	return (text + last) / PAGE_BYTES != (text + (last | (BLOCK_BYTES - 1))) / PAGE_BYTES;
+}
+
+static void finish(const IMB_JOB *done)
+{
+	((IMB_JOB *)done->user_data)->status = done->status;
+}
+
+static void submit(IMB_MGR *m, IMB_JOB *job, const uint8_t *src, uint8_t *dst)
+{
+	IMB_JOB *next = IMB_GET_NEXT_JOB(m);
+	const IMB_JOB *done;
+
+	*next = *job;
+	next->src = src;
+	next->dst = dst;
+	next->user_data = job;
+	for (done = IMB_SUBMIT_JOB_NOCHECK(m); done != NULL; done = IMB_GET_COMPLETED_JOB(m))
+		finish(done);
+}
+
+static void flush(IMB_MGR *m)
+{
+	const IMB_JOB *done;
+
+	while ((done = IMB_FLUSH_JOB(m)) != NULL)
+		finish(done);
+}
+
+static void run_in_scratch(struct fer_engine *e, IMB_JOB *job)
+{
+	size_t len = text_bytes(job);
+
+	memcpy(e->scratch, job->src, len);
+	submit(e->wide, job, e->scratch, e->scratch);
+	flush(e->wide);
+	if (job->dst != NULL)
+		memcpy(job->dst, e->scratch, len);
+	fer_secret_wipe(e->scratch, len);
+}
+
+void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (leaves_the_page(&jobs[i]))
+			run_in_scratch(e, &jobs[i]);
+		else
+			submit(e->wide, &jobs[i], jobs[i].src, jobs[i].dst);
+	}
+	flush(e->wide);
+}
