@@ -4,6 +4,7 @@
 #include "host/tfc.h"
 
 #include "base/bytes.h"
+#include "proto/cksum.h"
 #include "support/ends.h"
 
 #include <string.h>
@@ -21,6 +22,18 @@ struct shape {
 	uint16_t n_options;
 };
 
+// In UDP the receiver computes sums of transport mode again (RFC 3948 section 3.1.2): they were
+// right.
+static void put_udp_sum(uint32_t headers, uint32_t len)
+{
+	uint8_t *udp = plain.bytes + headers;
+
+	fer_store_be16(udp + FER_UDP_CKSUM_OFF, 0);
+	uint32_t sum = (uint16_t)~fer_cksum(udp, len);
+	sum += fer_ip_pseudo_sum(plain.bytes, FER_PROTO_UDP, len);
+	fer_store_be16(udp + FER_UDP_CKSUM_OFF, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+}
+
 static void make(const struct shape *s)
 {
 	const struct test_ip ip = {
@@ -31,6 +44,8 @@ static void make(const struct shape *s)
 	if (s->protocol == 0)
 		fer_store_be16(plain.bytes + 4, (uint16_t)(plain.len - s->behind));
 	test_packet_put_ip(&plain, &ip, s->protocol != 0 ? s->protocol : FER_PROTO_UDP);
+	if (s->protocol == 0 && s->behind == 0)
+		put_udp_sum(headers, s->len - headers);
 	test_packet_put_ethernet(&plain, 1);
 }
 
