@@ -287,7 +287,7 @@ static void show_inside(
 	uint32_t end = layer->end - sa->tail_bytes - layer->pad_len;
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
 
-	if (sa->mode == FER_TUNNEL && is_ip) {
+	if ((sa->mode == FER_TUNNEL || sa->contract) && is_ip) {
 		fer_batch_parse_inner(b, i, layer->pay_off, end);
 	} else {
 		p->frame.up_off = layer->pay_off;

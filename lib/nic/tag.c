@@ -20,14 +20,41 @@ static bool was_checked(const struct fer_layer *layer)
 	return layer->verified || layer->verdict == FER_BAD_ICV;
 }
 
+static enum fer_mode mode_of(uint8_t next_header)
+{
+	return next_header == FER_PROTO_IPV4 || next_header == FER_PROTO_IPV6 ? FER_TUNNEL
+									      : FER_TRANSPORT;
+}
+
+// Which portion of the packet layer k is.  The contract has no mode: what verified tells its own,
+// and what did not is taken for what came last.
+static enum fer_mode portion_of(
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, unsigned k)
+{
+	const struct fer_layer *layer = &b->layer[i][k];
+	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa), *head = fer_sa_head(nic->sas, sa);
+
+	if (likely(!head->contract))
+		return (enum fer_mode)head->mode;
+	if (fer_sa_is_outside(sa) && k + 1u < b->pkt[i].n_layers)
+		layer++; // the ESP of the bundle knows
+	// AH alone says it in the clear.
+	bool is_told = layer->verified || sa->protocol == FER_PROTO_AH;
+	if (!is_told || fer_sa_is_outside(fer_sa_at(nic->sas, layer->sa)))
+		return (enum fer_mode)atomic_load_explicit(&head->hint, memory_order_relaxed);
+	enum fer_mode mode = mode_of(layer->next_header);
+	atomic_store_explicit(&head->hint, (uint8_t)mode, memory_order_relaxed);
+	return mode;
+}
+
 static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct summary s = {.status = FER_CRYPTO_SUCCESS};
 
 	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
 		const struct fer_layer *layer = &b->layer[i][k];
-		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-		enum fer_mode portion = (enum fer_mode)fer_sa_head(nic->sas, sa)->mode;
+		const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		enum fer_mode portion = portion_of(nic, b, i, k);
 
 		if (layer->verdict == FER_REPLAY)
 			break; // refused before it cost crypto: nothing was done

@@ -100,6 +100,7 @@ static void write_identity(struct fer_sa *sa, const struct part *part)
 	sa->udp_port = p->udp.dport;
 	sa->suite = *suite;
 	sa->contract = p->contract;
+	atomic_init(&sa->hint, FER_TRANSPORT);
 	sa->head_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + suite->iv_bytes);
 	sa->tail_bytes = (uint8_t)(FER_ESP_TRAILER_BYTES + suite->icv_bytes);
 	if (suite->ah) {
@@ -179,8 +180,8 @@ static int make_out(
 	if (error != 0)
 		return error;
 	// Counted back from there, every number has the high half that the host told.
-	fer_seq_init(&sa->out.seq, p->contract ? part->sequence | UINT32_MAX : part->sequence,
-		p->esn);
+	fer_seq_init(
+		&sa->out.seq, p->contract ? part->sequence | UINT32_MAX : part->sequence, p->esn);
 	if (part->protocol == FER_PROTO_ESP && !make_tfc(t->control, sa, &p->tfc))
 		return refuse(-ENOSPC, "too many associations send dummies", why);
 	write_template(&sa->out.template, part);

@@ -76,7 +76,8 @@ struct fer_sa {
 	uint8_t told;         // which of it the control thread knows
 	uint8_t udp_at;       // FER_UDP_OUTSIDE, FER_UDP_INSIDE
 	uint16_t udp_port;    // inbound: to which its datagrams go
-	bool contract;        // a contract host has it: numbers and keys are its affair
+	bool contract;        // a contract host has it: numbers, keys and mode are its affair
+	_Atomic uint8_t hint; // enum fer_mode of the last packet of a contract SA that verified
 
 	union {
 		struct {

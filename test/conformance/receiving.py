@@ -8,7 +8,7 @@ from oob_host import Slots
 from transport import strip
 
 NOTHING = Slots()
-SUCCESS, GENERIC, TRANSPORT_ESP, SYNTAX, PROTOCOL = 0, 1, 3, 6, 7
+SUCCESS, GENERIC, TRANSPORT_ESP, TUNNEL_ESP, SYNTAX, PROTOCOL = 0, 1, 3, 5, 6, 7
 
 
 def receive(nic, packet):
@@ -126,3 +126,44 @@ def _(nic):
         for real in (5, 6):
             indication = receive(nic, seal_esp(plain(inbound=True), sa, real << 32 | 1))
             expect(indication.status, SUCCESS if real == high else TRANSPORT_ESP, f"{real}, {high}")
+
+
+def spoiled(packet):
+    return packet[:-1] + bytes([packet[-1] ^ 1])
+
+
+@shows(110, 111)
+def _(nic):
+    """A tunnel around transport mode: what is done and how it ended, layer by layer."""
+    nic.activate()
+    for version, ends in ((4, ("203.0.113.1", "203.0.113.2")), (6, ("2001:db8:9::1", "2001:db8:9::2"))):
+        transport = nic.sa("transport", version, inbound=True)
+        tunnel = nic.sa("tunnel", version, inbound=True, ends=ends)
+        nic.add(tunnel, inbound=True)
+        inner = seal_esp(plain(version, inbound=True), transport, 1)
+        for both in (False, True):
+            if both:
+                nic.add(transport, inbound=True)
+            for packet, done, status in (
+                    (seal_esp(inner, tunnel, 1), (True, both), SUCCESS),
+                    (seal_esp(spoiled(inner), tunnel, 2), (True, both), TRANSPORT_ESP if both else SUCCESS),
+                    (spoiled(seal_esp(inner, tunnel, 3)), (True, False), TUNNEL_ESP)):
+                indication = receive(nic, packet)
+                expect((indication.done, indication.status), (done, status), f"inner known: {both}")
+
+
+@shows(107)
+def _(nic):
+    """Options and extension headers are within what is offered, and are processed."""
+    able = nic.client.hardware_capabilities()
+    expect((able["ipv4_options"], able["ipv6_non_ipsec_extension_headers"]), (1, 1), "offered")
+    nic.activate()
+    sa, _ = inbound(nic)
+    sealed = seal_esp(plain(inbound=True), sa, 1)
+    with_options = ip.with_length(bytes([0x46]) + sealed[1:20] + b"\x01" * 4 + sealed[20:])
+    expect(receive(nic, with_options).done[0], True, "IPv4 options")
+    sa6, _ = inbound(nic, version=6)
+    sealed = seal_esp(plain(6, inbound=True), sa6, 1)
+    hop_by_hop = bytes([50, 0, 1, 4, 0, 0, 0, 0])
+    extended = ip.with_length(sealed[:6] + b"\x00" + sealed[7:40] + hop_by_hop + sealed[40:])
+    expect(receive(nic, extended).done[0], True, "hop-by-hop options")
