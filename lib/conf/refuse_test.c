@@ -212,8 +212,8 @@ static const struct row rows[] = {
 	ROW(OUT "  ah:\n    spi: 256\n    integrity: hmac-sha1-96\n    integrity_key: \"00\"\n",
 		"t.yaml:10: sas[0].ah.integrity_key: is 1 bytes long, but hmac-sha1-96 takes 20"),
 	ROW(OUT GCM "  ah: {spi: 256, integrity: hmac-sha1-96, integrity_key: \""
-		"00112233445566778899aabbccddeeff00112233\"}\n"
-		"  udp: {sport: 4500, dport: 4500}\n",
+		    "00112233445566778899aabbccddeeff00112233\"}\n"
+		    "  udp: {sport: 4500, dport: 4500}\n",
 		"t.yaml:12: sas[0].udp: belongs to ESP without AH"),
 	ROW(OUT "  ah: {spi: 256, encryption: aes-gcm-128}\n",
 		"t.yaml:7: sas[0].ah.encryption: unknown key"),
