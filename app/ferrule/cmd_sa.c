@@ -236,34 +236,38 @@ static void print_members(struct json_object *o)
 	}
 }
 
-int verb_sa_show(struct session *s, const struct arguments *a)
+// The one SA that is named.  False: it was told why not.
+static bool ask_one(struct session *s, const struct arguments *a, struct fer_msg_sa_info *info)
 {
-	struct fer_msg_sa_info info;
 	struct fer_client_reply reply = {0};
 	struct fer_msg_array array;
 	struct fer_msg_fault fault;
-	struct json_object *list;
-	const char *pair = s->pair_name;
-	char name[FER_MSG_NAME_BYTES];
+	bool ok;
 
 	if (!call_refs(s, a, FER_MSG_TYPE_QUERY, FER_MSG_SA_SHOW, &reply))
-		return EXIT_FAILURE;
-	if (pair == NULL) { // there is only one
-		memcpy(name, session_pair(s, 0).name, sizeof(name));
-		pair = name;
-	}
-	list = make_list();
-	if (fer_msg_get_list(reply.data, reply.len, sizeof(info), &array, &fault) !=
-			NDIS_STATUS_SUCCESS ||
-		array.n != 1) {
-		json_object_put(list);
-		fer_client_reply_fini(&reply);
+		return false;
+	ok = fer_msg_get_list(reply.data, reply.len, sizeof(*info), &array, &fault) ==
+		     NDIS_STATUS_SUCCESS &&
+	     array.n == 1;
+	if (ok)
+		fer_msg_list_at(&array, 0, info, sizeof(*info));
+	else
 		complain("the daemon's answer makes no sense");
-		return EXIT_FAILURE;
-	}
-	fer_msg_list_at(&array, 0, &info, sizeof(info));
 	fer_client_reply_fini(&reply);
-	add_sa(list, pair, &info);
+	return ok;
+}
+
+int verb_sa_show(struct session *s, const struct arguments *a)
+{
+	struct fer_msg_sa_info info;
+	struct json_object *list;
+	struct fer_msg_pair only;
+
+	if (!ask_one(s, a, &info))
+		return EXIT_FAILURE;
+	only = session_pair(s, 0); // where none was chosen there is only one
+	list = make_list();
+	add_sa(list, s->pair_name != NULL ? s->pair_name : only.name, &info);
 	if (s->json)
 		puts(json_object_to_json_string_ext(
 			json_object_array_get_idx(list, 0), JSON_C_TO_STRING_PLAIN));
@@ -271,4 +275,38 @@ int verb_sa_show(struct session *s, const struct arguments *a)
 		print_members(json_object_array_get_idx(list, 0));
 	json_object_put(list);
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static bool update(struct session *s, const struct fer_msg_sa_info *info, uint32_t operation,
+	uint32_t spi, uint32_t high)
+{
+	const struct fer_msg_update u = {.handle = info->handle,
+		.operation = operation,
+		.spi = __builtin_bswap32(spi),
+		.sequence_high = high};
+	struct fer_client_reply reply;
+	struct fer_msg_buf b = {0};
+	uint16_t pair;
+
+	fer_msg_put_update_sa(&b, &u);
+	if (!session_choose(s, NULL, &pair) ||
+		!session_call(s, FER_MSG_TYPE_SET, OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA, pair,
+			&b, &reply))
+		return false;
+	fer_client_reply_fini(&reply);
+	return true;
+}
+
+// Of a bundle both: they count for themselves.
+int verb_sa_update(struct session *s, const struct arguments *a)
+{
+	struct fer_msg_sa_info info;
+	bool ok = ask_one(s, a, &info);
+
+	if (ok && info.esp_spi != 0)
+		ok = update(
+			s, &info, IPSEC_OFFLOAD_V2_OPERATION_ESP, info.esp_spi, a->sequence_high);
+	if (ok && info.ah_spi != 0)
+		ok = update(s, &info, IPSEC_OFFLOAD_V2_OPERATION_AH, info.ah_spi, a->sequence_high);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -14,6 +14,7 @@ struct session {
 	const char *path;      // of the socket
 	const char *pair_name; // NULL: none was chosen
 	bool json;
+	bool is_quiet;             // nothing is complained of when it cannot be reached
 	struct fer_client *client; // NULL until session_open()
 };
 
