@@ -266,11 +266,21 @@ static void no_field_changes_what_is_refused(void **state)
 	}
 }
 
-// The wrong type, a pair that is not there, no room for the answer.
-static void what_the_header_gets_wrong(void **state)
+static uint32_t ask(const struct fer_client_request *q, uint32_t *needed)
 {
 	struct fer_client_reply reply;
+	uint32_t status = served_ask(client, q, NULL, &reply);
+
+	*needed = reply.header.bytes_needed;
+	fer_client_reply_fini(&reply);
+	return status;
+}
+
+// A pair that is not there, an OID that nobody knows, no room for the answer.
+static void what_the_header_gets_wrong(void **state)
+{
 	struct fer_msg_buf before;
+	uint32_t needed;
 
 	(void)state;
 	furnish(&requests[0]);
@@ -279,22 +289,17 @@ static void what_the_header_gets_wrong(void **state)
 		const struct fer_ctl_op *op = &fer_service_ops[i];
 		struct fer_client_request q = {.oid = op->oid, .type = op->type, .pair = N_ENDS};
 
-		assert_int_equal(
-			served_ask(client, &q, NULL, &reply), NDIS_STATUS_INVALID_PARAMETER);
-		fer_client_reply_fini(&reply);
+		assert_int_equal(ask(&q, &needed), NDIS_STATUS_INVALID_PARAMETER);
 		q.pair = FER_MSG_ALL_PAIRS;
 		if (!op->all_pairs)
-			assert_int_equal(served_ask(client, &q, NULL, &reply),
-				NDIS_STATUS_INVALID_PARAMETER);
+			assert_int_equal(ask(&q, &needed), NDIS_STATUS_INVALID_PARAMETER);
 		q = (struct fer_client_request){.oid = op->oid ^ 0x800, .type = op->type};
-		assert_int_equal(served_ask(client, &q, NULL, &reply), NDIS_STATUS_INVALID_OID);
+		assert_int_equal(ask(&q, &needed), NDIS_STATUS_INVALID_OID);
 		if (op->type != FER_MSG_TYPE_QUERY || op->oid == FER_MSG_SA_SHOW)
 			continue;
 		q = (struct fer_client_request){.oid = op->oid, .type = op->type, .room = 4};
-		assert_int_equal(
-			served_ask(client, &q, NULL, &reply), NDIS_STATUS_BUFFER_TOO_SHORT);
-		assert_true(reply.header.bytes_needed > 4);
-		fer_client_reply_fini(&reply);
+		assert_int_equal(ask(&q, &needed), NDIS_STATUS_BUFFER_TOO_SHORT);
+		assert_true(needed > 4);
 	}
 	assert_same(&before, "headers", 0);
 	fer_msg_buf_fini(&before);
