@@ -31,7 +31,8 @@ bool fer_ah_hide(struct fer_ah_hidden *h, struct fer_job *job, uint32_t front_by
 		memcpy(h->value, value, value_bytes);
 		job->icv = h->value + iv_bytes;
 	}
-	memset(value, 0, value_bytes);
+	// An IV in front of it stays, since it is covered (RFC 4543 section 7).
+	memset(value + iv_bytes, 0, job->suite->icv_bytes);
 	return true;
 }
 

@@ -14,7 +14,8 @@ uint32_t ref_ah_bytes(const struct ref_sa *sa, const struct ref_choice *c, uint8
 	return (len + unit - 1) / unit * unit;
 }
 
-// Over the whole packet, with the AH at off; iv stands in front of the ICV.
+// Over the whole packet, with the AH at off.  The IV in front of the ICV is covered: RFC 4543
+// section 7.
 static void make_icv(const struct ref_sa *sa, uint64_t seq, const struct ref_packet *p,
 	uint32_t off, uint8_t *icv)
 {
@@ -25,7 +26,7 @@ static void make_icv(const struct ref_sa *sa, uint64_t seq, const struct ref_pac
 
 	memcpy(text, p->bytes, p->len);
 	ref_mask(text, off);
-	memset(field, 0, a->iv_bytes + sa->ah.icv_bytes);
+	memset(field + a->iv_bytes, 0, sa->ah.icv_bytes);
 	if (sa->esn) {
 		ref_put32(text + len, (uint32_t)(seq >> 32));
 		len += 4;
