@@ -2,6 +2,7 @@
 #include "daemon.h"
 
 #include "crypto/engine.h"
+#include "keepalive.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -300,6 +301,8 @@ void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < d->n_pairs; i++)
 		(void)fer_sa_reclaim(d->pairs[i].sas);
+	for (unsigned i = 0; i < d->n_pairs; i++)
+		fer_keepalive_run(&d->pairs[i], now_ns);
 	(void)fer_grace_poll(&d->grace);
 	for (unsigned i = 0; i < d->workers.n; i++)
 		watch(d, i, now_ns);

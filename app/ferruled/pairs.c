@@ -3,6 +3,7 @@
 
 #include "../common/load.h"
 #include "crypto/engine.h"
+#include "keepalive.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -166,6 +167,9 @@ int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
 		rc = find_ports(p, doc, err);
 	if (rc == 0)
 		rc = open_pool(p, doc, params->n_workers, err);
+	if (rc == 0 && fer_keepalive_open(p, doc->pairs[p->number].nat_keepalive) != 0)
+		rc = fail(err, doc, p->number, doc->pairs[p->number].line, "nat_keepalive",
+			"no memory");
 	if (rc == 0)
 		rc = set_up_ports(p, doc, err);
 	if (rc == 0)
@@ -222,6 +226,7 @@ void fer_pair_close(struct fer_pair *p)
 	if (p->sas != NULL)
 		fer_sa_table_destroy(p->sas);
 	p->sas = NULL;
+	fer_keepalive_close(p);
 	rte_mempool_free(p->pool);
 	p->pool = NULL;
 }
@@ -290,6 +295,7 @@ static void note(struct fer_pair_sa *sa, const struct fer_sa_params *params)
 	sa->params.integrity_key = NULL;
 	sa->params.ah.key = NULL;
 	sa->pair->by_index[(uint32_t)sa->handle] = sa;
+	fer_keepalive_add(sa);
 	if (sa->group != FER_NO_GROUP)
 		join_group(sa);
 }
@@ -343,6 +349,7 @@ int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
 	if (error != 0)
 		return error;
 	p->by_index[(uint32_t)handle] = NULL;
+	fer_keepalive_remove(sa);
 	if (sa->group != FER_NO_GROUP) {
 		fer_names_remove(&p->names, &sa->named);
 		leave_group(sa);

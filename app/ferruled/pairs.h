@@ -12,6 +12,7 @@
 #include "sa/table.h"
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 struct fer_engine;
 struct fer_iv_source;
@@ -26,11 +27,16 @@ struct fer_pair_sa {
 	struct fer_pair_sa *next; // of its group, as the next
 	struct fer_pair_sa *previous;
 	uint64_t handle;
-	uint32_t group;              // held; FER_NO_GROUP: none
-	bool is_new;                 // the request at hand has added it
-	bool is_draining;            // a swap has replaced it, and it goes soon
-	bool asks_deletion;          // it has stopped, and that was told
-	uint64_t added_ns;           // Unix time
+	uint32_t group;     // held; FER_NO_GROUP: none
+	bool is_new;        // the request at hand has added it
+	bool is_draining;   // a swap has replaced it, and it goes soon
+	bool asks_deletion; // it has stopped, and that was told
+	uint64_t added_ns;  // Unix time
+	struct {
+		LIST_ENTRY(fer_pair_sa) link;
+		uint64_t packets;    // that it had sent
+		uint64_t since_ns;   // then, or at its last keep-alive
+	} keepalive;                 // of outbound ones with ESP in UDP
 	struct fer_sa_params params; // as it was added, but for the keys, which are NULL
 };
 
@@ -52,6 +58,11 @@ struct fer_pair {
 	struct fer_groups groups;
 	struct fer_names names;        // of struct fer_pair_sa
 	struct fer_pair_sa **by_index; // in the table; NULL: no live SA
+
+	struct rte_ring *keepalives; // from the control thread to the worker of the first queue
+	uint64_t keepalive_ns;       // interval; 0: none are sent
+	uint64_t kept_ns;            // when it was looked last
+	LIST_HEAD(, fer_pair_sa) in_udp;
 };
 
 struct fer_pair_params {

@@ -8,6 +8,7 @@
 #include <rte_lcore.h>
 #include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
 
 #include <sys/prctl.h>
 #include <time.h>
@@ -190,7 +191,7 @@ static void carry_indications(struct fer_worker *w, const struct fer_lane *lane)
 	fer_batch_own(b, lane->path->pool);
 	fer_nic_receive(&lane->path->nic, b);
 	for (unsigned i = 0; i < b->n; i++)
-		if (b->pkt[i].verdict == FER_TOO_DEEP)
+		if (b->pkt[i].verdict == FER_TOO_DEEP || b->pkt[i].verdict == FER_WRONG_UDP)
 			b->pkt[i].verdict = FER_OK;
 	fer_shim_indicate(lane->shim, b);
 	check_mtu(b, lane->port[FER_HOST_SIDE]->mtu);
@@ -252,6 +253,19 @@ static unsigned send_dummies(struct fer_worker *w, struct fer_lane *lane)
 	return 1;
 }
 
+// The keep-alives that the control thread made: no outcomes of any port either.
+static unsigned send_keepalives(struct fer_worker *w, const struct fer_lane *lane)
+{
+	if (lane->keepalives == NULL || likely(rte_ring_empty(lane->keepalives)))
+		return 0;
+	unsigned n = rte_ring_sc_dequeue_burst(
+		lane->keepalives, (void **)w->out, FER_WORKER_BURST, NULL);
+	unsigned sent = send_out(w, lane, FER_WIRE_SIDE, n);
+
+	rte_pktmbuf_free_bulk(w->out + sent, n - sent);
+	return n;
+}
+
 static unsigned carry_all(struct fer_worker *w)
 {
 	unsigned n = 0;
@@ -260,6 +274,7 @@ static unsigned carry_all(struct fer_worker *w)
 		n += carry(w, &w->lanes[i], FER_HOST_SIDE);
 		n += carry(w, &w->lanes[i], FER_WIRE_SIDE);
 		n += send_dummies(w, &w->lanes[i]);
+		n += send_keepalives(w, &w->lanes[i]);
 	}
 	return n;
 }

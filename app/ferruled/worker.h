@@ -53,6 +53,7 @@ struct fer_lane {
 	const struct fer_port *port[FER_N_SIDES];
 	struct fer_port_counters *counters[FER_N_SIDES];
 	struct fer_intake intake[FER_N_SIDES];
+	struct rte_ring *keepalives; // for this lane to send; NULL: another one does
 	uint16_t queue;
 };
 

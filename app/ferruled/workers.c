@@ -133,6 +133,7 @@ static void open_lane(struct fer_workers *ws, struct fer_lane *lane, unsigned wo
 	*shim = (struct fer_shim){.pool = pair->pool, .completes_all = pair->completes_all};
 	*lane = (struct fer_lane){.path = &ws->paths[worker * ws->n_pairs + pair->number],
 		.shim = pair->is_oob ? shim : NULL,
+		.keepalives = queue == 0 ? pair->keepalives : NULL,
 		.queue = queue};
 	for (unsigned side = 0; side < FER_N_SIDES; side++) {
 		lane->port[side] = &pair->port[side];

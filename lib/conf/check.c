@@ -29,7 +29,7 @@ static int check_oob(struct fer_trail *t, struct fer_doc_pair *d, const struct f
 		enum fer_pair_place place;
 		const char *field;
 	} stack_only[] = {{FER_PAIR_IKE, "ike"}, {FER_PAIR_LINK_CONTROL, "link_control"},
-		{FER_PAIR_CLAMP_MSS, "clamp_mss"}};
+		{FER_PAIR_CLAMP_MSS, "clamp_mss"}, {FER_PAIR_NAT_KEEPALIVE, "nat_keepalive"}};
 	uint32_t least = d->wire.mtu + FER_DOC_SHIM_BYTES;
 	int rc = 0;
 

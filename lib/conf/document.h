@@ -42,6 +42,8 @@
 #define FER_DOC_MTU_MAX 9600
 #define FER_DOC_MTU_DEFAULT 1500
 #define FER_DOC_CAPACITY_DEFAULT 4096
+#define FER_DOC_NAT_KEEPALIVE_DEFAULT 20 // RFC 3948 section 4
+#define FER_DOC_NAT_KEEPALIVE_MAX 3600
 #define FER_DOC_CAPACITY_MAX (1u << 24)
 
 enum fer_doc_action { FER_DOC_PROTECT, FER_DOC_BYPASS, FER_DOC_DISCARD };
@@ -148,6 +150,7 @@ struct fer_doc_pair {
 	enum fer_doc_rule neighbour_discovery;
 	enum fer_doc_rule other; // frames that are neither IP nor ARP
 	bool clamp_mss;
+	uint32_t nat_keepalive; // seconds that ESP in UDP may be idle; 0: no keep-alives
 };
 
 enum fer_doc_idle { FER_DOC_IDLE_AUTO, FER_DOC_IDLE_POLL, FER_DOC_IDLE_NAP };

@@ -478,7 +478,8 @@ static void every_key_of_a_daemon_is_read(void **state)
 		     "  capacity: 16777216\n"
 		     "  ike: [192.0.2.7, \"2001:db8::7\"]\n"
 		     "  link_control: {arp: drop, neighbour_discovery: drop, other: drop}\n"
-		     "  clamp_mss: false\n");
+		     "  clamp_mss: false\n"
+		     "  nat_keepalive: 3600\n");
 	const struct fer_doc_daemon *d = &doc->daemon;
 	const struct fer_doc_pair *p = &doc->pairs[0];
 
@@ -514,6 +515,7 @@ static void every_key_of_a_daemon_is_read(void **state)
 	assert_int_equal(p->neighbour_discovery, FER_DOC_DROP);
 	assert_int_equal(p->other, FER_DOC_DROP);
 	assert_false(p->clamp_mss);
+	assert_int_equal(p->nat_keepalive, 3600);
 	fer_doc_destroy(doc);
 }
 
@@ -548,6 +550,7 @@ static void what_a_daemon_is_not_told_has_its_default(void **state)
 	assert_int_equal(p->neighbour_discovery, FER_DOC_PASS);
 	assert_int_equal(p->other, FER_DOC_PASS);
 	assert_true(p->clamp_mss);
+	assert_int_equal(p->nat_keepalive, 20);
 	fer_doc_destroy(doc);
 }
 

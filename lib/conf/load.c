@@ -37,6 +37,7 @@ static const struct fer_doc_pair pair_defaults = {
 	.n_queues = 1,
 	.capacity = FER_DOC_CAPACITY_DEFAULT,
 	.clamp_mss = true,
+	.nat_keepalive = FER_DOC_NAT_KEEPALIVE_DEFAULT,
 };
 
 static int read_mapping(

@@ -525,6 +525,10 @@ static const struct row rows[] = {
 		"t.yaml:5: pairs[0].link_control: has a meaning in mode stack only"),
 	ROW("pairs:\n" PORTS("a", "b") "  mode: oob\n  clamp_mss: true\n",
 		"t.yaml:5: pairs[0].clamp_mss: has a meaning in mode stack only"),
+	ROW("pairs:\n" PORTS("a", "b") "  mode: oob\n  nat_keepalive: 20\n",
+		"t.yaml:5: pairs[0].nat_keepalive: has a meaning in mode stack only"),
+	ROW("pairs: [{nat_keepalive: 3601}]\n",
+		"t.yaml:1: pairs[0].nat_keepalive: is not a number from 0 to 3600"),
 	ROW("pairs:\n- host: {port: a, mtu: 1557}\n  wire: {port: b}\n  mode: oob\n",
 		"t.yaml:2: pairs[0].host.mtu: must be at least 1558: what the wire carries, and 58 "
 		"bytes of the shim"),

@@ -209,6 +209,8 @@ static const struct fer_field pair_fields[] = {
 	{OPTIONAL("link_control", FER_TYPE_MAPPING, FER_PAIR_LINK_CONTROL),
 		.mapping = &link_control},
 	{OPTIONAL("clamp_mss", FER_TYPE_BOOL, FER_PAIR_CLAMP_MSS), INTO(fer_doc_pair, clamp_mss)},
+	{OPTIONAL("nat_keepalive", FER_TYPE_NUMBER, FER_PAIR_NAT_KEEPALIVE),
+		INTO(fer_doc_pair, nat_keepalive), .max = FER_DOC_NAT_KEEPALIVE_MAX},
 };
 
 static const struct fer_field control_fields[] = {

@@ -7,6 +7,7 @@
 #include "nic/oob.h"
 #include "sa/dummy.h"
 #include "sa/table.h"
+#include "sa/udp.h"
 
 // The SA of a round: one header, or those of a bundle.
 struct bundle {
@@ -172,6 +173,16 @@ static void learn_link(struct fer_host *host, const struct fer_batch *b, unsigne
 			rte_pktmbuf_mtod(b->m[i], const uint8_t *), (uint8_t)p->l2_len);
 }
 
+// So do the keep-alives.
+static void learn_udp_link(const struct fer_batch *b, unsigned i, const struct fer_sa *sa)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+
+	if (fer_pkt_alive(p) && p->l2_len <= FER_UDP_LINK_BYTES)
+		fer_udp_learn_link(
+			sa, rte_pktmbuf_mtod(b->m[i], const uint8_t *), (uint8_t)p->l2_len);
+}
+
 // Frames the packets from first to last that join: their numbers are taken at once.
 static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, uint64_t handle)
@@ -196,6 +207,8 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 		frame_one(host, b, g.at[j], k, &u, j);
 	if (unlikely(u.sa->out.dummy != 0) && g.n > 0)
 		learn_link(host, b, g.at[g.n - 1], u.sa, handle);
+	if (unlikely(u.sa->out.udp != NULL) && g.n > 0)
+		learn_udp_link(b, g.at[g.n - 1], u.sa);
 }
 
 void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a NAT on the way leaves to the receiver: where the peer is now.
-#include "host/stages.h"
+#include "host/nat.h"
 
 #include "base/bytes.h"
+#include "host/stages.h"
+#include "nic/oob.h"
+#include "nic/udp.h"
 #include "sa/udp.h"
+
+#define KEEPALIVE_TTL 64
 
 // Whence the packet of a layer that came in UDP was sent.
 static bool read_source(
@@ -43,4 +47,38 @@ void fer_nat_learn(struct fer_host *host, const struct fer_batch *b, const uint1
 	newest = &b->layer[i][k];
 	if (read_source(b->m[i], newest, &from) && fer_udp_learn(host->sas, sa, newest->seq, &from))
 		fer_audit_move(host, sa, newest->seq, &from);
+}
+
+struct rte_mbuf *fer_nat_keepalive(const struct fer_sa *sa, struct rte_mempool *pool)
+{
+	uint8_t link[FER_UDP_LINK_BYTES], n_link;
+	const struct fer_udp_head *head = fer_udp_head_of(sa);
+	struct fer_addr src = {.version = sa->version};
+	struct rte_mbuf *m = fer_udp_link(sa, link, &n_link) ? rte_pktmbuf_alloc(pool) : NULL;
+	uint32_t ip_bytes = sa->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
+
+	if (m == NULL)
+		return NULL;
+	uint8_t *at = (uint8_t *)rte_pktmbuf_append(
+		m, (uint16_t)(n_link + ip_bytes + FER_UDP_HEADER_BYTES + 1));
+	if (at == NULL) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	fer_oob_clear(m);
+	memcpy(at, link, n_link);
+	memcpy(src.bytes, sa->out.src, sizeof(src.bytes));
+	at += n_link;
+	at += fer_ip_write(at, &(struct fer_ip_header){.src = &src,
+				       .dst = &head->peer.addr,
+				       .len = ip_bytes + FER_UDP_HEADER_BYTES + 1,
+				       .ttl = KEEPALIVE_TTL,
+				       .protocol = FER_PROTO_UDP});
+	fer_store_be16(at, head->sport);
+	fer_store_be16(at + 2, head->peer.port);
+	fer_store_be32(at + 4, (FER_UDP_HEADER_BYTES + 1) << 16);
+	at[FER_UDP_HEADER_BYTES] = FER_NAT_KEEPALIVE;
+	if (sa->version == 6)
+		fer_udp_write_sum(m, n_link, n_link + ip_bytes, m->pkt_len);
+	return m;
 }

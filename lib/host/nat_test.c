@@ -7,6 +7,7 @@
 #include "crypto/engine.h"
 #include "host/complete.h"
 #include "host/event.h"
+#include "host/nat.h"
 #include "nic/oob.h"
 #include "sa/udp.h"
 #include "support/eal.h"
@@ -315,6 +316,41 @@ static void does_a_checksum_in_a_tunnel_stay_as_it_is(void **state)
 	done();
 }
 
+// Keep-alives: RFC 3948 section 2.3.
+
+static void does_a_keepalive_go_where_packets_go(void **state)
+{
+	static const uint8_t link[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};
+
+	(void)state;
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		const struct test_sa plain = {
+			.spi = SPI + version, .mode = FER_TUNNEL, .version = version};
+		const struct test_sa udp = test_sa_in_udp(plain, PORT, 40000);
+		uint64_t handle = test_sa_add(end.sas, &udp, FER_OUT);
+		const struct fer_sa *sa = fer_sa_get(end.sas, handle);
+		const struct fer_sa_move move = {.from = {test_addr(version, 2), 40000},
+			.to = {test_addr(version, 7), 50000}};
+		const struct test_ip ip = {.version = version, .src = 1, .dst = 7};
+
+		assert_null(fer_nat_keepalive(sa, pool)); // no packet has told the way
+		fer_udp_learn_link(sa, link, sizeof(link));
+		assert_int_equal(fer_sa_follow(end.sas, handle, &move), 0);
+		struct rte_mbuf *m = fer_nat_keepalive(sa, pool);
+		assert_non_null(m);
+		test_packet_start(&packet, 1, 0);
+		packet.bytes[0] = FER_NAT_KEEPALIVE;
+		test_packet_put_udp(&packet, PORT, 50000);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+		if (version == 6)
+			test_packet_sum_udp(&packet, 0);
+		assert_int_equal(test_flatten(m, got, sizeof(got)), 14 + packet.len);
+		assert_memory_equal(got, link, 14);
+		assert_memory_equal(got + 14, packet.bytes, packet.len);
+		rte_pktmbuf_free(m);
+	}
+}
+
 // Lost ones.
 
 // Without policies everything in the clear ends; the verdict says why.
@@ -387,6 +423,7 @@ int main(void)
 		TEST(is_the_checksum_of_transport_mode_right_after_a_nat),
 		TEST(does_what_has_no_checksum_stay_without),
 		TEST(does_a_checksum_in_a_tunnel_stay_as_it_is),
+		TEST(does_a_keepalive_go_where_packets_go),
 		TEST(is_esp_in_udp_without_sa_ours_and_lost),
 	};
 

@@ -58,6 +58,7 @@ static int open_out(struct fer_sa *sa, const struct fer_sa_params *p)
 		return -ENOMEM;
 	}
 	atomic_init(&udp->head, head);
+	rte_spinlock_init(&udp->lock);
 	sa->out.udp = udp;
 	sa->out.template.udp_bytes = FER_UDP_HEADER_BYTES;
 	sa->out.template.udp_sum = sa->version == 6;
@@ -117,6 +118,31 @@ void fer_udp_fini(struct fer_sa_control *c)
 {
 	while (!STAILQ_EMPTY(&c->old_heads))
 		free_oldest_head(c);
+}
+
+void fer_udp_learn_link(const struct fer_sa *sa, const uint8_t *link, uint8_t n)
+{
+	struct fer_udp_out *udp = sa->out.udp;
+
+	if (n > sizeof(udp->link) || rte_spinlock_trylock(&udp->lock) == 0)
+		return;
+	memcpy(udp->link, link, n);
+	udp->link_bytes = n;
+	udp->is_linked = true;
+	rte_spinlock_unlock(&udp->lock);
+}
+
+bool fer_udp_link(const struct fer_sa *sa, uint8_t link[FER_UDP_LINK_BYTES], uint8_t *n)
+{
+	struct fer_udp_out *udp = sa->out.udp;
+
+	if (rte_spinlock_trylock(&udp->lock) == 0)
+		return false;
+	bool is_linked = udp->is_linked;
+	*n = udp->link_bytes;
+	memcpy(link, udp->link, sizeof(udp->link));
+	rte_spinlock_unlock(&udp->lock);
+	return is_linked;
 }
 
 bool fer_udp_learn(const struct fer_sa_table *t, const struct fer_sa *sa, uint64_t seq,

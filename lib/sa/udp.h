@@ -32,8 +32,17 @@ struct fer_udp_head {
 	uint64_t token;                  // their grace period
 };
 
+#define FER_UDP_LINK_BYTES 22 // Ethernet with two tags
+
+// Who writes what:
+//   head  the control thread
+//   link  any worker that frames packets of the SA, and holds lock
 struct fer_udp_out {
 	_Atomic(const struct fer_udp_head *) head;
+	rte_spinlock_t lock; // nobody waits for it
+	bool is_linked;      // a packet has told the link header
+	uint8_t link_bytes;
+	uint8_t link[FER_UDP_LINK_BYTES];
 };
 
 // Workers, between two quiescent states.
@@ -43,6 +52,13 @@ static inline const struct fer_udp_head *fer_udp_head_of(const struct fer_sa *sa
 {
 	return atomic_load_explicit(&sa->out.udp->head, memory_order_acquire);
 }
+
+// Notes the link header of a packet of an outbound SA with a peer, unless somebody else is at it.
+void fer_udp_learn_link(const struct fer_sa *sa, const uint8_t *link, uint8_t n);
+
+// Copies it out; false when there is none yet, or somebody writes it.  Any thread.
+__attribute__((warn_unused_result)) bool fer_udp_link(
+	const struct fer_sa *sa, uint8_t link[FER_UDP_LINK_BYTES], uint8_t *n);
 
 // An inbound SA with a peer authenticated and accepted packet number seq, which came from there;
 // the caller holds its lock.  True: the peer moved, and the control thread, which did not know of

@@ -452,7 +452,7 @@ def _address(raw, version):
 
 
 def _strings(record):
-    skip = ("src", "dst", "mac", "default_offload")
+    skip = ("src", "dst", "peer", "mac", "default_offload")
     return {k: text(v) if isinstance(v, bytes) and k not in skip else v
             for k, v in record.items() if not k.startswith("reserved")}
 
