@@ -1,29 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is inside this ESP packet, and does it follow the RFCs to the byte?
 
-ESP written again from RFC 4303, 4106, 3602, 2404, 4868 and 2410 on the primitives of
-python3-cryptography: it shares no code with the program that it judges.  Algorithms carry the
-names of the SA documents.  Sequence numbers are always the full 64 bits: inferring the high half
-is the caller's affair.
+ESP written again from RFC 4303; its algorithms are those of esp_algorithms.py, with the names of the
+SA documents.  It shares no code with the program that it judges.  Sequence numbers are always the
+full 64 bits: inferring the high half is the caller's affair.
 """
 
-import hashlib
-import hmac
 import os
 import struct
 from dataclasses import dataclass
 
 import ip
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-
-class Refused(Exception):
-    """The packet must not be delivered; `verdict` is the project's name for the reason."""
-
-    def __init__(self, verdict, text):
-        super().__init__(f"{verdict}: {text}")
-        self.verdict = verdict
+from esp_algorithms import Refused, algorithm
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ class OuterRules:
 
 @dataclass(frozen=True)
 class Sa:
-    """One ESP security association; keys as in the documents (AEAD: key followed by salt)."""
+    """One ESP security association; keys as in the documents (key followed by salt)."""
 
     mode: str
     src: str
@@ -74,130 +62,6 @@ class Opened:
     pad_length: int
     tfc_bytes: int
     minimal_pad_length: int
-
-
-# --- Algorithms -----------------------------------------------------------------------------
-# Each has iv_bytes, icv_bytes, block (what the plaintext is padded to a multiple of, before the
-# rule of at least 4) and seal/open over everything behind the sequence number.
-
-
-class Gcm:
-    """RFC 4106: nonce = salt, IV; additional data = SPI and the whole sequence number."""
-
-    iv_bytes, block = 8, 1
-
-    def __init__(self, sa):
-        self._key, self._salt = sa.encryption_key[:-4], sa.encryption_key[-4:]
-        self.icv_bytes = sa.icv_bytes
-        self._additional = additional_data_esn if sa.esn else additional_data
-
-    def _cipher(self, iv, tag=None):
-        mode = modes.GCM(self._salt + iv, tag, min_tag_length=8)
-        return Cipher(algorithms.AES(self._key), mode)
-
-    def seal(self, spi, seq, iv, plaintext):
-        context = self._cipher(iv).encryptor()
-        context.authenticate_additional_data(self._additional(spi, seq))
-        ciphertext = context.update(plaintext) + context.finalize()
-        return iv + ciphertext + context.tag[: self.icv_bytes]
-
-    def open(self, spi, seq, body):
-        iv, ciphertext, icv = _split(body, self.iv_bytes, self.icv_bytes)
-        context = self._cipher(iv, icv).decryptor()
-        context.authenticate_additional_data(self._additional(spi, seq))
-        try:
-            return iv, context.update(ciphertext) + context.finalize()
-        except InvalidTag:
-            raise Refused("bad_icv", "GCM tag is wrong") from None
-
-
-class CipherThenHmac:
-    """RFC 4303: encrypt, then HMAC over SPI .. next header, with ESN the high half appended."""
-
-    def __init__(self, sa):
-        self._cipher = CIPHERS[_family(sa.encryption)](sa.encryption_key)
-        self.iv_bytes, self.block = self._cipher.iv_bytes, self._cipher.block
-        self._hash, self.icv_bytes = HMACS[sa.integrity]
-        self._key, self._esn = sa.integrity_key, sa.esn
-
-    def _icv(self, spi, seq, covered):
-        message = struct.pack("!II", spi, seq & 0xFFFFFFFF) + covered
-        if self._esn:
-            message += struct.pack("!I", seq >> 32)
-        return hmac.new(self._key, message, self._hash).digest()[: self.icv_bytes]
-
-    def seal(self, spi, seq, iv, plaintext):
-        covered = iv + self._cipher.encrypt(iv, plaintext)
-        return covered + self._icv(spi, seq, covered)
-
-    def open(self, spi, seq, body):
-        iv, ciphertext, icv = _split(body, self.iv_bytes, self.icv_bytes)
-        if not hmac.compare_digest(icv, self._icv(spi, seq, iv + ciphertext)):
-            raise Refused("bad_icv", "HMAC is wrong")
-        return iv, self._cipher.decrypt(iv, ciphertext)
-
-
-class AesCbc:
-    """RFC 3602."""
-
-    iv_bytes, block = 16, 16
-
-    def __init__(self, key):
-        self._key = key
-
-    def encrypt(self, iv, plaintext):
-        context = Cipher(algorithms.AES(self._key), modes.CBC(iv)).encryptor()
-        return context.update(plaintext) + context.finalize()
-
-    def decrypt(self, iv, ciphertext):
-        context = Cipher(algorithms.AES(self._key), modes.CBC(iv)).decryptor()
-        return context.update(ciphertext) + context.finalize()
-
-
-class Null:
-    """RFC 2410."""
-
-    iv_bytes, block = 0, 1
-
-    def __init__(self, key):
-        if key:
-            raise ValueError("NULL encryption has no key")
-
-    @staticmethod
-    def encrypt(_iv, plaintext):
-        return plaintext
-
-    decrypt = encrypt
-
-
-AEADS = {"aes-gcm": Gcm}
-CIPHERS = {"aes-cbc": AesCbc, "null": Null}
-HMACS = {
-    "hmac-sha1-96": (hashlib.sha1, 12),
-    "hmac-sha2-256-128": (hashlib.sha256, 16),
-    "hmac-sha2-512-256": (hashlib.sha512, 32),
-}
-
-
-def _family(name):
-    """aes-gcm-256 -> aes-gcm: the key's length says the rest."""
-    return name.rpartition("-")[0] or name
-
-
-def algorithm(sa):
-    return AEADS.get(_family(sa.encryption), CipherThenHmac)(sa)
-
-
-def additional_data(spi, seq):
-    return struct.pack("!II", spi, seq & 0xFFFFFFFF)
-
-
-def additional_data_esn(spi, seq):
-    return struct.pack("!IQ", spi, seq)
-
-
-def _split(body, iv_bytes, icv_bytes):
-    return body[:iv_bytes], body[iv_bytes:-icv_bytes], body[-icv_bytes:]
 
 
 def _pad_length(sa, payload_length):

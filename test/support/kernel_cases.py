@@ -2,8 +2,9 @@
 """Which captured kernel packets concern us, and what must become of each wire frame?
 
 Loads manifest.json of the kernel vectors, selects the cases with one ESP layer per direction,
-in UDP or not, and the algorithms that the oracle knows, and predicts every frame's outcome from the
-RFCs alone (window model and oracle).  disagreements() compares those predictions with what the kernels recorded.
+in UDP or not, and algorithms that have a name in documents, and predicts every frame's outcome from the
+RFCs alone (window model and oracle).  disagreements() compares those predictions with what the kernels
+recorded.
 """
 
 import json
@@ -21,12 +22,28 @@ from sa_document import DocumentSa
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-_GCM = "rfc4106(gcm(aes))"
-_CIPHERS = {"cbc(aes)": "aes-cbc", "ecb(cipher_null)": "null"}
-_HMACS = {
+_AEADS = {
+    "rfc4106(gcm(aes))": "aes-gcm",
+    "rfc4309(ccm(aes))": "aes-ccm",
+    "rfc7539esp(chacha20,poly1305)": "chacha20-poly1305",
+}
+_GMAC = "rfc4543(gcm(aes))"
+_CIPHERS = {
+    "cbc(aes)": "aes-cbc",
+    "rfc3686(ctr(aes))": "aes-ctr",
+    "cbc(des3_ede)": "3des-cbc",
+    "cbc(des)": "des-cbc",
+    "ecb(cipher_null)": "null",
+}
+_MACS = {
+    ("hmac(md5)", 96): "hmac-md5-96",
     ("hmac(sha1)", 96): "hmac-sha1-96",
     ("hmac(sha256)", 128): "hmac-sha2-256-128",
+    ("hmac(sha256)", 96): "hmac-sha2-256-96",
+    ("hmac(sha384)", 192): "hmac-sha2-384-192",
     ("hmac(sha512)", 256): "hmac-sha2-512-256",
+    ("xcbc(aes)", 96): "aes-xcbc-96",
+    ("cmac(aes)", 96): "aes-cmac-96",
 }
 
 
@@ -172,28 +189,42 @@ def _is_ours(raw):
 
 
 def _algorithms(sa):
-    """The document's fields for the SA's algorithms, or None where the oracle has none."""
+    """The document's fields for the SA's algorithms, or None where they have no name there."""
     if "aead" in sa:
-        aead = sa["aead"]
-        if aead["alg"] != _GCM or aead["icv_bits"] not in (64, 96, 128):
-            return None
-        key = bytes.fromhex(aead["key"])
-        return {
-            "encryption": f"aes-gcm-{len(key) * 8}",
-            "encryption_key": key + bytes.fromhex(aead["salt"]),
-            "icv_bytes": aead["icv_bits"] // 8,
-        }
+        return _aead(sa["aead"])
     cipher = _CIPHERS.get(sa.get("enc", {}).get("alg"))
-    integrity = _HMACS.get((sa.get("auth", {}).get("alg"), sa.get("auth", {}).get("icv_bits")))
+    integrity = _MACS.get((sa.get("auth", {}).get("alg"), sa.get("auth", {}).get("icv_bits")))
     if cipher is None or integrity is None:
         return None
-    key = bytes.fromhex(sa["enc"].get("key", ""))
     return {
-        "encryption": f"{cipher}-{len(key) * 8}" if key else cipher,
-        "encryption_key": key,
+        "encryption": _sized(cipher, sa["enc"]),
+        "encryption_key": _keying_material(sa["enc"]),
         "integrity": integrity,
         "integrity_key": bytes.fromhex(sa["auth"]["key"]),
     }
+
+
+def _aead(raw):
+    if raw["alg"] == _GMAC:
+        return {
+            "encryption": "null",
+            "integrity": _sized("aes-gmac", raw),
+            "integrity_key": _keying_material(raw),
+        }
+    return {
+        "encryption": _sized(_AEADS[raw["alg"]], raw),
+        "encryption_key": _keying_material(raw),
+        "icv_bytes": raw["icv_bits"] // 8,
+    }
+
+
+def _sized(family, raw):
+    """The name of the algorithm of a family that has a key as long as this one."""
+    return f"{family}-{len(raw['key']) * 4}" if family.startswith("aes-") else family
+
+
+def _keying_material(raw):
+    return bytes.fromhex(raw.get("key", "") + raw.get("salt", ""))
 
 
 def _case(raw, folder):

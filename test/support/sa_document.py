@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field
 
+from esp_algorithms import LEGACY
 from ipsec_oracle import Sa
 
 
@@ -19,7 +20,10 @@ class DocumentSa:
 
 def sa_document(sas, direction):
     """A document with these SAs, all `in` or all `out`, and no policies."""
-    return "sas:\n" + "".join(_sa_text(sa, direction) for sa in sas)
+    sas = list(sas)
+    used = {name for sa in sas for name in (sa.esp.encryption, sa.esp.integrity)}
+    head = "legacy_algorithms: true\n" if used.intersection(LEGACY) else ""
+    return head + "sas:\n" + "".join(_sa_text(sa, direction) for sa in sas)
 
 
 def _sa_text(sa, direction):

@@ -12,26 +12,51 @@ import tempfile
 
 import ip
 import pcapio
+from esp_algorithms import family
 from ipsec_oracle import without_udp
 
+_SCAPY_ENCRYPTION = {
+    "null": "NULL",
+    "aes-cbc": "AES-CBC",
+    "aes-ctr": "AES-CTR",
+    "aes-gcm": "AES-GCM",
+    "aes-ccm": "AES-CCM",
+    "chacha20-poly1305": "CHACHA20-POLY1305",
+    "3des-cbc": "3DES",
+    "des-cbc": "DES",
+}
 _SCAPY_INTEGRITY = {
     "none": None,
+    "hmac-md5-96": "HMAC-MD5-96",
     "hmac-sha1-96": "HMAC-SHA1-96",
     "hmac-sha2-256-128": "SHA2-256-128",
+    "hmac-sha2-384-192": "SHA2-384-192",
     "hmac-sha2-512-256": "SHA2-512-256",
+    "aes-cmac-96": "AES-CMAC-96",
 }
 _TSHARK_INTEGRITY = {
     "none": "NULL",
+    "hmac-md5-96": "HMAC-MD5-96 [RFC2403]",
     "hmac-sha1-96": "HMAC-SHA-1-96 [RFC2404]",
+    "hmac-sha2-256-96": "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
     "hmac-sha2-256-128": "HMAC-SHA-256-128 [RFC4868]",
+    "hmac-sha2-384-192": "HMAC-SHA-384-192 [RFC4868]",
     "hmac-sha2-512-256": "HMAC-SHA-512-256 [RFC4868]",
+}
+_TSHARK_ENCRYPTION = {
+    "null": "NULL",
+    "aes-cbc": "AES-CBC [RFC3602]",
+    "aes-ctr": "AES-CTR [RFC3686]",
+    "3des-cbc": "TripleDES-CBC [RFC2451]",
+    "des-cbc": "DES-CBC [RFC2405]",
+    "chacha20-poly1305": "ChaCha20 with Poly1305 [RFC7634]",
 }
 
 
 def scapy_is_right(sa):
-    if sa.encryption.startswith("aes-gcm"):
+    if sa.encryption != "null" and sa.integrity == "none":
         return sa.icv_bytes == 16
-    return not sa.esn
+    return sa.integrity in _SCAPY_INTEGRITY and not sa.esn
 
 
 def scapy_faults(sealed, plain, numbers, sa):
@@ -71,7 +96,7 @@ def scapy_faults(sealed, plain, numbers, sa):
 
 
 def _scapy_encryption(name):
-    return "NULL" if name == "null" else name.rpartition("-")[0].upper()
+    return _SCAPY_ENCRYPTION[family(name)]
 
 
 def tshark():
@@ -112,12 +137,10 @@ def tshark_faults(sealed, plain, sa):
 
 
 def _tshark_sa(sa):
-    if sa.encryption == "null":
-        encryption = "NULL"
-    elif sa.encryption.startswith("aes-gcm"):
+    if sa.encryption.startswith("aes-gcm"):
         encryption = f"AES-GCM with {sa.icv_bytes} octet ICV [RFC4106]"
     else:
-        encryption = "AES-CBC [RFC3602]"
+        encryption = _TSHARK_ENCRYPTION[family(sa.encryption)]
     record = (
         "IPv6" if ":" in sa.src else "IPv4",
         sa.src,

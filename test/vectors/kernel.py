@@ -27,6 +27,7 @@ from report import Report, difference
 from sa_document import sa_document
 
 LAST_32_BIT_NUMBER = 0xFFFFFFFF
+FEW = 100  # numbers to the last one
 
 # Each algorithm, mode and pair of IP versions at least once.
 TSHARK_CASES = (
@@ -138,8 +139,8 @@ def protect(program, case, sa_id):
     document_sa = case.sas[sa_id]
     sa = document_sa.esp
     plain = case.to_protect(sa_id)
-    if case.category == "seq32":
-        wanted = LAST_32_BIT_NUMBER - document_sa.sequence + 3
+    wanted = LAST_32_BIT_NUMBER - document_sa.sequence + 3
+    if case.category == "seq32" and wanted < FEW:
         plain = (plain * wanted)[:wanted]
     elif sa.mode == "transport":
         plain += uncarried_packets(plain[-1])
