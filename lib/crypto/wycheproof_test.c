@@ -2,9 +2,10 @@
 // Does the engine give the answers of Project Wycheproof, and refuse what it says must be refused?
 //
 // Its texts are not ESP packets.  Those that could be one go through the engine's front door; the
-// others through the part behind it that does the work: the call of the library for AES-GCM, the
-// burst for HMAC.  What fits neither (other nonces, keys longer than a block, empty texts to hash)
-// is counted and printed.
+// others through the part behind it that does the work: the calls of the library for AEAD, the list
+// of its method for what authenticates alone.  What fits neither (other nonces, keys longer than a
+// block, empty texts to hash, AES-192-CCM without the additional data of ESP) is counted and
+// printed.
 //
 // The directory that holds wycheproof/ is FERRULE_VECTORS or the argument; where it is not there
 // the test is skipped.
@@ -84,13 +85,32 @@ static void each_test(const char *file, void (*fn)(struct json_object *test, str
 	json_object_put(root);
 }
 
-struct gcm_test {
+struct aead_test {
 	struct bytes key, iv, aad, msg, ct, tag;
 	bool valid;
 };
 
+static void read_aead(struct json_object *test, struct aead_test *t)
+{
+	from_hex(test, "key", &t->key);
+	from_hex(test, "iv", &t->iv);
+	from_hex(test, "aad", &t->aad);
+	from_hex(test, "msg", &t->msg);
+	from_hex(test, "ct", &t->ct);
+	from_hex(test, "tag", &t->tag);
+	t->valid = is_valid(test);
+}
+
+// Could it be a packet of ESP under this row?
+static bool is_packet(const struct aead_test *t, const struct fer_algo *a)
+{
+	return t->key.n == a->key_bytes && t->iv.n == (unsigned)a->salt_bytes + a->iv_bytes &&
+	       t->tag.n <= 16 && (a->icv_choices >> t->tag.n & 1) != 0 &&
+	       (t->aad.n == 8 || t->aad.n == 12) && t->ct.n != 0 && t->ct.n % 4 == 0;
+}
+
 // The call of the library itself.
-static void gcm_part(const struct gcm_test *t)
+static void gcm_part(const struct aead_test *t)
 {
 	static uint8_t out[MAX_BYTES];
 	const struct imb_gcm *g = &engine->gcm[fer_imb_aes_index(t->key.n)];
@@ -110,30 +130,29 @@ static void gcm_part(const struct gcm_test *t)
 	assert_memory_equal(tag, t->tag.at, 16);
 }
 
-static void gcm_packet(const struct gcm_test *t)
+// The engine's front door.
+static void aead_packet(const struct aead_test *t, const struct fer_algo *a)
 {
 	static uint8_t esp[MAX_BYTES + 64], was[MAX_BYTES + 64];
-	char name[16];
 	struct fer_suite s;
 	struct fer_key *key = aligned_alloc(64, fer_key_bytes_max());
-	uint32_t len = 16 + t->ct.n + 16;
+	uint32_t len = 16 + t->ct.n + t->tag.n;
 
-	snprintf(name, sizeof(name), "aes-gcm-%u", t->key.n * 8);
-	assert_null(fer_suite_init(&s, fer_algo_find(FER_ENCRYPTION, name), NULL, 16));
-	memcpy(s.salt, t->iv.at, 4);
+	assert_null(fer_suite_init(&s, a, NULL, t->tag.n));
+	memcpy(s.salt, t->iv.at, a->salt_bytes);
 	s.esn = t->aad.n == 12;
 	fer_key_init(key, engine, &s, t->key.at, NULL);
 
 	memcpy(esp, t->aad.at, 4);
 	memcpy(esp + 4, t->aad.at + t->aad.n - 4, 4);
-	memcpy(esp + 8, t->iv.at + 4, 8);
+	memcpy(esp + 8, t->iv.at + a->salt_bytes, 8);
 	memcpy(esp + 16, t->ct.at, t->ct.n);
-	memcpy(esp + 16 + t->ct.n, t->tag.at, 16);
+	memcpy(esp + 16 + t->ct.n, t->tag.at, t->tag.n);
 	memcpy(was, esp, len);
 	struct fer_job job = {.start = esp,
 		.suite = &s,
 		.key = key,
-		.iv = fer_load_be64(t->iv.at + 4),
+		.iv = fer_load_be64(t->iv.at + a->salt_bytes),
 		.len = len,
 		.seq_hi = fer_load_be32(t->aad.at + 4)};
 	fer_engine_open_burst(engine, &job, 1);
@@ -147,33 +166,150 @@ static void gcm_packet(const struct gcm_test *t)
 	free(key);
 }
 
+static const struct fer_algo *sized(const char *family, uint32_t key_bytes)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s-%u", family, key_bytes * 8);
+	const struct fer_algo *a = fer_algo_find(FER_ENCRYPTION, name);
+	return a != NULL ? a : fer_algo_find(FER_INTEGRITY, name);
+}
+
 static void gcm_test(struct json_object *test, struct tally *tally)
 {
-	static struct gcm_test t;
+	static struct aead_test t;
 
-	from_hex(test, "key", &t.key);
-	from_hex(test, "iv", &t.iv);
-	from_hex(test, "aad", &t.aad);
-	from_hex(test, "msg", &t.msg);
-	from_hex(test, "ct", &t.ct);
-	from_hex(test, "tag", &t.tag);
-	t.valid = is_valid(test);
+	read_aead(test, &t);
+	const struct fer_algo *a = sized("aes-gcm", t.key.n);
 	if (t.iv.n != 12 || t.tag.n != 16) {
 		tally->unfit++;
 		return;
 	}
 	gcm_part(&t);
 	tally->parts++;
-	if ((t.aad.n == 8 || t.aad.n == 12) && t.ct.n != 0 && t.ct.n % 4 == 0) {
-		gcm_packet(&t);
+	if (is_packet(&t, a)) {
+		aead_packet(&t, a);
 		tally->packets++;
 	}
 }
 
-static const struct fer_algo *hmac; // the row under test
+static void chacha_decrypt(const struct aead_test *t, uint8_t *out, uint8_t *tag)
+{
+	struct chacha20_poly1305_context_data *ctx = &engine->chacha_ctx;
+
+	IMB_CHACHA20_POLY1305_INIT(engine->wide, t->key.at, ctx, t->iv.at, t->aad.at, t->aad.n);
+	IMB_CHACHA20_POLY1305_DEC_UPDATE(engine->wide, t->key.at, ctx, out, t->ct.at, t->ct.n);
+	IMB_CHACHA20_POLY1305_DEC_FINALIZE(engine->wide, ctx, tag, 16);
+}
+
+static void chacha_encrypt(const struct aead_test *t, uint8_t *out, uint8_t *tag)
+{
+	struct chacha20_poly1305_context_data *ctx = &engine->chacha_ctx;
+
+	IMB_CHACHA20_POLY1305_INIT(engine->wide, t->key.at, ctx, t->iv.at, t->aad.at, t->aad.n);
+	IMB_CHACHA20_POLY1305_ENC_UPDATE(engine->wide, t->key.at, ctx, out, t->msg.at, t->msg.n);
+	IMB_CHACHA20_POLY1305_ENC_FINALIZE(engine->wide, ctx, tag, 16);
+}
+
+static void chacha_test(struct json_object *test, struct tally *tally)
+{
+	const struct fer_algo *a = fer_algo_find(FER_ENCRYPTION, "chacha20-poly1305");
+	static struct aead_test t;
+	static uint8_t out[MAX_BYTES];
+	uint8_t tag[16];
+
+	read_aead(test, &t);
+	if (t.iv.n != 12 || t.tag.n != 16) {
+		tally->unfit++;
+		return;
+	}
+	chacha_decrypt(&t, out, tag);
+	assert_int_equal(memcmp(tag, t.tag.at, 16) == 0, t.valid);
+	if (t.valid) {
+		assert_memory_equal(out, t.msg.at, t.msg.n);
+		chacha_encrypt(&t, out, tag);
+		assert_memory_equal(out, t.ct.at, t.ct.n);
+		assert_memory_equal(tag, t.tag.at, 16);
+	}
+	tally->parts++;
+	if (is_packet(&t, a)) {
+		aead_packet(&t, a);
+		tally->packets++;
+	}
+}
+
+#define CCM_MAX_AAD_BYTES 46 // of the library
+
+// One job of the library; text is worked on in place.
+static void ccm_job(const struct aead_test *t, uint8_t *text, bool seal, uint8_t *tag)
+{
+	struct fer_suite s = {.method = FER_METHOD_AES_CCM, .key_bytes = (uint8_t)t->key.n};
+	static struct fer_key key;
+	IMB_JOB job = {
+		.enc_keys = key.pair.enc,
+		.dec_keys = key.pair.enc,
+		.key_len_in_bytes = t->key.n,
+		.src = text,
+		.dst = text,
+		.msg_len_to_cipher_in_bytes = t->ct.n,
+		.msg_len_to_hash_in_bytes = t->ct.n,
+		.iv = t->iv.at,
+		.iv_len_in_bytes = t->iv.n,
+		.auth_tag_output = tag,
+		.auth_tag_output_len_in_bytes = t->tag.n,
+		.u.CCM = {t->aad.at, t->aad.n},
+		.cipher_mode = IMB_CIPHER_CCM,
+		.cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
+		.hash_alg = IMB_AUTH_AES_CCM,
+		.chain_order = seal ? IMB_ORDER_HASH_CIPHER : IMB_ORDER_CIPHER_HASH,
+	};
+
+	fer_imb_methods[s.method].expand(engine, &s, t->key.at, &key);
+	fer_imb_jobs_run(engine, &job, 1);
+	assert_int_equal(job.status, IMB_STATUS_COMPLETED);
+}
+
+static void ccm_part(const struct aead_test *t)
+{
+	static uint8_t text[MAX_BYTES];
+	uint8_t tag[16];
+
+	memcpy(text, t->ct.at, t->ct.n);
+	ccm_job(t, text, false, tag);
+	assert_int_equal(memcmp(tag, t->tag.at, t->tag.n) == 0, t->valid);
+	if (!t->valid)
+		return;
+	assert_memory_equal(text, t->msg.at, t->msg.n);
+	ccm_job(t, text, true, tag);
+	assert_memory_equal(text, t->ct.at, t->ct.n);
+	assert_memory_equal(tag, t->tag.at, t->tag.n);
+}
+
+static void ccm_test(struct json_object *test, struct tally *tally)
+{
+	static struct aead_test t;
+
+	read_aead(test, &t);
+	const struct fer_algo *a = sized("aes-ccm", t.key.n);
+	bool fits = t.key.n != 24 && t.iv.n >= 7 && t.iv.n <= 13 && t.ct.n != 0 &&
+		    t.aad.n <= CCM_MAX_AAD_BYTES && t.tag.n >= 4 && t.tag.n <= 16 &&
+		    t.tag.n % 2 == 0;
+	if (fits)
+		ccm_part(&t);
+	if (is_packet(&t, a)) {
+		aead_packet(&t, a);
+		tally->packets++;
+	}
+	if (fits || is_packet(&t, a))
+		tally->parts++;
+	else
+		tally->unfit++;
+}
+
+static const struct fer_algo *mac; // the row under test
 
 // Runs one job through the part that hashes, without the step that checks the length.
-static void hmac_part(struct fer_job *job, void (*part)(struct fer_engine *e, enum fer_method m))
+static void mac_part(struct fer_job *job, void (*part)(struct fer_engine *e, enum fer_method m))
 {
 	enum fer_method m = job->suite->auth_method;
 
@@ -183,7 +319,7 @@ static void hmac_part(struct fer_job *job, void (*part)(struct fer_engine *e, en
 	part(engine, m);
 }
 
-static void hmac_run(const struct fer_suite *s, const struct fer_key *key, const struct bytes *msg,
+static void mac_run(const struct fer_suite *s, const struct fer_key *key, const struct bytes *msg,
 	const struct bytes *tag, bool valid, struct tally *tally)
 {
 	static uint8_t text[MAX_BYTES + FER_ESP_MAX_ICV_BYTES];
@@ -191,7 +327,7 @@ static void hmac_run(const struct fer_suite *s, const struct fer_key *key, const
 
 	memcpy(text, msg->at, msg->n);
 	memcpy(text + msg->n, tag->at, s->icv_bytes);
-	hmac_part(&job, fer_imb_mac_open);
+	mac_part(&job, fer_imb_mac_open);
 	assert_int_equal(job.verdict, valid ? FER_OK : FER_BAD_ICV);
 	tally->parts++;
 	if (msg->n >= 12 && msg->n % 4 == 0) {
@@ -199,12 +335,12 @@ static void hmac_run(const struct fer_suite *s, const struct fer_key *key, const
 		assert_int_equal(job.verdict, valid ? FER_OK : FER_BAD_ICV);
 		tally->packets++;
 	}
-	hmac_part(&job, fer_imb_mac_seal);
+	mac_part(&job, fer_imb_mac_seal);
 	assert_int_equal(job.verdict, FER_OK);
 	assert_int_equal(memcmp(text + msg->n, tag->at, s->icv_bytes) == 0, valid);
 }
 
-static void hmac_test(struct json_object *test, struct tally *tally)
+static void mac_test(struct json_object *test, struct tally *tally)
 {
 	static struct bytes key, msg, tag;
 	struct fer_suite s;
@@ -213,17 +349,52 @@ static void hmac_test(struct json_object *test, struct tally *tally)
 	from_hex(test, "key", &key);
 	from_hex(test, "msg", &msg);
 	from_hex(test, "tag", &tag);
-	// A wrong tag of another length may be right in its first bytes.
-	if (msg.n == 0 || key.n > hmac->key_bytes ||
-		(valid ? tag.n < hmac->icv_bytes : tag.n != hmac->icv_bytes)) {
+	// A wrong tag that is longer may be right in the bytes that are sent.
+	bool padded = mac->method != FER_METHOD_AES_CMAC; // with zeroes, as HMAC does
+	if (msg.n == 0 || (padded ? key.n > mac->key_bytes : key.n != mac->key_bytes) ||
+		(valid ? tag.n < mac->icv_bytes : tag.n != mac->icv_bytes)) {
 		tally->unfit++;
 		return;
 	}
 	memset(key.at + key.n, 0, FER_MAX_KEY_BYTES - key.n);
 	struct fer_key *k = aligned_alloc(64, fer_key_bytes_max());
-	assert_null(fer_suite_init(&s, fer_algo_find(FER_ENCRYPTION, "null"), hmac, 0));
+	assert_null(fer_suite_init(&s, fer_algo_find(FER_ENCRYPTION, "null"), mac, 0));
 	fer_key_init(k, engine, &s, NULL, key.at);
-	hmac_run(&s, k, &msg, &tag, valid, tally);
+	mac_run(&s, k, &msg, &tag, valid, tally);
+	free(k);
+}
+
+// The list of the method, with the text in the place of a packet of AH: there is no length that a
+// text of it cannot have.
+static void gmac_test(struct json_object *test, struct tally *tally)
+{
+	static struct bytes key, iv, msg, tag;
+	struct fer_key *k = aligned_alloc(64, fer_key_bytes_max());
+	struct fer_suite s;
+	uint8_t field[24];
+
+	from_hex(test, "key", &key);
+	from_hex(test, "iv", &iv);
+	from_hex(test, "msg", &msg);
+	from_hex(test, "tag", &tag);
+	const struct fer_algo *a = sized("aes-gmac", key.n);
+	if (iv.n != 12 || tag.n != 16) {
+		tally->unfit++;
+		free(k);
+		return;
+	}
+	assert_null(fer_suite_init_ah(&s, a, 0));
+	memcpy(s.salt, iv.at, 4);
+	memcpy(field, iv.at + 4, 8);
+	memcpy(field + 8, tag.at, 16);
+	fer_key_init(k, engine, &s, NULL, key.at);
+	struct fer_job job = {
+		.start = msg.at, .icv = field + 8, .suite = &s, .key = k, .len = msg.n};
+	mac_part(&job, fer_imb_gmac_open);
+	assert_int_equal(job.verdict, is_valid(test) ? FER_OK : FER_BAD_ICV);
+	mac_part(&job, fer_imb_gmac_seal);
+	assert_int_equal(memcmp(field + 8, tag.at, 16) == 0, is_valid(test));
+	tally->parts++;
 	free(k);
 }
 
@@ -233,28 +404,64 @@ static void aes_gcm(void **state)
 	each_test("aes_gcm_test.json", gcm_test);
 }
 
-static void hmac_file(const char *name, const char *file)
+static void aes_ccm(void **state)
 {
-	hmac = fer_algo_find(FER_INTEGRITY, name);
-	each_test(file, hmac_test);
+	(void)state;
+	each_test("aes_ccm_test.json", ccm_test);
+}
+
+static void chacha20_poly1305(void **state)
+{
+	(void)state;
+	each_test("chacha20_poly1305_test.json", chacha_test);
+}
+
+static void aes_gmac(void **state)
+{
+	(void)state;
+	each_test("aes_gmac_test.json", gmac_test);
+}
+
+static void mac_file(const char *name, const char *file)
+{
+	mac = fer_algo_find(FER_INTEGRITY, name);
+	each_test(file, mac_test);
 }
 
 static void hmac_sha1(void **state)
 {
 	(void)state;
-	hmac_file("hmac-sha1-96", "hmac_sha1_test.json");
+	mac_file("hmac-sha1-96", "hmac_sha1_test.json");
 }
 
 static void hmac_sha256(void **state)
 {
 	(void)state;
-	hmac_file("hmac-sha2-256-128", "hmac_sha256_test.json");
+	mac_file("hmac-sha2-256-128", "hmac_sha256_test.json");
+}
+
+static void hmac_sha256_96(void **state)
+{
+	(void)state;
+	mac_file("hmac-sha2-256-96", "hmac_sha256_test.json");
+}
+
+static void hmac_sha384(void **state)
+{
+	(void)state;
+	mac_file("hmac-sha2-384-192", "hmac_sha384_test.json");
+}
+
+static void aes_cmac(void **state)
+{
+	(void)state;
+	mac_file("aes-cmac-96", "aes_cmac_test.json");
 }
 
 static void hmac_sha512(void **state)
 {
 	(void)state;
-	hmac_file("hmac-sha2-512-256", "hmac_sha512_test.json");
+	mac_file("hmac-sha2-512-256", "hmac_sha512_test.json");
 }
 
 static const char *arch;
@@ -288,6 +495,12 @@ int main(int argc, char **argv)
 	static const char *const archs[] = {"AVX512", "AVX2", "SSE"};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(aes_gcm),
+		cmocka_unit_test(aes_ccm),
+		cmocka_unit_test(chacha20_poly1305),
+		cmocka_unit_test(aes_gmac),
+		cmocka_unit_test(aes_cmac),
+		cmocka_unit_test(hmac_sha256_96),
+		cmocka_unit_test(hmac_sha384),
 		cmocka_unit_test(hmac_sha1),
 		cmocka_unit_test(hmac_sha256),
 		cmocka_unit_test(hmac_sha512),
@@ -303,7 +516,8 @@ int main(int argc, char **argv)
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		arch = archs[i];
-		failed += _cmocka_run_group_tests(arch, tests, 4, setup, teardown);
+		failed += _cmocka_run_group_tests(
+			arch, tests, sizeof(tests) / sizeof(tests[0]), setup, teardown);
 	}
 	return failed;
 }
