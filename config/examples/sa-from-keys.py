@@ -23,6 +23,7 @@ XFRM_AEADS = {
     "rfc4309(ccm(aes))": ("aes-ccm", 24),
     "rfc7539esp(chacha20,poly1305)": ("chacha20-poly1305", None),
 }
+XFRM_GMAC = "rfc4543(gcm(aes))"
 XFRM_CIPHERS = {
     "cbc(aes)": ("aes-cbc", 0),
     "rfc3686(ctr(aes))": ("aes-ctr", 32),
@@ -76,26 +77,26 @@ def hexadecimal(text):
 # --- ip xfrm state ------------------------------------------------------------------------------
 
 
-def from_xfrm(text):
-    """Associations, the oldest first; the kernel lists the newest first."""
+def from_xfrm(text, is_ours):
+    """Associations of ours, the oldest first; the kernel lists the newest first."""
     blocks = re.split(r"^(?=src )", text, flags=re.MULTILINE)
-    return [parsed for block in reversed(blocks) if (parsed := parse_xfrm(block))]
+    return [parsed for block in reversed(blocks) if (parsed := parse_xfrm(block, is_ours))]
 
 
-def parse_xfrm(block):
-    head = re.match(r"src (\S+) dst (\S+)\s+proto esp spi (\S+).* mode (transport|tunnel)", block)
-    if not head:
+def parse_xfrm(block, is_ours):
+    head = re.match(
+        r"src (\S+) dst (\S+)\s+proto (esp|ah) spi (\S+).* mode (transport|tunnel)", block)
+    if not head or not is_ours(head[1], head[2]):
         return None
-    src, dst, spi, mode = head.groups()
+    src, dst, protocol, spi, mode = head.groups()
+    if protocol == "ah":
+        raise Refused(f"SPI {spi} is of AH, alone or in a bundle: only ESP is taken over")
     if "<<Keys hidden>>" in block:
         raise Refused("the keys are hidden: ask as root, without nokeys")
     sa = {"src": src, "dst": dst, "mode": mode, "spi": int(spi, 0),
           "esn": bool(re.search(r"^\s+.*\besn\b", block, re.MULTILINE))}
     if aead := re.search(r"^\s+aead (\S+) 0x(\S*) (\d+)", block, re.MULTILINE):
-        name, salt_bits = known(XFRM_AEADS, aead[1], "algorithm")
-        sa |= {"encryption": sized(name, salt_bits, aead[2]), "encryption_key": aead[2]}
-        if salt_bits is not None:
-            sa["icv_bytes"] = int(aead[3]) // 8
+        parse_xfrm_aead(*aead.groups(), sa)
     else:
         parse_xfrm_pair(block, sa)
     if encap := re.search(r"^\s+encap type espinudp sport (\d+) dport (\d+)", block, re.MULTILINE):
@@ -104,6 +105,16 @@ def parse_xfrm(block):
         low, high = (re.search(rf"\b{name} 0x([0-9a-f]+)", block) for name in (key, f"{key}-hi"))
         sa[key] = (int(low[1], 16) if low else 0) | (int(high[1], 16) if high else 0) << 32
     return sa
+
+
+def parse_xfrm_aead(algorithm, key, icv_bits, sa):
+    if algorithm == XFRM_GMAC:
+        sa |= {"encryption": "null", "integrity": sized("aes-gmac", 32, key), "integrity_key": key}
+        return
+    name, salt_bits = known(XFRM_AEADS, algorithm, "algorithm")
+    sa |= {"encryption": sized(name, salt_bits, key), "encryption_key": key}
+    if salt_bits is not None:
+        sa["icv_bytes"] = int(icv_bits) // 8
 
 
 def parse_xfrm_pair(block, sa):
@@ -122,15 +133,17 @@ def parse_xfrm_pair(block, sa):
 # --- esp_sa -------------------------------------------------------------------------------------
 
 
-def from_esp_sa(text, mode):
-    """Associations, the oldest first: the table grows at its end."""
+def from_esp_sa(text, mode, is_ours):
+    """Associations of ours, the oldest first: the table grows at its end."""
     lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    return [parse_esp_sa(row, mode) for row in csv.reader(lines)]
+    rows = list(csv.reader(lines))
+    for row in rows:
+        if len(row) < 8:
+            raise Refused(f"neither ip xfrm state nor a line of esp_sa: {','.join(row[:4])[:60]}")
+    return [parse_esp_sa(row, mode) for row in rows if is_ours(row[1], row[2])]
 
 
 def parse_esp_sa(row, mode):
-    if len(row) < 8:
-        raise Refused(f"neither ip xfrm state nor a line of esp_sa: {','.join(row[:4])[:60]}")
     _, src, dst, spi, encryption, key, integrity, integrity_key, *more = row
     encryption, integrity = (
         re.sub(r" *\[[^]]*\]$", "", name).lower() for name in (encryption, integrity))
@@ -212,11 +225,16 @@ def main():
     parser.add_argument("--mode", choices=("tunnel", "transport"), default="tunnel",
                         help="esp_sa does not tell it; default: tunnel")
     options = parser.parse_args()
+
+    def is_ours(*ends):
+        return any(ipaddress.ip_address(end) in options.local for end in ends)
+
     try:
         with open(options.file or 0, encoding="utf-8") as file:
             text = file.read()
         is_xfrm = re.search(r"^src \S+ dst \S+", text, re.MULTILINE)
-        sas = from_xfrm(text) if is_xfrm else from_esp_sa(text, options.mode)
+        sas = (from_xfrm(text, is_ours) if is_xfrm
+               else from_esp_sa(text, options.mode, is_ours))
         sas = list(directed(sas, options.local))
         sas = newest(sas) if options.newest else sas
         sas = [sa for sa in sas if options.only in (None, sa["direction"])]

@@ -96,6 +96,11 @@ MADE = (
     (("--local", "2001:db8::1"), CBC_OUT, [sa("out", 0xC2000001, SIX, "transport", CBC_ESP)]),
     (("--local", "2001:db8::1"), NULL_OUT, [sa("out", 0xC2000001, SIX, "transport", {
         "encryption": "null", "integrity": "hmac-sha2-256-128", "integrity_key": SHA2})]),
+    (("--only", "out"), GCM_OUT.replace("rfc4106", "rfc4543"), [sa("out", 0xC1000002, FOUR, esp={
+        "encryption": "null", "integrity": "aes-gmac-128", "integrity_key": GCM})]),
+    ((), GCM_OUT + GCM_OUT.replace("192.0.2.1", "192.0.2.77").replace("proto esp", "proto ah")
+     + GCM_OUT.replace("192.0.2.1", "192.0.2.78").replace("gcm(aes)", "gcm(sm4)"),
+     [WANTED_GCM_OUT]),
     ((), ESP_SA, [WANTED_GCM_OUT, sa("in", 0xC1000001, FOUR, esp=CBC_ESP)]),
     (("--newest", "--only", "out"), ESP_SA + ESP_SA.replace("c1000002", "c1000003"),
      [{**WANTED_GCM_OUT, "name": "ike-out-c1000003",
@@ -106,6 +111,7 @@ MADE = (
 REFUSED = (
     ("a used sender", GCM_OUT.replace("oseq 0x0", "oseq 0x7"), "has sent 7 packets"),
     ("unknown algorithm", GCM_OUT.replace("gcm(aes)", "gcm(sm4)"), "rfc4106(gcm(sm4))"),
+    ("AH", GCM_OUT + GCM_IN.replace("proto esp", "proto ah"), "is of AH"),
     ("hidden keys", GCM_OUT.replace(f"0x{GCM}", "<<Keys hidden>>"), "keys are hidden"),
     ("of others", GCM_OUT.replace("192.0.2.1", "192.0.2.77"), "nothing from or to 192.0.2.1"),
     ("8 bytes or 12", ESP_SA.replace("ANY 128", "ANY 64"), "8 bytes or 12"),
