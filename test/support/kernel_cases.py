@@ -171,14 +171,19 @@ def vectors_folder():
     return Path(PROJECT_ROOT, os.environ.get("FERRULE_VECTORS", "../shared/vectors"))
 
 
-def load():
-    """All selected cases; raises NoVectors."""
+def manifest():
+    """The manifest and the folder where its files are; raises NoVectors."""
     folder = vectors_folder() / "kernel"
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return json.loads((folder / "manifest.json").read_text(encoding="utf-8")), folder
     except FileNotFoundError:
         raise NoVectors(f"no kernel vectors in {folder} (set FERRULE_VECTORS)") from None
-    return [_case(raw, folder) for raw in manifest["cases"] if _is_ours(raw)]
+
+
+def load():
+    """All selected cases; raises NoVectors."""
+    raw, folder = manifest()
+    return [_case(case, folder) for case in raw["cases"] if _is_ours(case)]
 
 
 def _is_ours(raw):
@@ -186,6 +191,17 @@ def _is_ours(raw):
         sa["proto"] == "esp" and sa["layer"] == 0 and _algorithms(sa)
         for sa in raw["sas"]
     )
+
+
+def integrity_name(sa):
+    """The document's name of the integrity algorithm of AH, or None."""
+    auth = sa.get("auth", {})
+    return _HMACS.get((auth.get("alg"), auth.get("icv_bits")))
+
+
+def esp_algorithms(sa):
+    """The document's fields for the algorithms of ESP, or None where the oracle has none."""
+    return _algorithms(sa)
 
 
 def _algorithms(sa):
