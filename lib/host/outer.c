@@ -312,7 +312,7 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 	// Headers in one piece, the inner one of a tunnel included.
 	uint32_t whole = layer->pay_off - done->shift;
 
-	if (layer->next_header == FER_PROTO_NONE)
+	if (layer->next_header == FER_PROTO_NONE && sa->protocol == FER_PROTO_ESP)
 		return FER_DUMMY;
 	if (tunnel && !is_ip)
 		return FER_BAD_INNER;
