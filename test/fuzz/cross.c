@@ -103,13 +103,17 @@ static void make_frame(struct rng *r, const struct item *it, const struct ref_pa
 		to[(*len)++] = (uint8_t)rng_next(r);
 }
 
-// The crypto library counts some lengths in 16 bits, and AH covers the IP header, too: over IPv6
-// the longest packets of all are beyond some algorithms.
+// The crypto library counts the lengths of these two in 16 bits, and AH covers the IP header, too:
+// the longest packets of all are beyond them.
 static bool may_be_longest(const struct connection *c)
 {
-	for (unsigned k = 0; k < c->n_sas; k++)
-		if (c->sa[k].ah.used && c->sa[k].src.version == 6)
+	for (unsigned k = 0; k < c->n_sas; k++) {
+		const struct ref_transform *ah = &c->sa[k].ah;
+
+		if (ah->used &&
+			(ah->integrity->kind == REF_XCBC || ah->integrity->kind == REF_CMAC))
 			return false;
+	}
 	return true;
 }
 
