@@ -22,7 +22,7 @@ struct fer_ah_hidden {
 };
 
 // Hides the mutable fields of what stands in front of the AH header, which is front_bytes, and the
-// integrity value behind its fixed part; sets job->icv.
+// ICV behind its fixed part and the IV, which counts like the rest; sets job->icv.
 //   direction  FER_OUT: the ICV is to be written into the packet; FER_IN: to be compared with the
 //              one that came
 // False: options or routes that lead nowhere; the packet is as it was.
