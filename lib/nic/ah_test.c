@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Does AH cover what RFC 4302 says, in packets of every shape, and do words and receipts of AH and
+// of bundles say what the contract wants?  ICVs are those of the oracle.
+#include "nic/ah.h"
+
+#include "base/bytes.h"
+#include "crypto/engine.h"
+#include "nic/nic.h"
+#include "nic/oob.h"
+#include "proto/ah.h"
+#include "proto/mutable.h"
+#include "support/eal.h"
+#include "support/iv_fixed.h"
+#include "support/mbufs.h"
+#include "support/packet.h"
+#include "support/sas.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define ESP_SPI 0x1000u
+#define AH_SPI 0x2000u
+
+// Slot 1.
+#define DONE 2u
+#define STATUS(n) ((uint32_t)(n) << 16)
+
+static struct rte_mempool *pool;
+static struct fer_engine *engine;
+static struct fer_sa_table *sas;
+static struct fer_nic nic;
+static struct fer_batch batch;
+static struct test_packet packet;
+static uint8_t ah_key[FER_MAX_KEY_BYTES];
+
+static struct oracle_sa ah_oracle(bool esn)
+{
+	struct oracle_sa o = {0};
+
+	assert_null(
+		fer_suite_init_ah(&o.suite, fer_algo_find(FER_INTEGRITY, "hmac-sha2-256-128"), 0));
+	o.suite.esn = esn;
+	memcpy(o.integrity_key, ah_key, sizeof(ah_key));
+	return o;
+}
+
+// Adds an SA of AH, or with esp one of both.
+static uint64_t add(
+	const struct test_sa *esp, uint8_t version, enum fer_mode mode, uint8_t last, bool esn)
+{
+	uint8_t encryption_key[FER_MAX_KEY_BYTES] = {0};
+	struct fer_sa_params p = {
+		.direction = FER_IN,
+		.mode = mode,
+		.group = FER_NO_GROUP,
+		.src = test_addr(version, 1),
+		.dst = test_addr(version, last),
+		.replay_window = 64,
+		.esn = esn,
+		.ah = {.spi = AH_SPI + last,
+			.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha2-256-128"),
+			.key = ah_key},
+	};
+	const char *why;
+	uint64_t handle;
+
+	if (esp != NULL) {
+		struct oracle_sa o = test_sa_oracle(esp);
+		memcpy(encryption_key, o.encryption_key, sizeof(encryption_key));
+		p.spi = esp->spi;
+		p.encryption = fer_algo_find(FER_ENCRYPTION, "aes-gcm-128");
+		p.encryption_key = encryption_key;
+	}
+	if (fer_sa_add(sas, &p, &handle, &why) != 0)
+		fail_msg("%s", why);
+	return handle;
+}
+
+// Puts an AH header of that length in front of the packet; a header in front of it comes next.
+static void put_ah(uint8_t next_header, uint32_t spi, uint64_t seq, uint32_t bytes)
+{
+	memmove(packet.bytes + bytes, packet.bytes, packet.len);
+	packet.len += bytes;
+	packet.ip_off += bytes;
+	packet.ip_end += bytes;
+	for (unsigned k = 0; k < packet.n_esp; k++)
+		packet.esp[k].off += bytes;
+	fer_ah_write(packet.bytes, bytes, next_header, spi, (uint32_t)seq);
+}
+
+// Writes the ICV of the AH at off of the IP packet at the front.
+static void seal_ah(uint32_t off, uint64_t seq, bool esn)
+{
+	static uint8_t copy[TEST_PACKET_BYTES];
+	struct oracle_sa o = ah_oracle(esn);
+
+	memcpy(copy, packet.bytes, packet.len);
+	assert_true(fer_mutable_mask(copy, off));
+	memset(copy + off + FER_AH_FIXED_BYTES, 0, o.suite.icv_bytes);
+	oracle_ah_icv(&o, copy, packet.len, (uint32_t)(seq >> 32), NULL,
+		packet.bytes + off + FER_AH_FIXED_BYTES);
+}
+
+// AH in transport mode over a header with 8 bytes of options; returns where it stands.
+static uint32_t make_transport(uint8_t version, uint64_t seq, uint32_t bytes, bool esn)
+{
+	const struct test_ip ip = {.version = version,
+		.src = 1,
+		.dst = 2,
+		.n_options = 8,
+		.dst_options = version == 6};
+	uint32_t off = (version == 4 ? 28u : 48u) + (version == 6 ? 8u : 0u);
+
+	test_packet_start(&packet, 40, 3);
+	put_ah(FER_PROTO_UDP, AH_SPI + 2, seq, bytes);
+	test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
+	seal_ah(off, seq, esn);
+	return off;
+}
+
+static void receive(struct rte_mbuf *m)
+{
+	batch.n = 1;
+	batch.link = FER_LINK_RAW_IP;
+	batch.m[0] = m;
+	fer_batch_parse(&batch);
+	fer_nic_receive(&nic, &batch);
+}
+
+static void done(void)
+{
+	rte_pktmbuf_free(batch.m[0]);
+	batch.n = 0;
+}
+
+static void assert_words(uint64_t slot1)
+{
+	const struct fer_oob *o = fer_oob_of(batch.m[0]);
+
+	if (o->ipsec != slot1)
+		fail_msg("slot 1 is %#lx, not %#lx", (unsigned long)o->ipsec, (unsigned long)slot1);
+}
+
+static enum fer_verdict layer_verdict(unsigned k)
+{
+	assert_true(k < batch.pkt[0].n_layers);
+	return (enum fer_verdict)batch.layer[0][k].verdict;
+}
+
+// RFC 4302 sections 2.6 and 3.3.3.2.1: padding of any length is covered; Linux pads more than we.
+static void every_stated_length_is_taken(void **state)
+{
+	(void)state;
+	for (uint8_t version = 4; version <= 6; version += 2)
+		for (uint32_t bytes = 28; bytes <= 28 + 64; bytes += 4) {
+			uint64_t handle = add(NULL, version, FER_TRANSPORT, 2, false);
+			uint32_t off = make_transport(version, 9, bytes, false);
+
+			receive(test_mbuf(pool, packet.bytes, packet.len));
+			assert_int_equal(layer_verdict(0), FER_OK);
+			assert_words(DONE);
+			assert_int_equal(batch.layer[0][0].sec_off, off);
+			assert_int_equal(batch.layer[0][0].pay_off, off + bytes);
+			assert_int_equal(batch.layer[0][0].next_header, FER_PROTO_UDP);
+			assert_int_equal(batch.pkt[0].frame.up_off, off + bytes);
+			test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+			assert_int_equal(fer_oob_of(batch.m[0])->header, 0); // of ESP only
+			done();
+			assert_int_equal(fer_sa_remove(sas, handle), 0);
+			fer_sa_reclaim(sas);
+		}
+}
+
+static void lengths_that_cannot_be_are_bad_syntax(void **state)
+{
+	static const uint8_t stated[] = {0, 1, 4, 0xff};
+
+	(void)state;
+	add(NULL, 4, FER_TRANSPORT, 2, false);
+	for (unsigned i = 0; i < RTE_DIM(stated); i++) {
+		uint32_t off = make_transport(4, 9, 28, false);
+
+		packet.bytes[off + 1] = stated[i];
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		assert_int_equal(layer_verdict(0), FER_BAD_SYNTAX);
+		assert_words(DONE | STATUS(6));
+		test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+		done();
+	}
+}
+
+// Is a flip of this bit outside of what AH covers?
+static bool is_mutable(uint8_t version, uint32_t byte, unsigned bit)
+{
+	if (version == 4)
+		return byte == 1 || (byte >= 6 && byte <= 8) || byte == 10 || byte == 11;
+	return (byte == 0 && bit < 4) || (byte >= 1 && byte <= 3) || byte == 7;
+}
+
+static void fix_ipv4_sum(void)
+{
+	uint32_t sum = 0;
+
+	memset(packet.bytes + 10, 0, 2);
+	for (uint32_t i = 0; i < (packet.bytes[0] & 0xfu) * 4; i += 2)
+		sum += fer_load_be16(packet.bytes + i);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	fer_store_be16(packet.bytes + 10, (uint16_t)~sum);
+}
+
+// Each bit of the packet alone; TAHI's list of fields.  Whatever comes of it, no byte changes.
+static void check_flip(uint8_t version, uint32_t byte, unsigned bit)
+{
+	bool mutable = is_mutable(version, byte, bit);
+
+	packet.bytes[byte] ^= (uint8_t)(1u << bit);
+	if (version == 4 && byte < 28)
+		fix_ipv4_sum();
+	receive(test_mbuf(pool, packet.bytes, packet.len));
+	bool good = batch.pkt[0].n_layers == 1 && layer_verdict(0) == FER_OK;
+	// Fragments, and other lengths, headers, SPIs and destinations, are no packets of the SA.
+	bool is_of_sa = batch.pkt[0].n_layers == 1;
+	if (is_of_sa && good != mutable)
+		fail_msg("IPv%u, byte %u, bit %u: %s", version, byte, bit,
+			fer_verdict_name(layer_verdict(0)));
+	if (!is_of_sa)
+		assert_false(good);
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	done();
+}
+
+static void exactly_what_rfc_4302_covers_is_covered(void **state)
+{
+	(void)state;
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		add(NULL, version, FER_TRANSPORT, 2, false);
+		make_transport(version, 9, version == 4 ? 28 : 32, false);
+		for (uint32_t byte = 0; byte < packet.len; byte++)
+			for (unsigned bit = 0; bit < 8; bit++) {
+				if (version == 4 && (byte == 10 || byte == 11))
+					continue; // a wrong sum is no packet
+				make_transport(version, 9, version == 4 ? 28 : 32, false);
+				check_flip(version, byte, bit);
+			}
+	}
+}
+
+// In as many segments as it may, with ESN and without, good and bad.
+static void every_cut_opens_and_changes_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t version = i & 1 ? 6 : 4;
+		bool esn = (i & 2) != 0;
+		uint64_t handle = add(NULL, version, FER_TRANSPORT, 2, esn);
+
+		make_transport(version, 9, version == 4 ? 28 : 32, esn);
+		for (uint32_t cut = 0; cut <= packet.len; cut++)
+			for (unsigned bad = 0; bad < 2; bad++) {
+				packet.bytes[packet.len - 1] ^= (uint8_t)bad;
+				receive(test_mbuf_cut(pool, packet.bytes, packet.len, &cut, 1));
+				assert_int_equal(layer_verdict(0), bad ? FER_BAD_ICV : FER_OK);
+				test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+				done();
+				packet.bytes[packet.len - 1] ^= (uint8_t)bad;
+			}
+		assert_int_equal(fer_sa_remove(sas, handle), 0);
+		fer_sa_reclaim(sas);
+	}
+}
+
+// SAs for the truth table.
+enum part { AH_TRANSPORT, AH_TUNNEL, BUNDLE, BUNDLE_TUNNEL };
+
+struct truth {
+	const char *what;
+	enum part part;
+	bool ah_there, esp_there;
+	bool spoil_ah, spoil_esp;
+	uint32_t slot1;
+};
+
+// CryptoDone and CryptoStatus as far as one portion goes.
+static const struct truth truths[] = {
+	{"AH good", AH_TRANSPORT, true, false, false, false, DONE},
+	{"AH bad", AH_TRANSPORT, true, false, true, false, DONE | STATUS(2)},
+	{"AH tunnel good", AH_TUNNEL, true, false, false, false, DONE},
+	{"AH tunnel bad", AH_TUNNEL, true, false, true, false, DONE | STATUS(4)},
+	{"bundle good", BUNDLE, true, true, false, false, DONE},
+	{"bundle, AH bad", BUNDLE, true, true, true, false, DONE | STATUS(2)},
+	{"bundle, ESP bad", BUNDLE, true, true, false, true, DONE | STATUS(3)},
+	{"bundle tunnel good", BUNDLE_TUNNEL, true, true, false, false, DONE},
+	{"bundle tunnel, AH bad", BUNDLE_TUNNEL, true, true, true, false, DONE | STATUS(4)},
+	{"bundle tunnel, ESP bad", BUNDLE_TUNNEL, true, true, false, true, DONE | STATUS(5)},
+	{"bundle without AH", BUNDLE, false, true, false, false, DONE | STATUS(7)},
+	{"bundle without ESP", BUNDLE, true, false, false, false, DONE | STATUS(7)},
+	{"bundle tunnel without AH", BUNDLE_TUNNEL, false, true, false, false, DONE | STATUS(7)},
+};
+
+static void make_truth(const struct truth *t, const struct oracle_sa *esp)
+{
+	const struct test_ip inner = {.version = 4, .src = 11, .dst = 12};
+	const struct test_ip outer = {.version = 4, .src = 1, .dst = 2};
+	bool tunnel = t->part == AH_TUNNEL || t->part == BUNDLE_TUNNEL;
+	uint8_t next = tunnel ? FER_PROTO_IPV4 : FER_PROTO_UDP;
+
+	test_packet_start(&packet, 64, 1);
+	if (tunnel)
+		test_packet_put_ip(&packet, &inner, FER_PROTO_UDP);
+	if (t->esp_there) {
+		test_packet_put_esp(&packet, esp, ESP_SPI, 5, next);
+		test_packet_seal_all(&packet);
+		packet.bytes[packet.len - 1] ^= t->spoil_esp;
+		next = FER_PROTO_ESP;
+	}
+	if (t->ah_there) {
+		put_ah(next, AH_SPI + 2, 6, 28);
+		next = FER_PROTO_AH;
+	}
+	test_packet_put_ip(&packet, &outer, next);
+	if (t->ah_there)
+		seal_ah(20, 6, false);
+	packet.bytes[20 + FER_AH_FIXED_BYTES] ^= t->spoil_ah;
+}
+
+static void every_row_of_the_truth_table(void **state)
+{
+	const struct test_sa esp = {.spi = ESP_SPI, .version = 4};
+	struct oracle_sa oracle = test_sa_oracle(&esp);
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(truths); i++) {
+		const struct truth *t = &truths[i];
+		bool tunnel = t->part == AH_TUNNEL || t->part == BUNDLE_TUNNEL;
+		bool bundle = t->part == BUNDLE || t->part == BUNDLE_TUNNEL;
+		uint64_t handle =
+			add(bundle ? &esp : NULL, 4, tunnel ? FER_TUNNEL : FER_TRANSPORT, 2, false);
+
+		make_truth(t, &oracle);
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		if (fer_oob_of(batch.m[0])->ipsec != t->slot1)
+			fail_msg("%s: %#lx", t->what, (unsigned long)fer_oob_of(batch.m[0])->ipsec);
+		done();
+		assert_int_equal(fer_sa_remove(sas, handle), 0);
+		fer_sa_reclaim(sas);
+	}
+}
+
+// The same SPI and destination with the other protocol.
+static void the_other_protocol_is_a_wrong_one(void **state)
+{
+	const struct test_sa esp = {.spi = AH_SPI + 2, .version = 4};
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+	struct oracle_sa oracle = test_sa_oracle(&esp);
+
+	(void)state;
+	add(NULL, 4, FER_TRANSPORT, 2, false);
+	test_packet_start(&packet, 40, 1);
+	test_packet_put_esp(&packet, &oracle, AH_SPI + 2, 5, FER_PROTO_UDP);
+	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+	test_packet_seal_all(&packet);
+	receive(test_mbuf(pool, packet.bytes, packet.len));
+	assert_int_equal(layer_verdict(0), FER_BAD_PROTOCOL);
+	assert_words(DONE | STATUS(7));
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	done();
+}
+
+// More layers than are supported: the first four are opened, and the packet has its verdict.
+static void depth_has_an_end(void **state)
+{
+	(void)state;
+	for (unsigned depth = 1; depth <= 6; depth++) {
+		for (uint8_t d = 1; d <= depth; d++)
+			add(NULL, 4, FER_TUNNEL, (uint8_t)(10 * depth + d), false);
+		test_packet_start(&packet, 40, 1);
+		test_packet_put_ip(&packet, &(struct test_ip){.version = 4, .src = 1, .dst = 3},
+			FER_PROTO_UDP);
+		for (uint8_t d = 1; d <= depth; d++) {
+			uint8_t last = (uint8_t)(10 * depth + d);
+			put_ah(FER_PROTO_IPV4, AH_SPI + last, 5, 28);
+			test_packet_put_ip(&packet,
+				&(struct test_ip){.version = 4, .src = 1, .dst = last},
+				FER_PROTO_AH);
+			seal_ah(20, 5, false);
+		}
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		assert_int_equal(batch.pkt[0].n_layers, RTE_MIN(depth, (unsigned)FER_MAX_ROUNDS));
+		for (unsigned k = 0; k < batch.pkt[0].n_layers; k++)
+			assert_int_equal(layer_verdict(k), FER_OK);
+		assert_int_equal(
+			batch.pkt[0].verdict, depth > FER_MAX_ROUNDS ? FER_TOO_DEEP : FER_OK);
+		assert_words(DONE);
+		done();
+	}
+}
+
+static int set_up(void **state)
+{
+	static unsigned n;
+	char name[20];
+
+	(void)state;
+	snprintf(name, sizeof(name), "ah%u", n++);
+	sas = test_sas_open(name, engine);
+	return fer_nic_init(&nic, sas, test_iv_fixed());
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	fer_nic_fini(&nic);
+	fer_sa_table_destroy(sas);
+	return 0;
+}
+
+static int start(void **state)
+{
+	int error;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(ah_key); i++)
+		ah_key[i] = (uint8_t)(i * 7 + 1);
+	pool = test_pool("ah", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	engine = fer_engine_open(test_iv_fixed(), &error);
+	return engine == NULL ? -1 : fer_oob_register();
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	fer_engine_close(engine);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_stated_length_is_taken),
+		TEST(lengths_that_cannot_be_are_bad_syntax),
+		TEST(exactly_what_rfc_4302_covers_is_covered),
+		TEST(every_cut_opens_and_changes_nothing),
+		TEST(every_row_of_the_truth_table),
+		TEST(the_other_protocol_is_a_wrong_one),
+		TEST(depth_has_an_end),
+	};
+
+	fer_test_eal_init("128");
+	return cmocka_run_group_tests(tests, start, stop);
+}
