@@ -407,9 +407,10 @@ static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
 		return;
 	}
+	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
 	if (v != FER_OK)
-		finish_open(b, i, sa, NULL, v);
+		finish_open(b, i, sa, job, v);
 }
 
 void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
