@@ -196,7 +196,7 @@ def _is_ours(raw):
 def integrity_name(sa):
     """The document's name of the integrity algorithm of AH, or None."""
     auth = sa.get("auth", {})
-    return _HMACS.get((auth.get("alg"), auth.get("icv_bits")))
+    return _MACS.get((auth.get("alg"), auth.get("icv_bits")))
 
 
 def esp_algorithms(sa):

@@ -94,7 +94,7 @@ def layer_of(sa):
 
 
 def document(sas, direction, window=None):
-    text = "sas:\n" + "".join(sa.text(direction, window) for sa in sas)
+    text = "legacy_algorithms: true\nsas:\n" + "".join(sa.text(direction, window) for sa in sas)
     if direction == "out" and len(sas) > 1:
         text += POLICY.format(direction=direction, groups=", ".join(sa.name for sa in sas))
     return text
