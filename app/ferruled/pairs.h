@@ -62,7 +62,7 @@ struct fer_pair {
 	struct rte_ring *keepalives; // from the control thread to the worker of the first queue
 	uint64_t keepalive_ns;       // interval; 0: none are sent
 	uint64_t kept_ns;            // when it was looked last
-	LIST_HEAD(, fer_pair_sa) in_udp;
+	LIST_HEAD(fer_pair_udp_sas, fer_pair_sa) in_udp;
 };
 
 struct fer_pair_params {

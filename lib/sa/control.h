@@ -56,8 +56,8 @@ struct fer_sa_control {
 	uint64_t n_removed; // ever
 	uint64_t n_reclaimed;
 
-	STAILQ_HEAD(, fer_udp_head) old_heads; // replaced, oldest first
-	struct fer_dummy *dummies;             // those of the table
+	STAILQ_HEAD(fer_udp_heads, fer_udp_head) old_heads; // replaced, oldest first
+	struct fer_dummy *dummies;                          // those of the table
 
 	uint64_t iv_floor; // behind the last IV of the SAs freed so far
 
