@@ -28,10 +28,12 @@ struct box {
 	struct fer_outcomes outcomes;
 	uint64_t now;
 	uint64_t handles[CAPACITY];
+	struct box *next;
 };
 
 static struct rte_mempool *pools[2]; // of usual and of small buffers
 static struct fer_engine *engine;    // expands keys
+static struct box *open_boxes;       // for the end of the process
 
 static uint32_t spare = UINT32_MAX;
 
@@ -45,6 +47,14 @@ __attribute__((noreturn)) static void die(const char *what)
 {
 	fprintf(stderr, "box: %s\n", what);
 	abort();
+}
+
+// The engines hold memory that a leak checker does not see them hold.
+static void stop(void)
+{
+	while (open_boxes != NULL)
+		box_close(open_boxes);
+	fer_engine_close(engine);
 }
 
 void box_start(void)
@@ -62,6 +72,7 @@ void box_start(void)
 	engine = fer_engine_open(fer_iv_system(), &error);
 	if (pools[0] == NULL || pools[1] == NULL || engine == NULL)
 		die("cannot start");
+	(void)atexit(stop);
 }
 
 static bool load(struct box *b, const struct fer_doc *doc, struct fer_doc_error *error)
@@ -118,8 +129,11 @@ struct box *box_open(const char *document, char error[BOX_ERROR_BYTES])
 		die("no memory");
 	ok = load(b, doc, &why);
 	fer_doc_destroy(doc);
-	if (ok)
+	if (ok) {
+		b->next = open_boxes;
+		open_boxes = b;
 		return b;
+	}
 	snprintf(error, BOX_ERROR_BYTES, "%s", why.text);
 	fer_policies_destroy(b->policies);
 	fer_sa_table_destroy(b->sas);
@@ -131,6 +145,11 @@ void box_close(struct box *b)
 {
 	if (b == NULL)
 		return;
+	for (struct box **at = &open_boxes; *at != NULL; at = &(*at)->next)
+		if (*at == b) {
+			*at = b->next;
+			break;
+		}
 	fer_path_fini(&b->path);
 	fer_policies_destroy(b->policies);
 	fer_sa_table_destroy(b->sas);
