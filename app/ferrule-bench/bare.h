@@ -2,7 +2,9 @@
 #pragma once
 
 // The floor: intel-ipsec-mb alone, called as directly as it can be, on the bytes of ESP packets.
-// No framing, no look-up, no answers; what it writes is of no use to anybody.
+// No framing, no look-up, no answers; what it writes is of no use to anybody.  That is AES-GCM and
+// AES-CBC or NULL with HMAC-SHA1, -SHA2-256 and -SHA2-512; of the others it is our own engine
+// alone.
 
 #include "crypto/algo.h"
 #include "proto/ipsec.h"
@@ -17,8 +19,7 @@ struct fer_bench_span {
 	uint32_t len;
 };
 
-// The library's calls for that suite in that direction, with one key.  NULL: no memory, or the
-// library has no calls for it.
+// The calls for that suite in that direction, with one key.  NULL: no memory.
 __attribute__((warn_unused_result)) struct fer_bench_bare *fer_bench_bare_open(
 	const struct fer_suite *suite, enum fer_direction direction,
 	const uint8_t encryption_key[FER_MAX_KEY_BYTES]);
