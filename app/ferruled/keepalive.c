@@ -62,13 +62,11 @@ static bool is_due(const struct fer_pair *p, struct fer_pair_sa *known, const st
 
 void fer_keepalive_run(struct fer_pair *p, uint64_t now_ns)
 {
-	struct fer_pair_sa *known;
-
 	if (p->keepalive_ns == 0 || now_ns - p->kept_ns < SECOND_NS)
 		return;
 	p->kept_ns = now_ns;
-	LIST_FOREACH(known, &p->in_udp, keepalive.link)
-	{
+	for (struct fer_pair_sa *known = LIST_FIRST(&p->in_udp); known != NULL;
+		known = LIST_NEXT(known, keepalive.link)) {
 		const struct fer_sa *sa = fer_sa_get(p->sas, known->handle);
 
 		if (sa == NULL || !is_due(p, known, sa, now_ns))

@@ -85,6 +85,7 @@ static const struct rte_mempool_ops shelf_ops = {
 	.get_count = shelf_count,
 };
 
+// cppcheck-suppress unknownMacro
 RTE_MEMPOOL_REGISTER_OPS(shelf_ops)
 
 // --- rings --------------------------------------------------------------------------------------

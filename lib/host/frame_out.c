@@ -198,7 +198,7 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 			g.len[g.n] = b->pkt[i].frame.end - b->pkt[i].frame.ip_off;
 			g.at[g.n++] = (uint16_t)i;
 		}
-	if (g.n == 0)
+	if (u.sa == NULL || g.n == 0) // nobody joins what is not there
 		return;
 	fer_audit_life(host, u.sa, take_life(host, b, k, u.sa, &g));
 	if (g.n != 0)

@@ -7,6 +7,7 @@
 
 #include <rte_common.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,6 +370,7 @@ int fer_sa_add(struct fer_sa_table *t, const struct fer_sa_params *params, uint6
 		parts[n++] = ah_part(params, &suites.ah);
 	if (params->spi != 0)
 		parts[n++] = esp_part(params, &suites.esp);
+	assert(n > 0); // it was checked
 	int error = add_parts(t, parts, n, why);
 	if (error == 0)
 		*handle = fer_sa_handle(t->control, fer_sa_at(t, parts[n - 1].index));
