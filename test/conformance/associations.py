@@ -7,7 +7,7 @@ import threading
 
 import ferrule_ctl as ctl
 from live import expect, shows
-from nic import ENDS, contract_sa, open_esp, plain, seal_esp, send
+from nic import contract_sa, plain, seal_esp, send
 from oob_host import Slots
 
 CAPACITY = 64

@@ -3,10 +3,8 @@
 
 import struct
 
-import ip
-import nic as nics
 from live import expect, shows
-from nic import ENDS, OUT_MACS, ether_type, frame, open_esp, plain, seal_esp, send
+from nic import OUT_MACS, ether_type, frame, open_esp, plain, send
 from oob_host import header_word
 
 FAILURE = 0xC0000001
