@@ -91,7 +91,7 @@ static int create_table(struct fer_bench_load *l, char error[FER_BENCH_ERROR_BYT
 	l->engine = fer_engine_open(params.ivs, &rc);
 	if (l->engine == NULL) {
 		snprintf(error, FER_BENCH_ERROR_BYTES, "cannot start the crypto engine: %s",
-			strerror(-rc));
+			fer_engine_error(rc));
 		return -1;
 	}
 	l->numbers = calloc(l->n_sas, sizeof(l->numbers[0]));

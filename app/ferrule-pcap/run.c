@@ -93,7 +93,7 @@ static int open_table(struct run *r)
 	r->clock = (struct fer_clock){.now_ns = file_now_ns, .ctx = r};
 	r->engine = fer_engine_open(r->params->ivs, &error);
 	if (r->engine == NULL)
-		return fail(r, "cannot start the crypto engine: %s", strerror(-error));
+		return fail(r, "cannot start the crypto engine: %s", fer_engine_error(error));
 	r->sas = fer_sa_table_create(&(struct fer_sa_table_params){.name = "ferrule-pcap",
 					     .capacity = doc->n_sas > 0 ? doc->n_sas : 1,
 					     .n_groups = doc->n_groups,

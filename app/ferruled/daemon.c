@@ -38,6 +38,19 @@ static int start_environment(struct fer_daemon *d, int argc, char *const argv[],
 	return 0;
 }
 
+static void tell_lacks(const struct fer_daemon *d)
+{
+	const struct fer_algo *row;
+
+	for (unsigned i = 0; (row = fer_algo_row(i)) != NULL; i++)
+		if (fer_algo_is_in(fer_engine_lacks(d->engine), row))
+			fer_log(&d->log, FER_LOG_ERROR,
+				"%s does not give its known answers on this machine (%s): it is "
+				"not "
+				"offered, and no SA can have it",
+				row->name, fer_engine_arch(d->engine));
+}
+
 static int open_engine(struct fer_daemon *d, struct fer_daemon_error *error)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(d->settings.n_workers);
@@ -45,8 +58,9 @@ static int open_engine(struct fer_daemon *d, struct fer_daemon_error *error)
 
 	d->engine = fer_engine_open(d->ivs, &rc);
 	if (d->engine == NULL)
-		return fail(
-			error, rc, "ferruled: the crypto engine does not start: %s", strerror(-rc));
+		return fail(error, rc, "ferruled: the crypto engine does not start: %s",
+			fer_engine_error(rc));
+	tell_lacks(d);
 	d->qsbr = aligned_alloc(64, RTE_ALIGN_CEIL(size, (size_t)64));
 	if (d->qsbr == NULL || rte_rcu_qsbr_init(d->qsbr, d->settings.n_workers) != 0)
 		return fail(error, -ENOMEM, "ferruled: no memory");

@@ -10,19 +10,38 @@
 #define KEYWORD_AH 1u
 #define KEYWORD_ESP 2u
 
-static uint32_t algorithms(enum fer_algo_role role, bool legacy)
-{
-	const struct fer_algo *a;
-	uint32_t bits = 0;
+struct offered {
+	uint32_t authentication;
+	uint32_t encryption;
+};
 
-	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
-		if (a->role == role && (legacy || !a->legacy))
-			bits |= a->ndis;
-	return bits;
+// Encryption that has no integrity of its own is nothing without another algorithm's.
+static struct offered algorithms(bool legacy, uint64_t lacks)
+{
+	struct offered o = {0};
+	uint32_t bare = 0;
+	const struct fer_algo *a;
+
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++) {
+		if ((a->legacy && !legacy) || fer_algo_is_in(lacks, a))
+			continue;
+		if (a->role == FER_INTEGRITY)
+			o.authentication |= a->ndis;
+		else if (a->aead)
+			o.encryption |= a->ndis;
+		else
+			bare |= a->ndis;
+	}
+	if (o.authentication != 0)
+		o.encryption |= bare;
+	return o;
 }
 
-struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy)
+struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy, uint64_t lacks)
 {
+	const struct offered offered = algorithms(legacy, lacks);
+	const bool ah = offered.authentication != 0, esp = offered.encryption != 0;
+
 	return (struct ndis_offload){
 		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD,
 			.revision = NDIS_OFFLOAD_REVISION_3,
@@ -32,9 +51,9 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy)
 			.ipv6_supported = 1,
 			.ipv4_options = 1,
 			.ipv6_non_ipsec_extension_headers = 1,
-			.ah = 1,
-			.esp = 1,
-			.ah_esp_combined = 1,
+			.ah = ah,
+			.esp = esp,
+			.ah_esp_combined = ah && esp,
 			.transport = 1,
 			.tunnel = 1,
 			.transport_tunnel_combined = 1,
@@ -43,8 +62,8 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy)
 				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL |
 				   IPSEC_OFFLOAD_V2_TRANSPORT_OVER_UDP_ESP_ENCAPSULATION_TUNNEL |
 				   IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TRANSPORT_OVER_TUNNEL,
-			.authentication_algorithms = algorithms(FER_INTEGRITY, legacy),
-			.encryption_algorithms = algorithms(FER_ENCRYPTION, legacy),
+			.authentication_algorithms = offered.authentication,
+			.encryption_algorithms = offered.encryption,
 			.sa_offload_capacity = capacity},
 	};
 }

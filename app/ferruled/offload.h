@@ -19,8 +19,9 @@ struct fer_offload {
 };
 
 // What the hardware, which is this program, can do with so many SAs; with legacy algorithms or
-// without.
-struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy);
+// without, and without the rows of a set that the engine lacks.  What needs integrity is offered
+// only where there is some.
+struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy, uint64_t lacks);
 
 //   is_active  the host half is part of the appliance and has bound already: for an external host
 //              receiving begins with its first OID_OFFLOAD_ENCAPSULATION

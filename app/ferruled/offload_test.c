@@ -24,7 +24,7 @@ static const char *why;
 // A NIC that can do everything, whatever ours can.
 static void start(uint8_t ipsec, bool is_active)
 {
-	hardware = fer_offload_hardware(100, false);
+	hardware = fer_offload_hardware(100, false, 0);
 	hardware.ipsec_v2.ah = hardware.ipsec_v2.esp = hardware.ipsec_v2.ah_esp_combined = 1;
 	fer_keywords_default(&keywords);
 	keywords.value[FER_KEYWORD_IPSEC_V2] = ipsec;

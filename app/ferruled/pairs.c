@@ -137,11 +137,12 @@ static int open_rules(struct fer_pair *p, const struct fer_doc *doc, struct fer_
 
 // What the keywords configure.  The host half of the appliance is bound as soon as it is there; an
 // external host binds by OID_OFFLOAD_ENCAPSULATION.
-static int open_offload(struct fer_pair *p, const struct fer_doc *doc, struct fer_doc_error *err)
+static int open_offload(
+	struct fer_pair *p, const struct fer_doc *doc, uint64_t lacks, struct fer_doc_error *err)
 {
 	const struct fer_doc_pair *d = &doc->pairs[p->number];
 	const struct ndis_offload hardware =
-		fer_offload_hardware(d->capacity, doc->legacy_algorithms);
+		fer_offload_hardware(d->capacity, doc->legacy_algorithms, lacks);
 	struct fer_keywords keywords;
 	int rc = 0;
 
@@ -162,7 +163,7 @@ int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
 	*p = (struct fer_pair){.number = params->number, .grace = params->grace};
 	memcpy(p->name, doc->pairs[p->number].name, sizeof(p->name));
 	p->legacy_algorithms = doc->legacy_algorithms;
-	int rc = open_offload(p, doc, err);
+	int rc = open_offload(p, doc, fer_engine_lacks(params->engine), err);
 	if (rc == 0)
 		rc = find_ports(p, doc, err);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 
 #include "proto/ipsec.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ static const struct fer_algo rows[] = {
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+static_assert(N_ROWS <= 64, "sets of rows are 64 bits");
 
 const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name)
 {
@@ -117,6 +119,16 @@ const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name)
 const struct fer_algo *fer_algo_row(unsigned i)
 {
 	return i < N_ROWS ? &rows[i] : NULL;
+}
+
+unsigned fer_algo_index(const struct fer_algo *row)
+{
+	return (unsigned)(row - rows);
+}
+
+bool fer_algo_is_in(uint64_t set, const struct fer_algo *row)
+{
+	return row != NULL && (set >> fer_algo_index(row) & 1) != 0;
 }
 
 const struct fer_algo *fer_algo_counter(

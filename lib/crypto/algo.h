@@ -64,6 +64,12 @@ const struct fer_algo *fer_algo_find(enum fer_algo_role role, const char *name);
 // The i-th row, in no special order; NULL behind the last.
 const struct fer_algo *fer_algo_row(unsigned i);
 
+// Which row of the table it is, below 64: its bit in a set of rows.
+unsigned fer_algo_index(const struct fer_algo *row);
+
+// NULL is in no set.
+bool fer_algo_is_in(uint64_t set, const struct fer_algo *row);
+
 // Which of the two keys of an SA ends in a salt and must never meet one IV twice: the row of a
 // counter mode, or NULL.  Either row may be NULL.
 const struct fer_algo *fer_algo_counter(

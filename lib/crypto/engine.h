@@ -36,13 +36,21 @@ struct fer_job {
 	uint8_t verdict; // set by the engine, enum fer_verdict
 };
 
-// Opens an engine: picks the code for this CPU, seeds its generator of CBC IVs.  Returns NULL with
-// *error one of: -ENOMEM, -ENOTSUP (the CPU or the library lacks something), or what ivs returned.
+// Opens an engine: picks the code for this CPU, seeds its generator of CBC IVs, and asks every row
+// of the table for known answers, which takes a few milliseconds.  Returns NULL with *error one of:
+// -ENOMEM, -ENOTSUP (the CPU or the library lacks something), -EBADMSG (no row gives its answers),
+// or what ivs returned.
 __attribute__((warn_unused_result)) struct fer_engine *fer_engine_open(
 	const struct fer_iv_source *ivs, int *error);
 
+// Why an engine was not opened, for people.
+const char *fer_engine_error(int error);
+
 // Wipes what the engine remembers of keys and data, and frees it.  NULL does nothing.
 void fer_engine_close(struct fer_engine *e);
+
+// The rows that did not give their known answers, as a set: they are not to be used.
+uint64_t fer_engine_lacks(const struct fer_engine *e);
 
 // The instruction set in use ("AVX512", "AVX2", "SSE"), for people.
 const char *fer_engine_arch(const struct fer_engine *e);

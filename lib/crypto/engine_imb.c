@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "crypto/imb.h"
+#include "crypto/selftest.h"
 #include "proto/ip.h"
 
 #include <assert.h>
@@ -159,6 +160,20 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 	return 0;
 }
 
+// Without a row that computes something there is no engine.
+static int test(struct fer_engine *e)
+{
+	const struct fer_algo *row;
+	int err = fer_selftest_run(e, &e->lacks);
+
+	if (err != 0)
+		return err;
+	for (unsigned i = 0; (row = fer_algo_row(i)) != NULL; i++)
+		if (row->method != FER_METHOD_NULL && !fer_algo_is_in(e->lacks, row))
+			return 0;
+	return -EBADMSG;
+}
+
 struct fer_engine *fer_imb_open(const struct fer_iv_source *ivs, const char *widest, int *error)
 {
 	const struct imb_arch *a = imb_get_version() < OLDEST_LIBRARY ? NULL : pick(widest);
@@ -173,6 +188,8 @@ struct fer_engine *fer_imb_open(const struct fer_iv_source *ivs, const char *wid
 		return NULL;
 	}
 	*error = init(e, a, ivs);
+	if (*error == 0)
+		*error = test(e);
 	if (*error != 0) {
 		fer_engine_close(e);
 		return NULL;
@@ -185,11 +202,28 @@ struct fer_engine *fer_engine_open(const struct fer_iv_source *ivs, int *error)
 	return fer_imb_open(ivs, archs[0].name, error);
 }
 
+const char *fer_engine_error(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return "no algorithm gives its known answers on this machine";
+	case -ENOTSUP:
+		return "the CPU or intel-ipsec-mb lacks something";
+	default:
+		return strerror(-error);
+	}
+}
+
 void fer_engine_close(struct fer_engine *e)
 {
 	if (e != NULL)
 		fer_imb_ccm_evp_fini(e);
 	fer_secret_unmap(e, engine_bytes());
+}
+
+uint64_t fer_engine_lacks(const struct fer_engine *e)
+{
+	return e->lacks;
 }
 
 const char *fer_engine_arch(const struct fer_engine *e)

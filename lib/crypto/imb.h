@@ -104,6 +104,7 @@ struct fer_engine {
 	IMB_MGR *wide;   // the widest code of this CPU
 	IMB_MGR *narrow; // the code that is faster for few packets; may be the same
 	const char *arch;
+	uint64_t lacks; // rows that did not give their known answers
 
 	unsigned n[FER_N_METHODS]; // jobs in the lists
 	struct fer_job *list[FER_N_METHODS][FER_ENGINE_BURST];

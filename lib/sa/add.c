@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "base/secret.h"
+#include "crypto/engine.h"
 #include "crypto/iv.h"
 #include "proto/ah.h"
 #include "sa/control.h"
@@ -353,6 +354,15 @@ static int add_parts(struct fer_sa_table *t, struct part parts[], unsigned n, co
 	return error == 0 ? 0 : refuse(error, "the hash is full", why);
 }
 
+// What failed its self-test on this machine protects nothing.
+static bool lacks(const struct fer_sa_table *t, const struct fer_sa_params *p)
+{
+	const uint64_t rows = fer_engine_lacks(t->control->engine);
+
+	return fer_algo_is_in(rows, p->encryption) || fer_algo_is_in(rows, p->integrity) ||
+	       fer_algo_is_in(rows, p->ah.integrity);
+}
+
 int fer_sa_add(struct fer_sa_table *t, const struct fer_sa_params *params, uint64_t *handle,
 	const char **why)
 {
@@ -366,6 +376,9 @@ int fer_sa_add(struct fer_sa_table *t, const struct fer_sa_params *params, uint6
 	*why = fer_sa_params_check(params, t->n_groups, &suites);
 	if (*why != NULL)
 		return -EINVAL;
+	if (lacks(t, params))
+		return refuse(
+			-EINVAL, "has an algorithm that failed its self-test on this machine", why);
 	if (params->ah.spi != 0)
 		parts[n++] = ah_part(params, &suites.ah);
 	if (params->spi != 0)

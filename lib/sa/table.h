@@ -47,7 +47,8 @@ __attribute__((warn_unused_result)) struct fer_sa_table *fer_sa_table_create(
 void fer_sa_table_destroy(struct fer_sa_table *t);
 
 // Creates an SA and publishes it.  *handle is set on 0 only.  Refusals:
-//   -EINVAL   a parameter that no SA can have (algorithms, lengths, SPI, addresses, window)
+//   -EINVAL   a parameter that no SA can have (algorithms, lengths, SPI, addresses, window), or an
+//             algorithm that the engine lacks
 //   -EEXIST   an inbound SA with this protocol, destination and SPI is there
 //   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another SA has, or the other way
 //             round; an SA has its key until it is reclaimed
