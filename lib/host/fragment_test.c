@@ -7,9 +7,7 @@
 #include "host/sink.h"
 #include "nic/oob.h"
 #include "proto/cksum.h"
-#include "crypto/engine.h"
-#include "support/eal.h"
-#include "support/iv_fixed.h"
+#include "support/ground.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 #include "support/sas.h"
@@ -357,14 +355,13 @@ int main(void)
 	};
 	int error;
 
-	fer_test_eal_init("64");
+	test_ground_open("64");
 	pool = test_pool("fragment", 4095, RTE_MBUF_DEFAULT_BUF_SIZE);
-	struct fer_engine *engine = fer_engine_open(test_iv_fixed(), &error);
-	sas = test_sas_open("fragment", engine);
+	sas = test_sas_open("fragment", test_engine);
 	test_sa_add(sas, &(struct test_sa){.version = 4, .spi = 0x1001, .window = 64}, FER_IN);
 	test_sa_add(sas, &(struct test_sa){.version = 6, .spi = 0x1002, .window = 64}, FER_IN);
 	error = cmocka_run_group_tests(tests, NULL, NULL);
 	fer_sa_table_destroy(sas);
-	fer_engine_close(engine);
+	test_ground_close();
 	return error;
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Do the stages of the appliance stand in the right order, all rules in force at once?
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "host/intake.h"
 #include "host/sink.h"
 #include "proto/cksum.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -21,7 +19,6 @@
 #define ACK 0x10
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct test_end here, there;
 static struct fer_batch batch;
 static struct fer_intake intake;
@@ -39,7 +36,7 @@ static void open_pair(struct test_end *e, const char *name, uint32_t spi_out, ui
 	const struct fer_policy_rule rules[] = {test_rule(FER_OUT, FER_POLICY_PROTECT, 1),
 		test_rule(FER_IN, FER_POLICY_PROTECT, 1)};
 
-	test_end_open(e, name, engine, pool);
+	test_end_open(e, name, test_engine, pool);
 	sa.spi = spi_out;
 	test_sa_add(e->sas, &sa, FER_OUT);
 	sa.spi = spi_in;
@@ -275,11 +272,10 @@ int main(void)
 	};
 	int error;
 
-	fer_test_eal_init("64");
+	test_ground_open("64");
 	pool = test_pool("frames", 2047, RTE_MBUF_DEFAULT_BUF_SIZE);
 	fer_intake_init(&intake, pool, FER_LINK_ETHERNET);
-	engine = fer_engine_open(test_iv_fixed(), &error);
 	error = cmocka_run_group_tests(tests, NULL, NULL);
-	fer_engine_close(engine);
+	test_ground_close();
 	return error;
 }

@@ -3,11 +3,9 @@
 #include "host/mss.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "host/sink.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -22,7 +20,6 @@
 #define ACK 0x10
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct test_packet packet;
 static struct fer_batch batch;
 static uint8_t flat[TEST_PACKET_BYTES];
@@ -220,7 +217,7 @@ static struct test_end box, peer;
 
 static void open_box(struct test_end *k, const char *name)
 {
-	test_end_open(k, name, engine, pool);
+	test_end_open(k, name, test_engine, pool);
 	k->rules.mtu[FER_OUT] = 1500;
 	k->rules.clamp_mss = true;
 }
@@ -406,10 +403,9 @@ int main(void)
 	};
 	int error;
 
-	fer_test_eal_init("64");
+	test_ground_open("64");
 	pool = test_pool("mss", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
 	error = cmocka_run_group_tests(tests, NULL, NULL);
-	fer_engine_close(engine);
+	test_ground_close();
 	return error;
 }

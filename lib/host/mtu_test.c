@@ -3,15 +3,13 @@
 #include "host/mtu.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "host/bucket.h"
 #include "host/outer.h"
 #include "host/sink.h"
 #include "host/too_big_expected.h"
 #include "proto/cksum.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -25,7 +23,6 @@
 #define ECHO_DST 9 // last byte of the address that is pinged
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct test_packet packet;
 static struct fer_batch batch;
 static struct fer_outcomes outcomes;
@@ -34,7 +31,7 @@ static uint8_t flat[TEST_PACKET_BYTES];
 
 static void open_box(struct test_end *box, const char *name)
 {
-	test_end_open(box, name, engine, pool);
+	test_end_open(box, name, test_engine, pool);
 	box->rules.answers_per_second = 1000;
 }
 
@@ -111,7 +108,7 @@ static void check_all_mtus(const struct fer_sa_table *sas, uint64_t handle, uint
 static void every_suite_mode_and_version(void **state)
 {
 	static const uint32_t headers[] = {20, 24, 60, 40, 48, 72};
-	struct fer_sa_table *sas = test_sas_open("suites", engine);
+	struct fer_sa_table *sas = test_sas_open("suites", test_engine);
 	uint32_t spi = 0x1000;
 
 	(void)state;
@@ -138,7 +135,7 @@ static void every_suite_mode_and_version(void **state)
 
 static void nested_associations(void **state)
 {
-	struct fer_sa_table *sas = test_sas_open("nested", engine);
+	struct fer_sa_table *sas = test_sas_open("nested", test_engine);
 	struct test_sa what = {.encryption = "aes-cbc-128",
 		.integrity = "hmac-sha2-256-128",
 		.version = 6,
@@ -167,7 +164,7 @@ static void nested_associations(void **state)
 
 static void sizes_at_the_edges(void **state)
 {
-	struct fer_sa_table *sas = test_sas_open("edges", engine);
+	struct fer_sa_table *sas = test_sas_open("edges", test_engine);
 	struct test_sa what = {.mode = FER_TUNNEL, .version = 4, .spi = 0x1001};
 	uint64_t none[2] = {0, 0}, one[2] = {0, 0}, second[2] = {0, 0};
 
@@ -663,10 +660,9 @@ int main(void)
 	};
 	int error;
 
-	fer_test_eal_init("128");
+	test_ground_open("128");
 	pool = test_pool("mtu", 2047, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
 	error = cmocka_run_group_tests(tests, NULL, NULL);
-	fer_engine_close(engine);
+	test_ground_close();
 	return error;
 }

@@ -4,15 +4,12 @@
 #include "host/stages.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "host/complete.h"
 #include "host/event.h"
 #include "host/nat.h"
-#include "nic/oob.h"
 #include "sa/udp.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -28,7 +25,6 @@
 #define PORT 4500
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct test_end end;
 static struct fer_batch batch;
 static struct test_packet packet;
@@ -380,7 +376,7 @@ static void is_esp_in_udp_without_sa_ours_and_lost(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	test_end_open(&end, "end", engine, pool);
+	test_end_open(&end, "end", test_engine, pool);
 	events = fer_events_create(64, rte_get_tsc_hz());
 	end.path.host.events = events;
 	return events == NULL ? -1 : 0;
@@ -392,23 +388,6 @@ static int close_one(void **state)
 	fer_events_destroy(events);
 	test_end_close(&end);
 	return rte_mempool_in_use_count(pool) == 0 ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("nat", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -426,7 +405,11 @@ int main(void)
 		TEST(does_a_keepalive_go_where_packets_go),
 		TEST(is_esp_in_udp_without_sa_ours_and_lost),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("128");
+	pool = test_pool("nat", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -4,12 +4,9 @@
 #include "host/outer.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "host/stages.h"
-#include "nic/oob.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -24,7 +21,6 @@
 #define RAW_IP 99 // in place of a number of tags
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct test_end tx, rx;
 static struct fer_batch batch;
 static struct test_packet plain, packet;
@@ -895,8 +891,8 @@ static int open_one(void **state)
 {
 	(void)state;
 	n_used = rte_mempool_in_use_count(pool);
-	test_end_open(&tx, "tx", engine, pool);
-	test_end_open(&rx, "rx", engine, pool);
+	test_end_open(&tx, "tx", test_engine, pool);
+	test_end_open(&rx, "rx", test_engine, pool);
 	return 0;
 }
 
@@ -906,23 +902,6 @@ static int close_one(void **state)
 	test_end_close(&tx);
 	test_end_close(&rx);
 	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("outer", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -954,7 +933,11 @@ int main(void)
 		TEST(are_dummies_taken_for_what_they_are),
 		TEST(are_broken_extension_headers_inside_refused),
 	};
+	int error;
 
-	fer_test_eal_init("256");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("256");
+	pool = test_pool("outer", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

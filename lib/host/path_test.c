@@ -5,11 +5,9 @@
 #include "host/sink.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/end.h"
-#include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
 
@@ -23,7 +21,6 @@
 #define N_SEGMENTS 4095
 
 static struct rte_mempool *pool, *other_pool;
-static struct fer_engine *engine;
 static struct test_end west, east;
 static struct fer_batch batch;
 static struct fer_outcomes outcomes;
@@ -525,8 +522,8 @@ static int open_one(void **state)
 	n_used = rte_mempool_in_use_count(pool);
 	n_other_used = rte_mempool_in_use_count(other_pool);
 	memset(&outcomes, 0, sizeof(outcomes));
-	test_end_open(&west, "west", engine, pool);
-	test_end_open(&east, "east", engine, pool);
+	test_end_open(&west, "west", test_engine, pool);
+	test_end_open(&east, "east", test_engine, pool);
 	return 0;
 }
 
@@ -539,24 +536,6 @@ static int close_one(void **state)
 			       rte_mempool_in_use_count(other_pool) == n_other_used
 		       ? 0
 		       : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("path", N_SEGMENTS, RTE_MBUF_DEFAULT_BUF_SIZE);
-	other_pool = test_pool("other", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -575,7 +554,12 @@ int main(void)
 		TEST(does_a_shortage_of_buffers_lose_none),
 		TEST(are_outer_fragments_put_together_and_opened),
 	};
+	int error;
 
-	fer_test_eal_init("256");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("256");
+	pool = test_pool("path", N_SEGMENTS, RTE_MBUF_DEFAULT_BUF_SIZE);
+	other_pool = test_pool("other", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -4,12 +4,11 @@
 #include "nic/ah.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/nic.h"
 #include "nic/oob.h"
 #include "proto/ah.h"
 #include "proto/mutable.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -29,7 +28,6 @@
 #define STATUS(n) ((uint32_t)(n) << 16)
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *sas;
 static struct fer_nic nic;
 static struct fer_batch batch;
@@ -406,7 +404,7 @@ static int set_up(void **state)
 
 	(void)state;
 	snprintf(name, sizeof(name), "ah%u", n++);
-	sas = test_sas_open(name, engine);
+	sas = test_sas_open(name, test_engine);
 	return fer_nic_init(&nic, sas, test_iv_fixed());
 }
 
@@ -415,25 +413,6 @@ static int tear_down(void **state)
 	(void)state;
 	fer_nic_fini(&nic);
 	fer_sa_table_destroy(sas);
-	return 0;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(ah_key); i++)
-		ah_key[i] = (uint8_t)(i * 7 + 1);
-	pool = test_pool("ah", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
 	return 0;
 }
 
@@ -450,7 +429,13 @@ int main(void)
 		TEST(the_other_protocol_is_a_wrong_one),
 		TEST(depth_has_an_end),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("128");
+	for (unsigned i = 0; i < sizeof(ah_key); i++)
+		ah_key[i] = (uint8_t)(i * 7 + 1);
+	pool = test_pool("ah", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -4,9 +4,8 @@
 #include "nic/nic.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/oob.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -21,7 +20,6 @@
 #define SPI 0x1000u
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *sas;
 static struct fer_nic nic;
 static struct fer_batch batch;
@@ -636,7 +634,7 @@ static int open_one(void **state)
 {
 	(void)state;
 	n_used = rte_mempool_in_use_count(pool);
-	sas = test_sas_open("transmit", engine);
+	sas = test_sas_open("transmit", test_engine);
 	return fer_nic_init(&nic, sas, test_iv_fixed());
 }
 
@@ -646,23 +644,6 @@ static int close_one(void **state)
 	fer_nic_fini(&nic);
 	fer_sa_table_destroy(sas);
 	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("transmit", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -693,7 +674,11 @@ int main(void)
 		TEST(is_what_may_not_be_protected_held_back),
 		TEST(are_long_packets_sealed),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("128");
+	pool = test_pool("transmit", 1023, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

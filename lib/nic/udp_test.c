@@ -4,10 +4,9 @@
 #include "nic/udp.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/nic.h"
 #include "nic/oob.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -29,7 +28,6 @@
 #define STATUS(n) ((uint32_t)(n) << 16)
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *sas_out, *sas_in;
 static struct fer_nic tx, rx;
 static struct fer_batch batch;
@@ -497,8 +495,8 @@ static void is_a_frame_of_another_shape_refused(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	sas_out = test_sas_open("out", engine);
-	sas_in = test_sas_open("in", engine);
+	sas_out = test_sas_open("out", test_engine);
+	sas_in = test_sas_open("in", test_engine);
 	pool = test_pool("packets", 511, 2048 + RTE_PKTMBUF_HEADROOM);
 	n_used = rte_mempool_in_use_count(pool);
 	return fer_nic_init(&tx, sas_out, test_iv_fixed()) != 0 ||
@@ -519,22 +517,6 @@ static int close_one(void **state)
 	return 0;
 }
 
-static int open_all(void **state)
-{
-	int error = 0;
-
-	(void)state;
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int close_all(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
@@ -551,7 +533,10 @@ int main(void)
 		TEST(is_every_shape_sealed),
 		TEST(is_a_frame_of_another_shape_refused),
 	};
+	int error;
 
-	fer_test_eal_init("256");
-	return cmocka_run_group_tests(tests, open_all, close_all);
+	test_ground_open("256");
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/ends.h"
 
-#include "crypto/engine.h"
-#include "nic/oob.h"
-#include "support/eal.h"
-#include "support/iv_fixed.h"
+#include "support/ground.h"
 
 struct test_ends test_ends;
 
@@ -15,8 +12,8 @@ int test_ends_open(void **state)
 	(void)state;
 	e->n_used = rte_mempool_in_use_count(e->pool);
 	e->outcomes = (struct fer_outcomes){0};
-	test_end_open(&e->west, "west", e->engine, e->pool);
-	test_end_open(&e->east, "east", e->engine, e->pool);
+	test_end_open(&e->west, "west", test_engine, e->pool);
+	test_end_open(&e->east, "east", test_engine, e->pool);
 	return 0;
 }
 
@@ -34,13 +31,10 @@ int test_ends_main(const struct CMUnitTest tests[], size_t n, const char *name, 
 {
 	int error;
 
-	fer_test_eal_init("256");
+	test_ground_open("256");
 	test_ends.pool = test_pool(name, 2047, RTE_PKTMBUF_HEADROOM + data_bytes);
-	test_ends.engine = fer_engine_open(test_iv_fixed(), &error);
-	if (test_ends.engine == NULL || fer_oob_register() != 0)
-		return 1;
 	error = _cmocka_run_group_tests(name, tests, n, NULL, NULL);
-	fer_engine_close(test_ends.engine);
+	test_ground_close();
 	return error;
 }
 

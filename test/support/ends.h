@@ -13,11 +13,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-struct fer_engine;
-
 struct test_ends {
 	struct rte_mempool *pool;
-	struct fer_engine *engine;
 	struct test_end west, east; // west sends, east receives
 	struct fer_batch batch;
 	struct fer_outcomes outcomes; // of what west and east did with it
