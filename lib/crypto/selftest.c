@@ -5,6 +5,7 @@
 // known, which those of CBC are not where packets are sealed.
 #include "crypto/selftest.h"
 
+#include "base/secret.h"
 #include "crypto/imb.h"
 
 #include <assert.h>
@@ -157,7 +158,8 @@ static bool is_sealed(const struct bench *b, unsigned n, uint64_t answer)
 			return false;
 		if (i < b->q.n_packets)
 			digest = fer_selftest_digest(digest, b->packet[i], judged_bytes(b, i));
-		else if (memcmp(b->packet[i], b->packet[kind_of(b, i)], judged_bytes(b, i)) != 0)
+		else if (!fer_secret_equal(
+				 b->packet[i], b->packet[kind_of(b, i)], judged_bytes(b, i)))
 			return false;
 	}
 	return digest == answer;
@@ -168,7 +170,7 @@ static bool is_as_before(const struct bench *b, unsigned i, uint32_t bytes)
 	uint8_t plain[SELFTEST_PACKET_BYTES];
 
 	(void)fer_selftest_packet(&b->q, kind_of(b, i), plain);
-	return memcmp(b->packet[i], plain, bytes) == 0;
+	return fer_secret_equal(b->packet[i], plain, bytes);
 }
 
 // Do n sealed packets open to what they were?
