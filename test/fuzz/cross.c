@@ -3,10 +3,11 @@
 // what ferrule seals the oracle opens, and makes again byte for byte; what the oracle seals ferrule
 // opens, and what was tampered with it does not.
 //
-//   cross [--seed N] [--packets N] [--seconds S] [--complete]
+//   cross [--seed N] [--packets N] [--seconds S] [--jobs N] [--complete]
 //
-// With --complete it fails where ferrule lacks something that the oracle knows.
-// Packets are counted each way.  A failure names the seed that repeats its scenario alone.
+// With --complete it fails where ferrule lacks something that the oracle knows.  Packets are
+// counted each way, over all jobs; a job is a process with every so manieth seed.  A failure names
+// the seed that repeats its scenario alone, and ends the other jobs.
 #include "box.h"
 #include "connection.h"
 #include "plain.h"
@@ -14,9 +15,13 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MAX_CONNECTIONS 12
 #define MAX_BURSTS 12
@@ -42,9 +47,15 @@ struct scenario {
 	struct box *box[2];
 };
 
+// What all jobs have done together.
+struct totals {
+	_Atomic uint64_t sealed, opened, refused, scenarios;
+	atomic_bool has_failed;
+};
+
 static struct box_frame frames[BOX_BURST];
 static struct item items[BOX_BURST];
-static uint64_t n_sealed, n_opened, n_refused;
+static struct totals *totals;
 
 static void dump(const char *name, const uint8_t *p, uint32_t len)
 {
@@ -149,7 +160,7 @@ static void expect_numbers(struct scenario *s, struct item *it)
 	struct connection *c = &s->c[it->c->number];
 
 	it->too_long = false;
-	at[0] = it->plain;
+	ref_copy(&at[0], &it->plain);
 	for (unsigned k = 0; k < c->n_sas && !it->too_long; k++) {
 		const struct ref_choice choice = {.seq = c->sent[k] + 1, .ecn = 4};
 
@@ -186,8 +197,8 @@ static void open_sealed(const struct scenario *s, unsigned i, const struct ref_p
 	static struct ref_packet now, inside, want;
 	const struct item *it = &items[i];
 
-	now = *wire;
-	want = it->plain;
+	ref_copy(&now, wire);
+	ref_copy(&want, &it->plain);
 	if (it->c->sa[0].udp && !it->c->sa[0].tunnel)
 		ref_sum_again(&want);
 	for (unsigned k = it->c->n_sas; k-- > 0;) {
@@ -198,7 +209,7 @@ static void open_sealed(const struct scenario *s, unsigned i, const struct ref_p
 			fail(s, i, "the oracle opens association %u with end %d", k, end);
 		if (!is_padded(it->c, k, &inside, choice[k].tfc))
 			fail(s, i, "association %u has %u bytes of padding", k, choice[k].tfc);
-		now = inside;
+		ref_copy(&now, &inside);
 	}
 	if (now.len != want.len || memcmp(now.bytes, want.bytes, now.len) != 0)
 		fail(s, i, "the oracle finds another packet inside");
@@ -211,7 +222,7 @@ static void seal_again(const struct scenario *s, unsigned i, const struct ref_pa
 	static struct ref_packet now, around;
 	const struct item *it = &items[i];
 
-	now = it->plain;
+	ref_copy(&now, &it->plain);
 	for (unsigned k = 0; k < it->c->n_sas; k++) {
 		struct ref_choice same = {.seq = it->seq[k],
 			.id = choice[k].id,
@@ -224,7 +235,7 @@ static void seal_again(const struct scenario *s, unsigned i, const struct ref_pa
 		memcpy(same.ah_iv, choice[k].ah_iv, sizeof(same.ah_iv));
 		if (!ref_protect(&it->c->sa[k], &same, &now, &around))
 			fail(s, i, "the oracle finds it too long");
-		now = around;
+		ref_copy(&now, &around);
 	}
 	if (now.len != wire->len || memcmp(now.bytes, wire->bytes, now.len) != 0) {
 		dump("want", now.bytes, now.len);
@@ -244,7 +255,7 @@ static void check_sealed(struct scenario *s, unsigned i)
 	if (it->too_long) {
 		if (f->verdict != FER_TOO_LONG)
 			fail(s, i, "longer than a packet can be");
-		n_refused++;
+		totals->refused++;
 		return;
 	}
 	if (f->verdict != FER_OK)
@@ -258,7 +269,7 @@ static void check_sealed(struct scenario *s, unsigned i)
 	make_frame(&s->rng, it, &wire, want, &len, false);
 	if (memcmp(want, f->out, it->l2_len) != 0)
 		fail(s, i, "another link header");
-	n_sealed++;
+	totals->sealed++;
 }
 
 static void run_seal(struct scenario *s)
@@ -306,7 +317,7 @@ static bool make_wire(struct scenario *s, struct item *it, struct ref_packet *wi
 	struct connection *c = &s->c[it->c->number];
 	struct ref_choice choice[CONNECTION_MAX_SAS] = {{0}};
 
-	at[0] = it->plain;
+	ref_copy(&at[0], &it->plain);
 	for (unsigned k = 0; k < c->n_sas; k++) {
 		make_choice(s, &c->sa[k], &choice[k]);
 		choice[k].seq = it->seq[k] = c->made[k] + 1 + (rng_once_in(&s->rng, 8) ? 1 : 0);
@@ -314,15 +325,16 @@ static bool make_wire(struct scenario *s, struct item *it, struct ref_packet *wi
 			return false;
 		c->made[k] = it->seq[k];
 	}
-	*wire = at[c->n_sas % 2];
-	inside = *wire;
+	ref_copy(wire, &at[c->n_sas % 2]);
+	ref_copy(&inside, wire);
 	it->end = REF_OK;
 	for (unsigned k = c->n_sas; k-- > 0 && it->end == REF_OK;) {
-		at[0] = inside;
+		ref_copy(&at[0], &inside);
 		it->end = ref_open(&c->sa[k], &choice[k], &at[0], &inside);
 	}
 	if (it->end == REF_OK)
-		it->plain = inside; // the same, but for ECN and checksums that were wrong
+		ref_copy(
+			&it->plain, &inside); // the same, but for ECN and checksums that were wrong
 	return true;
 }
 
@@ -362,7 +374,7 @@ static void check_opened(struct scenario *s, unsigned i)
 	if (!is_expected(f->verdict, it->end))
 		fail(s, i, "end %d expected", it->end);
 	if (f->verdict != FER_OK) {
-		n_refused++;
+		totals->refused++;
 		return;
 	}
 	make_frame(&s->rng, it, &it->plain, want, &len, false);
@@ -370,7 +382,7 @@ static void check_opened(struct scenario *s, unsigned i)
 		dump("want", want, len);
 		fail(s, i, "opened to something else");
 	}
-	n_opened++;
+	totals->opened++;
 }
 
 static void swap(unsigned i, unsigned k)
@@ -454,6 +466,7 @@ static double now_s(void)
 struct limits {
 	uint64_t seed, packets;
 	double seconds;
+	unsigned jobs;
 	bool complete;
 };
 
@@ -461,9 +474,9 @@ static struct limits parse(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 		{"packets", required_argument, NULL, 'n'},
-		{"seconds", required_argument, NULL, 't'}, {"complete", no_argument, NULL, 'c'},
-		{0}};
-	struct limits l = {(uint64_t)time(NULL), 20000, 1e9, false};
+		{"seconds", required_argument, NULL, 't'}, {"jobs", required_argument, NULL, 'j'},
+		{"complete", no_argument, NULL, 'c'}, {0}};
+	struct limits l = {(uint64_t)time(NULL), 20000, 1e9, 1, false};
 
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (o == 's')
@@ -472,32 +485,79 @@ static struct limits parse(int argc, char **argv)
 			l.packets = strtoull(optarg, NULL, 0);
 		else if (o == 't')
 			l.seconds = strtod(optarg, NULL);
+		else if (o == 'j')
+			l.jobs = (unsigned)strtoul(optarg, NULL, 0);
 		else if (o == 'c')
 			l.complete = true;
 		else
 			exit(2);
 	}
+	if (l.jobs < 1 || l.jobs > 64)
+		exit(2);
 	return l;
+}
+
+static bool is_enough(const struct limits *l, double until)
+{
+	return totals->has_failed || now_s() >= until ||
+	       (totals->sealed >= l->packets && totals->opened >= l->packets);
+}
+
+// A process of its own: an EAL cannot be shared by fork().
+static int run_job(const struct limits *l, unsigned job, double until)
+{
+	struct features features;
+
+	box_start();
+	features = features_find();
+	if (job == 0) {
+		printf("seed %" PRIu64 "\nnot there:", l->seed);
+		if (features_print(&features, stdout) > 0 && l->complete)
+			return EXIT_FAILURE;
+	}
+	for (uint64_t i = job; !is_enough(l, until); i += l->jobs) {
+		run_scenario(l->seed + i, &features);
+		totals->scenarios++;
+	}
+	return EXIT_SUCCESS;
+}
+
+// Waits for all; the first that fails ends the others.
+static bool have_passed(unsigned jobs)
+{
+	bool passed = true;
+
+	for (int status; jobs > 0; jobs--) {
+		if (wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+			continue;
+		totals->has_failed = true;
+		passed = false;
+	}
+	return passed;
 }
 
 int main(int argc, char **argv)
 {
 	struct limits l = parse(argc, argv);
-	struct features features;
-	uint64_t scenarios = 0;
-	double until;
+	double until = now_s() + l.seconds;
+	bool passed;
 
 	setlinebuf(stdout);
-	box_start();
-	features = features_find();
-	printf("seed %" PRIu64 "\nnot there:", l.seed);
-	if (features_print(&features, stdout) > 0 && l.complete)
+	totals = mmap(
+		NULL, sizeof(*totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (totals == MAP_FAILED)
 		return EXIT_FAILURE;
-	until = now_s() + l.seconds;
-	for (; (n_sealed < l.packets || n_opened < l.packets) && now_s() < until; scenarios++)
-		run_scenario(l.seed + scenarios, &features);
+	for (unsigned job = 0; job < l.jobs; job++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			exit(run_job(&l, job, until));
+		if (child < 0)
+			return EXIT_FAILURE;
+	}
+	passed = have_passed(l.jobs);
 	printf("%" PRIu64 " packets sealed by ferrule and %" PRIu64 " by the oracle agree, %" PRIu64
 	       " were refused as they should, %" PRIu64 " scenarios\n",
-		n_sealed, n_opened, n_refused, scenarios);
-	return EXIT_SUCCESS;
+		totals->sealed, totals->opened, totals->refused, totals->scenarios);
+	return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

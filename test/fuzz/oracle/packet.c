@@ -9,6 +9,12 @@
 #define UDP_HEADER 8
 #define DUMMY 59
 
+void ref_copy(struct ref_packet *to, const struct ref_packet *from)
+{
+	to->len = from->len;
+	memcpy(to->bytes, from->bytes, from->len);
+}
+
 static uint32_t most_bytes(uint8_t version)
 {
 	return version == 4 ? 65535 : 65535 + 40;

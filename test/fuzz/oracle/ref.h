@@ -80,6 +80,8 @@ struct ref_packet {
 	uint8_t bytes[REF_MAX_BYTES];
 };
 
+void ref_copy(struct ref_packet *to, const struct ref_packet *from);
+
 // ESP or AH of an SA.
 struct ref_transform {
 	bool used;
