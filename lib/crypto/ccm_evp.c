@@ -33,49 +33,66 @@ void fer_imb_ccm_evp_expand(
 }
 
 // Key, nonce and additional data.  tag: what to verify; NULL: encrypts.
-static bool start(struct fer_engine *e, const struct fer_job *j, uint8_t *tag)
+static bool start(struct fer_engine *e, const struct imb_ccm *c, uint8_t *tag)
 {
-	const struct fer_suite *s = j->suite;
 	EVP_CIPHER_CTX *x = e->evp_ctx;
-	imb_block aad = fer_imb_aad(j);
-	uint8_t nonce[NONCE_BYTES];
 	int encrypt = tag == NULL, n;
 
-	memcpy(nonce, s->salt, SALT_BYTES);
-	memcpy(nonce + SALT_BYTES, fer_imb_iv(j), sizeof(nonce) - SALT_BYTES);
 	return EVP_CipherInit_ex(x, e->evp_cipher, NULL, NULL, NULL, encrypt) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_IVLEN, NONCE_BYTES, NULL) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, s->icv_bytes, tag) == 1 &&
-	       EVP_CipherInit_ex(x, NULL, NULL, j->key->raw, nonce, encrypt) == 1 &&
-	       EVP_CipherUpdate(x, NULL, &n, NULL, (int)fer_imb_text_bytes(j)) == 1 &&
-	       EVP_CipherUpdate(x, NULL, &n, (const uint8_t *)&aad, (int)fer_imb_aad_bytes(j)) == 1;
+	       EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_IVLEN, c->nonce_bytes, NULL) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_AEAD_SET_TAG, c->tag_bytes, tag) == 1 &&
+	       EVP_CipherInit_ex(x, NULL, NULL, c->key, c->nonce, encrypt) == 1 &&
+	       EVP_CipherUpdate(x, NULL, &n, NULL, c->text_bytes) == 1 &&
+	       EVP_CipherUpdate(x, NULL, &n, c->aad, c->aad_bytes) == 1;
 }
 
-static bool seal_one(struct fer_engine *e, const struct fer_job *j)
+bool fer_imb_ccm_evp_encrypt(struct fer_engine *e, const struct imb_ccm *c)
 {
-	uint8_t *text = fer_imb_text(j);
 	int n;
 
-	return start(e, j, NULL) &&
-	       EVP_CipherUpdate(e->evp_ctx, text, &n, text, (int)fer_imb_text_bytes(j)) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(
-		       e->evp_ctx, EVP_CTRL_AEAD_GET_TAG, j->suite->icv_bytes, fer_imb_icv(j)) == 1;
+	return start(e, c, NULL) &&
+	       EVP_CipherUpdate(e->evp_ctx, c->text, &n, c->text, c->text_bytes) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(e->evp_ctx, EVP_CTRL_AEAD_GET_TAG, c->tag_bytes, c->tag) == 1;
 }
 
 // What fails to verify must not be written into the packet.
-static enum fer_verdict open_one(struct fer_engine *e, const struct fer_job *j)
+enum fer_verdict fer_imb_ccm_evp_decrypt(struct fer_engine *e, const struct imb_ccm *c)
 {
-	uint8_t *text = fer_imb_text(j);
-	uint32_t len = fer_imb_text_bytes(j);
 	int n;
 
-	if (!start(e, j, fer_imb_icv(j)))
+	if (!start(e, c, c->tag))
 		return FER_CRYPTO_ERROR;
-	if (EVP_CipherUpdate(e->evp_ctx, e->scratch, &n, text, (int)len) != 1)
+	if (EVP_CipherUpdate(e->evp_ctx, e->scratch, &n, c->text, c->text_bytes) != 1)
 		return FER_BAD_ICV;
-	memcpy(text, e->scratch, len);
-	fer_secret_wipe(e->scratch, len);
+	memcpy(c->text, e->scratch, (size_t)c->text_bytes);
+	fer_secret_wipe(e->scratch, (size_t)c->text_bytes);
 	return FER_OK;
+}
+
+// A packet, with room for what it does not hold in the form that is wanted.
+struct packet {
+	struct imb_ccm ccm;
+	imb_block aad;
+	uint8_t nonce[NONCE_BYTES];
+};
+
+static const struct imb_ccm *describe(const struct fer_job *j, struct packet *p)
+{
+	const struct fer_suite *s = j->suite;
+
+	p->aad = fer_imb_aad(j);
+	memcpy(p->nonce, s->salt, SALT_BYTES);
+	memcpy(p->nonce + SALT_BYTES, fer_imb_iv(j), sizeof(p->nonce) - SALT_BYTES);
+	p->ccm = (struct imb_ccm){.key = j->key->raw,
+		.nonce = p->nonce,
+		.nonce_bytes = NONCE_BYTES,
+		.aad = (const uint8_t *)&p->aad,
+		.aad_bytes = (int)fer_imb_aad_bytes(j),
+		.text = fer_imb_text(j),
+		.text_bytes = (int)fer_imb_text_bytes(j),
+		.tag = fer_imb_icv(j),
+		.tag_bytes = s->icv_bytes};
+	return &p->ccm;
 }
 
 // Expands a key of zeroes in the place of the last one.
@@ -90,9 +107,10 @@ void fer_imb_ccm_evp_seal(struct fer_engine *e, enum fer_method m)
 {
 	for (unsigned i = 0; i < e->n[m]; i++) {
 		struct fer_job *j = e->list[m][i];
+		struct packet p;
 
 		fer_imb_put_counter(j);
-		if (!seal_one(e, j))
+		if (!fer_imb_ccm_evp_encrypt(e, describe(j, &p)))
 			j->verdict = FER_CRYPTO_ERROR;
 	}
 	forget(e);
@@ -100,7 +118,11 @@ void fer_imb_ccm_evp_seal(struct fer_engine *e, enum fer_method m)
 
 void fer_imb_ccm_evp_open(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned i = 0; i < e->n[m]; i++)
-		e->list[m][i]->verdict = (uint8_t)open_one(e, e->list[m][i]);
+	for (unsigned i = 0; i < e->n[m]; i++) {
+		struct fer_job *j = e->list[m][i];
+		struct packet p;
+
+		j->verdict = (uint8_t)fer_imb_ccm_evp_decrypt(e, describe(j, &p));
+	}
 	forget(e);
 }

@@ -263,6 +263,21 @@ __attribute__((warn_unused_result)) bool fer_imb_ccm_evp_init(struct fer_engine 
 void fer_imb_ccm_evp_fini(struct fer_engine *e);
 void fer_imb_ccm_evp_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+
+// One text of it, in place.
+struct imb_ccm {
+	const uint8_t *key, *nonce, *aad;
+	uint8_t *text, *tag;
+	int nonce_bytes, aad_bytes, text_bytes, tag_bytes;
+};
+
+// Writes text and tag.  False when OpenSSL failed.
+__attribute__((warn_unused_result)) bool fer_imb_ccm_evp_encrypt(
+	struct fer_engine *e, const struct imb_ccm *c);
+
+// Leaves the text alone where the verdict is not FER_OK.
+__attribute__((warn_unused_result)) enum fer_verdict fer_imb_ccm_evp_decrypt(
+	struct fer_engine *e, const struct imb_ccm *c);
 void fer_imb_ccm_evp_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_ccm_evp_open(struct fer_engine *e, enum fer_method m);
 
