@@ -181,6 +181,23 @@ static const char *check_legacy(const struct fer_pair *pair, const struct fer_sa
 		       : NULL;
 }
 
+// SAs of the contract's requests are a contract host's, which numbers packets, judges numbers, and
+// answers for its keys.
+static void set_contract_part(const struct fer_msg_add *add, struct fer_sa_params *params)
+{
+	params->contract = true;
+	params->replay_window = 0;
+	for (uint32_t i = 0; i < add->n_transforms; i++) {
+		const struct fer_msg_transform *t = &add->transform[i];
+		const uint64_t sequence = t->esn ? (uint64_t)t->sequence_high << 32 : 0;
+
+		if (t->operation == IPSEC_OFFLOAD_V2_OPERATION_AH)
+			params->ah.sequence = sequence;
+		else
+			params->sequence = sequence;
+	}
+}
+
 const char *fer_service_sa_params(const struct fer_pair *p, const struct fer_msg_add *add,
 	const struct fer_msg_sa *sa, struct fer_sa_params *params)
 {
@@ -202,24 +219,11 @@ const char *fer_service_sa_params(const struct fer_pair *p, const struct fer_msg
 		why = check_legacy(p, params);
 	if (why == NULL && sa != NULL)
 		set_host_part(sa, params);
+	if (why == NULL && p->is_oob)
+		set_contract_part(add, params);
 	if (why != NULL)
 		return why;
 	why = fer_sa_params_check(params, 0, &suites);
 	fer_secret_wipe(&suites, sizeof(suites));
 	return why;
-}
-
-void fer_service_contract_params(const struct fer_msg_add *add, struct fer_sa_params *params)
-{
-	params->contract = true;
-	params->replay_window = 0;
-	for (uint32_t i = 0; i < add->n_transforms; i++) {
-		const struct fer_msg_transform *t = &add->transform[i];
-		const uint64_t sequence = t->esn ? (uint64_t)t->sequence_high << 32 : 0;
-
-		if (t->operation == IPSEC_OFFLOAD_V2_OPERATION_AH)
-			params->ah.sequence = sequence;
-		else
-			params->sequence = sequence;
-	}
 }

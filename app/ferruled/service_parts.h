@@ -100,10 +100,6 @@ void fer_service_stir(struct fer_service *s);
 __attribute__((warn_unused_result)) const char *fer_service_sa_params(const struct fer_pair *p,
 	const struct fer_msg_add *add, const struct fer_msg_sa *sa, struct fer_sa_params *params);
 
-// Makes the parameters of an SA that the contract's requests add those of a contract host's, which
-// numbers packets, judges numbers, and answers for its keys.
-void fer_service_contract_params(const struct fer_msg_add *add, struct fer_sa_params *params);
-
 // The SA that a reference means; NULL: there is none.
 struct fer_pair_sa *fer_service_find(const struct fer_pair *p, const struct fer_msg_sa_ref *ref);
 

@@ -63,8 +63,6 @@ static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uin
 
 	if (why == NULL)
 		why = objection(p, add);
-	if (why == NULL && p->is_oob)
-		fer_service_contract_params(add, &params);
 	error = why == NULL ? 0 : -EINVAL;
 	if (error == 0)
 		error = fer_pair_add_sa(p, NULL, NULL, &params, &handle, &why);

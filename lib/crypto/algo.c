@@ -179,6 +179,22 @@ const char *fer_suite_init(struct fer_suite *s, const struct fer_algo *encryptio
 	return NULL;
 }
 
+const char *fer_suite_init_bare(struct fer_suite *s, const struct fer_algo *encryption)
+{
+	if (encryption->aead)
+		return "has integrity of its own";
+	*s = (struct fer_suite){
+		.method = (uint8_t)encryption->method,
+		.auth_method = FER_METHOD_NULL,
+		.key_bytes = encryption->key_bytes,
+		.iv_bytes = encryption->iv_bytes,
+		.align_bytes = encryption->align_bytes,
+		.around_bytes = (uint8_t)(FER_ESP_HEADER_BYTES + encryption->iv_bytes),
+		.counter = encryption->counter,
+	};
+	return NULL;
+}
+
 const char *fer_suite_init_ah(
 	struct fer_suite *s, const struct fer_algo *integrity, unsigned icv_bytes)
 {

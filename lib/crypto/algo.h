@@ -99,6 +99,11 @@ struct fer_suite {
 __attribute__((warn_unused_result)) const char *fer_suite_init(struct fer_suite *s,
 	const struct fer_algo *encryption, const struct fer_algo *integrity, unsigned icv_bytes);
 
+// The same for ESP without any integrity of its own, inside AH that has it: the contract wants it
+// and nothing else may have it.
+__attribute__((warn_unused_result)) const char *fer_suite_init_bare(
+	struct fer_suite *s, const struct fer_algo *encryption);
+
 // The same for AH: an integrity row alone.
 __attribute__((warn_unused_result)) const char *fer_suite_init_ah(
 	struct fer_suite *s, const struct fer_algo *integrity, unsigned icv_bytes);

@@ -61,7 +61,8 @@ const char *fer_engine_arch(const struct fer_engine *e);
 // Each job's verdict is FER_OK or FER_CRYPTO_ERROR; a packet with the latter must not be sent.
 void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
-// Opens n packets in place: verifies, and decrypts only what verified.  Verdicts: FER_OK;
+// Opens n packets in place: verifies, and decrypts only what verified, or what another layer has to
+// verify before (fer_suite_init_bare()).  Verdicts: FER_OK;
 // FER_BAD_SYNTAX, len is none that the suite can make; FER_BAD_ICV; FER_CRYPTO_ERROR.  A packet
 // that is not FER_OK is byte for byte as it was.  Tags are compared in constant time.  Of an AH
 // packet nothing is changed; with ESN, the 4 bytes behind it are as for fer_engine_seal().

@@ -292,16 +292,20 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 			fer_imb_methods[m].seal(e, m);
 }
 
+// What verifies, or in ESP that leaves this to the AH around it what decrypts.
+static enum fer_method first_method(const struct fer_suite *s)
+{
+	return s->aead || s->auth_method == FER_METHOD_NULL ? s->method : s->auth_method;
+}
+
 void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	assert(n <= FER_ENGINE_BURST);
 	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < jobs + n; j++) {
-		const struct fer_suite *s = j->suite;
-
 		j->verdict = is_possible(j) ? FER_OK : FER_BAD_SYNTAX;
 		if (j->verdict == FER_OK)
-			fer_imb_push(e, s->aead ? s->method : s->auth_method, j);
+			fer_imb_push(e, first_method(j->suite), j);
 	}
 	fer_imb_gcm_open(e, FER_METHOD_AES_GCM);
 	if (e->n[FER_METHOD_AES_GCM] == n)

@@ -32,15 +32,16 @@ static enum fer_mode portion_of(
 	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, unsigned k)
 {
 	const struct fer_layer *layer = &b->layer[i][k];
-	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa), *head = fer_sa_head(nic->sas, sa);
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	struct fer_sa *head = fer_sa_head(nic->sas, fer_sa_at(nic->sas, layer->sa));
 
 	if (likely(!head->contract))
 		return (enum fer_mode)head->mode;
 	if (fer_sa_is_outside(sa) && k + 1u < b->pkt[i].n_layers)
-		layer++; // the ESP of the bundle knows
+		sa = fer_sa_at(nic->sas, (++layer)->sa); // the ESP of the bundle knows
 	// AH alone says it in the clear.
 	bool is_told = layer->verified || sa->protocol == FER_PROTO_AH;
-	if (!is_told || fer_sa_is_outside(fer_sa_at(nic->sas, layer->sa)))
+	if (!is_told || fer_sa_is_outside(sa))
 		return (enum fer_mode)atomic_load_explicit(&head->hint, memory_order_relaxed);
 	enum fer_mode mode = mode_of(layer->next_header);
 	atomic_store_explicit(&head->hint, (uint8_t)mode, memory_order_relaxed);

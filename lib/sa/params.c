@@ -133,7 +133,10 @@ static const char *check_esp(const struct fer_sa_params *p, struct fer_suite *su
 		return "the encryption key is missing";
 	if (i != NULL && i->key_bytes != 0 && p->integrity_key == NULL)
 		return "the integrity key is missing";
-	const char *why = fer_suite_init(suite, e, i, p->icv_bytes);
+	// A contract host may leave integrity to the AH of its bundle.
+	const char *why = p->contract && p->ah.spi != 0 && i == NULL && !e->aead
+				  ? fer_suite_init_bare(suite, e)
+				  : fer_suite_init(suite, e, i, p->icv_bytes);
 	if (why != NULL)
 		return why;
 	if (e->salt_bytes != 0)

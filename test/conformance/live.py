@@ -45,9 +45,10 @@ def expect(got, wanted, what=""):
 
 def load():
     """Every file of tests registers what it shows."""
+    import algorithms
     import associations
     import configuration
     import receiving
     import sending
 
-    return associations, configuration, receiving, sending
+    return algorithms, associations, configuration, receiving, sending

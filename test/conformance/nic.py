@@ -17,9 +17,10 @@ from pathlib import Path
 import ferrule_ctl as ctl
 import ip
 import samples
+from ah_oracle import Ah
 from daemon import EAL, Daemon
 from ipsec_oracle import Sa, open_esp, seal_esp
-from lab import Lab
+from lab import Lab, receive
 from oob_host import OobHost
 from transport import frame
 
@@ -38,11 +39,12 @@ def key_bytes(algorithm):
     """Of its keying material, salt included."""
     if algorithm in ("null", "none"):
         return 0
-    if algorithm.startswith("aes-gcm"):
+    if algorithm.startswith(("aes-gcm", "aes-gmac")):
         return int(algorithm[-3:]) // 8 + 4
     if algorithm.startswith("aes-cbc"):
         return int(algorithm[-3:]) // 8
-    return {"hmac-sha1-96": 20, "hmac-sha2-256-128": 32}[algorithm]
+    return {"hmac-sha1-96": 20, "hmac-sha2-256-128": 32, "hmac-md5-96": 16, "3des-cbc": 24,
+            "des-cbc": 8}[algorithm]
 
 
 def encapsulation(ipv4, ipv6, type_=2):
@@ -95,10 +97,10 @@ class Wire:
     def _run(self):
         while not self._is_over.is_set():
             try:
-                frame_bytes, (_, _, direction, _, _) = self._socket.recvfrom(1 << 16)
+                frame_bytes = receive(self._socket)
             except TimeoutError:
                 continue
-            if direction != 4:
+            if frame_bytes is not None:
                 self._frames.put(frame_bytes)
 
 
@@ -130,21 +132,37 @@ class Nic:
                   samples.make_key(f"integrity {spi}", key_bytes(integrity)),
                   icv_bytes=icv_bytes, esn=esn)
 
+    def ah(self, version=4, integrity="hmac-sha2-256-128", inbound=False, ends=None, esn=False):
+        """The same of AH."""
+        spi = self.new_spi()
+        src, dst = (ends or ENDS[version])[::-1 if inbound else 1]
+        return Ah(src, dst, spi, integrity, samples.make_key(f"AH {spi}", key_bytes(integrity)), esn)
+
     def add(self, sa, inbound=False, **more):
-        """Offloads it; the handle."""
+        """Offloads it; the handle.  sa may be None where there is AH alone."""
         return self.client.add_sa_ex(contract_sa(sa, inbound, **more))
 
 
-def contract_sa(sa, inbound=False, **more):
-    """The SA as the python client takes it."""
-    return {"direction": "in" if inbound else "out", "src": sa.src, "dst": sa.dst, "esn": sa.esn,
-            **more, "esp": {"spi": sa.spi, "encryption": sa.encryption,
-                            "encryption_key": sa.encryption_key.hex(), "integrity": sa.integrity,
-                            "integrity_key": sa.integrity_key.hex(), "icv_bytes": sa.icv_bytes}}
+def contract_sa(sa, inbound=False, ah=None, **more):
+    """The SA, or the bundle, as the python client takes it."""
+    first = sa or ah
+    taken = {"direction": "in" if inbound else "out", "src": first.src, "dst": first.dst,
+             "esn": first.esn, **more}
+    if sa:
+        taken["esp"] = {
+            "spi": sa.spi, "encryption": sa.encryption, "encryption_key": sa.encryption_key.hex(),
+            "integrity": sa.integrity, "integrity_key": sa.integrity_key.hex()}
+        if sa.encryption.startswith("aes-gcm"):
+            taken["esp"]["icv_bytes"] = sa.icv_bytes
+    if ah:
+        taken["ah"] = {"spi": ah.spi, "integrity": ah.integrity,
+                       "integrity_key": ah.integrity_key.hex()}
+    return taken
 
 
-def document(mode, **settings):
+def document(mode, legacy=False, **settings):
     return json.dumps({
+        "legacy_algorithms": legacy,
         "eal": ["--vdev=net_tap0,iface=host", "--vdev=net_tap1,iface=wire"],
         # A TAP takes no MTU above 1500, and the shim needs its room.
         "pairs": [{"mode": mode, "host": {"port": "net_tap0", "mtu": 1500},

@@ -15,6 +15,7 @@ import ctypes
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -23,6 +24,7 @@ from pathlib import Path
 _CLONE_NEWNET = 0x40000000
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _PACKET_OUTGOING = 4
+_PACKET_AUXDATA, _VLAN_VALID, _VLAN_TYPE_VALID = 8, 0x10, 0x40
 _SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 3
 
@@ -102,6 +104,7 @@ class Lab:
     def port(self, name, interface):
         """A socket that sends into an interface that is there, and gets what comes out of it."""
         sock = self._socket(name, socket.htons(_ETH_P_ALL))
+        sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         sock.bind((interface, 0))
         return sock
 
@@ -110,6 +113,21 @@ class Lab:
 
     def talker(self, name, interface):
         return Talker(self._socket(name, 0), interface)
+
+
+def receive(sock):
+    """The next frame that comes to a port() from outside; None: what came is our own.
+
+    The kernel takes the first VLAN tag off, and tells it beside the frame.
+    """
+    frame, beside, _, (_, _, direction, _, _) = sock.recvmsg(1 << 16, socket.CMSG_SPACE(20))
+    for level, kind, data in beside:
+        if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
+            status, _, _, _, _, tag, tag_type = struct.unpack_from("=IIIHHHH", data)
+            if status & _VLAN_VALID:
+                kind = tag_type if status & _VLAN_TYPE_VALID else 0x8100
+                frame = frame[:12] + struct.pack("!HH", kind, tag) + frame[12:]
+    return None if direction == _PACKET_OUTGOING else frame
 
 
 class _Busy:

@@ -14,6 +14,8 @@ import struct
 import threading
 from dataclasses import dataclass
 
+from lab import receive
+
 ETHER_TYPE = 0x88B5
 RECORD = struct.Struct("<BBHIQ5Q")  # version, flags, length, status, cookie, slots 0 1 2 11 12
 INDICATION, COMPLETION = 1, 2
@@ -127,10 +129,10 @@ class OobHost:
     def _run(self):
         while not self._is_over.is_set():
             try:
-                frame, (_, _, direction, _, _) = self._socket.recvfrom(1 << 16)
+                frame = receive(self._socket)
             except TimeoutError:
                 continue
-            if direction == 4:  # our own
+            if frame is None:
                 continue
             taken = take_off(frame)
             if taken is None:

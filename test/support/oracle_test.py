@@ -9,11 +9,15 @@ cases must end as the kernel said, and what the oracle seals again must be the k
 import dataclasses
 import sys
 
+import ah_oracle as ah
 import ip
 import ipsec_oracle as oracle
 import kernel_cases
+import pcapio
+from ipsec_oracle import Refused
 from replay_model import ReplayWindow
 from report import Report, difference
+from samples import udp_packet
 
 ENDS = {"mode": "tunnel", "src": "192.0.2.1", "dst": "192.0.2.2"}
 
@@ -188,13 +192,74 @@ def resealing_faults(case):
     return faults
 
 
+def ah_rules(report):
+    """What a router changes does not count, everything else does."""
+    for version, ends in ((4, ("192.0.2.1", "192.0.2.2")), (6, ("2001:db8::1", "2001:db8::2"))):
+        for integrity, key_bytes in (("hmac-sha1-96", 20), ("aes-gmac-128", 20)):
+            sa = ah.Ah(*ends, 0x1000, integrity, bytes(range(key_bytes)), esn=True)
+            plain = udp_packet(*ends, payload=b"ferrule")
+            sealed = ah.put_on(plain, sa, 1 << 32 | 7)
+            hops = ip.with_length(sealed[:8] + b"\x05" + sealed[9:]) if version == 4 \
+                else sealed[:7] + b"\x05" + sealed[8:]
+            faults = []
+            for name, packet, seq, wanted in (
+                    ("as it is", sealed, 1 << 32 | 7, True), ("hops", hops, 1 << 32 | 7, True),
+                    ("ECN", ip.with_ecn(sealed, ip.CE), 1 << 32 | 7, True),
+                    ("another high half", sealed, 7, False),
+                    ("payload", sealed[:-1] + b"?", 1 << 32 | 7, False)):
+                try:
+                    ah.take_off(packet, sa, seq)
+                    got = True
+                except Refused:
+                    got = False
+                if got != wanted:
+                    faults.append(f"{name}: {got}")
+            report.add(f"AH over IPv{version} with {integrity}", faults)
+
+
+def ah_captures(report):
+    """Every capture of the kernel with AH alone, but for source routes, opens to its plaintext."""
+    listed, folder = kernel_cases.manifest()
+    for case in listed["cases"]:
+        if any(sa["proto"] != "ah" for sa in case["sas"]) or "plain" not in case \
+                or case["category"] in ("replay", "tamper") \
+                or any(part in case["name"] for part in ("lsrr", "rh0", "replay", "tamper", "ecn-ce")):
+            continue
+        sas = {sa["id"]: ah.Ah(sa["src"], sa["dst"], int(sa["spi"], 16),
+                               kernel_cases.integrity_name(sa), bytes.fromhex(sa["auth"]["key"]),
+                               sa["esn"]) for sa in case["sas"]}
+        if any(sa.integrity is None for sa in sas.values()):
+            continue
+        report.add(f"{case['name']} opened", ah_faults(case, sas, folder))
+
+
+def ah_faults(case, sas, folder):
+    wire = pcapio.read(folder / case["wire"]["file"])
+    plain = pcapio.read(folder / case["plain"]["file"]).frames
+    faults = []
+    for frames, at, ids, seqs, outcome, *_ in case["packets"]:
+        if isinstance(frames, list) or outcome != "same":
+            continue
+        packet = pcapio.network_packet(wire.frames[frames], wire.link)
+        packet = packet[:ip.total_length(packet)]
+        try:
+            opened = ah.take_off(packet, sas[ids[0]], seqs[0])
+        except (Refused, ip.IpError) as why:
+            faults.append(f"frame {frames}: {why}")
+            continue
+        faults += difference(f"frame {frames}", opened, plain[at])
+    return faults
+
+
 def main():
     report = Report()
+    ah_rules(report)
     known_answers(report)
     rules(report)
     refusals(report)
     try:
         kernel_captures(report, kernel_cases.load())
+        ah_captures(report)
     except kernel_cases.NoVectors as missing:
         report.absent("all kernel captures", str(missing))
     return report.finish()

@@ -11,6 +11,7 @@ The NIC writes IVs and ICVs; their rooms are zero when a packet leaves the trans
 import struct
 from dataclasses import dataclass
 
+import ah_oracle
 import ip
 from ipsec_oracle import algorithm, seal_esp
 from oob_host import HEADER_INFO_SET, header_word
@@ -30,22 +31,38 @@ class _Rooms:
 @dataclass(frozen=True)
 class Framed:
     packet: bytes
-    esp_at: int
+    esp_at: int  # 0: there is none, as with ah_at
     next_header: int
     pad_length: int
+    ah_at: int = 0
 
     @property
     def header_word(self):
         """Slot 12."""
-        return header_word(self.next_header, self.pad_length, esp_offset=self.esp_at)
+        return header_word(self.next_header, self.pad_length, self.ah_at, self.esp_at)
 
 
 def frame(packet, sa, seq, **options):
     """A packet that is complete but for what the NIC writes (contract section 6.1)."""
     crypto = algorithm(sa)
     framed = seal_esp(packet, sa, seq, crypto=_Rooms(crypto), **options)
-    pad_length, next_header = framed[-crypto.icv_bytes - 2], framed[-crypto.icv_bytes - 1]
-    return Framed(framed, ip.parse(framed).payload_at, next_header, pad_length)
+    end = len(framed) - crypto.icv_bytes
+    return Framed(framed, ip.parse(framed).payload_at, framed[end - 1], framed[end - 2])
+
+
+def frame_ah(packet, ah, seq, *, tunnel=False):
+    """The same for AH alone."""
+    framed = ah_oracle.put_on(packet, ah, seq, tunnel=tunnel, room=True)
+    return Framed(framed, 0, 0, 0, ip.parse(framed).payload_at)
+
+
+def frame_bundle(packet, sa, ah, seq, **options):
+    """The same for ESP, and AH around it."""
+    inside = frame(packet, sa, seq, **options)
+    framed = ah_oracle.put_on(inside.packet, ah, seq, room=True)
+    at = ip.parse(framed).payload_at
+    return Framed(framed, at + ah_oracle.header_bytes(ah, framed[0] >> 4), inside.next_header,
+                  inside.pad_length, at)
 
 
 def strip(indication, sa, l2_bytes=14):
@@ -56,7 +73,8 @@ def strip(indication, sa, l2_bytes=14):
     packet = indication.frame[l2_bytes:]
     packet = packet[:ip.total_length(packet)]
     crypto, header = algorithm(sa), ip.parse(packet)
-    payload = packet[header.payload_at + 8 + crypto.iv_bytes:-crypto.icv_bytes - 2 - pad_length]
+    end = len(packet) - crypto.icv_bytes - 2 - pad_length
+    payload = packet[header.payload_at + 8 + crypto.iv_bytes:end]
     if next_header in (ip.IPV4_INSIDE, ip.IPV6_INSIDE):
         return payload
     return ip.with_payload(packet[:header.payload_at], header.protocol_at, next_header, payload)
