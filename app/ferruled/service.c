@@ -5,9 +5,13 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-// How often is looked whether a grace period is over, when somebody waits for it.
-static const struct timeval busy = {.tv_usec = 1000};
+// How often is looked whether a grace period is over, when somebody waits for it.  It lasts as long
+// as the burst that a worker has in hand: so at first in every round of the loop, which serves all
+// others meanwhile.
+static const struct timeval at_once, rarely = {.tv_usec = 1000};
+#define EAGER_NS UINT64_C(200000)
 
 const struct fer_ctl_op fer_service_ops[] = {
 	{OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA, FER_MSG_TYPE_SET, false, fer_service_add_sa},
@@ -127,9 +131,18 @@ static void complete_wait(struct fer_wait *w)
 	fer_wait_destroy(w);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 void fer_service_stir(struct fer_service *s)
 {
-	(void)evtimer_add(s->tick, &busy);
+	s->stirred_ns = now_ns();
+	(void)evtimer_add(s->tick, &at_once);
 }
 
 static bool is_over(const struct fer_wait *w)
@@ -177,7 +190,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	// What completed may have begun something new.
 	more |= !STAILQ_EMPTY(&s->waits) || s->grace->first != NULL;
 	if (more)
-		(void)evtimer_add(s->tick, &busy);
+		(void)evtimer_add(
+			s->tick, now_ns() - s->stirred_ns < EAGER_NS ? &at_once : &rarely);
 }
 
 // --- the whole ----------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ struct fer_service {
 	const struct fer_workers *workers;
 	struct fer_grace *grace;
 	struct event *tick;
+	uint64_t stirred_ns; // when somebody began to wait last, of the monotonic clock
 	STAILQ_HEAD(fer_wait_list, fer_wait) waits;
 	LIST_HEAD(fer_drain_list, fer_drain) drains;
 
