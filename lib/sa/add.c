@@ -19,11 +19,19 @@ static int refuse(int error, const char *text, const char **why)
 	return error;
 }
 
+// Late enough that a handle of before is forgotten long before its generation comes again, and soon
+// enough that blocks whose memory is there serve a table through which many SAs come and go.
+#define REUSE_AFTER 1024
+
 static uint32_t take_index(struct fer_sa_table *t)
 {
-	if (t->control->unused.n == 0)
+	struct fer_sa_control *c = t->control;
+
+	if (c->unused.n <= REUSE_AFTER && c->n_used < t->capacity)
+		return c->n_used++;
+	if (c->unused.n == 0)
 		fer_sa_reclaim(t);
-	return fer_index_pop(t->control, &t->control->unused);
+	return fer_index_pop(c, &c->unused);
 }
 
 // Of a block for the AH of a bundle.

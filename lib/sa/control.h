@@ -48,9 +48,10 @@ struct fer_sa_control {
 	// The stations of a block that is no SA.
 	struct fer_index_list removed; // until those waiting are through
 	struct fer_index_list waiting; // for one grace period, all of them
-	struct fer_index_list unused;
+	struct fer_index_list unused;  // any more
 	struct fer_index_list unused_ah;
-	uint32_t n_ah;      // blocks of them used so far
+	uint32_t n_used;    // blocks of SAs used so far
+	uint32_t n_ah;      // the same of AHs
 	uint32_t n_live;    // SAs
 	uint64_t token;     // of that grace period
 	uint64_t n_removed; // ever

@@ -17,9 +17,13 @@
 
 // Open addressing, linear, at most four fifths full; removal shifts back, so there are no
 // tombstones.  The prints are as good as random: their upper half says where to begin.
+struct slot {
+	uint64_t print; // 0: empty
+	uint32_t users; // inbound SAs, or OUTBOUND
+};
+
 struct fer_keyprints {
-	uint64_t *prints; // 0: empty
-	uint32_t *users;  // inbound SAs, or OUTBOUND
+	struct slot *slots;
 	uint32_t n_slots;
 	EVP_MAC_CTX *mac;
 	uint8_t mac_key[SIPHASH_KEY_BYTES];
@@ -51,6 +55,12 @@ static uint32_t slots_for(uint32_t capacity)
 	return capacity + capacity / 4 + 1;
 }
 
+// Visited at random: large pages save a miss each time.
+static struct slot *map_slots(uint32_t n)
+{
+	return fer_secret_map(n * sizeof(struct slot));
+}
+
 struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
 {
 	struct fer_keyprints *k = calloc(1, sizeof(*k));
@@ -58,9 +68,8 @@ struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
 	if (k == NULL)
 		return NULL;
 	k->n_slots = slots_for(capacity);
-	k->prints = calloc(k->n_slots, sizeof(k->prints[0]));
-	k->users = calloc(k->n_slots, sizeof(k->users[0]));
-	if (k->prints == NULL || k->users == NULL || !mac_open(k)) {
+	k->slots = map_slots(k->n_slots);
+	if (k->slots == NULL || !mac_open(k)) {
 		fer_keyprints_destroy(k);
 		return NULL;
 	}
@@ -72,8 +81,7 @@ void fer_keyprints_destroy(struct fer_keyprints *k)
 	if (k == NULL)
 		return;
 	EVP_MAC_CTX_free(k->mac);
-	free(k->prints);
-	free(k->users);
+	fer_secret_unmap_clean(k->slots, k->n_slots * sizeof(k->slots[0]));
 	fer_secret_wipe(k->mac_key, sizeof(k->mac_key));
 	free(k);
 }
@@ -111,7 +119,7 @@ static uint32_t slot_of(const struct fer_keyprints *k, uint64_t print)
 {
 	uint32_t slot = home(k, print);
 
-	while (k->prints[slot] != 0 && k->prints[slot] != print)
+	while (k->slots[slot].print != 0 && k->slots[slot].print != print)
 		slot = after(k, slot);
 	return slot;
 }
@@ -122,25 +130,15 @@ int fer_keyprints_reserve(struct fer_keyprints *k, uint32_t capacity)
 
 	if (slots_for(capacity) <= k->n_slots)
 		return 0;
-	uint64_t *prints = calloc(slots_for(capacity), sizeof(prints[0]));
-	uint32_t *users = calloc(slots_for(capacity), sizeof(users[0]));
-	if (prints == NULL || users == NULL) {
-		free(prints);
-		free(users);
+	struct slot *slots = map_slots(slots_for(capacity));
+	if (slots == NULL)
 		return -ENOMEM;
-	}
 	k->n_slots = slots_for(capacity);
-	k->prints = prints;
-	k->users = users;
-	for (uint32_t i = 0; i < old.n_slots; i++) {
-		if (old.prints[i] == 0)
-			continue;
-		uint32_t slot = slot_of(k, old.prints[i]);
-		prints[slot] = old.prints[i];
-		users[slot] = old.users[i];
-	}
-	free(old.prints);
-	free(old.users);
+	k->slots = slots;
+	for (uint32_t i = 0; i < old.n_slots; i++)
+		if (old.slots[i].print != 0)
+			slots[slot_of(k, old.slots[i].print)] = old.slots[i];
+	fer_secret_unmap_clean(old.slots, old.n_slots * sizeof(old.slots[0]));
 	return 0;
 }
 
@@ -148,14 +146,14 @@ int fer_keyprints_add(struct fer_keyprints *k, uint64_t print, enum fer_directio
 {
 	uint32_t slot = slot_of(k, print);
 
-	if (k->prints[slot] == 0) {
-		k->prints[slot] = print;
-		k->users[slot] = direction == FER_OUT ? OUTBOUND : 1;
+	if (k->slots[slot].print == 0) {
+		k->slots[slot].print = print;
+		k->slots[slot].users = direction == FER_OUT ? OUTBOUND : 1;
 		return 0;
 	}
-	if (direction == FER_OUT || k->users[slot] == OUTBOUND)
+	if (direction == FER_OUT || k->slots[slot].users == OUTBOUND)
 		return -ENOTUNIQ;
-	k->users[slot]++;
+	k->slots[slot].users++;
 	return 0;
 }
 
@@ -167,25 +165,23 @@ static uint32_t distance(const struct fer_keyprints *k, uint32_t from, uint32_t 
 // Empties a slot and moves those behind it up that would no longer be found.
 static void erase(struct fer_keyprints *k, uint32_t hole)
 {
-	for (uint32_t at = after(k, hole); k->prints[at] != 0; at = after(k, at)) {
-		uint32_t begin = home(k, k->prints[at]);
+	for (uint32_t at = after(k, hole); k->slots[at].print != 0; at = after(k, at)) {
+		uint32_t begin = home(k, k->slots[at].print);
 
 		if (distance(k, begin, at) < distance(k, hole, at))
 			continue;
-		k->prints[hole] = k->prints[at];
-		k->users[hole] = k->users[at];
+		k->slots[hole] = k->slots[at];
 		hole = at;
 	}
-	k->prints[hole] = 0;
-	k->users[hole] = 0;
+	k->slots[hole] = (struct slot){0};
 }
 
 void fer_keyprints_remove(struct fer_keyprints *k, uint64_t print)
 {
 	uint32_t slot = slot_of(k, print);
 
-	assert(k->prints[slot] == print);
-	if (k->users[slot] != OUTBOUND && --k->users[slot] > 0)
+	assert(k->slots[slot].print == print);
+	if (k->slots[slot].users != OUTBOUND && --k->slots[slot].users > 0)
 		return;
 	erase(k, slot);
 }

@@ -107,12 +107,8 @@ static bool create_lists(struct fer_sa_control *c, uint32_t capacity)
 	c->key_prints = calloc(n_blocks, sizeof(c->key_prints[0]));
 	c->ages = calloc(capacity, sizeof(c->ages[0]));
 	c->age_place = calloc(capacity, sizeof(c->age_place[0]));
-	if (c->next == NULL || c->generations == NULL || c->positions == NULL ||
-		c->key_prints == NULL || c->ages == NULL || c->age_place == NULL)
-		return false;
-	for (uint32_t i = 0; i < capacity; i++)
-		fer_index_push(c, &c->unused, i);
-	return true;
+	return c->next != NULL && c->generations != NULL && c->positions != NULL &&
+	       c->key_prints != NULL && c->ages != NULL && c->age_place != NULL;
 }
 
 // Of all blocks, n_ah of them AHs of bundles.

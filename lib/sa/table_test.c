@@ -129,6 +129,26 @@ static void an_index_is_reused_late(void **state)
 	fer_sa_table_destroy(t);
 }
 
+// The memory of a table follows the SAs that live at once, not those that ever lived.
+static void blocks_that_were_used_come_first(void **state)
+{
+	enum { CAPACITY = 16384 };
+	struct fer_sa_table *t = open_table(CAPACITY);
+	uint32_t highest = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * CAPACITY; i++) {
+		struct fer_sa_params p = in_params(0x1000);
+		uint64_t handle = must_add(t, &p);
+
+		highest = RTE_MAX(highest, (uint32_t)handle);
+		must_remove(t, handle);
+		assert_int_equal(fer_sa_reclaim(t), 0);
+	}
+	assert_true(highest < CAPACITY / 8);
+	fer_sa_table_destroy(t);
+}
+
 static void a_sleeping_worker_is_waited_for(void **state)
 {
 	struct fer_sa_table *t = open_with(2, fer_iv_system(), qsbr);
@@ -694,6 +714,7 @@ int main(void)
 		cmocka_unit_test(generation_zero_is_skipped),
 		cmocka_unit_test(capacity_is_kept_and_comes_back),
 		cmocka_unit_test(an_index_is_reused_late),
+		cmocka_unit_test(blocks_that_were_used_come_first),
 		cmocka_unit_test(a_sleeping_worker_is_waited_for),
 		cmocka_unit_test(nothing_is_left_of_an_sa),
 		cmocka_unit_test(wide_windows_come_and_go),
