@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define KEPT_BYTES (64 << 20)       // of free memory, by the allocator
 #define LINK_NS UINT64_C(100000000) // between two looks for links
 
 __attribute__((format(printf, 3, 4))) static int fail(
@@ -177,6 +179,8 @@ int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const s
 	struct fer_daemon_error *error)
 {
 	memset(d, 0, sizeof(*d)); // it is too large for a copy on the stack
+	// What is given back to the system is unmapped, and that interrupts the workers.
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 	d->settings = doc->daemon;
 	d->ivs = fer_iv_system();
 	fer_log_init(&d->log, "ferruled");

@@ -3,13 +3,15 @@
 
 #include <openssl/crypto.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
 void fer_secret_wipe(void *p, size_t len)
 {
-	OPENSSL_cleanse(p, len);
+	// No compiler leaves it out, and it is several times faster than OPENSSL_cleanse().
+	explicit_bzero(p, len);
 }
 
 bool fer_secret_equal(const void *a, const void *b, size_t len)

@@ -18,29 +18,78 @@
 
 // --- input --------------------------------------------------------------------------------------
 
-// A mapping of the length that was announced costs nothing but addresses until bytes arrive.
-static bool big_start(struct fer_conn *c, const struct fer_msg_header *h)
+// A mapping costs nothing but addresses until bytes arrive.
+static uint8_t *map(size_t room)
 {
-	void *bytes = mmap(NULL, h->length, PROT_READ | PROT_WRITE,
+	void *bytes = mmap(NULL, room, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (bytes == MAP_FAILED)
+		return NULL;
+	(void)madvise(bytes, room, MADV_DONTDUMP);
+	(void)mlock2(bytes, room, MLOCK_ONFAULT);
+	return bytes;
+}
+
+static uint8_t *take_spare(struct fer_ctl_server *s)
+{
+	for (unsigned i = 0; i < FER_CONN_SPARES; i++) {
+		uint8_t *bytes = s->spares[i];
+
+		s->spares[i] = NULL;
+		if (bytes != NULL)
+			return bytes;
+	}
+	return NULL;
+}
+
+static bool keep_spare(struct fer_ctl_server *s, uint8_t *bytes)
+{
+	for (unsigned i = 0; i < FER_CONN_SPARES; i++)
+		if (s->spares[i] == NULL) {
+			s->spares[i] = bytes;
+			return true;
+		}
+	return false;
+}
+
+void fer_conn_free_spares(struct fer_ctl_server *s)
+{
+	for (uint8_t *bytes; (bytes = take_spare(s)) != NULL;)
+		(void)munmap(bytes, FER_CONN_SPARE_BYTES);
+}
+
+static bool big_start(struct fer_conn *c, const struct fer_msg_header *h)
+{
+	struct fer_conn_big big = {.room = h->length, .len = h->length};
+
+	if (big.room <= FER_CONN_SPARE_BYTES) {
+		big.room = FER_CONN_SPARE_BYTES;
+		big.bytes = take_spare(c->server);
+	}
+	if (big.bytes == NULL)
+		big.bytes = map(big.room);
+	if (big.bytes == NULL)
 		return false;
-	(void)madvise(bytes, h->length, MADV_DONTDUMP);
-	(void)mlock2(bytes, h->length, MLOCK_ONFAULT);
-	c->big = (struct fer_conn_big){.bytes = bytes, .len = h->length};
+	c->big = big;
 	c->header = *h;
 	return true;
 }
 
-void fer_conn_big_free(struct fer_ctl_server *s, struct fer_conn_big *big)
+void fer_conn_big_drop(struct fer_ctl_server *s, struct fer_conn_big *big)
 {
 	if (big->bytes == NULL)
 		return;
-	s->input -= big->got;
 	fer_secret_wipe(big->bytes, big->got);
-	(void)munmap(big->bytes, big->len);
+	if (s == NULL || big->room != FER_CONN_SPARE_BYTES || !keep_spare(s, big->bytes))
+		(void)munmap(big->bytes, big->room);
 	*big = (struct fer_conn_big){0};
+}
+
+void fer_conn_big_free(struct fer_ctl_server *s, struct fer_conn_big *big)
+{
+	s->input -= big->got;
+	fer_conn_big_drop(s, big);
 }
 
 // Bytes of the long message have arrived; they count against what all clients may have together.

@@ -5,7 +5,8 @@
 //
 // Input: messages of up to FER_CONN_IN_BYTES pass through a small buffer that every client has.  A
 // longer one gets a mapping of its own, whose pages come into being as its bytes arrive.  Both are
-// out of core dumps, and wiped as soon as they are consumed.
+// out of core dumps, and wiped as soon as they are consumed.  Some mappings of moderate length are
+// kept for the next: to unmap one interrupts every thread of the process.
 // Output: an evbuffer.  What is put into it is sent at the end of the turn.
 // A turn is the handling of what has arrived, up to the limits; settle() then says what the client
 // waits for: bytes, its next turn, or room.
@@ -18,6 +19,8 @@
 #include <sys/queue.h>
 
 #define FER_CONN_IN_BYTES 16384
+#define FER_CONN_SPARES 4
+#define FER_CONN_SPARE_BYTES ((size_t)1 << 20)
 
 struct evbuffer;
 
@@ -30,6 +33,7 @@ enum fer_conn_wait {
 // A message that does not fit the small buffer.
 struct fer_conn_big {
 	uint8_t *bytes; // NULL: none
+	size_t room;    // of the mapping
 	size_t len;
 	size_t got;
 };
@@ -72,7 +76,8 @@ struct fer_ctl_server {
 	void *arg;
 	struct fer_msg_buf hello;
 	LIST_HEAD(fer_conns, fer_conn) conns;
-	uint64_t input; // bytes in big messages, arrived
+	uint64_t input;                   // bytes in big messages, arrived
+	uint8_t *spares[FER_CONN_SPARES]; // mappings of FER_CONN_SPARE_BYTES, wiped; NULL: none
 	struct fer_ctl_counters counters;
 };
 
@@ -102,3 +107,8 @@ void fer_conn_refuse(
 	struct fer_conn *c, const struct fer_msg_header *h, uint32_t status, uint32_t needed);
 
 void fer_conn_big_free(struct fer_ctl_server *s, struct fer_conn_big *big);
+
+// The same for a message that is a request's and no longer input; s NULL: the server is gone.
+void fer_conn_big_drop(struct fer_ctl_server *s, struct fer_conn_big *big);
+
+void fer_conn_free_spares(struct fer_ctl_server *s);

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct fer_ctl_request {
 	LIST_ENTRY(fer_ctl_request) link; // of its client
@@ -166,12 +165,9 @@ void fer_request_orphan(struct fer_conn *c, bool cancel)
 	}
 }
 
-static void request_free(struct fer_ctl_request *r)
+static void request_free(struct fer_ctl_request *r, struct fer_ctl_server *s)
 {
-	if (r->big.bytes != NULL) {
-		fer_secret_wipe(r->big.bytes, r->big.len);
-		(void)munmap(r->big.bytes, r->big.len);
-	}
+	fer_conn_big_drop(s, &r->big);
 	fer_secret_wipe(r->bytes, r->len);
 	free(r);
 }
@@ -200,7 +196,7 @@ void fer_ctl_complete(struct fer_ctl_request *r, const struct fer_ctl_result *re
 		c->server->counters.completions++;
 		fer_conn_put(c, &h, result->data, fits ? result->len : 0);
 	}
-	request_free(r);
+	request_free(r, c != NULL ? c->server : NULL);
 }
 
 void fer_ctl_complete_status(struct fer_ctl_request *r, uint32_t status)

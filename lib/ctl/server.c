@@ -152,6 +152,7 @@ void fer_ctl_server_destroy(struct fer_ctl_server *s)
 		fer_request_orphan(c, true);
 		fer_conn_close(c);
 	}
+	fer_conn_free_spares(s);
 	fer_msg_buf_fini(&s->hello);
 	free(s);
 }
