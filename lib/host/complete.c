@@ -6,9 +6,7 @@
 #include "nic/segment.h"
 #include "proto/ip.h"
 #include "proto/ipsec.h"
-
-#define TCP_HEADER_BYTES 20
-#define TCP_CKSUM_OFF 16
+#include "proto/tcp.h"
 
 #define ICMPV6_HEADER_BYTES 4
 #define ICMPV6_CKSUM_OFF 2
@@ -26,7 +24,7 @@ static uint16_t cksum_off(const struct fer_frame *f)
 	if (f->version == 0 || f->fragment != 0)
 		return 0;
 	if (f->protocol == FER_PROTO_TCP)
-		return len >= TCP_HEADER_BYTES ? TCP_CKSUM_OFF : 0;
+		return len >= FER_TCP_HEADER_BYTES ? FER_TCP_CKSUM_OFF : 0;
 	return f->protocol == FER_PROTO_UDP && len >= FER_UDP_HEADER_BYTES ? FER_UDP_CKSUM_OFF : 0;
 }
 

@@ -10,18 +10,10 @@
 #include "nic/segment.h"
 #include "proto/cksum.h"
 #include "proto/ip.h"
+#include "proto/tcp.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define TCP_HEADER_BYTES 20
-#define TCP_SEQ_OFF 4
-#define TCP_DATA_OFF 12
-#define TCP_FLAGS_OFF 13
-#define TCP_CKSUM_OFF 16
-#define TCP_FIN 0x01
-#define TCP_PSH 0x08
-#define TCP_CWR 0x80
 
 // L2, IP and TCP headers that a segment repeats.
 #define HEADERS_MAX 512
@@ -55,11 +47,11 @@ static bool read_headers(struct large *l)
 	const struct fer_frame *f = &l->frame;
 	uint8_t size;
 
-	if (f->end - f->up_off < TCP_HEADER_BYTES ||
-		!fer_segment_read(l->m, f->up_off + TCP_DATA_OFF, &size, 1))
+	if (f->end - f->up_off < FER_TCP_HEADER_BYTES ||
+		!fer_segment_read(l->m, f->up_off + FER_TCP_DATA_OFF, &size, 1))
 		return false;
-	l->n_headers = f->up_off + (size >> 4) * 4u;
-	if (l->n_headers < (uint32_t)f->up_off + TCP_HEADER_BYTES || l->n_headers > f->end ||
+	l->n_headers = f->up_off + fer_tcp_stated_bytes(size);
+	if (l->n_headers < (uint32_t)f->up_off + FER_TCP_HEADER_BYTES || l->n_headers > f->end ||
 		l->n_headers > HEADERS_MAX)
 		return false;
 	l->n_data = f->end - l->n_headers;
@@ -67,8 +59,7 @@ static bool read_headers(struct large *l)
 	return fer_segment_read(l->m, 0, l->headers, l->n_headers);
 }
 
-// Changes the headers of the segment with len bytes of data from off on: RFC 9293, and for CWR RFC
-// 3168 section 6.1.2.
+// Changes the headers of the segment with len bytes of data from off on.
 static void change_headers(const struct large *l, uint8_t *headers, uint32_t off, uint32_t len)
 {
 	const struct fer_frame *f = &l->frame;
@@ -81,29 +72,20 @@ static void change_headers(const struct large *l, uint8_t *headers, uint32_t off
 		fer_store_be16(ip + 10, 0);
 		fer_store_be16(ip + 10, fer_cksum(ip, f->up_off - f->ip_off));
 	}
-	fer_store_be32(tcp + TCP_SEQ_OFF, fer_load_be32(tcp + TCP_SEQ_OFF) + off);
-	if (off > 0)
-		tcp[TCP_FLAGS_OFF] &= (uint8_t)~TCP_CWR;
-	if (off + len < l->n_data)
-		tcp[TCP_FLAGS_OFF] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	fer_store_be16(tcp + TCP_CKSUM_OFF, fer_ip_pseudo_sum(ip, FER_PROTO_TCP, tcp_len));
+	fer_tcp_cut(tcp, off, off + len == l->n_data);
+	fer_store_be16(tcp + FER_TCP_CKSUM_OFF, fer_ip_pseudo_sum(ip, FER_PROTO_TCP, tcp_len));
 }
 
 // Its checksum is left unfinished, as the large send's was.
 static struct rte_mbuf *make_segment(const struct large *l, uint32_t off, struct rte_mempool *pool)
 {
 	uint32_t len = RTE_MIN((uint32_t)l->mss, l->n_data - off);
-	struct rte_mbuf *m = rte_pktmbuf_copy(l->m, pool, l->n_headers + off, len);
+	struct rte_mbuf *m =
+		fer_segment_cut(l->m, l->n_headers + off, len, l->headers, l->n_headers, pool);
 
 	if (m == NULL)
 		return NULL;
-	if (!fer_segment_grow_front(&m, l->n_headers, 0, pool)) {
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
-	uint8_t *headers = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(headers, l->headers, l->n_headers);
-	change_headers(l, headers, off, len);
+	change_headers(l, rte_pktmbuf_mtod(m, uint8_t *), off, len);
 	m->ol_flags &= ~(RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_MASK);
 	m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
 	m->tso_segsz = 0;

@@ -6,13 +6,10 @@
 #include "host/stages.h"
 #include "nic/segment.h"
 #include "proto/cksum.h"
+#include "proto/tcp.h"
 #include "sa/table.h"
 
-#define TCP_HEADER_BYTES 20
 #define TCP_MAX_BYTES 60
-#define TCP_FLAGS_OFF 13
-#define TCP_SYN 0x02
-#define TCP_CKSUM_OFF 16
 
 #define OPTION_END 0
 #define OPTION_NOP 1
@@ -29,10 +26,10 @@ static bool is_syn(const struct rte_mbuf *m, const struct fer_frame *f)
 	uint8_t room;
 
 	if (likely(f->version == 0 || f->protocol != FER_PROTO_TCP || f->fragment != 0 ||
-		    f->end - f->up_off < TCP_HEADER_BYTES))
+		    f->end - f->up_off < FER_TCP_HEADER_BYTES))
 		return false;
-	const uint8_t *flags = rte_pktmbuf_read(m, f->up_off + TCP_FLAGS_OFF, 1, &room);
-	return flags != NULL && (*flags & TCP_SYN) != 0;
+	const uint8_t *flags = rte_pktmbuf_read(m, f->up_off + FER_TCP_FLAGS_OFF, 1, &room);
+	return flags != NULL && (*flags & FER_TCP_SYN) != 0;
 }
 
 // Lowers the value at off.  Where it stands across two words, its bytes count the other way round
@@ -40,7 +37,7 @@ static bool is_syn(const struct rte_mbuf *m, const struct fer_frame *f)
 static bool lower(uint8_t *tcp, uint32_t off, uint16_t mss)
 {
 	uint16_t from = fer_load_be16(tcp + off), to = mss;
-	uint16_t sum = fer_load_be16(tcp + TCP_CKSUM_OFF);
+	uint16_t sum = fer_load_be16(tcp + FER_TCP_CKSUM_OFF);
 
 	if (from <= to)
 		return false;
@@ -49,7 +46,7 @@ static bool lower(uint8_t *tcp, uint32_t off, uint16_t mss)
 		from = __builtin_bswap16(from);
 		to = __builtin_bswap16(to);
 	}
-	fer_store_be16(tcp + TCP_CKSUM_OFF, fer_cksum_update(sum, from, to));
+	fer_store_be16(tcp + FER_TCP_CKSUM_OFF, fer_cksum_update(sum, from, to));
 	return true;
 }
 
@@ -59,7 +56,8 @@ static bool lower_options(uint8_t *tcp, uint32_t len, uint16_t mss)
 	bool changed = false;
 	uint32_t size = 1;
 
-	for (uint32_t off = TCP_HEADER_BYTES; off < len && tcp[off] != OPTION_END; off += size) {
+	for (uint32_t off = FER_TCP_HEADER_BYTES; off < len && tcp[off] != OPTION_END;
+		off += size) {
 		size = 1;
 		if (tcp[off] == OPTION_NOP)
 			continue;
@@ -76,10 +74,10 @@ bool fer_mss_clamp(struct rte_mbuf *m, const struct fer_frame *f, uint16_t mss)
 {
 	uint8_t tcp[TCP_MAX_BYTES];
 
-	if (!is_syn(m, f) || !fer_segment_read(m, f->up_off, tcp, TCP_HEADER_BYTES))
+	if (!is_syn(m, f) || !fer_segment_read(m, f->up_off, tcp, FER_TCP_HEADER_BYTES))
 		return false;
-	uint32_t len = (tcp[TCP_HEADER_BYTES - 8] >> 4) * 4u;
-	if (len < TCP_HEADER_BYTES || len > f->end - f->up_off ||
+	uint32_t len = fer_tcp_stated_bytes(tcp[FER_TCP_DATA_OFF]);
+	if (len < FER_TCP_HEADER_BYTES || len > f->end - f->up_off ||
 		!fer_segment_read(m, f->up_off, tcp, len))
 		return false;
 	return lower_options(tcp, len, mss) && fer_segment_write(m, f->up_off, tcp, len);
@@ -88,7 +86,7 @@ bool fer_mss_clamp(struct rte_mbuf *m, const struct fer_frame *f, uint16_t mss)
 // Clamps to what fits into an IP packet of limit bytes, headers without options.
 static void clamp_to(struct rte_mbuf *m, const struct fer_frame *f, uint32_t limit)
 {
-	uint32_t headers = TCP_HEADER_BYTES +
+	uint32_t headers = FER_TCP_HEADER_BYTES +
 			   (f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
 
 	if (limit > headers)

@@ -204,6 +204,21 @@ bool fer_segment_write(struct rte_mbuf *m, uint32_t off, const void *from, uint3
 	return true;
 }
 
+struct rte_mbuf *fer_segment_cut(const struct rte_mbuf *m, uint32_t off, uint32_t len,
+	const uint8_t *headers, uint32_t n_headers, struct rte_mempool *pool)
+{
+	struct rte_mbuf *piece = rte_pktmbuf_copy(m, pool, off, len);
+
+	if (piece == NULL)
+		return NULL;
+	if (!fer_segment_grow_front(&piece, n_headers, 0, pool)) {
+		rte_pktmbuf_free(piece);
+		return NULL;
+	}
+	memcpy(rte_pktmbuf_mtod(piece, uint8_t *), headers, n_headers);
+	return piece;
+}
+
 // rte_raw_cksum_mbuf() of DPDK 22.11 is wrong where a segment begins with the second byte of a
 // word.
 uint16_t fer_segment_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)

@@ -42,6 +42,12 @@ __attribute__((warn_unused_result)) bool fer_segment_read(
 __attribute__((warn_unused_result)) bool fer_segment_write(
 	struct rte_mbuf *m, uint32_t off, const void *from, uint32_t len);
 
+// A packet of its own: headers, and behind them len bytes of m from off on, which are there.  The
+// rest of what m is (port, flags, words) it is too.  NULL: the pool is empty.
+__attribute__((warn_unused_result)) struct rte_mbuf *fer_segment_cut(const struct rte_mbuf *m,
+	uint32_t off, uint32_t len, const uint8_t *headers, uint32_t n_headers,
+	struct rte_mempool *pool);
+
 // The one's-complement sum of len bytes at off, which are there, as RFC 1071 counts them.
 uint16_t fer_segment_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len);
 
