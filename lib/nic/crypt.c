@@ -125,7 +125,8 @@ static void show_ah(const struct fer_crypt *c, unsigned j)
 }
 
 // What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
-// whole number goes into the receipt.
+// whole number goes into the receipt, in which its high half is 0, or 1 for a segment behind a wrap
+// (nic/lso.h).
 static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
 {
 	uint32_t off = 4;
@@ -133,7 +134,7 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 	if (unlikely(sa->suite.ah))
 		off += FER_AH_SPI_OFF + layer->sec_off - layer->ip_off;
 	uint32_t lo = fer_load_be32(job->start + off);
-	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) : 0;
+	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) + job->seq_hi : 0;
 	job->iv = iv;
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }

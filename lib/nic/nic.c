@@ -2,6 +2,8 @@
 #include "nic/nic.h"
 
 #include "crypto/engine.h"
+#include "nic/checksum.h"
+#include "nic/lso.h"
 #include "nic/oob.h"
 #include "nic/stages.h"
 
@@ -11,20 +13,20 @@ int fer_nic_init(struct fer_nic *nic, struct fer_sa_table *sas, const struct fer
 {
 	int error = -ENOMEM;
 
-	*nic = (struct fer_nic){.sas = sas, .crypt = fer_crypt_create()};
-	if (nic->crypt == NULL)
-		return error;
-	nic->engine = fer_engine_open(ivs, &error);
-	if (nic->engine == NULL) {
-		fer_crypt_destroy(nic->crypt);
-		return error;
-	}
-	return 0;
+	*nic = (struct fer_nic){.sas = sas, .crypt = fer_crypt_create(), .lso = fer_lso_create()};
+	if (nic->crypt != NULL && nic->lso != NULL)
+		nic->engine = fer_engine_open(ivs, &error);
+	if (nic->engine != NULL)
+		return 0;
+	fer_lso_destroy(nic->lso);
+	fer_crypt_destroy(nic->crypt);
+	return error;
 }
 
 void fer_nic_fini(struct fer_nic *nic)
 {
 	fer_engine_close(nic->engine);
+	fer_lso_destroy(nic->lso);
 	fer_crypt_destroy(nic->crypt);
 	*nic = (struct fer_nic){0};
 }
@@ -71,8 +73,16 @@ void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b)
 {
 	uint32_t may = may_of(nic);
 
-	if (unlikely(may != FER_NIC_ALL))
+	if (unlikely(nic->has_slots)) {
+		fer_lso_prepare(b, may);
+		fer_checksum_outer(b, may);
+	}
+	if (unlikely((may & FER_NIC_ALL) != FER_NIC_ALL))
 		hold_sends_back(nic, b, may);
+	if (unlikely(nic->has_slots)) {
+		fer_checksum_send(nic, b, may);
+		fer_lso_send(nic, b);
+	}
 	unsigned n_rounds = fer_bind_out(nic, b);
 
 	for (unsigned k = 0; k < n_rounds; k++) // inside out
@@ -83,9 +93,11 @@ void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)
 {
 	uint32_t may = may_of(nic);
 
-	if (unlikely(may != FER_NIC_ALL))
+	if (unlikely((may & FER_NIC_ALL) != FER_NIC_ALL))
 		leave_closed(b, may);
 	while (fer_bind_in(nic, b) > 0)
 		fer_crypt_open(nic, b);
 	fer_tag(nic, b);
+	if (unlikely(nic->has_slots))
+		fer_checksum_judge(b, may);
 }

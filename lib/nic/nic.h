@@ -16,6 +16,7 @@
 
 struct fer_engine;
 struct fer_iv_source;
+struct fer_lso;
 struct fer_sa_table;
 
 // What the configuration in force lets the NIC half do; the control thread changes it at any time.
@@ -26,14 +27,29 @@ struct fer_sa_table;
 #define FER_NIC_SEND_IPV6 0x8u
 #define FER_NIC_RECEIVE_IPV4 0x10u
 #define FER_NIC_RECEIVE_IPV6 0x20u
-#define FER_NIC_ALL 0x3fu
+#define FER_NIC_ALL 0x3fu // of IPsec
+
+// The other offloads, which a host asks for by slots 0 and 2: checksums to make, the same to judge,
+// and large sends.
+#define FER_NIC_SUM_IP4 0x40u
+#define FER_NIC_SUM_TCP4 0x80u
+#define FER_NIC_SUM_UDP4 0x100u
+#define FER_NIC_SUM_TCP6 0x200u
+#define FER_NIC_SUM_UDP6 0x400u
+#define FER_NIC_JUDGE(sums) ((sums) << 5)
+#define FER_NIC_LSO_V1 0x10000u
+#define FER_NIC_LSO_V2_IPV4 0x20000u
+#define FER_NIC_LSO_V2_IPV6 0x40000u
 
 struct fer_nic {
 	struct fer_sa_table *sas;
-	const _Atomic uint32_t *may; // FER_NIC_; NULL: everything
-	bool sends_unprotected;      // what it may not protect, as the contract says
+	const _Atomic uint32_t *may; // FER_NIC_; NULL: FER_NIC_ALL
+	bool has_slots; // slots 0 and 2 are looked at, because a host fills them, and slot 0 is
+			// written
+	bool sends_unprotected; // what it may not protect, as the contract says
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
+	struct fer_lso *lso;     // work space of large sends
 };
 
 // Opens an engine of its own.  0 or -errno.
@@ -49,6 +65,9 @@ void fer_nic_fini(struct fer_nic *nic);
 // outbound SA ends in FER_BAD_HANDLE.  A slot 12 offset where the SPI of the SA does not stand, or
 // where its packet has no room, ends in FER_BAD_OFFSET; inside a tunnel it has to be that of the
 // ESP header, too.  Both leave the packet as it came.
+//
+// With has_slots the packets get the checksums that slot 0 asks for (nic/checksum.h), and those
+// whose slot 2 says so become segments (nic/lso.h).
 void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b);
 
 // Receive: opens the layers of protection for which there are inbound SAs, outside in, and writes

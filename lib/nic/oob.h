@@ -39,6 +39,23 @@ static inline void fer_oob_clear(struct rte_mbuf *m)
 	*fer_oob_of(m) = (struct fer_oob){0};
 }
 
+// Slot 2, send: the size of a segment's data in bits 0 to 19 (0: no large send), TcpHeaderOffset in
+// 20 to 29, version 2 in bit 30, and of version 2 IPv6 in bit 31.  When it is done: of version 1
+// the bytes of data that were sent in bits 0 to 29, of version 2 its bit alone.
+#define FER_OOB_LSO_V2 0x40000000u
+#define FER_OOB_LSO_IPV6 0x80000000u
+
+static inline uint32_t fer_oob_mss(const struct fer_oob *o)
+{
+	return o->lso & 0xfffff;
+}
+
+// What slot 2 becomes when so many bytes of the data were sent.
+static inline uint32_t fer_oob_lso_done(uint32_t asked, uint32_t n_sent)
+{
+	return (asked & FER_OOB_LSO_V2) != 0 ? FER_OOB_LSO_V2 : n_sent & 0x3fffffff;
+}
+
 // Slot 1, receive.
 #define FER_OOB_SA_DELETE_REQ 0x1u
 #define FER_OOB_CRYPTO_DONE 0x2u
