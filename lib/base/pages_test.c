@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "base/pages.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void are_pages_aligned_and_zero(void **state)
+{
+	static const size_t lens[] = {1, 4096, 5000, FER_HUGE_PAGE_BYTES, FER_HUGE_PAGE_BYTES + 1};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		size_t page = lens[i] >= FER_HUGE_PAGE_BYTES ? FER_HUGE_PAGE_BYTES : 4096;
+		uint8_t *p = fer_pages_map(lens[i]);
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % page, 0);
+		assert_int_equal(fer_pages_bytes(lens[i]) % page, 0);
+		assert_true(fer_pages_bytes(lens[i]) >= lens[i]);
+		assert_int_equal(p[0], 0);
+		assert_int_equal(p[fer_pages_bytes(lens[i]) - 1], 0);
+		memset(p, 1, fer_pages_bytes(lens[i]));
+		fer_pages_unmap(p, lens[i]);
+	}
+	fer_pages_unmap(NULL, 1);
+}
+
+static void is_what_cannot_be_refused(void **state)
+{
+	(void)state;
+	assert_null(fer_pages_map(SIZE_MAX));
+	assert_null(fer_pages_map(SIZE_MAX / 2));
+	assert_int_equal(fer_pages_bytes(SIZE_MAX), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(are_pages_aligned_and_zero),
+		cmocka_unit_test(is_what_cannot_be_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
