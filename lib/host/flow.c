@@ -1,54 +1,80 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/flow.h"
 
+#include "base/pages.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_prefetch.h>
 
 #include <assert.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define LINES_LOG2 13
+#define MIN_FLOWS (UINT32_C(1) << 15)
+#define MAX_FLOWS (UINT32_C(1) << 21)
 #define CHUNK 64 // packets looked up at once
 
 // Everything but addresses in the first word; then source and destination, 1 word or 4.
 #define WORDS 5
+#define WORDS_IPV4 2
 #define IS_IPV6 (UINT64_C(1) << 63)
 
 struct flow {
 	uint64_t word[WORDS];
 };
 
-struct line {
-	alignas(64) struct flow flow;
+struct known {
 	uint64_t generation; // of the policies; 0: nothing is here
 	uint32_t rule;
 	bool needs_ports;
+	uint64_t word[]; // of the flow
 };
 
-static_assert(sizeof(struct line) == 64, "a look-up reads one line of the cache");
+// Two or one of them in a line of the cache.  A flow stands in its home line, or in the other of
+// the pair when that is full.
+#define LINE_BYTES 64
+#define BYTES_IPV4 32
+#define BYTES_IPV6 64
+
+static_assert(sizeof(struct known) + WORDS_IPV4 * sizeof(uint64_t) <= BYTES_IPV4, "2 a line");
+static_assert(sizeof(struct known) + WORDS * sizeof(uint64_t) <= BYTES_IPV6, "1 a line");
 
 struct fer_flows {
-	struct line line[1 << LINES_LOG2];
-	uint64_t seed[2];
+	uint64_t key[WORDS + 2];
+	uint8_t *lines[2]; // IPv4, IPv6
+	unsigned lines_log2;
+	uint32_t n_learnt;
 };
 
-struct fer_flows *fer_flows_create(void)
+static size_t table_bytes(const struct fer_flows *f)
 {
-	struct fer_flows *f = aligned_alloc(alignof(struct fer_flows), sizeof(*f));
+	return (size_t)LINE_BYTES << f->lines_log2;
+}
+
+struct fer_flows *fer_flows_create(uint32_t n)
+{
+	struct fer_flows *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return NULL;
-	memset(f, 0, sizeof(*f));
-	if (getrandom(f->seed, sizeof(f->seed), 0) == sizeof(f->seed))
+	f->lines_log2 = rte_log2_u32(RTE_MIN(RTE_MAX(n, MIN_FLOWS), MAX_FLOWS));
+	f->lines[0] = fer_pages_map(table_bytes(f));
+	f->lines[1] = fer_pages_map(table_bytes(f));
+	if (f->lines[0] != NULL && f->lines[1] != NULL &&
+		getrandom(f->key, sizeof(f->key), 0) == sizeof(f->key))
 		return f;
-	free(f);
+	fer_flows_destroy(f);
 	return NULL;
 }
 
 void fer_flows_destroy(struct fer_flows *f)
 {
+	if (f == NULL)
+		return;
+	fer_pages_unmap(f->lines[0], table_bytes(f));
+	fer_pages_unmap(f->lines[1], table_bytes(f));
 	free(f);
 }
 
@@ -73,59 +99,154 @@ static void describe(
 	}
 }
 
-static uint64_t mix(uint64_t h, uint64_t word)
+// Are the words from a on those of the flow?
+static bool has_words(const uint64_t a[], const struct flow *flow)
 {
-	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
+	const uint64_t *b = flow->word;
 
-static struct line *line_of(struct fer_flows *f, const struct flow *flow)
-{
-	uint64_t h = mix(mix(f->seed[0], flow->word[0]), flow->word[1]);
-
-	if (is_ipv6(flow))
-		h = mix(mix(mix(h, flow->word[2]), flow->word[3]), flow->word[4]);
-	return &f->line[h * (f->seed[1] | 1) >> (64 - LINES_LOG2)];
-}
-
-static bool has_flow(const struct line *l, const struct flow *flow, uint64_t generation)
-{
-	const uint64_t *a = l->flow.word, *b = flow->word;
-
-	if (l->generation != generation || a[0] != b[0] || a[1] != b[1])
+	if (a[0] != b[0] || a[1] != b[1])
 		return false;
 	return !is_ipv6(flow) || (a[2] == b[2] && a[3] == b[3] && a[4] == b[4]);
 }
 
-// The packets of one chunk.
+// The hash NH, folded: flows of somebody who does not know the key meet by chance only.
+static uint8_t *home_of(const struct fer_flows *f, const struct flow *flow)
+{
+	const uint64_t *w = flow->word, *k = f->key;
+	unsigned __int128 sum = (unsigned __int128)(w[0] + k[0]) * (w[1] + k[1]);
+
+	if (is_ipv6(flow))
+		sum += (unsigned __int128)(w[2] + k[2]) * (w[3] + k[3]) +
+		       (unsigned __int128)(w[4] + k[4]) * k[5];
+	uint64_t hash = ((uint64_t)(sum >> 64) ^ (uint64_t)sum) * (k[6] | 1);
+	return f->lines[is_ipv6(flow)] + (hash >> (64 - f->lines_log2)) * LINE_BYTES;
+}
+
+static uint8_t *other_of(const uint8_t *home)
+{
+	return (uint8_t *)((uintptr_t)home ^ LINE_BYTES);
+}
+
+static size_t bytes_of(const struct flow *flow)
+{
+	return is_ipv6(flow) ? BYTES_IPV6 : BYTES_IPV4;
+}
+
+static const struct known *find_in_line(
+	const uint8_t *line, const struct flow *flow, uint64_t generation)
+{
+	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
+		const struct known *k = (const struct known *)(line + at);
+
+		if (has_words(k->word, flow) && k->generation == generation)
+			return k;
+	}
+	return NULL;
+}
+
+// NULL: it is not known.
+static const struct known *find_known(
+	const uint8_t *home, const struct flow *flow, uint64_t generation)
+{
+	const struct known *k = find_in_line(home, flow, generation);
+
+	return likely(k != NULL) ? k : find_in_line(other_of(home), flow, generation);
+}
+
+// An empty place in a line; NULL: there is none.
+static struct known *find_room(uint8_t *line, const struct flow *flow, uint64_t generation)
+{
+	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
+		struct known *k = (struct known *)(line + at);
+
+		if (k->generation != generation)
+			return k;
+	}
+	return NULL;
+}
+
+// The place for a new flow: where it is full, another flow has to go.
+static struct known *make_room(
+	struct fer_flows *f, uint8_t *home, const struct flow *flow, uint64_t generation)
+{
+	struct known *k = find_room(home, flow, generation);
+
+	if (k == NULL)
+		k = find_room(other_of(home), flow, generation);
+	if (k == NULL)
+		k = (struct known *)(home + f->n_learnt++ * bytes_of(flow) % LINE_BYTES);
+	return k;
+}
+
+// The packets of one chunk.  Neighbours of one flow are a run, and looked up once.
 struct chunk {
-	struct flow flow[CHUNK];
-	struct line *line[CHUNK];
+	unsigned n_runs;
+	uint8_t first[CHUNK + 1]; // of the packets of a run; behind the last: all of them
+	struct flow flow[CHUNK + 1];
+	uint8_t *home[CHUNK];
 	unsigned n_missing;
-	uint8_t missing[CHUNK];
+	uint8_t missing[CHUNK]; // runs
 };
 
-// Asks the classifier for those that are missing.
-static void learn(struct chunk *c, const struct fer_policies *p, enum fer_direction direction,
-	const struct fer_policy_query query[], uint32_t rule[], bool needs_ports[])
+static void answer(const struct chunk *c, unsigned run, uint32_t found, bool needs, uint32_t rule[],
+	bool needs_ports[])
 {
-	uint64_t generation = fer_policies_generation(p);
+	for (unsigned i = c->first[run]; i < c->first[run + 1]; i++) {
+		rule[i] = found;
+		needs_ports[i] = needs;
+	}
+}
+
+static void remember(struct fer_flows *f, uint8_t *home, const struct flow *flow,
+	uint64_t generation, uint32_t rule, bool needs_ports)
+{
+	if (find_known(home, flow, generation) != NULL) // it stands in this chunk twice
+		return;
+	struct known *k = make_room(f, home, flow, generation);
+
+	k->generation = generation;
+	k->rule = rule;
+	k->needs_ports = needs_ports;
+	memcpy(k->word, flow->word, (is_ipv6(flow) ? WORDS : WORDS_IPV4) * sizeof(k->word[0]));
+}
+
+// Asks the classifier for those that are missing.
+static void learn(struct fer_flows *f, struct chunk *c, const struct fer_policies *p,
+	enum fer_direction direction, const struct fer_policy_query query[], uint32_t rule[],
+	bool needs_ports[])
+{
 	struct fer_policy_query asked[CHUNK];
 	uint32_t found[CHUNK];
 	bool needs[CHUNK];
 
 	for (unsigned j = 0; j < c->n_missing; j++)
-		asked[j] = query[c->missing[j]];
+		asked[j] = query[c->first[c->missing[j]]];
 	fer_policies_find(p, direction, asked, c->n_missing, found, needs);
 	for (unsigned j = 0; j < c->n_missing; j++) {
-		unsigned i = c->missing[j];
-		struct line *l = c->line[i];
+		unsigned r = c->missing[j];
 
-		rule[i] = l->rule = found[j];
-		needs_ports[i] = l->needs_ports = needs[j];
-		l->flow = c->flow[i];
-		l->generation = generation;
+		answer(c, r, found[j], needs[j], rule, needs_ports);
+		remember(
+			f, c->home[r], &c->flow[r], fer_policies_generation(p), found[j], needs[j]);
 	}
+}
+
+// Finds the runs of n packets, and brings their lines into the cache.
+static void find_runs(struct chunk *c, const struct fer_flows *f, enum fer_direction direction,
+	const struct fer_policy_query query[], unsigned n)
+{
+	unsigned r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		describe(&c->flow[r], direction, &query[i]);
+		if (r > 0 && has_words(c->flow[r - 1].word, &c->flow[r]))
+			continue;
+		c->home[r] = home_of(f, &c->flow[r]);
+		rte_prefetch0(c->home[r]);
+		c->first[r++] = (uint8_t)i;
+	}
+	c->first[r] = (uint8_t)n;
+	c->n_runs = r;
 }
 
 static void find_chunk(struct fer_flows *f, const struct fer_policies *p,
@@ -136,21 +257,17 @@ static void find_chunk(struct fer_flows *f, const struct fer_policies *p,
 	struct chunk c;
 
 	c.n_missing = 0;
-	for (unsigned i = 0; i < n; i++) {
-		describe(&c.flow[i], direction, &query[i]);
-		c.line[i] = line_of(f, &c.flow[i]);
-		rte_prefetch0(c.line[i]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		if (has_flow(c.line[i], &c.flow[i], generation)) {
-			rule[i] = c.line[i]->rule;
-			needs_ports[i] = c.line[i]->needs_ports;
-		} else {
-			c.missing[c.n_missing++] = (uint8_t)i;
-		}
+	find_runs(&c, f, direction, query, n);
+	for (unsigned r = 0; r < c.n_runs; r++) {
+		const struct known *k = find_known(c.home[r], &c.flow[r], generation);
+
+		if (likely(k != NULL))
+			answer(&c, r, k->rule, k->needs_ports, rule, needs_ports);
+		else
+			c.missing[c.n_missing++] = (uint8_t)r;
 	}
 	if (c.n_missing != 0)
-		learn(&c, p, direction, query, rule, needs_ports);
+		learn(f, &c, p, direction, query, rule, needs_ports);
 }
 
 void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,

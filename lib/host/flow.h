@@ -5,15 +5,16 @@
 //
 // One per worker, of a fixed size.  What is remembered is all that the classifier looks at, and the
 // generation of the policies, so an answer is never wrong, only missing.  It is a rule, not an SA:
-// rekeying does not concern it.  Places are chosen by a seeded hash: nobody outside can choose
-// packets that push a certain flow out.
+// rekeying does not concern it.  Places are chosen by a hash with a secret key: nobody outside can
+// choose packets that push a certain flow out.
 
 #include "host/policy.h"
 
 struct fer_flows;
 
-// NULL without memory or random numbers.
-__attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(void);
+// Room for about n flows of each IP version, within bounds: at least 32,768, at most 2,097,152.
+// Memory becomes real where flows come to be.  NULL without memory or random numbers.
+__attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(uint32_t n);
 
 void fer_flows_destroy(struct fer_flows *f);
 

@@ -3,6 +3,7 @@
 
 #include "host/flow.h"
 #include "host/stages.h"
+#include "sa/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ int fer_host_init(struct fer_host *host, struct fer_sa_table *sas, struct rte_me
 {
 	*host = (struct fer_host){.sas = sas, .pool = pool, .rules = rules};
 	host->work = calloc(1, sizeof(*host->work));
-	host->flows = fer_flows_create();
+	host->flows = fer_flows_create(sas == NULL ? 0 : fer_sa_capacity(sas));
 	if (host->work != NULL && host->flows != NULL)
 		return 0;
 	fer_host_fini(host);
