@@ -35,6 +35,7 @@ struct fer_policies {
 	uint32_t n;
 	uint8_t *names; // of every rule
 	struct fer_policy_rule *rules;
+	struct fer_policy_decision *decisions;
 	// NULL: no rule.  A variant that is no different from the one before it shares its
 	// classifier.
 	struct rte_acl_ctx *acl[N_DIRECTIONS][N_VERSIONS][N_VARIANTS];
@@ -347,6 +348,14 @@ static uint32_t *order_of(const struct fer_policy_rule *rules, uint32_t n)
 	return order;
 }
 
+static struct fer_policy_decision decision_of(const struct fer_policy_rule *r)
+{
+	struct fer_policy_decision d = {.action = (uint8_t)r->action, .n_groups = r->n_groups};
+
+	memcpy(d.group, r->group, sizeof(d.group));
+	return d;
+}
+
 // A value with the rules in it and no classifier yet.
 static struct fer_policies *create(const struct fer_policy_rule *rules, uint32_t n)
 {
@@ -359,12 +368,14 @@ static struct fer_policies *create(const struct fer_policy_rule *rules, uint32_t
 	p->n = n;
 	p->names = calloc(n + 1u, sizeof(*p->names));
 	p->rules = calloc(n + 1u, sizeof(*p->rules));
-	if (p->names == NULL || p->rules == NULL) {
+	p->decisions = calloc(n + 1u, sizeof(*p->decisions));
+	if (p->names == NULL || p->rules == NULL || p->decisions == NULL) {
 		fer_policies_destroy(p);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		p->rules[i] = rules[i];
+		p->decisions[i] = decision_of(&rules[i]);
 		p->names[i] = names_of(&rules[i]);
 	}
 	return p;
@@ -411,6 +422,7 @@ void fer_policies_destroy(struct fer_policies *p)
 			if (v == WHOLE || acl[v] != acl[v - 1])
 				rte_acl_free(acl[v]);
 	}
+	free(p->decisions);
 	free(p->rules);
 	free(p->names);
 	free(p);
@@ -419,6 +431,11 @@ void fer_policies_destroy(struct fer_policies *p)
 const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, uint32_t rule)
 {
 	return &p->rules[rule];
+}
+
+const struct fer_policy_decision *fer_policies_decisions(const struct fer_policies *p)
+{
+	return p->decisions;
 }
 
 uint64_t fer_policies_generation(const struct fer_policies *p)

@@ -36,6 +36,14 @@ struct fer_policy_rule {
 	uint32_t group[FER_POLICY_MAX_GROUPS]; // innermost first
 };
 
+// What a rule does with the packets that meet it: all that they need of it, and four in a line of
+// the cache.
+struct fer_policy_decision {
+	_Alignas(16) uint8_t action; // enum fer_policy_action
+	uint8_t n_groups;
+	uint32_t group[FER_POLICY_MAX_GROUPS];
+};
+
 struct fer_policies;
 
 // Builds the value from n rules, which are copied.  Returns NULL with *error -ENOMEM, or -E2BIG
@@ -49,6 +57,9 @@ void fer_policies_destroy(struct fer_policies *p);
 
 // The rule of that number, as it was given; numbers are places in the list.
 const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, uint32_t rule);
+
+// What each of them does, by number.
+const struct fer_policy_decision *fer_policies_decisions(const struct fer_policies *p);
 
 uint32_t fer_policies_count(const struct fer_policies *p);
 

@@ -14,6 +14,21 @@ static bool is_judged(const struct fer_pkt *p)
 	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
 }
 
+// Finds runs of packets that met one rule, and brings what it decides into the cache.
+static void find_runs(struct fer_host_work *w, const struct fer_policy_decision *decision)
+{
+	w->n_runs = 0;
+	for (unsigned j = 0; j < w->n; j++) {
+		if (j > 0 && w->rule[j] == w->rule[j - 1] &&
+			w->needs_ports[j] == w->needs_ports[j - 1])
+			continue;
+		if (w->rule[j] != FER_NO_RULE)
+			rte_prefetch0(&decision[w->rule[j]]);
+		w->first[w->n_runs++] = (uint16_t)j;
+	}
+	w->first[w->n_runs] = (uint16_t)w->n;
+}
+
 // Looks every living IP packet up.  Those that are no sound IP end here.
 static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
 	struct fer_batch *b, enum fer_direction direction)
@@ -38,21 +53,23 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 	}
 	fer_flows_find(
 		host->flows, rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+	find_runs(w, fer_policies_decisions(rules->policies));
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
-static enum fer_verdict judge(const struct fer_policy_rule *r, bool needs_ports)
+static enum fer_verdict judge(const struct fer_policy_decision *d, bool needs_ports)
 {
-	if (r == NULL)
+	if (d == NULL)
 		return FER_NO_POLICY;
 	if (needs_ports)
 		return FER_FRAGMENT_NEEDS_PORTS;
-	return r->action == FER_POLICY_DISCARD ? FER_DISCARD : FER_OK;
+	return d->action == FER_POLICY_DISCARD ? FER_DISCARD : FER_OK;
 }
 
-static const struct fer_policy_rule *rule_of(const struct fer_host_rules *rules, uint32_t rule)
+static const struct fer_policy_decision *decision_of(
+	const struct fer_host_rules *rules, uint32_t rule)
 {
-	return rule == FER_NO_RULE ? NULL : fer_policies_rule(rules->policies, rule);
+	return rule == FER_NO_RULE ? NULL : &fer_policies_decisions(rules->policies)[rule];
 }
 
 // The packet goes on as it is, without what the link layer put behind it.
@@ -62,29 +79,68 @@ static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
 	return FER_OK;
 }
 
-// The SAs that the groups of a rule send with now.  None: the packet must not leave at all.
-static enum fer_verdict take_handles(
-	struct fer_host *host, const struct fer_policy_rule *r, struct fer_pkt *p)
+static void end_run(struct fer_host *host, struct fer_batch *b, unsigned run, enum fer_verdict v)
 {
-	for (unsigned g = 0; g < r->n_groups; g++) {
-		p->handle[g] = fer_group_active(host->sas, r->group[g]);
-		if (p->handle[g] == 0)
-			return FER_NO_ACTIVE_SA;
-		fer_sa_prefetch_out(host->sas, p->handle[g]);
-	}
-	return FER_OK;
+	const struct fer_host_work *w = host->work;
+
+	for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
+		b->pkt[w->at[j]].verdict = (uint8_t)v;
 }
 
-static enum fer_verdict select_one(struct fer_host *host, struct fer_batch *b, unsigned i,
-	const struct fer_policy_rule *r, bool needs_ports)
+// Protects with the SAs that the groups of a rule send with now.  None: the packets must not leave
+// at all.
+static void protect_run(struct fer_host *host, struct fer_batch *b, unsigned run,
+	const struct fer_policy_decision *d)
 {
-	enum fer_verdict v = judge(r, needs_ports);
+	const struct fer_host_work *w = host->work;
+
+	for (unsigned g = 0; g < d->n_groups; g++) {
+		uint64_t handle = fer_group_active(host->sas, d->group[g]);
+
+		for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
+			b->pkt[w->at[j]].handle[g] = handle;
+		if (handle == 0) {
+			end_run(host, b, run, FER_NO_ACTIVE_SA);
+			return;
+		}
+		fer_sa_prefetch_out(host->sas, handle);
+	}
+}
+
+static void bypass_run(struct fer_host *host, struct fer_batch *b, unsigned run)
+{
+	const struct fer_host_work *w = host->work;
+
+	for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
+		b->pkt[w->at[j]].verdict = (uint8_t)bypass(b->m[w->at[j]], &b->pkt[w->at[j]]);
+}
+
+static void select_run(struct fer_host *host, struct fer_batch *b, unsigned run,
+	const struct fer_policy_decision *d)
+{
+	enum fer_verdict v = judge(d, host->work->needs_ports[host->work->first[run]]);
 
 	if (v != FER_OK)
-		return v;
-	if (r->action == FER_POLICY_BYPASS)
-		return bypass(b->m[i], &b->pkt[i]);
-	return take_handles(host, r, &b->pkt[i]);
+		end_run(host, b, run, v);
+	else if (d->action == FER_POLICY_BYPASS)
+		bypass_run(host, b, run);
+	else
+		protect_run(host, b, run, d);
+}
+
+static void select_runs(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	const struct fer_host_work *w = host->work;
+
+	for (unsigned k = 0; k < w->n_runs; k++) {
+		const struct fer_policy_decision *d = decision_of(rules, w->rule[w->first[k]]);
+
+		for (unsigned g = 0; d != NULL && g < d->n_groups; g++)
+			fer_group_prefetch(host->sas, d->group[g]);
+	}
+	for (unsigned k = 0; k < w->n_runs; k++)
+		select_run(host, b, k, decision_of(rules, w->rule[w->first[k]]));
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -106,18 +162,11 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	const struct fer_host_work *w = host->work;
-
 	if (rules->policies == NULL) {
 		select_only_sa(rules, b);
 	} else {
 		find_rules(host, rules, b, FER_OUT);
-		for (unsigned j = 0; j < w->n; j++) {
-			unsigned i = w->at[j];
-
-			b->pkt[i].verdict = (uint8_t)select_one(
-				host, b, i, rule_of(rules, w->rule[j]), w->needs_ports[j]);
-		}
+		select_runs(host, rules, b);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }
@@ -141,7 +190,7 @@ static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, un
 // Do the layers of a packet, outermost first, belong to the groups of a rule, innermost first?  The
 // AH of a bundle goes with the ESP behind it.
 static enum fer_verdict match_groups(const struct fer_host *host, const struct fer_batch *b,
-	unsigned i, const struct fer_policy_rule *r)
+	unsigned i, const struct fer_policy_decision *d)
 {
 	enum fer_verdict v = FER_OK;
 	unsigned n = 0;
@@ -153,27 +202,27 @@ static enum fer_verdict match_groups(const struct fer_host *host, const struct f
 			return FER_NO_POLICY;
 		if (fer_sa_is_outside(sa))
 			continue;
-		if (n == r->n_groups || sa->group != r->group[n])
+		if (n == d->n_groups || sa->group != d->group[n])
 			v = FER_POLICY_MISMATCH;
 		else
 			n++;
 	}
-	return n == r->n_groups ? v : FER_POLICY_MISMATCH;
+	return n == d->n_groups ? v : FER_POLICY_MISMATCH;
 }
 
 static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch *b, unsigned i,
-	const struct fer_policy_rule *r, bool needs_ports)
+	const struct fer_policy_decision *d, bool needs_ports)
 {
 	bool clear = b->pkt[i].n_layers == 0;
 
 	if (clear && is_orphan(host, b, i))
 		return FER_NO_SA;
-	enum fer_verdict v = judge(r, needs_ports);
+	enum fer_verdict v = judge(d, needs_ports);
 	if (v != FER_OK)
 		return v;
-	if (r->action == FER_POLICY_BYPASS)
+	if (d->action == FER_POLICY_BYPASS)
 		return clear ? bypass(b->m[i], &b->pkt[i]) : FER_POLICY_MISMATCH;
-	return clear ? FER_UNPROTECTED : match_groups(host, b, i, r);
+	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
 }
 
 // Without policies exactly what was verified goes on.
@@ -203,7 +252,7 @@ void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, str
 			unsigned i = w->at[j];
 
 			b->pkt[i].verdict = (uint8_t)check_one(
-				host, b, i, rule_of(rules, w->rule[j]), w->needs_ports[j]);
+				host, b, i, decision_of(rules, w->rule[j]), w->needs_ports[j]);
 		}
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);

@@ -14,6 +14,8 @@ struct fer_host_work {
 	uint32_t rule[FER_BATCH_MAX];
 	bool needs_ports[FER_BATCH_MAX];
 	uint16_t at[FER_BATCH_MAX];                       // place in the batch
+	unsigned n_runs;                                  // of packets that met one rule
+	uint16_t first[FER_BATCH_MAX + 1];                // of a run; behind the last: n
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 };

@@ -193,6 +193,7 @@ static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, const
 			fer_pkt_last_layer(b, i)->next_header = l->ah[j][0];
 		n_bound += v == FER_OK;
 	}
+	fer_replay_prefetch(&sa->in.replay);
 	rte_spinlock_unlock(&sa->in.lock);
 	return n_bound;
 }

@@ -40,6 +40,15 @@ static inline uint64_t fer_replay_top(const struct fer_replay *w)
 	return __atomic_load_n(&w->top, __ATOMIC_RELAXED);
 }
 
+// Brings into the cache what the commit of a number that is near the top needs.
+static inline void fer_replay_prefetch(const struct fer_replay *w)
+{
+	uint64_t at = (fer_replay_top(w) & ((UINT64_C(1) << w->ring_log2) - 1)) / 64;
+
+	if (w->n_pkts != 0)
+		__builtin_prefetch(&w->seen[at], 1);
+}
+
 // Bytes of the ring of a window of n_pkts packets, 0 to FER_REPLAY_MAX_PKTS; a multiple of 8.
 size_t fer_replay_ring_bytes(uint32_t n_pkts);
 

@@ -145,6 +145,9 @@ static inline const struct fer_limits *fer_sa_limits(
 // The handle with which a group sends; 0 when it has none, or the group does not exist.
 static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t group);
 
+// Brings into the cache what fer_group_active() reads.
+static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t group);
+
 // What identifies an inbound SA.  Bytes without use are 0: keys are compared whole.
 struct fer_sa_id {
 	uint8_t dst[16];

@@ -76,15 +76,13 @@ static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t ha
 	rte_prefetch0(&sa->out.seq);
 }
 
-// The lines that every inbound packet needs, its key aside.  Any handle will do.
+// The lines that every inbound packet needs first.  Any handle will do.
 static inline void fer_sa_prefetch_in(const struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
 
 	rte_prefetch0(sa);
 	rte_prefetch0(&sa->in.lock);
-	rte_prefetch0(&sa->in.window[0]);
-	rte_prefetch0(&sa->in.window[FER_SA_INLINE_WINDOW / 128]);
 }
 
 static inline const struct fer_limits *fer_sa_limits(
@@ -97,6 +95,12 @@ static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t g
 {
 	return group < t->n_groups ? atomic_load_explicit(&t->groups[group], memory_order_acquire)
 				   : 0;
+}
+
+static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t group)
+{
+	if (group < t->n_groups)
+		rte_prefetch0(&t->groups[group]);
 }
 
 // A keyed multiplicative hash: good enough for a hint, whose misses the seeded hash behind catches.
