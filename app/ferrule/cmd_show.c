@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Capabilities, ports and numbers.
+#include "fields.h"
 #include "pages.h"
 #include "print.h"
 #include "verbs.h"
@@ -12,9 +13,9 @@
 
 // --- capabilities -------------------------------------------------------------------------------
 
-static void add_caps(
-	struct json_object *list, const char *pair, const struct ndis_ipsec_offload_v2 *c)
+static void add_caps(struct json_object *list, const char *pair, const struct ndis_offload *offload)
 {
+	const struct ndis_ipsec_offload_v2 *c = &offload->ipsec_v2;
 	struct json_object *o = add_object(list);
 
 	put_text(o, "pair", pair);
@@ -34,6 +35,7 @@ static void add_caps(
 	put_bool(o, "lso", c->lso_supported != 0);
 	put_number(o, "udp_esp", c->udp_esp);
 	put_number(o, "encapsulation", c->encapsulation);
+	fields_put(o, OID_TCP_OFFLOAD_CURRENT_CONFIG, offload, offload->header.size);
 }
 
 static bool ask_caps(
@@ -84,7 +86,7 @@ int verb_caps(struct session *s, const struct arguments *a)
 			continue;
 		ok = is_default || ask_caps(s, &p, oid, &offload);
 		if (ok)
-			add_caps(list, p.name, &offload.ipsec_v2);
+			add_caps(list, p.name, &offload);
 	}
 	if (ok)
 		return print_list(list, s->json, columns, N(columns)) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "complete.h"
 
+#include "fields.h"
 #include "pages.h"
 #include "print.h"
 #include "verbs.h"
@@ -113,6 +114,14 @@ static void take_policy(struct json_object *list, const char *pair, const void *
 	(void)pair;
 }
 
+static void offer_oids(const struct completion *c)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = fields_name_at(i)) != NULL; i++)
+		offer(c, name);
+}
+
 static void offer_names(struct completion *c, enum verb_names names)
 {
 	struct json_object *list = make_list();
@@ -145,6 +154,9 @@ void complete(const struct session *defaults, int n, char *const before[], const
 		offer_options(&c, v);
 	else if (v == NULL && c.n < 2)
 		offer_verbs(&c);
-	else if (v != NULL && v->names != NAMES_OTHER && c.n - taken < v->most)
+	else if (v != NULL && v->names == NAMES_OIDS) {
+		if (c.n - taken == 1)
+			offer_oids(&c); // behind a file
+	} else if (v != NULL && v->names != NAMES_OTHER && c.n - taken < v->most)
 		offer_names(&c, v->names);
 }

@@ -87,6 +87,17 @@ static const struct verb verbs[] = {
 		.least = 1,
 		.most = 1,
 		.run = verb_encapsulation},
+	{.words = {"oid"},
+		.usage = "FILE|- [OID [set|query] [room=N]]",
+		.help = "Sends information buffers of OID requests as they are, and shows each "
+			"completion field by\nfield.  A text has a line \"OID [set|query] "
+			"[room=N]\" in front of each buffer, which is hex\nas people, dump "
+			"programs and debuggers write it; bytes are one buffer, or messages "
+			"of\nthe control socket.  Next is an offset from the start of the buffer.",
+		.names = NAMES_OIDS,
+		.least = 1,
+		.most = 4,
+		.run = verb_oid},
 	{.words = {"stats"},
 		.usage = "[--port|--sa|--worker|--drops]",
 		.help = "Shows counters: of ports (the default), of SAs, of workers, or what "

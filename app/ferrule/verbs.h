@@ -17,7 +17,7 @@ struct arguments {
 
 typedef int verb_run(struct session *s, const struct arguments *a);
 
-enum verb_names { NAMES_OTHER, NAMES_SAS, NAMES_POLICIES };
+enum verb_names { NAMES_OTHER, NAMES_SAS, NAMES_POLICIES, NAMES_OIDS };
 
 struct verb {
 	const char *words[2]; // the second one may be NULL
@@ -55,6 +55,7 @@ verb_run verb_policy_delete;
 verb_run verb_caps;
 verb_run verb_offload_set;
 verb_run verb_encapsulation;
+verb_run verb_oid;
 verb_run verb_stats;
 verb_run verb_ports;
 verb_run verb_watch;
