@@ -19,3 +19,10 @@ void fer_complete_again(struct rte_mbuf *m, const struct fer_frame *f);
 // fer_complete_one() for all packets of a batch, which is parsed and shares no bytes.  What still
 // is a large send (host/intake.h) ends in FER_LARGE_SEND.
 void fer_complete_run(struct fer_batch *b);
+
+// Could that find something to do among packets whose ol_flags together are these?
+static inline bool fer_complete_has_work(uint64_t flags)
+{
+	return (flags & RTE_MBUF_F_RX_LRO) != 0 ||
+	       (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}

@@ -46,14 +46,23 @@ void fer_path_fini(struct fer_path *path)
 }
 
 // What a frame brings along is not ours: words are zero in every frame that comes from a port, and
-// what its sender left to hardware is done.
+// what its sender left to hardware is done.  Nearly always one look at all frames says that there
+// is nothing to do.
 static void start(struct fer_path *path, struct fer_batch *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
+	uint64_t flags = 0;
+	bool shared = false;
+
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		fer_oob_clear(b->m[i]);
+		flags |= b->m[i]->ol_flags;
+		shared |= fer_may_be_shared(b->m[i]);
+	}
 	fer_batch_parse(b);
-	fer_batch_own(b, path->pool);
-	fer_complete_run(b);
+	if (unlikely(shared))
+		fer_batch_own(b, path->pool);
+	if (unlikely(fer_complete_has_work(flags)))
+		fer_complete_run(b);
 }
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)

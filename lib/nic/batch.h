@@ -54,11 +54,11 @@ struct fer_pkt {
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
 	uint8_t parsed;         // what fer_frame_parse() said of frame; FER_NOT_IP: not asked
 	uint8_t n_layers;       // layers in use; send: innermost first, receive: outermost first
-	uint8_t pending;   // receive: a layer is visible that nobody looked up, or it waits for
-			   // the crypt stage
-	uint16_t type_off; // EtherType of the frame; see struct fer_l2
+	uint8_t class;          // not 0: a rule of the host half lets it by, whatever policies say
+	uint16_t type_off;      // EtherType of the frame; see struct fer_l2
 	uint16_t l2_len;
-	uint8_t class;      // not 0: a rule of the host half lets it by, whatever policies say
+	uint8_t pending; // receive: a layer is visible that nobody looked up, or it waits for the
+			 // crypt stage
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
@@ -135,13 +135,16 @@ static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned
 	return &b->layer[i][b->pkt[i].n_layers - 1];
 }
 
-// May the frame show an ESP or AH header that could be opened?  Behind UDP ESP may stand.
+// May it be an ESP or AH header that could be opened?  Behind UDP ESP may stand.
+static inline bool fer_is_layer(uint8_t protocol)
+{
+	return protocol == FER_PROTO_ESP || protocol == FER_PROTO_AH || protocol == FER_PROTO_UDP;
+}
+
+// Does the frame show one?
 static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
 {
-	uint8_t protocol = p->frame.protocol;
-
-	return p->parsed == FER_OK && p->frame.fragment == 0 &&
-	       (protocol == FER_PROTO_ESP || protocol == FER_PROTO_AH || protocol == FER_PROTO_UDP);
+	return p->parsed == FER_OK && p->frame.fragment == 0 && fer_is_layer(p->frame.protocol);
 }
 
 // Starts the way of b->n packets in b->m: resets what is known of them, parses link and IP headers.
@@ -154,6 +157,13 @@ void fer_batch_parse_one(struct fer_batch *b, unsigned i);
 
 // Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end);
+
+// Does it take more than one look to see that nobody else has a part of this packet?
+static inline bool fer_may_be_shared(const struct rte_mbuf *m)
+{
+	return m->nb_segs != 1 || rte_mbuf_refcnt_read(m) != 1 ||
+	       (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) != 0;
+}
 
 // Makes private what later stages write: packets with a segment that is somebody else's (cloned,
 // indirect, referenced twice, or external memory that is not pinned to the segment) are copied into

@@ -4,6 +4,7 @@
 // One's-complement sums of RFC 1071.  Checksums and words are values in host order, as
 // fer_load_be16() reads them and fer_store_be16() writes them.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,6 +39,16 @@ static inline uint16_t fer_cksum_20(const uint8_t *p)
 	return fer_cksum_fold((uint64_t)fer_cksum_load(p) + fer_cksum_load(p + 4) +
 			      fer_cksum_load(p + 8) + fer_cksum_load(p + 12) +
 			      fer_cksum_load(p + 16));
+}
+
+// Is the checksum right of an IPv4 header without options?  Sums that fold to all ones are the
+// multiples of 2^16 - 1, but for 0, which no header with a version has.
+static inline bool fer_cksum_20_is_right(const uint8_t *p)
+{
+	uint64_t sum = (uint64_t)fer_cksum_load(p) + fer_cksum_load(p + 4) + fer_cksum_load(p + 8) +
+		       fer_cksum_load(p + 12) + fer_cksum_load(p + 16);
+
+	return sum % 0xffff == 0;
 }
 
 // The checksum after a 16-bit word covered by it changed from one value to another (RFC 1624,

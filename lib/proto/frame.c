@@ -2,7 +2,6 @@
 #include "proto/frame.h"
 
 #include "base/bytes.h"
-#include "proto/cksum.h"
 #include "proto/ip.h"
 #include "proto/ipsec.h"
 
@@ -32,20 +31,19 @@ static void set_end(struct fer_frame *f, struct fer_cursor *c, uint32_t end)
 		c->end = c->at + payload;
 }
 
-// How many bytes of the upper-layer header say what the ports are; 0 where there are none.
-static const uint8_t ports_bytes[256] = {
-	[FER_PROTO_TCP] = 4,
-	[FER_PROTO_UDP] = 4,
-	[FER_PROTO_SCTP] = 4,
-	[FER_PROTO_ICMP] = 2,
-	[FER_PROTO_ICMPV6] = 2,
+const uint8_t fer_frame_ports_bits[256] = {
+	[FER_PROTO_TCP] = 32,
+	[FER_PROTO_UDP] = 32,
+	[FER_PROTO_SCTP] = 32,
+	[FER_PROTO_ICMP] = 16,
+	[FER_PROTO_ICMPV6] = 16,
 };
 
 // A packet that is too short for ports has none; one that has them where they cannot be read is
 // refused, since no policy with ports could be applied to it.
 static inline enum fer_verdict parse_ports(struct fer_frame *f, struct fer_cursor *c)
 {
-	size_t len = ports_bytes[f->protocol];
+	size_t len = fer_frame_ports_bits[f->protocol] / 8;
 
 	if (len == 0 || f->end - f->up_off < len)
 		return FER_OK;
@@ -189,7 +187,7 @@ static enum fer_verdict parse_ipv6(struct fer_frame *f, struct fer_cursor *c, ui
 	return (f->fragment & FER_FRAGMENT_LATER) != 0 ? FER_OK : parse_ports(f, c);
 }
 
-enum fer_verdict fer_frame_parse(
+enum fer_verdict fer_frame_parse_any(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
 {
 	uint32_t room = avail < end ? avail : end;

@@ -7,7 +7,9 @@
 // Offsets count from the first byte handed in.  A layer is an IP header with its options or
 // extension headers, and the first bytes of what follows.
 
+#include "base/bytes.h"
 #include "base/verdict.h"
+#include "proto/cksum.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,5 +58,56 @@ struct fer_frame {
 // header, a fragment with an impossible extent, headers or ports that the packet has but that
 // cannot be read. ESP, AH and No Next Header end the walk, as does any protocol that is no
 // extension header; for a later fragment it ends at the fragment header.
-__attribute__((warn_unused_result)) enum fer_verdict fer_frame_parse(
+__attribute__((warn_unused_result)) static inline enum fer_verdict fer_frame_parse(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);
+
+// The same of what is no plain IPv4.
+__attribute__((warn_unused_result)) enum fer_verdict fer_frame_parse_any(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);
+
+// How many bits of the upper-layer header say what the ports are; 0 where there are none.
+extern const uint8_t fer_frame_ports_bits[256];
+
+#define FER_FRAME_PLAIN_BYTES 24 // an IPv4 header without options, and the ports
+
+// What most packets are: IPv4 without options, whole, with room for ports.  False: it is something
+// else, or nothing sound, and *f is not set.
+static inline bool fer_frame_parse_plain(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
+{
+	uint32_t most = avail < FER_HEADERS_MAX ? avail : FER_HEADERS_MAX;
+
+	if (ip_off + (uint32_t)FER_FRAME_PLAIN_BYTES > most || bytes[ip_off] != 0x45)
+		return false;
+	const uint8_t *ip = bytes + ip_off;
+	uint32_t len = fer_load_be16(ip + 2), fragment = fer_load_be16(ip + 6);
+	if (len < FER_FRAME_PLAIN_BYTES || ip_off + len > end || (fragment & 0x3fff) != 0 ||
+		!fer_cksum_20_is_right(ip))
+		return false;
+
+	uint8_t protocol = ip[9], ports_bits = fer_frame_ports_bits[protocol];
+	uint64_t ports = (uint64_t)fer_load_be32(ip + 20) >> (32 - ports_bits);
+	*f = (struct fer_frame){
+		.ip_off = ip_off,
+		.up_off = (uint16_t)(ip_off + 20),
+		.up_next_off = (uint16_t)(ip_off + 9),
+		.sec_off = (uint16_t)(ip_off + 20),
+		.sec_next_off = (uint16_t)(ip_off + 9),
+		.end = ip_off + len,
+		.sport = (uint16_t)(ports >> 16),
+		.dport = (uint16_t)ports,
+		.version = 4,
+		.protocol = protocol,
+		.has_ports = ports_bits != 0,
+		.df = (fragment & 0x4000) != 0,
+	};
+	return true;
+}
+
+static inline enum fer_verdict fer_frame_parse(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
+{
+	if (fer_frame_parse_plain(bytes, avail, end, ip_off, f))
+		return FER_OK;
+	return fer_frame_parse_any(bytes, avail, end, ip_off, f);
+}
