@@ -15,6 +15,10 @@ struct bundle {
 	struct fer_sa *ah; // outside the head; NULL: no bundle
 	uint64_t seq;      // of the first packet of a group
 	uint64_t ah_seq;
+	// Whether the SA is as most are, with nothing around it yet, and how long a packet may be
+	// that needs no closer look then.
+	bool is_plain;
+	uint32_t plain_most;
 };
 
 static uint32_t growth(const struct bundle *u)
@@ -94,14 +98,12 @@ static bool words_can_say(const struct fer_batch *b, unsigned i, unsigned k, con
 	return off <= FER_OOB_MAX_OFFSET;
 }
 
-// Does packet i want SA handle in round k, and can that carry it?  Then it is padded.
-static bool joins(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
-	uint64_t handle, const struct bundle *u)
+// Can the SA carry packet i in round k?  Then it is padded.
+__attribute__((noinline)) static bool fits(
+	struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k, const struct bundle *u)
 {
 	struct fer_pkt *p = &b->pkt[i];
 
-	if (!fer_pkt_alive(p) || p->handle[k] != handle)
-		return false;
 	if (u->sa == NULL)
 		p->verdict = FER_NO_ACTIVE_SA;
 	else if (!words_can_say(b, i, k, u))
@@ -183,43 +185,77 @@ static void learn_udp_link(const struct fer_batch *b, unsigned i, const struct f
 			sa, rte_pktmbuf_mtod(b->m[i], const uint8_t *), (uint8_t)p->l2_len);
 }
 
-// Frames the packets from first to last that join: their numbers are taken at once.
+// The packets from first to last that the SA can carry.
+static void collect(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
+	unsigned k, const struct bundle *u, struct group *g)
+{
+	uint32_t n = 0, most = u->plain_most;
+
+	for (unsigned i = first; i < last; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+		uint32_t len = p->frame.end - p->frame.ip_off;
+
+		if (!fer_pkt_alive(p))
+			continue;
+		if (unlikely(len > most)) {
+			if (!fits(host, b, i, k, u))
+				continue;
+			len = p->frame.end - p->frame.ip_off;
+		}
+		g->len[n] = len;
+		g->at[n++] = (uint16_t)i;
+	}
+	g->n = n;
+}
+
+static struct bundle bundle_of(const struct fer_host *host, uint64_t handle, unsigned k)
+{
+	struct bundle u = {.sa = fer_sa_get(host->sas, handle)};
+
+	if (unlikely(u.sa == NULL))
+		return u;
+	u.ah = fer_sa_ah(host->sas, u.sa);
+	u.is_plain = k == 0 && fer_outer_is_plain(u.sa);
+	u.plain_most = u.is_plain ? fer_outer_plain_most(u.sa) : 0;
+	return u;
+}
+
+// Frames the packets from first to last, which all want that SA: their numbers are taken at once.
 static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, uint64_t handle)
 {
-	struct bundle u = {.sa = fer_sa_get(host->sas, handle)};
+	struct bundle u = bundle_of(host, handle, k);
 	struct group g;
 
-	if (likely(u.sa != NULL))
-		u.ah = fer_sa_ah(host->sas, u.sa);
-	g.n = 0;
-	for (unsigned i = first; i < last; i++)
-		if (joins(host, b, i, k, handle, &u)) {
-			g.len[g.n] = b->pkt[i].frame.end - b->pkt[i].frame.ip_off;
-			g.at[g.n++] = (uint16_t)i;
-		}
+	collect(host, b, first, last, k, &u, &g);
 	if (u.sa == NULL || g.n == 0) // nobody joins what is not there
 		return;
 	fer_audit_life(host, u.sa, take_life(host, b, k, u.sa, &g));
 	if (g.n != 0)
 		fer_audit_life(host, u.sa, number_group(b, &u, &g));
-	for (uint32_t j = 0; j < g.n; j++)
-		frame_one(host, b, g.at[j], k, &u, j);
+	if (likely(u.is_plain))
+		fer_outer_put_on_plain(b, g.at, g.n, u.sa, handle, u.seq, host->pool);
+	else
+		for (uint32_t j = 0; j < g.n; j++)
+			frame_one(host, b, g.at[j], k, &u, j);
 	if (unlikely(u.sa->out.dummy != 0) && g.n > 0)
 		learn_link(host, b, g.at[g.n - 1], u.sa, handle);
 	if (unlikely(u.sa->out.udp != NULL) && g.n > 0)
 		learn_udp_link(b, g.at[g.n - 1], u.sa);
 }
 
-void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
+bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
 {
-	for (unsigned first = 0, last; first < b->n; first = last) {
+	uint64_t more = 0;
+
+	for (unsigned first = 0, last, n = b->n; first < n; first = last) {
 		uint64_t handle = b->pkt[first].handle[k];
 
-		for (last = first + 1; last < b->n && b->pkt[last].handle[k] == handle;)
-			last++;
+		for (last = first; last < n && b->pkt[last].handle[k] == handle; last++)
+			more |= b->pkt[last].handle[1];
 		if (handle != 0)
 			frame_group(host, b, first, last, k, handle);
 	}
 	fer_batch_mark(b, FER_STAGE_FRAME);
+	return k == 0 && more != 0;
 }

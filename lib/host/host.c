@@ -41,8 +41,8 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 
 void fer_host_frame(struct fer_host *host, struct fer_batch *b)
 {
-	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS; k++)
-		fer_frame_out(host, b, k);
+	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS && fer_frame_out(host, b, k); k++)
+		;
 }
 
 uint32_t fer_host_mtu_out(const struct fer_host *host)

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "host/tunnel.h"
+#include "nic/oob.h"
 #include "nic/segment.h"
 #include "proto/ah.h"
 #include "sa/udp.h"
@@ -15,12 +16,12 @@ struct tail {
 	uint8_t pad_len;
 };
 
-static struct tail tail_of(const struct fer_sa *sa, uint32_t payload)
+//   align  a power of two; 1 in AH, which pads nothing
+static inline struct tail tail_of(uint32_t align, uint32_t tail_bytes, uint32_t payload)
 {
-	uint32_t align = sa->suite.align_bytes; // 1 in AH, which pads nothing
-	uint32_t pad = -(payload + FER_ESP_TRAILER_BYTES) & (align - 1); // a power of two
+	uint32_t pad = -(payload + FER_ESP_TRAILER_BYTES) & (align - 1);
 
-	return (struct tail){pad + sa->tail_bytes, (uint8_t)pad};
+	return (struct tail){pad + tail_bytes, (uint8_t)pad};
 }
 
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa)
@@ -87,12 +88,26 @@ static bool ends_are_those_of(
 	return fer_addr_equal(&src, &sa_src) && fer_addr_equal(&dst, &sa_dst);
 }
 
+bool fer_outer_is_plain(const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL && sa->protocol == FER_PROTO_ESP && sa->out.udp == NULL &&
+	       sa->partner == FER_NO_SA_INDEX && sa->out.pad_to == 0 && sa->out.dummy == 0;
+}
+
+uint32_t fer_outer_plain_most(const struct fer_sa *sa)
+{
+	uint32_t most = sa->out.template.version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
+
+	return most - fer_outer_growth(sa) - sa->tail_bytes - sa->suite.align_bytes;
+}
+
 enum fer_verdict fer_outer_fits(const struct rte_mbuf *m, const struct fer_pkt *p,
 	const struct fer_sa *sa, const struct fer_sa *ah)
 {
 	const struct fer_frame *f = &p->frame;
 	uint32_t payload = f->end - payload_off(p, sa);
-	uint32_t after = f->end - f->ip_off + fer_outer_growth(sa) + tail_of(sa, payload).bytes +
+	uint32_t after = f->end - f->ip_off + fer_outer_growth(sa) +
+			 tail_of(sa->suite.align_bytes, sa->tail_bytes, payload).bytes +
 			 (ah != NULL ? ah->head_bytes : 0u);
 	uint8_t version = sa->mode == FER_TUNNEL ? sa->out.template.version : f->version;
 
@@ -121,38 +136,73 @@ static inline void move_front(uint8_t *to, const uint8_t *from, uint32_t n)
 	memcpy(to + n - sizeof(tail), &tail, sizeof(tail));
 }
 
-// Padding 1, 2, 3, ..., pad length and next header.
-static void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
+// Padding 1, 2, 3, ..., pad length and next header.  What is written behind them, where the ICV
+// will be, does not count; that has 8 bytes at least.
+static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
 {
-	for (unsigned i = 0; i < pad_len; i++)
-		at[i] = (uint8_t)(i + 1);
+	static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+	memcpy(at, padding, 8);
+	if (pad_len > 8)
+		memcpy(at + 8, padding + 8, 8);
 	at[pad_len] = pad_len;
 	at[pad_len + 1] = next_header;
 }
 
-// The outer header in front of an inner one, and the frame that results.
-//   from  where the header comes from
-static void write_outer(uint8_t *frame, struct fer_pkt *p, const struct fer_sa *sa,
-	const uint8_t *from, uint64_t seq, uint32_t len)
+// What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
+// far as a compiler can see.
+struct around {
+	const uint8_t *ip; // tunnel: the outer header is made from this
+	struct fer_outer_rules rules;
+	uint32_t index;
+	uint32_t spi;
+	uint32_t growth;
+	uint32_t tail_bytes;
+	uint32_t align;
+	uint8_t protocol;
+	uint8_t version; // of ip
+	uint8_t ip_bytes;
+	uint8_t udp_bytes;
+	uint8_t head_bytes;
+};
+
+//   udp  its UDP header; NULL: it has none
+static inline struct around around_of(const struct fer_sa *sa, const struct fer_udp_head *udp)
 {
 	const struct fer_sa_template *t = &sa->out.template;
+
+	return (struct around){
+		.ip = udp == NULL ? t->ip : udp->ip,
+		.rules = t->rules,
+		.index = sa->index,
+		.spi = sa->spi,
+		.growth = fer_outer_growth(sa),
+		.tail_bytes = sa->tail_bytes,
+		.align = sa->suite.align_bytes,
+		.protocol = sa->protocol,
+		.version = t->version,
+		.ip_bytes = t->ip_bytes,
+		.udp_bytes = t->udp_bytes,
+		.head_bytes = sa->head_bytes,
+	};
+}
+
+// The outer header in front of an inner one, and the frame that results.
+static inline void write_outer(
+	uint8_t *frame, struct fer_pkt *p, const struct around *a, uint64_t seq, uint32_t len)
+{
 	struct fer_frame *f = &p->frame;
 	uint16_t l2_len = p->l2_len;
 	uint8_t *ip = frame + l2_len;
-	const uint8_t *inner = ip + fer_outer_growth(sa);
-	uint8_t tos = fer_ip_tos(inner);
-	bool df = fer_tunnel_df(&t->rules, f), v4 = t->version == 4;
-	uint16_t up_off = (uint16_t)(l2_len + t->ip_bytes);
+	const uint8_t *inner = ip + a->growth;
+	bool df = fer_tunnel_df(&a->rules, f), v4 = a->version == 4;
+	uint16_t up_off = (uint16_t)(l2_len + a->ip_bytes);
 	uint16_t up_next_off = (uint16_t)(l2_len + (v4 ? 9 : 6));
 
-	if (v4)
-		memcpy(ip, from, FER_IPV4_HEADER_BYTES);
-	else
-		memcpy(ip, from, FER_IPV6_HEADER_BYTES);
-	fer_ip_stamp(ip, len, (uint16_t)seq, fer_tunnel_tos(&t->rules, tos), df,
-		v4 ? 0 : fer_tunnel_flow_label(&t->rules, inner));
+	fer_ip_stamp(ip, a->ip, len, (uint16_t)seq, fer_tunnel_tos(&a->rules, fer_ip_tos(inner)),
+		df, v4 ? 0 : fer_tunnel_flow_label(&a->rules, inner));
 	if (l2_len > 0)
-		fer_store_be16(frame + p->type_off, fer_ether_type(t->version));
+		fer_store_be16(frame + p->type_off, fer_ether_type(a->version));
 	*f = (struct fer_frame){
 		.ip_off = l2_len,
 		.up_off = up_off,
@@ -161,7 +211,7 @@ static void write_outer(uint8_t *frame, struct fer_pkt *p, const struct fer_sa *
 		.sec_next_off = up_next_off,
 		.end = l2_len + len,
 		.version = v4 ? 4 : 6,
-		.protocol = sa->protocol,
+		.protocol = a->protocol,
 		.df = df || !v4,
 	};
 }
@@ -199,56 +249,104 @@ static void write_udp(uint8_t *frame, struct fer_pkt *p, const struct fer_udp_he
 	f->has_ports = true;
 }
 
-enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
-	uint64_t seq, struct rte_mempool *pool, struct fer_layer *layer)
+__attribute__((noinline)) static uint8_t *make_room_in_pieces(struct rte_mbuf **m, uint32_t end,
+	uint32_t growth, uint32_t keep, uint32_t tail, struct rte_mempool *pool)
 {
-	bool tunnel = sa->mode == FER_TUNNEL;
-	const struct fer_udp_head *udp = likely(sa->out.udp == NULL) ? NULL : fer_udp_head_of(sa);
+	fer_segment_trim(*m, end);
+	uint8_t *at = fer_segment_grow_back(*m, tail, pool);
+	return at != NULL && fer_segment_grow_front(m, growth, keep, pool) ? at : NULL;
+}
+
+// Makes the packet end at end, and longer by growth in front, where keep bytes stay in one piece,
+// and by tail behind.  Returns where the tail is; NULL: there is no room.
+static inline uint8_t *make_room(struct rte_mbuf **m, uint32_t end, uint32_t growth, uint32_t keep,
+	uint32_t tail, struct rte_mempool *pool)
+{
+	struct rte_mbuf *s = *m;
+
+	if (unlikely(s->nb_segs != 1 || s->data_len < end || s->data_off < growth ||
+		     s->data_off + end + tail > s->buf_len))
+		return make_room_in_pieces(m, end, growth, keep, tail, pool);
+	s->data_off -= (uint16_t)growth;
+	s->pkt_len = s->data_len = (uint16_t)(end + growth + tail);
+	return rte_pktmbuf_mtod_offset(s, uint8_t *, growth + end);
+}
+
+// Compiled twice: for any SA, and for plain ones, of which tunnel, esp and udp are known.
+__attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_mbuf **m,
+	struct fer_pkt *p, const struct around *a, bool tunnel, bool esp,
+	const struct fer_udp_head *udp, uint64_t seq, struct rte_mempool *pool,
+	struct fer_layer *layer)
+{
 	uint32_t front = tunnel ? p->frame.ip_off : p->frame.sec_off; // stays in front of the gap
-	uint32_t growth = fer_outer_growth(sa);
-	struct tail tail = tail_of(sa, p->frame.end - front);
-	uint32_t len = p->frame.end - p->frame.ip_off + growth + tail.bytes;
-	uint32_t keep = tunnel ? front + (p->frame.version == 4 ? FER_IPV4_HEADER_BYTES
-								: FER_IPV6_HEADER_BYTES)
-			       : front;
-
-	fer_segment_trim(*m, p->frame.end);
-	uint8_t *end = fer_segment_grow_back(*m, tail.bytes, pool);
-	if (end == NULL || !fer_segment_grow_front(m, growth, keep, pool))
-		return FER_NO_ROOM;
-
-	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
-	move_front(frame, frame + growth, front);
+	struct tail tail = tail_of(a->align, a->tail_bytes, p->frame.end - front);
+	uint32_t len = p->frame.end - p->frame.ip_off + a->growth + tail.bytes;
+	uint32_t ip_bytes = p->frame.version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
 	uint8_t next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+	uint8_t *end = make_room(
+		m, p->frame.end, a->growth, tunnel ? front + ip_bytes : front, tail.bytes, pool);
+
+	if (unlikely(end == NULL))
+		return FER_NO_ROOM;
+	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
+	move_front(frame, frame + a->growth, front);
 	if (tunnel) {
-		write_outer(frame, p, sa, likely(udp == NULL) ? sa->out.template.ip : udp->ip, seq,
-			len);
+		write_outer(frame, p, a, seq, len);
 	} else {
 		next_header = frame[p->frame.sec_next_off];
-		change_header(frame, p, sa->protocol, len);
+		change_header(frame, p, a->protocol, len);
 	}
-	if (unlikely(udp != NULL))
+	if (udp != NULL)
 		write_udp(frame, p, udp);
-	uint16_t sec_off = p->frame.up_off + sa->out.template.udp_bytes;
-	if (likely(sa->protocol == FER_PROTO_ESP)) {
+	uint16_t sec_off = p->frame.up_off + a->udp_bytes;
+	if (esp) {
 		write_tail(end, tail.pad_len, next_header);
 		// One store, because the crypto stage reads both by one load.
-		fer_store_be64(frame + sec_off, (uint64_t)sa->spi << 32 | (uint32_t)seq);
+		fer_store_be64(frame + sec_off, (uint64_t)a->spi << 32 | (uint32_t)seq);
 	} else {
-		fer_ah_write(frame + sec_off, sa->head_bytes, next_header, sa->spi, (uint32_t)seq);
+		fer_ah_write(frame + sec_off, a->head_bytes, next_header, a->spi, (uint32_t)seq);
 	}
 	*layer = (struct fer_layer){
 		.seq = seq,
-		.sa = sa->index,
+		.sa = a->index,
 		.ip_off = p->frame.ip_off,
 		.next_off = p->frame.up_next_off,
 		.sec_off = sec_off,
-		.pay_off = (uint16_t)(sec_off + sa->head_bytes),
+		.pay_off = (uint16_t)(sec_off + a->head_bytes),
 		.end = p->frame.end,
 		.next_header = next_header,
 		.pad_len = tail.pad_len,
 	};
 	return FER_OK;
+}
+
+enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
+	uint64_t seq, struct rte_mempool *pool, struct fer_layer *layer)
+{
+	const struct fer_udp_head *udp = likely(sa->out.udp == NULL) ? NULL : fer_udp_head_of(sa);
+	const struct around a = around_of(sa, udp);
+
+	return put_on(m, p, &a, sa->mode == FER_TUNNEL, sa->protocol == FER_PROTO_ESP, udp, seq,
+		pool, layer);
+}
+
+void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
+	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool)
+{
+	const struct around a = around_of(sa, NULL);
+
+	for (uint32_t j = 0; j < n; j++) {
+		struct rte_mbuf **m = &b->m[at[j]];
+		struct fer_pkt *p = &b->pkt[at[j]];
+		struct fer_layer layer;
+
+		p->verdict = (uint8_t)put_on(m, p, &a, true, true, NULL, seq + j, pool, &layer);
+		if (unlikely(!fer_pkt_alive(p)))
+			continue;
+		fer_oob_of(*m)->ipsec = handle;
+		fer_oob_of(*m)->header = fer_oob_header_send(
+			layer.next_header, layer.pad_len, 0, layer.sec_off - layer.ip_off);
+	}
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

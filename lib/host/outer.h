@@ -23,6 +23,18 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer);
 
+// Is it an SA as most are: one of tunnel mode with ESP, which is not in UDP, part of no bundle, and
+// has no padding or dummies?  Then every IP packet fits that is not longer than
+// fer_outer_plain_most().
+bool fer_outer_is_plain(const struct fer_sa *sa);
+uint32_t fer_outer_plain_most(const struct fer_sa *sa);
+
+// Puts such an SA on n packets of a batch, as the first around them, with numbers from seq on, and
+// writes their send words.  What the words say is not said again in layers.
+//   at  their places in the batch
+void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
+	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool);
+
 // Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);
 

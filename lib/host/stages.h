@@ -37,8 +37,8 @@ void fer_mss_out(struct fer_host *host, const struct fer_host_rules *rules, stru
 void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
 // Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
-// trailer, and the send words.
-void fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
+// trailer, and the send words.  False: no packet has one for a later round.
+bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
 
 // Commits the numbers of what verified, and gives each packet that failed its verdict.
 void fer_commit_in(struct fer_host *host, struct fer_batch *b);

@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "host/tunnel.h"
 
-#include "base/bytes.h"
-
-uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, const uint8_t *inner)
-{
-	if (r->flow_label != FER_FLOW_LABEL_COPY)
-		return r->flow_label;
-	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
-}
-
 int fer_tunnel_ecn_out(uint8_t inner_ecn, uint8_t outer_ecn)
 {
 	// RFC 6040 figure 4: a row per inner, a column per outer (Not-ECT, ECT(1), ECT(0), CE).

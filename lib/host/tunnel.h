@@ -4,6 +4,7 @@
 // What a tunnel does to the fields that both headers have: RFC 4301 section 5.1.2 and RFC 6040.
 // Pure functions on the values.
 
+#include "base/bytes.h"
 #include "proto/frame.h"
 #include "proto/ipsec.h"
 
@@ -32,7 +33,12 @@ static inline bool fer_tunnel_df(const struct fer_outer_rules *r, const struct f
 }
 
 // Flow label of an outer IPv6 header; inner is the IP header inside.
-uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, const uint8_t *inner);
+static inline uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, const uint8_t *inner)
+{
+	if (r->flow_label != FER_FLOW_LABEL_COPY)
+		return r->flow_label;
+	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
+}
 
 // The inner ECN after decapsulation (RFC 6040 section 4.2); -1: the packet has to be dropped.
 int fer_tunnel_ecn_out(uint8_t inner_ecn, uint8_t outer_ecn);

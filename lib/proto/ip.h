@@ -88,25 +88,25 @@ unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
 // complemented: what an unfinished checksum holds.
 uint16_t fer_ip_pseudo_sum(const uint8_t *ip, uint8_t protocol, uint32_t len);
 
-// Completes a header that fer_ip_write() made for an empty packet, with identification, type of
-// service and flow label 0 and without DF: writes length and all of these, and brings the IPv4
-// checksum up to date.
-static inline void fer_ip_stamp(
-	uint8_t *ip, uint32_t len, uint16_t id, uint8_t tos, bool df, uint32_t flow_label)
+// Writes a header from one that fer_ip_write() made for an empty packet, with identification, type
+// of service and flow label 0 and without DF: adds all of these and the length, and brings the IPv4
+// checksum up to date.  IPv4 is put together in registers: packets are made of few wide stores.
+static inline void fer_ip_stamp(uint8_t *ip, const uint8_t *from, uint32_t len, uint16_t id,
+	uint8_t tos, bool df, uint32_t flow_label)
 {
-	if (ip[0] >> 4 == 4) {
+	if (from[0] >> 4 == 4) {
 		uint16_t frag = df ? 0x4000 : 0;
-		uint32_t sum = (uint16_t)~fer_load_be16(ip + 10) + tos + id + frag +
+		uint32_t sum = (uint16_t)~fer_load_be16(from + 10) + tos + id + frag +
 			       (len - FER_IPV4_HEADER_BYTES);
 
-		ip[1] = tos;
-		fer_store_be16(ip + 2, (uint16_t)len);
-		fer_store_be16(ip + 4, id);
-		fer_store_be16(ip + 6, frag);
 		sum = (sum & 0xffff) + (sum >> 16);
 		sum = (sum & 0xffff) + (sum >> 16);
-		fer_store_be16(ip + 10, (uint16_t)~sum);
+		fer_store_be64(ip, (uint64_t)(from[0] << 8 | tos) << 48 | (uint64_t)len << 32 |
+					   (uint32_t)id << 16 | frag);
+		fer_store_be32(ip + 8, (uint32_t)fer_load_be16(from + 8) << 16 | (uint16_t)~sum);
+		memcpy(ip + 12, from + 12, 8);
 	} else {
+		memcpy(ip, from, FER_IPV6_HEADER_BYTES);
 		fer_store_be32(ip, 0x60000000u | (uint32_t)tos << 20 | flow_label);
 		fer_store_be16(ip + 4, (uint16_t)(len - FER_IPV6_HEADER_BYTES));
 	}

@@ -336,21 +336,21 @@ static void stamping_is_writing(void **state)
 		uint8_t version = i & 1 ? 6 : 4;
 		struct fer_addr src = {{0}, version}, dst = {{0}, version};
 		struct fer_ip_header h = {.src = &src, .dst = &dst, .ttl = 64, .protocol = 50};
-		uint8_t stamped[40], written[40];
+		uint8_t empty[40], stamped[40], written[40];
 
 		for (unsigned k = 0; k < (version == 4 ? 4u : 16u); k++) {
 			src.bytes[k] = (uint8_t)(i * 7 + k * 31);
 			dst.bytes[k] = (uint8_t)(i * 13 + k * 17);
 		}
 		h.len = version == 4 ? 20 : 40;
-		fer_ip_write(stamped, &h);
+		fer_ip_write(empty, &h);
 		h.df = i >> 1 & 1;
 		h.len = lens[i / 4 % N(lens)] + (version == 4 ? 0 : 40);
 		h.id = ids[i / 4 / N(lens) % N(ids)];
 		h.tos = (uint8_t)(i / 4 / N(lens) / N(ids));
 		h.flow_label = version == 4 ? 0 : (i * 0x12345) & 0xfffff;
 		unsigned n = fer_ip_write(written, &h);
-		fer_ip_stamp(stamped, h.len, h.id, h.tos, h.df, h.flow_label);
+		fer_ip_stamp(stamped, empty, h.len, h.id, h.tos, h.df, h.flow_label);
 		assert_memory_equal(stamped, written, n);
 	}
 }
