@@ -1,0 +1,652 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "source.h"
+
+#include "proto/ah.h"
+#include "proto/cksum.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_PORT 1024
+#define ANY_SRC 0xc6120001u // 198.18.0.1: RFC 2544 sets this network aside for such tests
+#define ANY_DST 0xc6130001u
+#define LINK_BYTES FER_ETHER_HEADER_BYTES
+
+// Which addresses and ports a box takes.
+struct selector {
+	struct fer_addr src, dst;
+	struct fer_doc_ports sport, dport;
+};
+
+// What carries streams: an association, or nothing where they are plain.
+struct channel {
+	uint64_t handle; // 0: plain
+	struct selector selector;
+	uint32_t window;
+	bool esn;
+	uint8_t has;            // FER_GEN_NEEDS_*
+	bool wants_copy;        // of the next sound packet, for FER_GEN_AGAIN
+	struct rte_mbuf *again; // that copy
+	uint64_t again_number;  // at least its own
+	struct rte_mbuf *late;  // sealed before all others, for FER_GEN_LATE
+	uint64_t late_number;
+};
+
+// A packet on its way through a burst.
+struct item {
+	struct channel *channel;
+	uint32_t stream;
+	uint8_t kind;
+};
+
+struct fer_gen_source {
+	struct fer_gen_source_params params;
+	struct rte_mempool *pool;
+	struct channel *channels;
+	uint32_t n_channels;
+	uint64_t random;
+	uint32_t threshold[FER_GEN_KINDS]; // below it: that kind, or one before
+	bool has_broken;
+	uint32_t next_stream;
+	uint32_t next_size;
+	uint64_t *counters; // by stream
+	struct fer_gen_made made;
+
+	struct item sealed[FER_GEN_BURST]; // those of the batch
+	uint64_t handle[FER_GEN_BURST];
+	struct fer_batch batch;
+};
+
+__attribute__((format(printf, 2, 3))) static int fail(
+	char error[FER_GEN_ERROR_BYTES], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, FER_GEN_ERROR_BYTES, format, args);
+	va_end(args);
+	return -1;
+}
+
+// --- channels ---------------------------------------------------------------------------------
+
+static struct fer_addr ipv4(uint32_t address)
+{
+	struct fer_addr a = {.version = 4};
+
+	fer_store_be32(a.bytes, address);
+	return a;
+}
+
+// The first host of a prefix.
+static struct fer_addr host_of(const struct fer_prefix *p)
+{
+	struct fer_addr a = p->addr;
+	unsigned last = a.version == 4 ? 3 : 15;
+
+	if (p->len < 8 * (last + 1))
+		a.bytes[last] |= 1;
+	return a;
+}
+
+static bool names_group(const struct fer_doc_policy *p, uint32_t group)
+{
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		if (p->groups[g] == group)
+			return true;
+	return false;
+}
+
+// The first policy of the box that lets UDP through; NULL: there is none.
+//   group  that it has to name; FER_NO_GROUP: any
+static const struct fer_doc_policy *find_policy(
+	const struct fer_gen_source_params *params, enum fer_direction direction, uint32_t group)
+{
+	const struct fer_doc *doc = params->doc;
+
+	for (uint32_t i = 0; doc != NULL && i < doc->n_policies; i++) {
+		const struct fer_doc_policy *p = &doc->policies[i];
+
+		if (p->pair == params->pair && p->direction == direction &&
+			p->action == FER_DOC_PROTECT &&
+			(p->protocol == FER_DOC_PROTOCOL_ANY || p->protocol == FER_PROTO_UDP) &&
+			(group == FER_NO_GROUP || names_group(p, group)))
+			return p;
+	}
+	return NULL;
+}
+
+static struct selector any_selector(uint8_t version)
+{
+	struct selector s = {
+		.src = ipv4(ANY_SRC),
+		.dst = ipv4(ANY_DST),
+		.sport = {FIRST_PORT, UINT16_MAX},
+		.dport = {FIRST_PORT, UINT16_MAX},
+	};
+
+	if (version == 6) { // 2001:2::/48: the same of RFC 5180
+		s.src = s.dst = (struct fer_addr){.version = 6, .bytes = {0x20, 0x01, 0, 2}};
+		s.src.bytes[15] = 1;
+		s.dst.bytes[15] = 2;
+	}
+	return s;
+}
+
+static void take_ports(struct fer_doc_ports *to, const struct fer_doc_ports *from)
+{
+	if (from->first != 0 || from->last != UINT16_MAX)
+		*to = *from;
+}
+
+static struct selector selector_of(const struct fer_doc_policy *p)
+{
+	uint8_t version = p == NULL                  ? 4
+			  : p->src.addr.version != 0 ? p->src.addr.version
+						     : p->dst.addr.version;
+	struct selector s = any_selector(version);
+
+	if (p == NULL)
+		return s;
+	if (p->src.addr.version != 0)
+		s.src = host_of(&p->src);
+	if (p->dst.addr.version != 0)
+		s.dst = host_of(&p->dst);
+	take_ports(&s.sport, &p->sport);
+	take_ports(&s.dport, &p->dport);
+	return s;
+}
+
+static void override(const struct fer_gen_source_params *params, struct selector *s)
+{
+	if (params->src.version != 0)
+		s->src = params->src;
+	if (params->dst.version != 0)
+		s->dst = params->dst;
+}
+
+static void open_plain(struct fer_gen_source *s)
+{
+	struct channel *c = &s->channels[s->n_channels++];
+
+	c->selector = selector_of(find_policy(&s->params, FER_OUT, FER_NO_GROUP));
+	override(&s->params, &c->selector);
+}
+
+static void open_channel(struct fer_gen_source *s, uint32_t at)
+{
+	const struct fer_doc_sa *sa = &s->params.doc->sas[at];
+	const struct fer_doc_policy *p = find_policy(&s->params, FER_IN, sa->group);
+	struct channel *c = &s->channels[s->n_channels++];
+
+	c->handle = s->params.mirror->handles[at];
+	c->window = sa->replay_window;
+	c->esn = sa->esn;
+	c->selector = selector_of(p);
+	if (sa->mode == FER_TRANSPORT) {
+		c->selector.src = sa->src;
+		c->selector.dst = sa->dst;
+	}
+	override(&s->params, &c->selector);
+	c->has = (uint8_t)((sa->spi != 0 ? FER_GEN_NEEDS_ESP : 0) |
+			   (sa->mode == FER_TUNNEL ? FER_GEN_NEEDS_TUNNEL : 0) |
+			   (sa->replay_window != 0 ? FER_GEN_NEEDS_WINDOW : 0) |
+			   (p != NULL && p->src.len != 0 ? FER_GEN_NEEDS_POLICY : 0) |
+			   (s->params.doc->n_policies != 0 ? FER_GEN_NEEDS_POLICIES : 0) |
+			   (!sa->esn ? FER_GEN_NEEDS_NO_ESN : 0));
+	c->wants_copy = true;
+}
+
+static int open_sealed(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
+{
+	const struct fer_gen_source_params *p = &s->params;
+
+	for (uint32_t i = 0; i < p->doc->n_sas; i++) {
+		const struct fer_doc_sa *sa = &p->doc->sas[i];
+
+		if (sa->pair == p->pair && sa->direction == FER_IN &&
+			(p->sa == NULL || strcmp(p->sa, sa->name) == 0))
+			open_channel(s, i);
+	}
+	if (s->n_channels > 0)
+		return 0;
+	if (p->sa != NULL)
+		return fail(error, "%s: has no inbound association %s", p->doc->name, p->sa);
+	return fail(error, "%s: has no inbound association to seal for", p->doc->name);
+}
+
+// --- kinds ------------------------------------------------------------------------------------
+
+static const char *lack(uint8_t needs)
+{
+	if ((needs & FER_GEN_NEEDS_ESP) != 0)
+		return "an association with ESP";
+	if ((needs & FER_GEN_NEEDS_TUNNEL) != 0)
+		return "an association in tunnel mode";
+	if ((needs & FER_GEN_NEEDS_WINDOW) != 0)
+		return "an association with a replay window";
+	if ((needs & FER_GEN_NEEDS_POLICY) != 0)
+		return "an inbound policy that names source addresses";
+	if ((needs & FER_GEN_NEEDS_NO_ESN) != 0)
+		return "an association without ESN";
+	return "policies";
+}
+
+// What the associations lack for a kind; 0: nothing.
+static uint8_t lacks(const struct fer_gen_source *s, const struct fer_gen_kind *kind)
+{
+	uint8_t has = UINT8_MAX;
+
+	for (uint32_t c = 0; c < s->n_channels; c++)
+		has &= s->channels[c].has;
+	return kind->needs & (uint8_t)~has;
+}
+
+static int choose_kinds(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
+{
+	double sum = 0;
+
+	for (unsigned k = 1; k < fer_gen_n_kinds(); k++) {
+		const struct fer_gen_kind *kind = fer_gen_kind(k);
+		double *share = &s->params.share[k];
+		uint8_t lacking = lacks(s, kind);
+
+		if (!(*share > 0) && lacking == 0)
+			*share = s->params.share_of_all;
+		if (*share > 0 && s->params.plain)
+			return fail(error, "%s: plain packets are not broken", kind->name);
+		if (*share > 0 && lacking != 0)
+			return fail(error, "%s: needs %s", kind->name, lack(lacking));
+		sum += *share;
+		s->threshold[k] = (uint32_t)(RTE_MIN(sum, 1.0) * UINT32_MAX);
+	}
+	if (sum > 1.000001)
+		return fail(error, "the shares of broken packets are more than all");
+	s->has_broken = sum > 0;
+	return 0;
+}
+
+static uint32_t next_random(struct fer_gen_source *s)
+{
+	return (uint32_t)(fer_gen_mix(s->random++) >> 32);
+}
+
+static uint8_t draw_kind(struct fer_gen_source *s)
+{
+	if (!s->has_broken)
+		return 0;
+	uint32_t random = next_random(s);
+
+	for (unsigned k = 1; k < fer_gen_n_kinds(); k++)
+		if (random < s->threshold[k])
+			return (uint8_t)k;
+	return 0;
+}
+
+// --- packets ----------------------------------------------------------------------------------
+
+static uint16_t port_of(const struct fer_doc_ports *p, uint32_t i)
+{
+	return (uint16_t)(p->first + i % ((uint32_t)p->last - p->first + 1));
+}
+
+static uint32_t next_size(struct fer_gen_source *s)
+{
+	uint32_t size = s->params.size[s->next_size];
+
+	s->next_size = s->next_size + 1 == s->params.n_sizes ? 0 : s->next_size + 1;
+	return size;
+}
+
+static void write_link(uint8_t *frame, uint8_t version)
+{
+	static const uint8_t ends[12] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
+
+	memcpy(frame, ends, sizeof(ends));
+	fer_store_be16(frame + FER_ETHER_TYPE_OFF, fer_ether_type(version));
+}
+
+// The checksum is that of the whole datagram; 0 would say that there is none.
+static void write_udp_sum(uint8_t *ip, uint8_t *udp, uint32_t len)
+{
+	fer_store_be16(udp + FER_UDP_CKSUM_OFF, fer_ip_pseudo_sum(ip, FER_PROTO_UDP, len));
+	uint16_t sum = fer_cksum(udp, len);
+	fer_store_be16(udp + FER_UDP_CKSUM_OFF, sum == 0 ? UINT16_MAX : sum);
+}
+
+static void write_packet(
+	struct fer_gen_source *s, const struct item *item, uint8_t *ip, uint32_t size)
+{
+	const struct selector *sel = &item->channel->selector;
+	const struct fer_gen_kind *kind = fer_gen_kind(item->kind);
+	struct fer_addr src = sel->src;
+	const struct fer_gen_tag tag = {
+		.counter = item->kind == 0 ? s->counters[item->stream] : s->made.kinds[item->kind],
+		.stream = item->stream,
+		.kind = item->kind,
+	};
+
+	if (kind->when == FER_GEN_PLAIN)
+		src.bytes[0] = (src.bytes[0] & kind->keep) ^ kind->flip;
+	const struct fer_ip_header header = {
+		.src = &src,
+		.dst = &sel->dst,
+		.len = size,
+		.ttl = 64,
+		.protocol = FER_PROTO_UDP,
+	};
+	uint32_t head = fer_ip_write(ip, &header), udp_len = size - head;
+	uint8_t *udp = ip + head;
+	fer_store_be16(udp, port_of(&sel->sport, item->stream));
+	fer_store_be16(udp + 2, port_of(&sel->dport, item->stream));
+	fer_store_be16(udp + 4, (uint16_t)udp_len);
+	fer_gen_tag_write(
+		udp + FER_UDP_HEADER_BYTES, udp_len - FER_UDP_HEADER_BYTES, s->params.seed, &tag);
+	write_udp_sum(ip, udp, udp_len);
+}
+
+// A plain packet; NULL without buffers.
+static struct rte_mbuf *make_plain(struct fer_gen_source *s, const struct item *item)
+{
+	uint8_t version = item->channel->selector.src.version;
+	uint32_t least = FER_GEN_MIN_SIZE + (version == 6 ? 20 : 0);
+	uint32_t size = RTE_MAX(next_size(s), least);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(s->pool);
+
+	if (m == NULL)
+		return NULL;
+	m->data_len = (uint16_t)(LINK_BYTES + size);
+	m->pkt_len = m->data_len;
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	write_link(frame, version);
+	write_packet(s, item, frame + LINK_BYTES, size);
+	return m;
+}
+
+// Where a row of the table changes packet i of the batch.
+static uint32_t place_of(const struct fer_gen_source *s, const struct fer_batch *b, unsigned i,
+	enum fer_gen_place place)
+{
+	const struct fer_layer *layer = &b->layer[i][b->pkt[i].n_layers - 1];
+	const struct fer_sa *sa = fer_sa_get(s->params.mirror->sas, s->handle[i]);
+	bool has_ah = sa->protocol == FER_PROTO_AH || sa->partner != FER_NO_SA_INDEX;
+	uint32_t spi = layer->sec_off + (has_ah ? FER_AH_SPI_OFF : 0u);
+
+	switch (place) {
+	case FER_GEN_AT_IP:
+		return layer->ip_off;
+	case FER_GEN_AT_SPI:
+		return spi;
+	case FER_GEN_AT_NUMBER:
+		return spi + 4;
+	case FER_GEN_AT_PAYLOAD:
+		return layer->pay_off;
+	case FER_GEN_AT_ICV:
+		return has_ah ? layer->sec_off + (uint32_t)FER_AH_FIXED_BYTES
+			      : b->m[i]->pkt_len - 1;
+	case FER_GEN_AT_PAD_LENGTH:
+		return b->m[i]->pkt_len - sa->tail_bytes;
+	case FER_GEN_AT_NEXT_HEADER:
+		break;
+	}
+	return b->m[i]->pkt_len - sa->tail_bytes + 1;
+}
+
+static void change(struct fer_gen_source *s, struct fer_batch *b, unsigned i)
+{
+	const struct fer_gen_kind *kind = fer_gen_kind(s->sealed[i].kind);
+	uint32_t at = place_of(s, b, i, (enum fer_gen_place)kind->place);
+	uint8_t *p = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, at);
+
+	for (unsigned k = 0; k < kind->bytes; k++)
+		p[k] = (p[k] & kind->keep) ^ kind->flip;
+}
+
+static void cut(struct fer_gen_source *s, struct fer_batch *b, unsigned i)
+{
+	const struct fer_gen_kind *kind = fer_gen_kind(s->sealed[i].kind);
+	uint32_t end = place_of(s, b, i, (enum fer_gen_place)kind->place) + kind->bytes;
+	uint32_t ip_off = b->layer[i][b->pkt[i].n_layers - 1].ip_off;
+
+	fer_ip_set_len(rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, ip_off), end - ip_off);
+	b->m[i]->pkt_len = end;
+	b->m[i]->data_len = (uint16_t)end;
+}
+
+static void on_framed(void *ctx, struct fer_batch *b)
+{
+	struct fer_gen_source *s = ctx;
+
+	for (unsigned i = 0; i < b->n; i++)
+		if (fer_gen_kind(s->sealed[i].kind)->when == FER_GEN_FRAMED)
+			change(s, b, i);
+}
+
+static uint64_t last_number(const struct fer_gen_source *s, const struct channel *c)
+{
+	const struct fer_sa *sa = fer_sa_get(s->params.mirror->sas, c->handle);
+
+	return sa == NULL ? 0 : fer_seq_last(&sa->out.seq);
+}
+
+// Keeps a copy of a sound packet for each channel that wants one.
+static void keep_copy(struct fer_gen_source *s, struct channel *c, const struct rte_mbuf *m)
+{
+	c->again = rte_pktmbuf_copy(m, s->pool, 0, UINT32_MAX);
+	c->again_number = last_number(s, c);
+	c->wants_copy = c->again == NULL;
+}
+
+static void on_sealed(void *ctx, struct fer_batch *b)
+{
+	struct fer_gen_source *s = ctx;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct item *item = &s->sealed[i];
+		uint8_t when = fer_gen_kind(item->kind)->when;
+
+		if (when == FER_GEN_SEALED)
+			change(s, b, i);
+		else if (when == FER_GEN_CUT)
+			cut(s, b, i);
+		else if (when == FER_GEN_NEVER && s->has_broken && item->channel->wants_copy)
+			keep_copy(s, item->channel, b->m[i]);
+	}
+}
+
+static int seal(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
+{
+	if (s->batch.n == 0)
+		return 0;
+	for (unsigned i = 0; i < s->batch.n; i++)
+		s->handle[i] = s->sealed[i].channel->handle;
+	return fer_gen_mirror_seal(
+		s->params.mirror, &s->batch, s->handle, on_framed, on_sealed, s, error);
+}
+
+// --- bursts -----------------------------------------------------------------------------------
+
+// The packet that a kind without one of its own is made from; NULL: there is none now.
+static struct rte_mbuf *take_copy(struct fer_gen_source *s, struct channel *c, uint8_t when)
+{
+	uint64_t last = last_number(s, c);
+
+	if (when == FER_GEN_LATE)
+		return last - c->late_number <= c->window
+			       ? NULL
+			       : rte_pktmbuf_copy(c->late, s->pool, 0, UINT32_MAX);
+	struct rte_mbuf *m = c->again;
+	if (m == NULL)
+		return NULL;
+	c->again = NULL;
+	c->wants_copy = true;
+	// What else is in the bursts of now has numbers, too.
+	if (last - c->again_number + 2 * FER_GEN_BURST < c->window)
+		return m;
+	rte_pktmbuf_free(m);
+	return NULL;
+}
+
+static bool is_copied(uint8_t when)
+{
+	return when == FER_GEN_AGAIN || when == FER_GEN_LATE;
+}
+
+static struct item next_item(struct fer_gen_source *s)
+{
+	struct item item = {.stream = s->next_stream, .kind = draw_kind(s)};
+
+	item.channel = &s->channels[item.stream % s->n_channels];
+	if (++s->next_stream == s->params.n_streams)
+		s->next_stream = 0;
+	return item;
+}
+
+static void count(struct fer_gen_source *s, const struct item *item)
+{
+	const struct fer_gen_kind *kind = fer_gen_kind(item->kind);
+	bool is_other = item->channel->esn && kind->verdict_esn != FER_OK;
+
+	s->made.verdicts[is_other ? kind->verdict_esn : kind->verdict]++;
+	s->made.packets++;
+	s->made.kinds[item->kind]++;
+	if (item->kind == 0)
+		s->counters[item->stream]++;
+}
+
+// Makes one packet, or puts what has to be sealed into the batch and leaves NULL in its place.
+static int next_packet(struct fer_gen_source *s, struct rte_mbuf **out)
+{
+	struct item item = next_item(s);
+	uint8_t when = fer_gen_kind(item.kind)->when;
+
+	*out = is_copied(when) ? take_copy(s, item.channel, when) : NULL;
+	if (is_copied(when) && *out == NULL)
+		item.kind = 0;
+	if (*out == NULL) {
+		*out = make_plain(s, &item);
+		if (*out == NULL)
+			return -1;
+		if (item.channel->handle != 0 && when != FER_GEN_CLEAR) {
+			s->sealed[s->batch.n] = item;
+			s->batch.m[s->batch.n++] = *out;
+			*out = NULL;
+		}
+	}
+	count(s, &item);
+	return 0;
+}
+
+int fer_gen_source_next(struct fer_gen_source *s, unsigned n, struct rte_mbuf *out[],
+	char error[FER_GEN_ERROR_BYTES])
+{
+	unsigned n_sealed = 0, done = 0;
+	int rc = 0;
+
+	s->batch.n = 0;
+	while (done < n && rc == 0)
+		rc = next_packet(s, &out[done++]);
+	if (rc != 0) {
+		out[--done] = NULL;
+		rte_pktmbuf_free_bulk(s->batch.m, s->batch.n);
+		fail(error, "no buffers for packets");
+	} else {
+		rc = seal(s, error);
+	}
+	for (unsigned i = 0; i < done; i++)
+		if (rc != 0)
+			rte_pktmbuf_free(out[i]);
+		else if (out[i] == NULL)
+			out[i] = s->batch.m[n_sealed++];
+	return rc;
+}
+
+// One packet of each channel takes its number before all others.
+static int make_late(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
+{
+	unsigned kind = 1;
+
+	while (kind < fer_gen_n_kinds() &&
+		(fer_gen_kind(kind)->when != FER_GEN_LATE || !(s->params.share[kind] > 0)))
+		kind++;
+	for (uint32_t c = 0; c < s->n_channels && kind < fer_gen_n_kinds(); c++) {
+		struct channel *channel = &s->channels[c];
+
+		s->sealed[0] =
+			(struct item){.channel = channel, .stream = c, .kind = (uint8_t)kind};
+		s->batch.n = 1;
+		s->batch.m[0] = make_plain(s, &s->sealed[0]);
+		if (s->batch.m[0] == NULL)
+			return fail(error, "no buffers for packets");
+		if (seal(s, error) != 0)
+			return -1;
+		channel->late = s->batch.m[0];
+		channel->late_number = last_number(s, channel);
+	}
+	return 0;
+}
+
+static int open_channels(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
+{
+	uint32_t n = s->params.doc == NULL ? 0 : s->params.doc->n_sas;
+
+	s->channels = calloc(n + 1, sizeof(*s->channels));
+	s->counters = calloc(s->params.n_streams, sizeof(*s->counters));
+	if (s->channels == NULL || s->counters == NULL)
+		return fail(error, "no memory for %u streams", s->params.n_streams);
+	s->made.streams = s->counters;
+	if (s->params.plain || s->params.doc == NULL)
+		open_plain(s);
+	else if (open_sealed(s, error) != 0)
+		return -1;
+	for (uint32_t c = 0; c < s->n_channels; c++)
+		if (s->channels[c].selector.src.version != s->channels[c].selector.dst.version)
+			return fail(error, "addresses of streams are of two IP versions");
+	if (choose_kinds(s, error) != 0)
+		return -1;
+	return make_late(s, error);
+}
+
+struct fer_gen_source *fer_gen_source_create(const struct fer_gen_source_params *params,
+	struct rte_mempool *pool, char error[FER_GEN_ERROR_BYTES])
+{
+	struct fer_gen_source *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		fail(error, "no memory");
+		return NULL;
+	}
+	s->params = *params;
+	s->pool = pool;
+	s->random = fer_gen_mix(params->seed);
+	s->batch.link = FER_LINK_ETHERNET;
+	if (open_channels(s, error) == 0)
+		return s;
+	fer_gen_source_destroy(s);
+	return NULL;
+}
+
+void fer_gen_source_destroy(struct fer_gen_source *s)
+{
+	for (uint32_t c = 0; s != NULL && c < s->n_channels; c++) {
+		rte_pktmbuf_free(s->channels[c].again);
+		rte_pktmbuf_free(s->channels[c].late);
+	}
+	if (s != NULL) {
+		free(s->channels);
+		free(s->counters);
+	}
+	free(s);
+}
+
+struct fer_gen_made fer_gen_source_made(const struct fer_gen_source *s)
+{
+	return s->made;
+}
+
+struct rte_mempool *fer_gen_source_pool(const struct fer_gen_source *s)
+{
+	return s->pool;
+}
