@@ -2,6 +2,7 @@
 #include "host/policy.h"
 
 #include "base/bytes.h"
+#include "host/boxes.h"
 
 #include <rte_acl.h>
 
@@ -14,8 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How much of a packet is known, and so which selectors of a rule are asked.  Each variant has a
-// classifier of its own where that makes a difference.
+// There are two kinds of classifier.  The tries of rte_acl are the faster ones and look packets up
+// side by side, but multiply out what overlaps: a thousand rules with ranges of both ports are more
+// than they can hold.  A tree of boxes (boxes.h) holds any rules.
+
+// How much of a packet is known, and so which selectors of a rule are asked.  Each variant has
+// tries of its own where that makes a difference.
 enum variant {
 	WHOLE,    // everything
 	PORTLESS, // no ports, no ICMP type: a fragment, or a packet too short for them
@@ -36,9 +41,13 @@ struct fer_policies {
 	uint8_t *names; // of every rule
 	struct fer_policy_rule *rules;
 	struct fer_policy_decision *decisions;
-	// NULL: no rule.  A variant that is no different from the one before it shares its
-	// classifier.
-	struct rte_acl_ctx *acl[N_DIRECTIONS][N_VERSIONS][N_VARIANTS];
+	struct classifier {
+		// A variant that is no different from the one before it shares its tries.  NULL: no
+		// rule, or the rules are boxes.
+		struct rte_acl_ctx *acl[N_VARIANTS];
+		struct fer_boxes *boxes; // NULL: no rule, or tries
+		uint32_t *box_rule;      // that each of them is
+	} classifier[N_DIRECTIONS][N_VERSIONS];
 };
 
 // What a classifier looks at.  It reads the protocol, then four bytes at a time.
@@ -53,6 +62,7 @@ static_assert(sizeof(struct key) == 40 && offsetof(struct key, sport_be) % 4 == 
 		      offsetof(struct key, addresses) % 4 == 0,
 	"read in groups of four bytes");
 
+#define MAX_WILD_IN_TRIES 100
 #define MAX_WORDS 4 // 32-bit words of an address
 #define MAX_FIELDS (1 + 2 * MAX_WORDS + 2)
 
@@ -270,25 +280,24 @@ static int build_acl(struct fer_policies *p, const uint32_t order[], uint32_t n_
 		rte_acl_free(acl);
 		return error;
 	}
-	p->acl[direction][version][variant] = acl;
+	p->classifier[direction][version].acl[variant] = acl;
 	return 0;
 }
 
-// Builds the classifiers of one direction and version.
-static int build_variants(
-	struct fer_policies *p, const uint32_t order[], unsigned direction, unsigned version)
+static void free_tries(struct classifier *c)
 {
-	struct rte_acl_ctx **acl = p->acl[direction][version];
-	uint32_t n_rules = 0;
-	uint8_t names = 0;
+	for (unsigned v = WHOLE; v < N_VARIANTS; v++)
+		if (v == WHOLE || c->acl[v] != c->acl[v - 1])
+			rte_acl_free(c->acl[v]);
+	memset(c->acl, 0, sizeof(c->acl));
+}
 
-	for (uint32_t i = 0; i < p->n; i++)
-		if (rule_belongs(&p->rules[i], direction, version)) {
-			n_rules++;
-			names |= p->names[i];
-		}
-	if (n_rules == 0)
-		return 0;
+// Builds the tries of n_rules rules, which name these selectors.
+static int build_tries(struct fer_policies *p, const uint32_t order[], uint32_t n_rules,
+	unsigned direction, unsigned version, uint8_t names)
+{
+	struct classifier *c = &p->classifier[direction][version];
+
 	for (unsigned v = WHOLE; v < N_VARIANTS; v++) {
 		uint8_t ignored = ignored_by(v);
 		int error = 0;
@@ -296,18 +305,124 @@ static int build_variants(
 		if (v == WHOLE || ((ignored & ~ignored_by(v - 1)) & names) != 0)
 			error = build_acl(p, order, n_rules, direction, version, v);
 		else
-			acl[v] = acl[v - 1];
-		if (error != 0)
+			c->acl[v] = c->acl[v - 1];
+		if (error != 0) {
+			free_tries(c);
 			return error;
+		}
 	}
 	return 0;
+}
+
+// The dimensions of a box.
+enum { SRC, DST, SPORT, DPORT, PROTOCOL };
+
+static const unsigned any_of[N_VARIANTS] = {
+	[PORTLESS] = 1u << SPORT | 1u << DPORT,
+	[OPAQUE] = 1u << SPORT | 1u << DPORT | 1u << PROTOCOL,
+};
+
+// An address as a number.
+static fer_coord address(const uint8_t bytes[], unsigned n_words)
+{
+	fer_coord number = 0;
+
+	for (unsigned i = 0; i < n_words; i++)
+		number = number << 32 | fer_load_be32(bytes + 4 * i);
+	return number;
+}
+
+static void box_prefix(
+	struct fer_box *box, unsigned dim, const struct fer_prefix *p, unsigned n_words)
+{
+	unsigned len = p->addr.version == 0 ? 0 : p->len, left = 32 * n_words - len;
+	fer_coord rest = left == 128 ? ~(fer_coord)0 : ((fer_coord)1 << left) - 1;
+
+	box->from[dim] = address(p->addr.bytes, n_words) & ~rest;
+	box->to[dim] = box->from[dim] | rest;
+}
+
+static void box_range(struct fer_box *box, unsigned dim, uint16_t from, uint16_t to)
+{
+	box->from[dim] = from;
+	box->to[dim] = to;
+}
+
+static struct fer_box box_of(const struct fer_policy_rule *r, unsigned version)
+{
+	bool any_protocol = r->protocol == FER_PROTO_ANY;
+	struct rte_acl_field port[2];
+	struct fer_box box;
+
+	put_ports(port, r, WHOLE);
+	box_prefix(&box, SRC, &r->src, words_of(version));
+	box_prefix(&box, DST, &r->dst, words_of(version));
+	box_range(&box, SPORT, port[0].value.u16, port[0].mask_range.u16);
+	box_range(&box, DPORT, port[1].value.u16, port[1].mask_range.u16);
+	box_range(&box, PROTOCOL, any_protocol ? 0 : r->protocol,
+		any_protocol ? UINT8_MAX : r->protocol);
+	return box;
+}
+
+static int build_boxes(struct fer_policies *p, const uint32_t order[], uint32_t n_rules,
+	unsigned direction, unsigned version)
+{
+	struct classifier *c = &p->classifier[direction][version];
+	struct fer_box *box = calloc(n_rules, sizeof(*box));
+	uint32_t n = 0;
+
+	c->box_rule = calloc(n_rules, sizeof(c->box_rule[0]));
+	for (uint32_t i = 0; box != NULL && c->box_rule != NULL && i < p->n; i++) {
+		const struct fer_policy_rule *r = &p->rules[order[i]];
+
+		if (!rule_belongs(r, direction, version))
+			continue;
+		box[n] = box_of(r, version);
+		c->box_rule[n++] = order[i];
+	}
+	if (n != 0)
+		c->boxes = fer_boxes_build(box, n);
+	free(box);
+	return c->boxes == NULL ? -ENOMEM : 0;
+}
+
+static bool is_range(const struct fer_port_range *r)
+{
+	return r->from != r->to && (r->from != 0 || r->to != UINT16_MAX);
+}
+
+// Is a rule of the kind that tries multiply out?
+static bool is_wild(const struct fer_policy_rule *r)
+{
+	return has_ports(r->protocol) && is_range(&r->sport) && is_range(&r->dport);
+}
+
+// Builds the classifier of one direction and version.
+static int build_classifier(
+	struct fer_policies *p, const uint32_t order[], unsigned direction, unsigned version)
+{
+	uint32_t n_rules = 0, n_wild = 0;
+	uint8_t names = 0;
+
+	for (uint32_t i = 0; i < p->n; i++)
+		if (rule_belongs(&p->rules[i], direction, version)) {
+			n_rules++;
+			n_wild += is_wild(&p->rules[i]);
+			names |= p->names[i];
+		}
+	if (n_rules == 0)
+		return 0;
+	if (n_wild <= MAX_WILD_IN_TRIES &&
+		build_tries(p, order, n_rules, direction, version, names) == 0)
+		return 0;
+	return build_boxes(p, order, n_rules, direction, version);
 }
 
 static int build_all(struct fer_policies *p, const uint32_t order[])
 {
 	for (unsigned direction = 0; direction < N_DIRECTIONS; direction++)
 		for (unsigned version = 0; version < N_VERSIONS; version++) {
-			int error = build_variants(p, order, direction, version);
+			int error = build_classifier(p, order, direction, version);
 
 			if (error != 0)
 				return error;
@@ -398,8 +513,6 @@ struct fer_policies *fer_policies_build(
 	if (p == NULL || order == NULL)
 		goto undo;
 	*error = build_all(p, order);
-	if (*error == -E2BIG)
-		*why = "the classifier cannot hold this many policies with port ranges";
 	if (*error != 0)
 		goto undo;
 	*why = NULL;
@@ -416,11 +529,11 @@ void fer_policies_destroy(struct fer_policies *p)
 	if (p == NULL)
 		return;
 	for (unsigned i = 0; i < N_DIRECTIONS * N_VERSIONS; i++) {
-		struct rte_acl_ctx **acl = p->acl[i / N_VERSIONS][i % N_VERSIONS];
+		struct classifier *c = &p->classifier[i / N_VERSIONS][i % N_VERSIONS];
 
-		for (unsigned v = WHOLE; v < N_VARIANTS; v++)
-			if (v == WHOLE || acl[v] != acl[v - 1])
-				rte_acl_free(acl[v]);
+		free_tries(c);
+		fer_boxes_destroy(c->boxes);
+		free(c->box_rule);
 	}
 	free(p->decisions);
 	free(p->rules);
@@ -514,23 +627,51 @@ static unsigned list_class(const struct chunk *c, unsigned class, uint8_t at[CHU
 	return n;
 }
 
-// Looks the packets of one class up.
+// The number of the rule, and 1; 0 when there is none.
+static uint32_t find_in_boxes(
+	const struct classifier *c, unsigned version, enum variant variant, const struct key *key)
+{
+	unsigned n_words = words_of(version);
+	const fer_coord point[FER_BOX_DIMS] = {
+		[SRC] = address(key->addresses, n_words),
+		[DST] = address(key->addresses + 4 * n_words, n_words),
+		[SPORT] = __builtin_bswap16(key->sport_be),
+		[DPORT] = __builtin_bswap16(key->dport_be),
+		[PROTOCOL] = key->protocol,
+	};
+	uint32_t box = fer_boxes_find(c->boxes, point, any_of[variant]);
+
+	return box == FER_NO_BOX ? 0 : c->box_rule[box] + 1;
+}
+
+// Looks the packets of one class up, whose places are at.
+static void ask(const struct classifier *c, const struct chunk *chunk, unsigned class,
+	const uint8_t at[], unsigned n, uint32_t found[])
+{
+	const struct rte_acl_ctx *acl = c->acl[class % N_VARIANTS];
+	const uint8_t *data[CHUNK];
+
+	if (acl != NULL) {
+		for (unsigned i = 0; i < n; i++)
+			data[i] = (const uint8_t *)&chunk->key[at[i]];
+		rte_acl_classify(acl, data, found, n, 1);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		found[i] = c->boxes == NULL ? 0
+					    : find_in_boxes(c, class / N_VARIANTS,
+						      class % N_VARIANTS, &chunk->key[at[i]]);
+}
+
 static void find_class(const struct fer_policies *p, enum fer_direction direction,
 	const struct chunk *c, unsigned class, uint32_t rule[], bool needs_ports[])
 {
-	const struct rte_acl_ctx *acl = p->acl[direction][class / N_VARIANTS][class % N_VARIANTS];
 	uint8_t ignored = ignored_by(class % N_VARIANTS);
-	const uint8_t *data[CHUNK];
 	uint32_t found[CHUNK];
 	uint8_t at[CHUNK];
 	unsigned n = list_class(c, class, at);
 
-	for (unsigned i = 0; i < n; i++)
-		data[i] = (const uint8_t *)&c->key[at[i]];
-	if (acl == NULL)
-		memset(found, 0, n * sizeof(found[0]));
-	else
-		rte_acl_classify(acl, data, found, n, 1);
+	ask(&p->classifier[direction][class / N_VARIANTS], c, class, at, n, found);
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t number = found[i] - 1;
 

@@ -46,10 +46,9 @@ struct fer_policy_decision {
 
 struct fer_policies;
 
-// Builds the value from n rules, which are copied.  Returns NULL with *error -ENOMEM, or -E2BIG
-// when the classifier cannot hold rules of this shape in the memory there is; *why is a sentence
-// for people, NULL on success.  Any thread may build; 10,000 rules take a second and 250 MB
-// meanwhile.
+// Builds the value from n rules of any shape, which are copied.  Returns NULL with *error -ENOMEM,
+// or -E2BIG for more than 2^29; *why is a sentence for people, NULL on success.  Any thread may
+// build; 10,000 rules take a second and 250 MB meanwhile.
 __attribute__((warn_unused_result)) struct fer_policies *fer_policies_build(
 	const struct fer_policy_rule *rules, uint32_t n, int *error, const char **why);
 
