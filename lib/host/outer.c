@@ -136,15 +136,19 @@ static inline void move_front(uint8_t *to, const uint8_t *from, uint32_t n)
 	memcpy(to + n - sizeof(tail), &tail, sizeof(tail));
 }
 
-// Padding 1, 2, 3, ..., pad length and next header.  What is written behind them, where the ICV
-// will be, does not count; that has 8 bytes at least.
-static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
+// Padding 1, 2, 3, ..., pad length and next header.
+//   behind  how many bytes more are there: the ICV is not written yet
+static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header, uint32_t behind)
 {
 	static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-	memcpy(at, padding, 8);
-	if (pad_len > 8)
-		memcpy(at + 8, padding + 8, 8);
+	if (behind < 8) {
+		memcpy(at, padding, pad_len);
+	} else {
+		memcpy(at, padding, 8);
+		if (pad_len > 8)
+			memcpy(at + 8, padding + 8, 8);
+	}
 	at[pad_len] = pad_len;
 	at[pad_len + 1] = next_header;
 }
@@ -300,7 +304,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 		write_udp(frame, p, udp);
 	uint16_t sec_off = p->frame.up_off + a->udp_bytes;
 	if (esp) {
-		write_tail(end, tail.pad_len, next_header);
+		write_tail(end, tail.pad_len, next_header, a->tail_bytes - FER_ESP_TRAILER_BYTES);
 		// One store, because the crypto stage reads both by one load.
 		fer_store_be64(frame + sec_off, (uint64_t)a->spi << 32 | (uint32_t)seq);
 	} else {
