@@ -238,12 +238,30 @@ static uint32_t max_bytes(const struct fer_suite *s)
 
 // Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an
 // IP header.
-static bool is_possible(const struct fer_job *j)
+static inline bool is_possible(uint32_t len, uint32_t around, uint32_t max, uint32_t mask)
+{
+	return len > around && len <= max && ((len - around) & mask) == 0;
+}
+
+// Judges the lengths of the jobs from j on that are of its suite, and puts those that are possible
+// into the list of a method; the others get the verdict bad.  Returns where that ends.
+static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const struct fer_job *end,
+	unsigned method, uint8_t bad)
 {
 	const struct fer_suite *s = j->suite;
+	uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
+	struct fer_job **list = e->list[method];
+	unsigned n = e->n[method];
 
-	return j->len > s->around_bytes && j->len <= max_bytes(s) &&
-	       ((j->len - s->around_bytes) & (s->align_bytes - 1u)) == 0;
+	for (; j < end && j->suite == s; j++) {
+		bool possible = is_possible(j->len, around, max, mask);
+
+		j->verdict = possible ? FER_OK : bad;
+		list[n] = j;
+		n += possible;
+	}
+	e->n[method] = n;
+	return j;
 }
 
 // False when the library failed.
@@ -258,32 +276,34 @@ static bool put_iv(struct fer_engine *e, const struct fer_job *j)
 	return s->iv_bytes == 0 || fer_imb_random_iv(e, fer_imb_iv(j), s->iv_bytes);
 }
 
-// Puts a job that is to be sealed into the lists of its two methods.
-static void deal_pair(struct fer_engine *e, struct fer_job *j)
+// The same for jobs that are to be sealed by two methods: the IVs are written, too.
+static struct fer_job *list_pairs(
+	struct fer_engine *e, struct fer_job *j, const struct fer_job *end)
 {
 	const struct fer_suite *s = j->suite;
+	uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
 
-	if (!put_iv(e, j)) {
-		j->verdict = FER_CRYPTO_ERROR;
-		return;
+	for (; j < end && j->suite == s; j++) {
+		bool possible = is_possible(j->len, around, max, mask) && put_iv(e, j);
+
+		j->verdict = possible ? FER_OK : FER_CRYPTO_ERROR;
+		if (!possible)
+			continue;
+		fer_imb_push(e, s->method, j);
+		fer_imb_push(e, s->auth_method, j);
 	}
-	fer_imb_push(e, s->method, j);
-	fer_imb_push(e, s->auth_method, j);
+	return j;
 }
 
 void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
+	const struct fer_job *end = jobs + n;
+
 	assert(n <= FER_ENGINE_BURST);
 	memset(e->n, 0, sizeof(e->n));
-	for (struct fer_job *j = jobs; j < jobs + n; j++) {
-		j->verdict = is_possible(j) ? FER_OK : FER_CRYPTO_ERROR;
-		if (j->verdict != FER_OK)
-			continue;
-		if (j->suite->aead)
-			fer_imb_push(e, j->suite->method, j);
-		else
-			deal_pair(e, j);
-	}
+	for (struct fer_job *j = jobs; j < end;)
+		j = j->suite->aead ? list_run(e, j, end, j->suite->method, FER_CRYPTO_ERROR)
+				   : list_pairs(e, j, end);
 	fer_imb_gcm_seal(e, FER_METHOD_AES_GCM);
 	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;
@@ -300,13 +320,12 @@ static enum fer_method first_method(const struct fer_suite *s)
 
 void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
+	const struct fer_job *end = jobs + n;
+
 	assert(n <= FER_ENGINE_BURST);
 	memset(e->n, 0, sizeof(e->n));
-	for (struct fer_job *j = jobs; j < jobs + n; j++) {
-		j->verdict = is_possible(j) ? FER_OK : FER_BAD_SYNTAX;
-		if (j->verdict == FER_OK)
-			fer_imb_push(e, first_method(j->suite), j);
-	}
+	for (struct fer_job *j = jobs; j < end;)
+		j = list_run(e, j, end, first_method(j->suite), FER_BAD_SYNTAX);
 	fer_imb_gcm_open(e, FER_METHOD_AES_GCM);
 	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;

@@ -92,16 +92,6 @@ static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
 		fer_imb_fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
 }
 
-// The first job whose key is not that of the job before; the number of jobs when there is none.
-static unsigned first_change(struct fer_job *const *job, unsigned n)
-{
-	unsigned i = 1;
-
-	while (i < n && job[i]->key == job[i - 1]->key)
-		i++;
-	return i;
-}
-
 // Fetches the keys of the jobs from next on, next > 0, that are due when job at is computed.
 // Returns the first that is not due yet.
 __attribute__((noinline)) static unsigned fetch_keys(
@@ -119,72 +109,90 @@ __attribute__((noinline)) static unsigned fetch_keys(
 }
 
 // What the library reads beside key and text.
-static void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uint64_t iv_be)
+static inline void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uint64_t iv_be)
 {
 	e->nonce[i] = fer_imb_nonce(j->suite, iv_be, 0);
 	e->aad[i] = fer_imb_aad(j);
 }
 
-static void run(struct fer_engine *e, unsigned i, aes_gcm_enc_dec_t fn, uint8_t *tag)
+// Builds for all jobs, and writes the IVs of those to be sealed.  Returns the first whose key is
+// not that of the job before; n when there is none.
+static inline unsigned build_all(
+	struct fer_engine *e, struct fer_job *const *job, unsigned n, bool seal)
 {
-	const struct fer_job *j = e->list[FER_METHOD_AES_GCM][i];
+	const struct fer_key *key = n == 0 ? NULL : job[0]->key;
+	unsigned change = n;
+
+	for (unsigned i = n; i-- > 0;) {
+		uint8_t *iv = job[i]->start + FER_ESP_HEADER_BYTES;
+		uint64_t iv_be = htobe64(job[i]->iv);
+
+		if (seal)
+			memcpy(iv, &iv_be, sizeof(iv_be));
+		else
+			memcpy(&iv_be, iv, sizeof(iv_be));
+		build(e, i, job[i], iv_be);
+		if (job[i]->key != key)
+			change = i;
+	}
+	return change;
+}
+
+static inline const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer_suite *s)
+{
+	return &e->gcm[fer_imb_aes_index(s->key_bytes)];
+}
+
+// text_len: without IV and tag
+static inline void run(struct fer_engine *e, unsigned i, const struct fer_job *j,
+	aes_gcm_enc_dec_t fn, uint32_t text_len, uint8_t *tag)
+{
 	const struct fer_suite *s = j->suite;
 	uint8_t *text = j->start + IMB_GCM_TEXT_OFF;
 
-	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_bytes(j), (const uint8_t *)&e->nonce[i],
-		(const uint8_t *)&e->aad[i], fer_imb_aad_bytes(j), tag, s->icv_bytes);
-}
-
-static const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer_job *j)
-{
-	return &e->gcm[fer_imb_aes_index(j->suite->key_bytes)];
+	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
+		(const uint8_t *)&e->aad[i], s->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES, tag,
+		s->icv_bytes);
 }
 
 void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 {
 	struct fer_job *const *job = e->list[m];
-	unsigned n = e->n[m], fetched = first_change(job, n);
+	unsigned n = e->n[m], fetched = build_all(e, job, n, true);
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_job *j = job[i];
-		build(e, i, j, fer_imb_put_counter(j));
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = job[i];
+		uint32_t text_len = text_bytes(j);
 
 		if (fetched < n)
 			fetched = fetch_keys(e, i, fetched);
-		run(e, i, gcm_of(e, j)->enc, j->start + j->len - j->suite->icv_bytes);
+		run(e, i, j, gcm_of(e, j->suite)->enc, text_len,
+			j->start + IMB_GCM_TEXT_OFF + text_len);
 	}
 }
 
-// Compares the tags, and where one is wrong makes the packet again what it was: what the library
-// took for ciphertext comes back when its "plaintext" is encrypted with the same nonce.
-static void judge(struct fer_engine *e, unsigned i)
+// A packet of which the tag is wrong becomes again what it was: what the library took for
+// ciphertext comes back when its "plaintext" is encrypted with the same nonce.
+__attribute__((noinline)) static void undo(struct fer_engine *e, unsigned i, struct fer_job *j)
 {
-	struct fer_job *j = e->list[FER_METHOD_AES_GCM][i];
-	uint8_t icv_bytes = j->suite->icv_bytes;
-
-	if (fer_secret_equal_icv(
-		    (const uint8_t *)&e->tag[i], j->start + j->len - icv_bytes, icv_bytes))
-		return;
 	j->verdict = FER_BAD_ICV;
-	run(e, i, gcm_of(e, j)->enc, (uint8_t *)&e->tag[i]);
+	run(e, i, j, gcm_of(e, j->suite)->enc, text_bytes(j), (uint8_t *)&e->tag[i]);
 }
 
 void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
 {
 	struct fer_job *const *job = e->list[m];
-	unsigned n = e->n[m], fetched = first_change(job, n);
+	unsigned n = e->n[m], fetched = build_all(e, job, n, false);
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = job[i];
-		build(e, i, j, fer_imb_get_counter(j));
-	}
-	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = job[i];
+		uint32_t text_len = text_bytes(j);
+
 		if (fetched < n)
 			fetched = fetch_keys(e, i, fetched);
-		run(e, i, gcm_of(e, job[i])->dec, (uint8_t *)&e->tag[i]);
-		judge(e, i);
+		run(e, i, j, gcm_of(e, j->suite)->dec, text_len, (uint8_t *)&e->tag[i]);
+		if (!fer_secret_equal_icv((const uint8_t *)&e->tag[i],
+			    j->start + IMB_GCM_TEXT_OFF + text_len, j->suite->icv_bytes))
+			undo(e, i, j);
 	}
 }

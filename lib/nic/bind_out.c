@@ -34,15 +34,20 @@ static struct fer_layer layer_of(
 	};
 }
 
+// The shortest that a packet of sa can be from the ESP header on.
+static uint32_t least_bytes(const struct fer_sa *sa)
+{
+	return (uint32_t)sa->head_bytes + sa->suite.align_bytes + sa->suite.icv_bytes;
+}
+
 // Does the ESP header of sa stand there, with room for all that belongs to it?
 static bool bind_esp(const struct rte_mbuf *m, const struct fer_sa *sa, const struct place *at,
 	struct fer_layer *layer)
 {
 	uint8_t room[4];
-	uint32_t least = sa->head_bytes + sa->suite.align_bytes + sa->suite.icv_bytes;
 
 	if (at->esp_off == 0 || at->end > m->pkt_len || at->esp_off > at->end ||
-		at->end - at->esp_off < least)
+		at->end - at->esp_off < least_bytes(sa))
 		return false;
 	const uint8_t *spi = rte_pktmbuf_read(m, at->esp_off, sizeof(room), room);
 	if (spi == NULL || fer_load_be32(spi) != sa->spi)
@@ -193,17 +198,72 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 	return bind_nested(nic, b, i, sa, tunnel, o);
 }
 
+// The SA of the packet before, if it is one of ESP alone, not in UDP: what its packets need is
+// known.
+struct known {
+	uint64_t handle; // 0: none
+	uint32_t spi;
+	uint32_t least; // bytes from the ESP header on
+	struct fer_layer layer;
+};
+
+static struct known know(const struct fer_nic *nic, uint64_t handle)
+{
+	const struct fer_sa *sa = outbound(nic, handle);
+
+	if (sa == NULL || sa->protocol != FER_PROTO_ESP || sa->partner != FER_NO_SA_INDEX ||
+		sa->udp_at != 0 || sa->out.template.udp_sum)
+		return (struct known){0};
+	return (struct known){
+		.handle = handle,
+		.spi = sa->spi,
+		.least = least_bytes(sa),
+		.layer = layer_of(sa, &(struct place){0}, 0, sa->head_bytes),
+	};
+}
+
+// bind() for a packet of a known SA and no other.  False: something is not as it mostly is, and
+// nothing was done.
+static inline bool bind_known(
+	struct fer_batch *b, unsigned i, const struct known *known, const struct fer_oob *o)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	const struct rte_mbuf *m = b->m[i];
+	uint32_t words_off = fer_oob_esp_offset(o), off = p->frame.ip_off + words_off;
+	uint32_t end = p->frame.end;
+
+	if (o->ipsec == 0 || o->ipsec != known->handle || o->tunnel != 0 || p->parsed != FER_OK ||
+		words_off == 0 || end > m->pkt_len || off + known->least > end ||
+		off + FER_ESP_HEADER_BYTES > m->data_len ||
+		fer_load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, off)) != known->spi)
+		return false;
+	struct fer_layer *layer = b->layer[i];
+	*layer = known->layer;
+	layer->ip_off = p->frame.ip_off;
+	layer->sec_off = (uint16_t)off;
+	layer->pay_off = (uint16_t)(off + known->layer.pay_off);
+	layer->end = end;
+	p->n_layers = 1;
+	return true;
+}
+
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
+	struct known known = {0};
 	unsigned n_rounds = 0;
 
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
+		const struct fer_oob *o = fer_oob_of(b->m[i]);
 
 		if (!fer_pkt_alive(p))
 			continue;
-		p->n_layers = 0;
-		p->verdict = (uint8_t)bind(nic, b, i);
+		if (o->ipsec != known.handle && o->ipsec != 0)
+			known = know(nic, o->ipsec);
+		if (unlikely(!bind_known(b, i, &known, o))) {
+			p->n_layers = 0;
+			p->verdict = (uint8_t)bind(nic, b, i);
+		}
 		n_rounds = RTE_MAX(n_rounds, p->n_layers);
 	}
 	fer_batch_mark(b, FER_STAGE_BIND);
