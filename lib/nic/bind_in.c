@@ -56,6 +56,31 @@ static void read_dst(const uint8_t *ip, uint8_t version, uint64_t dst[2])
 	}
 }
 
+// Adds a packet of the run that is the last one, if its ESP header is not in UDP, it is IPv4, and
+// all is where it mostly is.  False: nothing was added.
+static inline bool add_to_run(struct lookup *l, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	const struct rte_mbuf *m = b->m[i];
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *), *esp = bytes + f->up_off;
+	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
+	uint32_t dst, id_dst;
+
+	if (l->n == 0 || f->protocol != FER_PROTO_ESP || f->version != 4 ||
+		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || m->data_len < f->end)
+		return false;
+	memcpy(&dst, bytes + f->ip_off + 16, sizeof(dst));
+	memcpy(&id_dst, id->dst, sizeof(id_dst));
+	if (id->version != 4 || id->protocol != FER_PROTO_ESP || dst != id_dst ||
+		fer_load_be32(esp) != id->spi)
+		return false;
+	l->seq_lo[l->n] = fer_load_be32(esp + 4);
+	l->udp_bytes[l->n] = 0;
+	l->is_unsound[l->n] = false;
+	l->at[l->n++] = (uint16_t)i;
+	return true;
+}
+
 // udp_bytes stand in front of the ESP header.
 static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b,
 	unsigned i, uint8_t udp_bytes)
@@ -166,17 +191,53 @@ static bool has_its_udp(
 	return l->udp_bytes[j] != 0 && p->frame.dport == sa->udp_port;
 }
 
+// The same for a packet that has no layer yet and is not in UDP, of an SA that is part of no bundle
+// and not in UDP either: like most.  layer is what the receipts of such an SA have in common.
+static inline bool bind_plain(struct fer_batch *b, unsigned i, uint32_t seq_lo,
+	const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	const struct fer_frame *f = &p->frame;
+	struct fer_layer *to = &b->layer[i][0];
+	uint64_t seq = seq_lo;
+	enum fer_verdict v = f->end - f->up_off < FER_ESP_HEADER_BYTES
+				     ? FER_BAD_SYNTAX
+				     : fer_replay_check(&sa->in.replay, seq_lo, &seq);
+
+	*to = *layer;
+	to->seq = seq;
+	to->ip_off = f->ip_off;
+	to->next_off = f->up_next_off;
+	to->sec_off = f->up_off;
+	to->pay_off = (uint16_t)(f->up_off + sa->head_bytes);
+	to->end = f->end;
+	to->verdict = (uint8_t)v;
+	p->n_layers = 1;
+	p->pending = v == FER_OK;
+	return v == FER_OK;
+}
+
 // Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
 // its lock once for all; the crypto that follows runs without it.
 static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
 	unsigned first, unsigned last, struct fer_sa *sa)
 {
+	bool is_plain =
+		sa->protocol == FER_PROTO_ESP && sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
+	const struct fer_layer layer = {
+		.sa = sa->index,
+		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
+	};
 	unsigned n_bound = 0;
 
 	rte_spinlock_lock(&sa->in.lock);
 	for (unsigned j = first; j < last; j++) {
 		unsigned i = l->at[j];
 		uint64_t seq = l->seq_lo[j];
+		if (likely(is_plain && b->pkt[i].n_layers == 0 && l->udp_bytes[j] == 0)) {
+			n_bound += bind_plain(b, i, l->seq_lo[j], sa, &layer);
+			continue;
+		}
 		if (b->pkt[i].n_layers == FER_MAX_ROUNDS) {
 			b->pkt[i].verdict = FER_TOO_DEEP;
 			continue;
@@ -263,6 +324,8 @@ static void look_up(struct lookup *l, const struct fer_nic *nic, struct fer_batc
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 
+	if (likely(add_to_run(l, b, i)))
+		return;
 	if (likely(f->protocol != FER_PROTO_UDP))
 		add_to_lookup(l, nic, b, i, 0);
 	else if (fer_udp_has_esp(nic->sas, b->m[i], f) && !was_in_udp(nic, b, i))

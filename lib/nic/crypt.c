@@ -281,8 +281,8 @@ static enum fer_verdict read_trailer(
 }
 
 // Makes what the layer carried the packet's innermost layer.
-static void show_inside(
-	struct fer_batch *b, unsigned i, const struct fer_sa *sa, const struct fer_layer *layer)
+static inline void show_inside(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, const struct fer_layer *layer)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	uint32_t end = layer->end - sa->tail_bytes - layer->pad_len;
@@ -295,7 +295,8 @@ static void show_inside(
 		p->frame.protocol = layer->next_header;
 		p->frame.end = end;
 	}
-	p->pending = fer_pkt_shows_layer(p);
+	p->pending = fer_pkt_shows_layer(p) && (p->frame.protocol != FER_PROTO_UDP ||
+						       fer_udp_may_have_esp(nic->sas, &p->frame));
 }
 
 // Tries a packet that did not verify with the number that its SA proposes, if any.  The bytes are
@@ -316,8 +317,8 @@ static void try_again(
 		layer->seq = seq;
 }
 
-static void finish_open(struct fer_batch *b, unsigned i, const struct fer_sa *sa,
-	const struct fer_job *job, enum fer_verdict v)
+static inline void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, const struct fer_job *job, enum fer_verdict v)
 {
 	struct fer_layer *layer = fer_pkt_last_layer(b, i);
 
@@ -329,7 +330,7 @@ static void finish_open(struct fer_batch *b, unsigned i, const struct fer_sa *sa
 	if (likely(!sa->suite.ah))
 		layer->verdict = (uint8_t)read_trailer(sa, job, layer);
 	if (layer->verdict == FER_OK)
-		show_inside(b, i, sa, layer);
+		show_inside(nic, b, i, sa, layer);
 }
 
 static enum fer_verdict open_split_esp(
@@ -396,7 +397,7 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	job.start = nic->crypt->piece;
 	enum fer_verdict v =
 		sa->suite.ah ? open_split_ah(nic, b, i, &job) : open_split_esp(nic, b, i, &job);
-	finish_open(b, i, sa, &job, v);
+	finish_open(nic, b, i, sa, &job, v);
 }
 
 static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
@@ -411,12 +412,13 @@ static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
 	if (v != FER_OK)
-		finish_open(b, i, sa, job, v);
+		finish_open(nic, b, i, sa, job, v);
 }
 
-void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
+unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
+	unsigned n_pending = 0;
 
 	c->n = c->n_split = 0;
 	for (unsigned i = 0; i < b->n; i++)
@@ -431,9 +433,13 @@ void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 		if (unlikely(c->job[j].verdict == FER_BAD_ICV))
 			try_again(nic, sa, layer, &c->job[j]);
 		show_ah(c, j);
-		finish_open(b, i, sa, &c->job[j], (enum fer_verdict)c->job[j].verdict);
+		finish_open(nic, b, i, sa, &c->job[j], (enum fer_verdict)c->job[j].verdict);
+		n_pending += b->pkt[i].pending;
 	}
-	for (unsigned j = 0; j < c->n_split; j++)
+	for (unsigned j = 0; j < c->n_split; j++) {
 		open_split(nic, b, c->split[j]);
+		n_pending += b->pkt[c->split[j]].pending;
+	}
 	fer_batch_mark(b, FER_STAGE_CRYPT);
+	return n_pending;
 }

@@ -95,8 +95,8 @@ void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)
 
 	if (unlikely((may & FER_NIC_ALL) != FER_NIC_ALL))
 		leave_closed(b, may);
-	while (fer_bind_in(nic, b) > 0)
-		fer_crypt_open(nic, b);
+	while (fer_bind_in(nic, b) > 0 && fer_crypt_open(nic, b) > 0)
+		;
 	fer_tag(nic, b);
 	if (unlikely(nic->has_slots))
 		fer_checksum_judge(b, may);

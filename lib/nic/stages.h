@@ -20,8 +20,8 @@ void fer_crypt_destroy(struct fer_crypt *c);
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k);
 
 // Opens the layer that every pending packet waits for: one call of the engine; then reads the
-// trailer and parses what became visible.
-void fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
+// trailer and parses what became visible.  Returns how many packets show another layer.
+unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
 
 // Writes the receive words from the receipts.
 void fer_tag(struct fer_nic *nic, struct fer_batch *b);

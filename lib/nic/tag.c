@@ -78,6 +78,22 @@ static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigne
 		last->verdict = FER_BAD_PROTOCOL;
 }
 
+// A packet as most are: one layer, opened, of an SA of ESP.  A contract SA learns its mode from it.
+static inline bool tag_plain(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = b->layer[i];
+	struct fer_oob *o = fer_oob_of(b->m[i]);
+
+	if (b->pkt[i].n_layers != 1 || layer->verdict != FER_OK)
+		return false;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	if (sa->protocol != FER_PROTO_ESP || sa->contract)
+		return false;
+	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
+	o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
+	return true;
+}
+
 static void tag_one(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct fer_oob *o = fer_oob_of(b->m[i]);
@@ -96,7 +112,7 @@ static void tag_one(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 void fer_tag(struct fer_nic *nic, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
-		if (b->m[i] != NULL && b->pkt[i].n_layers > 0)
+		if (b->m[i] != NULL && b->pkt[i].n_layers > 0 && !tag_plain(nic, b, i))
 			tag_one(nic, b, i);
 	fer_batch_mark(b, FER_STAGE_TAG);
 }
