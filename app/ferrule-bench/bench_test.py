@@ -8,9 +8,11 @@ The numbers themselves are only asked to be there: a machine that runs tests has
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 GCM = "aes-gcm-128"
 CBC = "aes-cbc-128+hmac-sha1-96"
@@ -52,7 +54,8 @@ ROWS = [
 REFUSED = [
     ("", 2, "verb"),
     ("paths", 2, "paths"),
-    ("path path", 2, "verb"),
+    ("--speed", 2, "verb"),
+    ("path path", 2, "path"),
     ("path --size 27", 2, "--size"),
     ("path --size 64,,512", 2, "--size"),
     ("path --size 64x", 2, "64x"),
@@ -75,12 +78,28 @@ REFUSED = [
     ("path --seconds 61", 2, "61"),
     ("path --speed 11", 2, "speed"),
     ("path --workers 64", 1, "CPUs"),
+    ("control now", 2, "now"),
+    ("control --count 0", 2, "--count"),
+    ("control --list 100001", 2, "100001"),
+    ("control --load 101", 2, "--load"),
+    ("control --pair 1", 2, "--socket"),
+    ("control --algorithm chacha20-poly1305", 2, "contract"),
+    ("control --seconds 0", 2, "--seconds"),
+    ("control --socket /nonexistent/sock", 1, "/nonexistent/sock"),
 ]
 
+CONTROL = "control --count 40 --list 16 --sas 300 --rate 400 --seconds 0.2"
+TIMES = {"median", "p99", "p99.9", "max"}
 
-def run(bench, arguments):
+
+def run(bench, arguments, **environment):
     return subprocess.run(
-        [bench, *arguments.split()], capture_output=True, text=True, timeout=120, check=False
+        [bench, *arguments.split()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | environment,
     )
 
 
@@ -135,6 +154,62 @@ def test_table(bench):
     expect(abs(ticks - crypto - overhead) < 0.2, row)
 
 
+def check_times(times):
+    expect(set(times) == TIMES, times)
+    expect(0 <= times["median"] <= times["p99"] <= times["p99.9"] <= times["max"], times)
+
+
+def control_rows(algorithms):
+    """What each row has to say of itself: operation, algorithm, list, associations."""
+    for algorithm in algorithms:
+        yield from (("add", algorithm, 1, 40), ("update", algorithm, 1, 40))
+        yield from (("delete", algorithm, 1, 40), ("add", algorithm, 16, 40))
+        yield ("delete", algorithm, 16, 40)
+    yield ("add", algorithms[0], 16, 300)
+    yield ("dump", algorithms[0], 316, 316)  # of one page, with the tunnels of the packets
+    yield ("delete", algorithms[0], 16, 300)
+
+
+def test_control(bench):
+    algorithms = [GCM, CBC, "aes-cbc-128+hmac-sha2-256-128"]
+    result = run(bench, f"{CONTROL} --json")
+    expect(result.returncode == 0 and result.stderr == "", result.stderr)
+    document = json.loads(result.stdout)
+    rows = document["rows"]
+    keys = ("operation", "algorithm", "list", "sas")
+    expect([tuple(row[key] for key in keys) for row in rows] == list(control_rows(algorithms)), rows)
+    for row in rows:
+        check_times(row["us"])
+        expect(row["us"]["max"] > 0 and row["per_second"] > 0, row)
+    if cpus(bench) < 2:
+        expect(document["packets"] == [], document["packets"])
+        return
+    during = [packets["during"] for packets in document["packets"]]
+    expect(during == ["nothing", "rows", "load", "changes"], during)
+    expect(document["load"]["percent"] == 90, document["load"])
+    for packets in document["packets"]:
+        check_times(packets["latency_us"])
+        check_times(packets["pause_us"])
+        # A machine that runs tests may have lost some, but none has ended in a verdict.
+        expect(packets["dropped"] == 0, packets)
+        expect(packets["arrived"] > packets["lost"] >= packets["lost_preempted"] >= 0, packets)
+    expect(0 < document["packets"][3]["changes_per_second"] < 500, document["packets"])
+
+
+def test_control_table(bench):
+    result = run(bench, f"control --count 5 --list 2 --sas 0 --load 0 --algorithm {GCM}")
+    lines = result.stdout.splitlines()
+    expect(result.returncode == 0 and len(lines) == 6, result)
+    expect(len({len(line) for line in lines}) == 1, "columns are aligned")
+
+
+def test_leaves_nothing(bench):
+    with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as folder:
+        result = run(bench, f"control --count 1 --sas 0 --load 0 --algorithm {GCM}", TMPDIR=folder)
+        expect(result.returncode == 0, result.stderr)
+        expect(os.listdir(folder) == [], os.listdir(folder))
+
+
 def test_refused(bench, arguments, code, word):
     result = run(bench, arguments)
     expect(result.returncode == code, result)
@@ -143,7 +218,12 @@ def test_refused(bench, arguments, code, word):
 
 
 def test_help(bench):
-    for option, word in (("--help", "usage: ferrule-bench path"), ("--version", "ferrule-bench ")):
+    for option, word in (
+        ("--help", "usage: ferrule-bench VERB"),
+        ("path --help", "usage: ferrule-bench path"),
+        ("control --help", "usage: ferrule-bench control"),
+        ("--version", "ferrule-bench "),
+    ):
         result = run(bench, option)
         expect(result.returncode == 0 and result.stdout.startswith(word), result)
 
@@ -155,8 +235,11 @@ def cases(bench):
         few = "needs two CPUs" if "--workers 1,2" in arguments and not enough else ""
         yield f"rows of {arguments}", few, test_json, (arguments, names, values)
     yield "the table", "", test_table, ()
+    yield "control", "", test_control, ()
+    yield "control: the table", "", test_control_table, ()
+    yield "control: nothing is left behind", "", test_leaves_nothing, ()
     for arguments, code, word in REFUSED:
-        few = "there are so many CPUs" if code == 1 and cpus(bench) >= 64 else ""
+        few = "there are so many CPUs" if word == "CPUs" and cpus(bench) >= 64 else ""
         yield f"refuses: {arguments[:40] or 'nothing'}", few, test_refused, (arguments, code, word)
     yield "help and version", "", test_help, ()
 

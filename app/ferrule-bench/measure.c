@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define MAX_REPEATS (1u << 17) // of a worker
-#define MIN_REPEATS 16
+#define MIN_REPEATS 64
 #define STAGES_EVERY 4 // one repeat in so many is measured by stage
 #define SPINS 2000     // before a worker that waits lets others run
 #define CALIBRATIONS 101

@@ -10,21 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXIT_USAGE 2
-
 #define MIN_SIZE 28 // IPv4 and UDP headers
 #define MAX_SIZE 9216
 #define MAX_SAS (1u << 20)
 #define MAX_WORKERS 64
-#define MAX_SECONDS 60.0
 
 static const char usage[] =
 	"usage: ferrule-bench path [--direction out,in] [--algorithm LIST] [--size LIST] "
 	"[--burst LIST]\n"
 	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
 	"[--policies LIST]\n"
-	"           [--seconds S] [--json]\n"
-	"       ferrule-bench --help | --version\n";
+	"           [--seconds S] [--json]\n";
 
 static const char help[] =
 	"\n"
@@ -53,7 +49,6 @@ static const char help[] =
 	"  --seconds S       time for each row, up to 60 (1)\n"
 	"  --json            one object, in place of the table\n"
 	"  -h, --help        this text\n"
-	"      --version     the version\n"
 	"\n"
 	"ticks: per packet and worker, from the received burst (Ethernet) to the burst that is "
 	"ready to\n"
@@ -92,115 +87,19 @@ const char *fer_bench_order_name(enum fer_bench_order order)
 	return order_names[order];
 }
 
-uint32_t fer_bench_largest(const struct fer_bench_numbers *numbers)
-{
-	uint32_t largest = 0;
-
-	for (unsigned i = 0; i < numbers->n; i++)
-		if (numbers->value[i] > largest)
-			largest = numbers->value[i];
-	return largest;
-}
-
-__attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ferrule-bench: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return EXIT_USAGE;
-}
-
-// The whole text as a number; false when it is none, or out of range.
-static bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *number)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long v = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < min || v > max)
-		return false;
-	*number = (uint32_t)v;
-	return true;
-}
-
-// Takes the next item off a list.  False behind the last; an item that is too long comes cut.
-static bool next_item(const char **list, char item[FER_BENCH_NAME_BYTES])
-{
-	if (*list == NULL)
-		return false;
-	size_t len = strcspn(*list, ",");
-
-	snprintf(item, FER_BENCH_NAME_BYTES, "%.*s", (int)len, *list);
-	*list = (*list)[len] == ',' ? *list + len + 1 : NULL;
-	return true;
-}
-
-static int parse_numbers(const char *option, const char *list, uint32_t min, uint32_t max,
-	struct fer_bench_numbers *numbers)
-{
-	char item[FER_BENCH_NAME_BYTES];
-
-	for (numbers->n = 0; next_item(&list, item); numbers->n++) {
-		if (numbers->n == FER_BENCH_MAX_ITEMS)
-			return refuse("--%s: more than %d items", option, FER_BENCH_MAX_ITEMS);
-		if (!parse_number(item, min, max, &numbers->value[numbers->n]))
-			return refuse("--%s: \"%s\" is not a number from %u to %u", option, item,
-				min, max);
-	}
-	return 0;
-}
-
 static int parse_directions(const char *list, struct fer_bench_options *o)
 {
 	char item[FER_BENCH_NAME_BYTES];
 
-	for (o->n_directions = 0; next_item(&list, item); o->n_directions++) {
+	for (o->n_directions = 0; fer_bench_next_item(&list, item); o->n_directions++) {
 		if (o->n_directions == FER_BENCH_MAX_ITEMS)
-			return refuse("--direction: more than %d items", FER_BENCH_MAX_ITEMS);
+			return fer_bench_refuse(
+				"--direction: more than %d items", FER_BENCH_MAX_ITEMS);
 		if (strcmp(item, "out") != 0 && strcmp(item, "in") != 0)
-			return refuse("--direction: \"%s\" is neither out nor in", item);
+			return fer_bench_refuse("--direction: \"%s\" is neither out nor in", item);
 		o->direction[o->n_directions] = strcmp(item, "out") == 0 ? FER_OUT : FER_IN;
 	}
 	return 0;
-}
-
-static int parse_algorithm(const char *item, struct fer_bench_algorithm *a)
-{
-	char encryption[FER_BENCH_NAME_BYTES];
-	const char *plus = strchr(item, '+');
-	int len = plus != NULL ? (int)(plus - item) : (int)strlen(item);
-	struct fer_suite suite;
-
-	*a = (struct fer_bench_algorithm){0};
-	snprintf(a->name, sizeof(a->name), "%s", item);
-	snprintf(encryption, sizeof(encryption), "%.*s", len, item);
-	a->encryption = fer_algo_find(FER_ENCRYPTION, encryption);
-	if (a->encryption == NULL)
-		return refuse("--algorithm: \"%s\" is no encryption algorithm", encryption);
-	if (plus != NULL) {
-		a->integrity = fer_algo_find(FER_INTEGRITY, plus + 1);
-		if (a->integrity == NULL)
-			return refuse("--algorithm: \"%s\" is no integrity algorithm", plus + 1);
-	}
-	const char *why = fer_suite_init(&suite, a->encryption, a->integrity, 0);
-	return why == NULL ? 0 : refuse("--algorithm: %s: %s", item, why);
-}
-
-static int parse_algorithms(const char *list, struct fer_bench_options *o)
-{
-	char item[FER_BENCH_NAME_BYTES];
-	int rc = 0;
-
-	for (o->n_algorithms = 0; rc == 0 && next_item(&list, item); o->n_algorithms++) {
-		if (o->n_algorithms == FER_BENCH_MAX_ITEMS)
-			return refuse("--algorithm: more than %d items", FER_BENCH_MAX_ITEMS);
-		rc = parse_algorithm(item, &o->algorithm[o->n_algorithms]);
-	}
-	return rc;
 }
 
 static int parse_order(const char *text, struct fer_bench_options *o)
@@ -210,18 +109,7 @@ static int parse_order(const char *text, struct fer_bench_options *o)
 			o->order = (enum fer_bench_order)i;
 			return 0;
 		}
-	return refuse("--order: \"%s\" is neither round-robin nor random nor own", text);
-}
-
-static int parse_seconds(const char *text, struct fer_bench_options *o)
-{
-	char *end;
-
-	o->seconds = strtod(text, &end);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || !(o->seconds > 0) ||
-		o->seconds > MAX_SECONDS)
-		return refuse("--seconds: \"%s\" is not a time up to %.0f", text, MAX_SECONDS);
-	return 0;
+	return fer_bench_refuse("--order: \"%s\" is neither round-robin nor random nor own", text);
 }
 
 enum option_value {
@@ -234,8 +122,7 @@ enum option_value {
 	WORKERS,
 	POLICIES,
 	SECONDS,
-	JSON,
-	VERSION
+	JSON
 };
 
 static int parse_option(int option, struct fer_bench_options *o)
@@ -244,26 +131,26 @@ static int parse_option(int option, struct fer_bench_options *o)
 	case DIRECTION:
 		return parse_directions(optarg, o);
 	case ALGORITHM:
-		return parse_algorithms(optarg, o);
+		return fer_bench_parse_algorithms(optarg, &o->algorithms);
 	case SIZE:
-		return parse_numbers("size", optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
+		return fer_bench_parse_numbers("size", optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
 	case BURST:
-		return parse_numbers("burst", optarg, 1, FER_BATCH_MAX, &o->bursts);
+		return fer_bench_parse_numbers("burst", optarg, 1, FER_BATCH_MAX, &o->bursts);
 	case SAS:
-		return parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
+		return fer_bench_parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
 	case ORDER:
 		return parse_order(optarg, o);
 	case WORKERS:
-		return parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
+		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
 	case POLICIES:
-		return parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
+		return fer_bench_parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
 	case SECONDS:
-		return parse_seconds(optarg, o);
+		return fer_bench_parse_seconds(optarg, &o->seconds);
 	case JSON:
 		o->json = true;
 		return 0;
 	default:
-		return EXIT_USAGE; // getopt has said why
+		return FER_BENCH_EXIT_USAGE; // getopt has said why
 	}
 }
 
@@ -281,7 +168,6 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"seconds", required_argument, NULL, SECONDS},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, VERSION},
 		{0},
 	};
 	int rc = 0;
@@ -289,11 +175,9 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		if (c == 'h')
 			printf("%s%s", usage, help);
-		else if (c == VERSION)
-			puts("ferrule-bench " FERRULE_VERSION);
 		else
 			rc = parse_option(c, o);
-		o->done = c == 'h' || c == VERSION;
+		o->done = c == 'h';
 		if (o->done)
 			break;
 	}
@@ -303,13 +187,11 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 // What single options cannot know.
 static int check(int argc, char **argv, const struct fer_bench_options *o)
 {
-	if (argc - optind != 1)
-		return refuse("needs one verb: path");
-	if (strcmp(argv[optind], "path") != 0)
-		return refuse("unknown verb \"%s\"", argv[optind]);
+	if (optind != argc)
+		return fer_bench_refuse("path takes no argument \"%s\"", argv[optind]);
 	for (unsigned i = 0; o->order == FER_BENCH_OWN && i < o->sas.n; i++)
 		if (o->sas.value[i] < fer_bench_largest(&o->workers))
-			return refuse("--order own needs an association for each worker");
+			return fer_bench_refuse("--order own needs an association for each worker");
 	return 0;
 }
 
@@ -325,7 +207,7 @@ int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
 		.policies = {1, {1}},
 		.seconds = 1,
 	};
-	int rc = parse_algorithms("aes-gcm-128", o);
+	int rc = fer_bench_parse_algorithms("aes-gcm-128", &o->algorithms);
 
 	if (rc == 0)
 		rc = parse_options(argc, argv, o);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "report.h"
 
+#include "json.h"
+
 #include <json-c/json.h>
 #include <rte_cycles.h>
-#include <rte_version.h>
-
-#define NO_COMPAT_IMB_API_053
-#include <intel-ipsec-mb.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,75 +20,6 @@ static const char *const stage_names[] = {
 	FER_STAGES(STAGE_NAME)
 #undef STAGE_NAME
 };
-
-// Only what stands between the first of from and the first of to behind it.
-static void cut(char *text, const char *from, char to)
-{
-	char *start = strstr(text, from);
-
-	if (start == NULL) {
-		text[0] = '\0';
-		return;
-	}
-	start += strlen(from);
-	size_t len = strcspn(start, (const char[]){to, '\0'});
-	memmove(text, start, len);
-	text[len] = '\0';
-}
-
-// The first line of a file in which key stands, less everything but its value.
-static void read_value(
-	const char *path, const char *key, const char *from, char to, char *text, size_t size)
-{
-	FILE *f = fopen(path, "r");
-
-	text[0] = '\0';
-	while (f != NULL && fgets(text, (int)size, f) != NULL && strstr(text, key) == NULL)
-		text[0] = '\0';
-	if (f != NULL)
-		fclose(f);
-	cut(text, from, to);
-}
-
-static void add_text(struct json_object *o, const char *name, const char *text)
-{
-	json_object_object_add(o, name, json_object_new_string(text));
-}
-
-static void add_u64(struct json_object *o, const char *name, uint64_t v)
-{
-	json_object_object_add(o, name, json_object_new_uint64(v));
-}
-
-// A tenth of a tick is more than can be measured.
-static void add_ticks(struct json_object *o, const char *name, double ticks)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%.1f", ticks);
-	json_object_object_add(o, name, json_object_new_double_s(ticks, text));
-}
-
-static struct json_object *machine(const char *isa)
-{
-	struct json_object *o = json_object_new_object(), *libraries = json_object_new_object();
-	char text[256];
-
-	read_value("/proc/cpuinfo", "model name", ": ", '\n', text, sizeof(text));
-	add_text(o, "cpu", text);
-	add_u64(o, "cpus", fer_bench_cpus());
-	add_u64(o, "tsc_hz", rte_get_tsc_hz());
-	add_text(o, "isa", isa);
-	add_text(libraries, "dpdk", rte_version());
-	add_text(libraries, "intel-ipsec-mb", imb_get_version_str());
-	json_object_object_add(o, "libraries", libraries);
-	read_value(
-		"/sys/kernel/mm/transparent_hugepage/enabled", "[", "[", ']', text, sizeof(text));
-	add_text(o, "pages",
-		strcmp(text, "always") == 0 || strcmp(text, "madvise") == 0 ? "transparent huge"
-									    : "4 KiB");
-	return o;
-}
 
 static void print_heading(FILE *to)
 {
@@ -115,7 +44,7 @@ struct fer_bench_report *fer_bench_report_open(FILE *to, bool json, const char *
 	}
 	r->all = json_object_new_object();
 	r->rows = json_object_new_array();
-	json_object_object_add(r->all, "machine", machine(isa));
+	json_object_object_add(r->all, "machine", fer_bench_machine(isa, rte_get_tsc_hz()));
 	json_object_object_add(r->all, "rows", r->rows);
 	return r;
 }
@@ -132,27 +61,27 @@ static struct json_object *json_row(
 	struct json_object *o = json_object_new_object(), *ticks = json_object_new_object();
 	struct json_object *stages = json_object_new_object();
 
-	add_text(o, "direction", direction_name(load->direction));
-	add_text(o, "mode", "tunnel");
-	add_text(o, "algorithm", load->algorithm->name);
-	add_u64(o, "size", row->size);
-	add_u64(o, "burst", row->burst);
-	add_u64(o, "sas", load->n_sas);
-	add_text(o, "order", fer_bench_order_name(row->order));
-	add_u64(o, "workers", row->workers);
-	add_u64(o, "policies", load->n_policies);
-	add_u64(o, "selectors", fer_bench_load_selectors(load));
-	add_ticks(ticks, "median", result->median);
-	add_ticks(ticks, "p10", result->p10);
-	add_ticks(ticks, "p90", result->p90);
+	fer_bench_add_text(o, "direction", direction_name(load->direction));
+	fer_bench_add_text(o, "mode", "tunnel");
+	fer_bench_add_text(o, "algorithm", load->algorithm->name);
+	fer_bench_add_u64(o, "size", row->size);
+	fer_bench_add_u64(o, "burst", row->burst);
+	fer_bench_add_u64(o, "sas", load->n_sas);
+	fer_bench_add_text(o, "order", fer_bench_order_name(row->order));
+	fer_bench_add_u64(o, "workers", row->workers);
+	fer_bench_add_u64(o, "policies", load->n_policies);
+	fer_bench_add_u64(o, "selectors", fer_bench_load_selectors(load));
+	fer_bench_add_tenths(ticks, "median", result->median);
+	fer_bench_add_tenths(ticks, "p10", result->p10);
+	fer_bench_add_tenths(ticks, "p90", result->p90);
 	json_object_object_add(o, "ticks", ticks);
-	add_ticks(o, "crypto_ticks", result->crypto);
+	fer_bench_add_tenths(o, "crypto_ticks", result->crypto);
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		if ((result->stages >> k & 1) != 0)
-			add_ticks(stages, stage_names[k], result->stage[k]);
+			fer_bench_add_tenths(stages, stage_names[k], result->stage[k]);
 	json_object_object_add(o, "stages", stages);
-	add_u64(o, "repeats", result->repeats);
-	add_u64(o, "dropped", result->dropped);
+	fer_bench_add_u64(o, "repeats", result->repeats);
+	fer_bench_add_u64(o, "dropped", result->dropped);
 	return o;
 }
 
@@ -187,11 +116,8 @@ bool fer_bench_report_finish(struct fer_bench_report *r)
 {
 	bool ok = true;
 
-	if (r->all != NULL) {
-		const char *text = json_object_to_json_string_ext(
-			r->all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-		ok = text != NULL && fprintf(r->to, "%s\n", text) > 0;
-	}
+	if (r->all != NULL)
+		ok = fer_bench_print_json(r->to, r->all);
 	ok = fflush(r->to) == 0 && !ferror(r->to) && ok;
 	json_object_put(r->all);
 	free(r);

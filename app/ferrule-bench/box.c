@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "box.h"
+
+#include "../ferruled/daemon.h"
+#include "load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_TMP 24    // bytes of the folder for temporary files, because paths of sockets are short
+#define END_TRIES 200 // of 50 ms, until it is killed
+#define FIRST_TUNNEL_SPI 0x1000
+
+struct fer_bench_box {
+	char folder[MAX_TMP + 20];
+	char path[MAX_TMP + 40]; // of the socket
+	cpu_set_t cpus;
+	pid_t pid;
+	struct fer_bench_traffic *traffic;
+};
+
+// --- its document -------------------------------------------------------------------------------
+
+static void put_hex(FILE *f, const char *name, const uint8_t *bytes, unsigned n)
+{
+	fprintf(f, ", %s: \"", name);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(f, "%02x", bytes[i]);
+	fputs("\"", f);
+}
+
+// Tunnel i takes what is for inner destination i.
+static void put_tunnel(FILE *f, uint32_t i, const struct fer_bench_algorithm *a)
+{
+	struct fer_bench_keys keys;
+
+	// Far from those of the associations that are added.
+	fer_bench_keys_make(UINT32_MAX - i, &keys);
+	fprintf(f,
+		"  - {name: t%u, direction: out, mode: tunnel, src: 192.0.2.1, dst: 192.0.2.2,\n"
+		"     esp: {spi: %u, encryption: %s",
+		i, FIRST_TUNNEL_SPI + i, a->encryption->name);
+	put_hex(f, "encryption_key", keys.encryption,
+		(unsigned)a->encryption->key_bytes + a->encryption->salt_bytes);
+	if (a->integrity != NULL) {
+		fprintf(f, ", integrity: %s", a->integrity->name);
+		put_hex(f, "integrity_key", keys.integrity,
+			(unsigned)a->integrity->key_bytes + a->integrity->salt_bytes);
+	}
+	fputs("}, esn: true}\n", f);
+}
+
+static void put_document(FILE *f, const struct fer_bench_box *box,
+	const struct fer_bench_box_params *params, const struct fer_bench_algorithm *a)
+{
+	fprintf(f,
+		"eal: [--no-huge, --no-pci, --no-telemetry, --no-shconf, "
+		"\"--vdev=net_null0,no-rx=1\", "
+		"\"--vdev=net_null1,no-rx=1\"]\n"
+		"control: {socket: %s}\n"
+		"workers: 1\n"
+		"idle: %s\n"
+		"pairs:\n"
+		"  - {name: bench, host: {port: net_null0, mtu: 9600}, wire: {port: net_null1, "
+		"mtu: 9600}, capacity: %u, clamp_mss: false}\n"
+		"sas:\n",
+		box->path, fer_bench_box_is_apart(box) ? "poll" : "nap",
+		params->capacity + FER_BENCH_FLOWS);
+	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++)
+		put_tunnel(f, i, a);
+	fputs("policies:\n", f);
+	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++)
+		fprintf(f,
+			"  - {name: p%u, direction: out, src: any, dst: 10.0.0.%u/32, "
+			"action: protect, sas: [t%u]}\n",
+			i, i, i);
+}
+
+static struct fer_doc *make_document(
+	const struct fer_bench_box *box, const struct fer_bench_box_params *params, char *error)
+{
+	struct fer_bench_algorithms as;
+	struct fer_doc_error err;
+	struct fer_doc *doc = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "no memory");
+	if (f == NULL || fer_bench_parse_algorithms(params->algorithm, &as) != 0)
+		return NULL;
+	put_document(f, box, params, &as.value[0]);
+	if (fclose(f) == 0 && fer_doc_load_bytes("ferrule-bench", text, len, &doc, &err) != 0)
+		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "%s", err.text);
+	free(text);
+	return doc;
+}
+
+// --- the process of the daemon ------------------------------------------------------------------
+
+static int connect_traffic(const struct fer_daemon *d, const struct fer_bench_box *box,
+	const struct fer_bench_box_params *params)
+{
+	const struct fer_pair *pair = &d->pairs[0];
+	const struct fer_bench_traffic_params traffic = {
+		.shared = box->traffic,
+		.host_port = pair->port[FER_HOST_SIDE].id,
+		.wire_port = pair->port[FER_WIRE_SIDE].id,
+		.pool = pair->pool,
+		.size = params->size,
+	};
+
+	return fer_bench_traffic_connect(&traffic);
+}
+
+// What the log says is not for those who measure.
+static void be_silent(void)
+{
+	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
+		(void)dup2(nowhere, fd);
+}
+
+// Tells the other process a line: an empty one when all is well.
+static void tell(int to, const char *line)
+{
+	ssize_t n = write(to, line, strlen(line) + 1);
+
+	(void)n; // it is gone when this fails, and we go with it
+}
+
+static int be_daemon(
+	const struct fer_bench_box *box, const struct fer_bench_box_params *params, int to)
+{
+	static struct fer_daemon d;
+	struct fer_daemon_error why = {.text = ""};
+	struct fer_doc *doc = make_document(box, params, why.text);
+
+	be_silent();
+	setenv("RUNTIME_DIRECTORY", box->folder, 1);
+	int rc = doc == NULL ? -1 : fer_daemon_start(&d, 0, NULL, doc, &why);
+	fer_doc_destroy(doc);
+	if (rc == 0 && (rc = connect_traffic(&d, box, params)) != 0)
+		snprintf(why.text, sizeof(why.text), "cannot connect ports: %s", strerror(-rc));
+	tell(to, rc == 0 ? "" : why.text);
+	close(to);
+	if (rc == 0)
+		rc = fer_control_run(&d);
+	if (doc != NULL && !fer_daemon_stop(&d))
+		return EXIT_FAILURE;
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+// --- from outside -------------------------------------------------------------------------------
+
+static int make_folder(struct fer_bench_box *box)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (tmp == NULL || tmp[0] != '/' || strlen(tmp) > MAX_TMP)
+		tmp = "/tmp";
+	snprintf(box->folder, sizeof(box->folder), "%s/ferrule-XXXXXX", tmp);
+	if (mkdtemp(box->folder) == NULL) {
+		box->folder[0] = '\0';
+		return -1;
+	}
+	snprintf(box->path, sizeof(box->path), "%s/control.sock", box->folder);
+	return 0;
+}
+
+// What DPDK leaves, and the folder itself.
+static void remove_folder(const struct fer_bench_box *box)
+{
+	static const char *const parts[] = {"/control.sock", "/dpdk/rte", "/dpdk", ""};
+	char path[sizeof(box->folder) + 16];
+
+	for (unsigned i = 0; box->folder[0] != '\0' && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", box->folder, parts[i]);
+		(void)remove(path);
+	}
+}
+
+// Waits until it runs; 0, or -1 with what it said.
+static int hear(int from, char error[FER_BENCH_BOX_ERROR_BYTES])
+{
+	size_t n = 0;
+	ssize_t got = 1;
+
+	error[0] = 'x';
+	while (n < FER_BENCH_BOX_ERROR_BYTES - 1 && got > 0) {
+		got = read(from, error + n, FER_BENCH_BOX_ERROR_BYTES - 1 - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (n == 0)
+		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "the daemon ended without a word");
+	error[n < FER_BENCH_BOX_ERROR_BYTES ? n : n - 1] = '\0';
+	return n > 0 && error[0] == '\0' ? 0 : -1;
+}
+
+static int start_process(struct fer_bench_box *box, const struct fer_bench_box_params *params,
+	char error[FER_BENCH_BOX_ERROR_BYTES])
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -1;
+	fflush(NULL);
+	box->pid = fork();
+	if (box->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		close(ends[0]);
+		_exit(be_daemon(box, params, ends[1]));
+	}
+	close(ends[1]);
+	int rc = box->pid < 0 ? -1 : hear(ends[0], error);
+	close(ends[0]);
+	return rc;
+}
+
+static void stay_on_first_cpu(const struct fer_bench_box *box)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &box->cpus)) {
+			CPU_SET(cpu, &one);
+			break;
+		}
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+struct fer_bench_box *fer_bench_box_open(
+	const struct fer_bench_box_params *params, char error[FER_BENCH_BOX_ERROR_BYTES])
+{
+	struct fer_bench_box *box = calloc(1, sizeof(*box));
+
+	snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "no memory");
+	if (box == NULL)
+		return NULL;
+	box->pid = -1;
+	(void)sched_getaffinity(0, sizeof(box->cpus), &box->cpus);
+	void *shared = mmap(NULL, sizeof(*box->traffic), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	box->traffic = shared == MAP_FAILED ? NULL : shared;
+	if (box->traffic != NULL && make_folder(box) == 0 &&
+		start_process(box, params, error) == 0) {
+		stay_on_first_cpu(box);
+		return box;
+	}
+	fer_bench_box_close(box);
+	return NULL;
+}
+
+static void end_process(const struct fer_bench_box *box)
+{
+	const struct timespec pause = {.tv_nsec = 50000000};
+
+	(void)kill(box->pid, SIGTERM);
+	for (unsigned i = 0; i < END_TRIES; i++) {
+		if (waitpid(box->pid, NULL, WNOHANG) != 0)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+	(void)kill(box->pid, SIGKILL);
+	(void)waitpid(box->pid, NULL, 0);
+}
+
+void fer_bench_box_close(struct fer_bench_box *box)
+{
+	if (box == NULL)
+		return;
+	if (box->pid > 0)
+		end_process(box);
+	remove_folder(box);
+	if (box->traffic != NULL)
+		(void)munmap(box->traffic, sizeof(*box->traffic));
+	(void)sched_setaffinity(0, sizeof(box->cpus), &box->cpus);
+	free(box);
+}
+
+const char *fer_bench_box_path(const struct fer_bench_box *box)
+{
+	return box->path;
+}
+
+struct fer_bench_traffic *fer_bench_box_traffic(const struct fer_bench_box *box)
+{
+	return box->traffic;
+}
+
+bool fer_bench_box_is_apart(const struct fer_bench_box *box)
+{
+	return CPU_COUNT(&box->cpus) > 1;
+}

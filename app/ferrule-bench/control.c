@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control.h"
+
+#include "box.h"
+#include "control_options.h"
+#include "control_report.h"
+#include "crypto/engine.h"
+#include "crypto/iv.h"
+#include "exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WINDOW 4         // lists under way at once
+#define PACKET_BYTES 512 // inner
+#define SATURATION_SECONDS 0.3
+#define SETTLE_SECONDS 0.2
+#define SA_BYTES 6144u // of one that is loaded: in the daemon, and in the requests made before
+#define CHANGING 64    // associations that live at once while they change
+
+// What is counted while packets flow.
+enum phase { PHASE_SATURATED, PHASE_NOTHING, PHASE_ROWS, PHASE_LOAD, PHASE_CHANGES, N_PHASES };
+
+static const char *const phase_names[] = {
+	[PHASE_NOTHING] = "nothing",
+	[PHASE_ROWS] = "rows",
+	[PHASE_LOAD] = "load",
+	[PHASE_CHANGES] = "changes",
+};
+
+struct control {
+	struct fer_bench_control_options options;
+	struct fer_bench_box *box; // NULL: the daemon is somebody else's
+	struct fer_bench_traffic *traffic;
+	double packet_rate;
+	double rate[N_PHASES]; // changes a second
+	struct fer_bench_link link;
+	struct fer_bench_control_report *report;
+	uint32_t next; // association that none has been yet
+	uint64_t *handles;
+};
+
+static int fail(struct control *c, const char *what)
+{
+	snprintf(c->link.error, sizeof(c->link.error), "%s", what);
+	return -1;
+}
+
+// --- packets ------------------------------------------------------------------------------------
+
+static void packets_begin(struct control *c, enum phase phase)
+{
+	if (c->traffic != NULL)
+		fer_bench_traffic_begin(c->traffic, phase, c->packet_rate);
+}
+
+static void packets_end(struct control *c)
+{
+	if (c->traffic != NULL)
+		fer_bench_traffic_end(c->traffic);
+}
+
+// Keeps the daemon's control thread busy with what changes nothing: what two CPUs share is shared
+// later as well.
+static int ask_for(struct control *c, double seconds)
+{
+	const uint64_t end = fer_bench_now_ns() + (uint64_t)(seconds * 1e9);
+	int rc = 0;
+
+	while (rc == 0 && fer_bench_now_ns() < end)
+		rc = fer_bench_ask(&c->link);
+	return rc;
+}
+
+// Finds out what the worker can carry, and looks at packets while nothing changes.
+static int measure_worker(struct control *c)
+{
+	if (c->options.load == 0)
+		c->traffic = NULL;
+	if (c->traffic == NULL)
+		return 0;
+	fer_bench_traffic_begin(c->traffic, PHASE_SATURATED, FER_BENCH_SATURATE);
+	int rc = ask_for(c, SATURATION_SECONDS);
+	uint64_t sent = c->traffic->phase[PHASE_SATURATED].sent;
+	fer_bench_traffic_end(c->traffic);
+	c->packet_rate = (double)sent / SATURATION_SECONDS * c->options.load / 100;
+	if (rc != 0)
+		return rc;
+	packets_begin(c, PHASE_NOTHING);
+	rc = ask_for(c, SETTLE_SECONDS);
+	packets_end(c);
+	return rc;
+}
+
+static void report_packets(struct control *c)
+{
+	if (c->traffic == NULL)
+		return;
+	fer_bench_control_report_load(
+		c->report, c->traffic, c->options.load, c->packet_rate * 100 / c->options.load);
+	for (unsigned i = PHASE_NOTHING; i < N_PHASES; i++) {
+		const struct fer_bench_control_packets packets = {
+			.during = phase_names[i],
+			.rate = c->rate[i],
+			.phase = &c->traffic->phase[i],
+		};
+
+		if (packets.phase->arrived != 0)
+			fer_bench_control_report_packets(c->report, c->traffic, &packets);
+	}
+}
+
+// --- rows ---------------------------------------------------------------------------------------
+
+// Sends requests that are made, frees them, and reports them as a row.
+static int run_row(struct control *c, const char *operation, const char *algorithm,
+	struct fer_bench_requests *r, uint64_t handles[])
+{
+	struct fer_bench_control_row row = {
+		.operation = operation, .algorithm = algorithm, .list = r->list};
+	uint32_t window = r->list == 1 ? 1 : WINDOW;
+	int rc = fer_bench_exchange(&c->link, r, window, handles, &row.timing);
+
+	fer_bench_requests_fini(r);
+	if (rc == 0)
+		fer_bench_control_report_row(c->report, &row);
+	return rc;
+}
+
+static int run_add(
+	struct control *c, const struct fer_bench_algorithm *a, uint32_t n, uint32_t list)
+{
+	struct fer_bench_requests r;
+
+	if (fer_bench_requests_add(&r, a, c->next, n, list) != 0)
+		return fail(c, "no memory for the requests");
+	c->next += n;
+	return run_row(c, "add", a->name, &r, c->handles);
+}
+
+static int run_update(struct control *c, const struct fer_bench_algorithm *a, uint32_t n)
+{
+	struct fer_bench_requests r;
+
+	if (fer_bench_requests_update(&r, c->handles, c->next - n, n) != 0)
+		return fail(c, "no memory for the requests");
+	return run_row(c, "update", a->name, &r, NULL);
+}
+
+static int run_delete(
+	struct control *c, const struct fer_bench_algorithm *a, uint32_t n, uint32_t list)
+{
+	struct fer_bench_requests r;
+
+	if (fer_bench_requests_delete(&r, c->handles, n, list) != 0)
+		return fail(c, "no memory for the requests");
+	return run_row(c, "delete", a->name, &r, NULL);
+}
+
+static int run_dump(struct control *c, const struct fer_bench_algorithm *a, uint32_t n)
+{
+	struct fer_bench_control_row row = {.operation = "dump", .algorithm = a->name};
+	uint32_t n_sas;
+	int rc = fer_bench_dump(&c->link, &n_sas, &row.timing);
+
+	if (rc != 0)
+		return rc;
+	if (n_sas < n)
+		return fail(c, "the dump lacks associations");
+	row.list = (uint32_t)(n_sas / row.timing.n_requests);
+	fer_bench_control_report_row(c->report, &row);
+	return 0;
+}
+
+static int run_algorithm(struct control *c, const struct fer_bench_algorithm *a)
+{
+	const struct fer_bench_control_options *o = &c->options;
+	int rc = run_add(c, a, o->count, 1);
+
+	if (rc == 0)
+		rc = run_update(c, a, o->count);
+	if (rc == 0)
+		rc = run_delete(c, a, o->count, 1);
+	if (rc == 0)
+		rc = run_add(c, a, o->count, o->list);
+	return rc == 0 ? run_delete(c, a, o->count, o->list) : rc;
+}
+
+static int run_algorithms(struct control *c)
+{
+	int rc = 0;
+
+	packets_begin(c, PHASE_ROWS);
+	for (unsigned i = 0; i < c->options.algorithms.n && rc == 0; i++)
+		rc = run_algorithm(c, &c->options.algorithms.value[i]);
+	packets_end(c);
+	return rc;
+}
+
+static int run_load(struct control *c)
+{
+	const struct fer_bench_algorithm *a = &c->options.algorithms.value[0];
+	uint32_t n = c->options.sas;
+
+	if (n == 0)
+		return 0;
+	packets_begin(c, PHASE_LOAD);
+	int rc = run_add(c, a, n, c->options.list);
+	if (rc == 0)
+		rc = run_dump(c, a, n);
+	if (rc == 0)
+		rc = run_delete(c, a, n, c->options.list);
+	packets_end(c);
+	return rc;
+}
+
+// --- changes at a rate --------------------------------------------------------------------------
+
+static void wait_until(uint64_t ns)
+{
+	const struct timespec at = {
+		.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+}
+
+// Adds an association, and deletes the one that was added CHANGING ago.
+static int change(struct control *c, const struct fer_bench_algorithm *a, uint32_t i)
+{
+	struct fer_bench_requests r;
+	struct fer_bench_timing timing;
+	uint64_t *handle = &c->handles[i % CHANGING];
+	int rc = 0;
+
+	if (i >= CHANGING) {
+		if (fer_bench_requests_delete(&r, handle, 1, 1) != 0)
+			return fail(c, "no memory for a request");
+		rc = fer_bench_exchange(&c->link, &r, 1, NULL, &timing);
+		fer_bench_requests_fini(&r);
+	}
+	if (rc != 0 || fer_bench_requests_add(&r, a, c->next + i, 1, 1) != 0)
+		return rc != 0 ? rc : fail(c, "no memory for a request");
+	rc = fer_bench_exchange(&c->link, &r, 1, handle, &timing);
+	fer_bench_requests_fini(&r);
+	return rc;
+}
+
+static int run_changes(struct control *c)
+{
+	const struct fer_bench_algorithm *a = &c->options.algorithms.value[0];
+	const double pairs = (double)c->options.rate / 2; // a second
+	uint32_t n = (uint32_t)(pairs * c->options.seconds);
+	int rc = 0;
+
+	if (c->options.rate == 0 || c->traffic == NULL)
+		return 0;
+	packets_begin(c, PHASE_CHANGES);
+	const uint64_t start = fer_bench_now_ns();
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		wait_until(start + (uint64_t)(i * 1e9 / pairs));
+		rc = change(c, a, i);
+	}
+	c->rate[PHASE_CHANGES] = 2e9 * n / (double)(fer_bench_now_ns() - start);
+	packets_end(c);
+	return rc;
+}
+
+// --- the whole ----------------------------------------------------------------------------------
+
+// What can be loaded without fear for the machine.
+static uint32_t affordable_sas(void)
+{
+	static const char available[] = "MemAvailable:";
+	unsigned long kilobytes = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, available, sizeof(available) - 1) == 0) {
+			kilobytes = strtoul(line + sizeof(available) - 1, NULL, 10);
+			break;
+		}
+	if (f != NULL)
+		fclose(f);
+	return (uint32_t)(kilobytes * 1024 / 2 / SA_BYTES);
+}
+
+static int open_box(struct control *c)
+{
+	struct fer_bench_control_options *o = &c->options;
+	char error[FER_BENCH_BOX_ERROR_BYTES];
+	uint32_t most = affordable_sas();
+
+	if (!o->sas_given && o->sas > most)
+		o->sas = most;
+	const struct fer_bench_box_params params = {
+		.algorithm = o->algorithms.value[0].name,
+		.size = PACKET_BYTES,
+		.capacity = (o->sas > o->count ? o->sas : o->count) + CHANGING,
+	};
+
+	c->box = fer_bench_box_open(&params, error);
+	if (c->box == NULL)
+		return fail(c, error);
+	c->traffic = fer_bench_box_is_apart(c->box) ? fer_bench_box_traffic(c->box) : NULL;
+	o->socket = fer_bench_box_path(c->box);
+	return 0;
+}
+
+static int open_link(struct control *c)
+{
+	const struct fer_bench_control_options *o = &c->options;
+	int rc = fer_client_open(o->socket, FER_BENCH_TIMEOUT_MS, &c->link.client);
+
+	if (rc != 0) {
+		snprintf(c->link.error, sizeof(c->link.error), "%s: %s", o->socket, strerror(-rc));
+		return -1;
+	}
+	c->link.pair = (uint16_t)o->pair;
+	if (o->pair >= fer_client_hello(c->link.client)->n_pairs)
+		return fail(c, "--pair: the daemon has not so many pairs");
+	c->handles = calloc(
+		(size_t)(o->sas > o->count ? o->sas : o->count) + CHANGING, sizeof(c->handles[0]));
+	return c->handles == NULL ? fail(c, "no memory") : 0;
+}
+
+static int open_report(struct control *c)
+{
+	int rc;
+	struct fer_engine *engine = fer_engine_open(fer_iv_system(), &rc);
+
+	if (engine == NULL)
+		return fail(c, "cannot start the crypto engine");
+	c->report = fer_bench_control_report_open(c->options.json, fer_engine_arch(engine));
+	fer_engine_close(engine);
+	return c->report == NULL ? fail(c, "no memory") : 0;
+}
+
+static int measure_all(struct control *c)
+{
+	int rc = measure_worker(c);
+	if (rc == 0)
+		rc = run_algorithms(c);
+	if (rc == 0)
+		rc = run_load(c);
+	if (rc == 0)
+		rc = run_changes(c);
+	if (rc == 0)
+		report_packets(c);
+	return rc;
+}
+
+static int run(struct control *c)
+{
+	int rc = open_report(c);
+
+	if (rc == 0 && c->options.socket == NULL)
+		rc = open_box(c);
+	if (rc == 0)
+		rc = open_link(c);
+	if (rc == 0)
+		rc = measure_all(c);
+	if (c->link.client != NULL)
+		fer_client_close(c->link.client);
+	if (c->report != NULL && !fer_bench_control_report_finish(c->report, rc == 0) && rc == 0)
+		rc = fail(c, "standard output: cannot write");
+	fer_bench_box_close(c->box);
+	free(c->handles);
+	if (rc != 0)
+		fprintf(stderr, "ferrule-bench: %s\n", c->link.error);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int fer_bench_control(int argc, char **argv)
+{
+	static struct control c;
+	int rc = fer_bench_control_parse(argc, argv, &c.options);
+
+	return rc != 0 || c.options.done ? rc : run(&c);
+}
