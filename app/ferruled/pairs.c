@@ -148,6 +148,7 @@ static int open_offload(
 
 	p->is_oob = d->mode == FER_DOC_OOB;
 	p->completes_all = d->completions == FER_DOC_COMPLETE_ALL;
+	p->delete_after = (uint16_t)d->delete_after;
 	memcpy(p->keywords, d->keywords, sizeof(p->keywords));
 	fer_keywords_default(&keywords);
 	if (p->keywords[0] != '\0')

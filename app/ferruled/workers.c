@@ -119,6 +119,7 @@ static int open_paths(
 
 		nic->may = &pair->offload.may;
 		nic->sends_unprotected = pair->is_oob;
+		nic->delete_after = pair->delete_after;
 		ws->n_paths++;
 	}
 	return 0;

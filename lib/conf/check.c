@@ -57,8 +57,12 @@ int fer_check_pair(struct fer_trail *t, struct fer_doc_pair *d, const struct fer
 	d->wire.mtu_line = line_of(lines, FER_PAIR_WIRE_MTU, d->wire.port_line);
 	if (d->mode == FER_DOC_OOB)
 		return check_oob(t, d, lines);
-	return check_absent(
+	int error = check_absent(
 		t, lines, FER_PAIR_COMPLETIONS, "completions", "has a meaning in mode oob only");
+	if (error == 0)
+		error = check_absent(t, lines, FER_PAIR_DELETE_AFTER, "delete_after_failures",
+			"has a meaning in mode oob only");
+	return error;
 }
 
 static int check_addresses(

@@ -138,6 +138,7 @@ struct fer_doc_pair {
 	uint32_t queues_line;          // where their number stands, or else the pair
 	enum fer_doc_mode mode;
 	enum fer_doc_completions completions;
+	uint32_t delete_after; // packets of an SA that do not verify, in a row; 0: never
 	char keywords[FER_DOC_PATH_BYTES]; // file of the standardized keywords; empty: none
 	struct fer_doc_port host;
 	struct fer_doc_port wire;

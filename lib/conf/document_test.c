@@ -441,7 +441,8 @@ static void a_pair_for_an_external_host(void **state)
 {
 	struct fer_doc *doc = load("pairs:\n"
 				   "- {host: {port: a}, wire: {port: b, mtu: 9600}, mode: oob,\n"
-				   "   completions: all, keywords: /etc/ferrule/keywords}\n"
+				   "   completions: all, keywords: /etc/ferrule/keywords,\n"
+				   "   delete_after_failures: 500}\n"
 				   "- {host: {port: c, mtu: 2000}, wire: {port: d}, mode: oob}\n"
 				   "- {host: {port: e}, wire: {port: f}}\n");
 	const struct fer_doc_pair *p = doc->pairs;
@@ -450,6 +451,8 @@ static void a_pair_for_an_external_host(void **state)
 	assert_int_equal(p[0].mode, FER_DOC_OOB);
 	assert_int_equal(p[0].completions, FER_DOC_COMPLETE_ALL);
 	assert_string_equal(p[0].keywords, "/etc/ferrule/keywords");
+	assert_int_equal(p[0].delete_after, 500);
+	assert_int_equal(p[1].delete_after, 0);
 	assert_int_equal(p[0].host.mtu, 9658);
 	assert_int_equal(p[1].mode, FER_DOC_OOB);
 	assert_int_equal(p[1].completions, FER_DOC_COMPLETE_FAILED);

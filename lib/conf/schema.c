@@ -197,6 +197,8 @@ static const struct fer_field pair_fields[] = {
 		.words = host_modes},
 	{OPTIONAL("completions", FER_TYPE_WORD, FER_PAIR_COMPLETIONS),
 		INTO(fer_doc_pair, completions), .words = completions},
+	{OPTIONAL("delete_after_failures", FER_TYPE_NUMBER, FER_PAIR_DELETE_AFTER),
+		INTO(fer_doc_pair, delete_after), .min = 0, .max = UINT16_MAX},
 	{OPTIONAL("keywords", FER_TYPE_TEXT, FER_PAIR_KEYWORDS), INTO(fer_doc_pair, keywords)},
 	{REQUIRED("host", FER_TYPE_MAPPING, FER_PAIR_HOST), .mapping = &host},
 	{REQUIRED("wire", FER_TYPE_MAPPING, FER_PAIR_WIRE), .mapping = &wire},

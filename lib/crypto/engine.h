@@ -67,3 +67,7 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 // that is not FER_OK is byte for byte as it was.  Tags are compared in constant time.  Of an AH
 // packet nothing is changed; with ESN, the 4 bytes behind it are as for fer_engine_seal().
 void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
+// Makes a packet of ESP that was opened, and has not been changed since, what it was before, byte
+// for byte: its IV and its ICV still stand in it.
+void fer_engine_close_again(struct fer_engine *e, struct fer_job *job);

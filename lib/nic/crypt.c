@@ -443,3 +443,22 @@ unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 	return n_pending;
 }
+
+// In a copy, wherever the packet lies: it is rare.
+void fer_crypt_close_again(struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = &b->layer[i][0];
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	struct fer_job job = job_of(sa, layer, layer->sec_off);
+
+	job.start = nic->crypt->piece;
+	if (!fer_segment_read(b->m[i], layer->sec_off, job.start, job.len))
+		return;
+	fer_engine_close_again(nic->engine, &job);
+	if (job.verdict != FER_OK ||
+		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
+		return;
+	b->pkt[i].n_layers = 0;
+	fer_batch_parse_one(b, i);
+	b->pkt[i].pending = 0;
+}

@@ -23,5 +23,9 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k);
 // trailer and parses what became visible.  Returns how many packets show another layer.
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
 
+// Makes a packet of which one layer of ESP was opened, and nothing else, what it was before; its
+// frame shows that layer again, and it has no receipt.
+void fer_crypt_close_again(struct fer_nic *nic, struct fer_batch *b, unsigned i);
+
 // Writes the receive words from the receipts.
 void fer_tag(struct fer_nic *nic, struct fer_batch *b);

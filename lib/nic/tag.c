@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "nic/stages.h"
 
+#include "base/bytes.h"
 #include "nic/oob.h"
 #include "nic/status.h"
+#include "proto/ipsec.h"
 #include "sa/table.h"
 
 #define BOTH_PORTIONS (1u << FER_TRANSPORT | 1u << FER_TUNNEL)
@@ -10,6 +12,7 @@
 // What the receipts of one packet add up to.
 struct summary {
 	bool done;         // something was done, or found to make no sense
+	bool asks;         // an SA of it is to be deleted
 	unsigned portions; // modes of the layers whose integrity was checked, a bit each
 	enum fer_crypto_status status;
 	const struct fer_layer *opened; // innermost ESP that was; NULL
@@ -48,18 +51,40 @@ static enum fer_mode portion_of(
 	return mode;
 }
 
+// Is something of the life of the SA over, or are few numbers left of those that its peer has?
+static inline bool is_ending(const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	return (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0 ||
+	       (layer->verdict == FER_OK && fer_seq_is_low_at_peer(layer->seq, sa->suite.esn));
+}
+
+// Should the SA of a layer go?  It works on until it does.
+static bool asks_deletion(
+	const struct fer_nic *nic, const struct fer_layer *layer, struct fer_sa *sa)
+{
+	const struct fer_sa *head = fer_sa_head(nic->sas, sa);
+	bool asks = is_ending(sa, layer) ||
+		    (atomic_load_explicit(&head->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
+
+	if (unlikely(nic->delete_after != 0) && sa->contract && was_checked(layer))
+		asks |= fer_replay_count_failed(&sa->in.replay, layer->verified) >=
+			nic->delete_after;
+	return asks;
+}
+
 static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct summary s = {.status = FER_CRYPTO_SUCCESS};
 
 	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
 		const struct fer_layer *layer = &b->layer[i][k];
-		const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 		enum fer_mode portion = portion_of(nic, b, i, k);
 
 		if (layer->verdict == FER_REPLAY)
 			break; // refused before it cost crypto: nothing was done
 		s.done = true;
+		s.asks |= asks_deletion(nic, layer, sa);
 		if (was_checked(layer))
 			s.portions |= 1u << portion;
 		s.status = fer_status_of((enum fer_verdict)layer->verdict, sa->protocol, portion);
@@ -87,22 +112,60 @@ static inline bool tag_plain(const struct fer_nic *nic, const struct fer_batch *
 	if (b->pkt[i].n_layers != 1 || layer->verdict != FER_OK)
 		return false;
 	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-	if (sa->protocol != FER_PROTO_ESP || sa->contract)
+	if (sa->protocol != FER_PROTO_ESP || sa->contract || is_ending(sa, layer))
 		return false;
 	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
 	o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
 	return true;
 }
 
-static void tag_one(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
+// Is there another layer in what was opened, in UDP or not?
+static bool shows_another(
+	const struct fer_batch *b, unsigned i, const struct fer_sa *sa, bool in_udp)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	uint8_t room[FER_UDP_HEADER_BYTES + sizeof(uint32_t)];
+
+	if (b->pkt[i].parsed != FER_OK || f->fragment != 0)
+		return false;
+	if (!in_udp)
+		return f->protocol == FER_PROTO_ESP;
+	if (f->protocol != FER_PROTO_UDP || f->end - f->up_off < sizeof(room) ||
+		f->dport != (sa->udp_port != 0 ? sa->udp_port : FER_PORT_NAT))
+		return false;
+	const uint8_t *udp = rte_pktmbuf_read(b->m[i], f->up_off, sizeof(room), room);
+	return udp != NULL && fer_load_be32(udp + FER_UDP_HEADER_BYTES) != 0; // no IKE
+}
+
+// Of the two shapes in which ESP and ESP in UDP stand inside each other both layers are opened, or
+// none: the one that was, though there is no SA for the other.
+static bool is_half_open(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = &b->layer[i][0];
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+
+	return sa->contract && b->pkt[i].n_layers == 1 && layer->verdict == FER_OK &&
+	       (sa->udp_at == FER_UDP_OUTSIDE || sa->udp_at == FER_UDP_INSIDE) &&
+	       mode_of(layer->next_header) == FER_TUNNEL &&
+	       shows_another(b, i, sa, sa->udp_at == FER_UDP_INSIDE);
+}
+
+static void tag_one(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct fer_oob *o = fer_oob_of(b->m[i]);
 
 	check_bundle(nic, b, i);
+	if (unlikely(is_half_open(nic, b, i))) {
+		fer_crypt_close_again(nic, b, i);
+		if (b->pkt[i].n_layers == 0)
+			return;
+	}
 	struct summary s = summarize(nic, b, i);
 	if (!s.done)
 		return;
 	o->ipsec = FER_OOB_CRYPTO_DONE | (uint32_t)s.status << FER_OOB_CRYPTO_STATUS_SHIFT;
+	if (s.asks)
+		o->ipsec |= FER_OOB_SA_DELETE_REQ;
 	if (s.portions == BOTH_PORTIONS)
 		o->ipsec |= FER_OOB_NEXT_CRYPTO_DONE;
 	if (s.opened != NULL)

@@ -230,6 +230,61 @@ static void do_cuts_change_nothing(void **state)
 	}
 }
 
+// An SA of a contract host, of one layer of a shape.
+static struct known add_contract(const struct shape *s, unsigned i, uint32_t spi, const char *suite)
+{
+	struct test_sa sa = {
+		.spi = spi, .mode = s->mode[i], .version = s->version[i], .contract = true};
+
+	if (suite != NULL) {
+		sa.encryption = suite;
+		sa.integrity = "hmac-sha2-256-128";
+	}
+	sa = test_sa_in_udp(sa, 0, PORT);
+	sa.udp_at = s->udp_at[i];
+	return add(sa);
+}
+
+// with the SA of one of two layers; whatever the algorithm, and however the packet lies.
+static void is_half_of_a_shape_left_alone(void **state)
+{
+	static const char *const suites[] = {
+		NULL, "aes-cbc-128", "aes-ctr-256", "null", "3des-cbc"};
+	uint32_t spi = SPI;
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(shapes); i++)
+		for (unsigned j = 0;
+			shapes[i].udp_at[1] == shapes[i].udp_at[0] && j < RTE_DIM(suites); j++) {
+			const struct shape *s = &shapes[i];
+			struct known k[2] = {add_contract(s, 0, spi, suites[j]),
+				add_contract(s, 1, spi + 1, suites[j])};
+
+			spi += 2;
+			make(s, k, true, 1, 36);
+			sealed = packet;
+			receive(whole());
+			assert_words(s->name, DONE | NEXT_DONE);
+			done();
+			assert_int_equal(fer_sa_remove(sas_in, k[0].in), 0);
+			packet = sealed;
+			receive(whole());
+			assert_untouched(s->name, FER_OK);
+			receive(test_mbuf_cut(
+				pool, packet.bytes, packet.len, (uint32_t[]){70, 90}, 2));
+			assert_untouched(s->name, FER_OK);
+			// What is inside is none of the shape: the layer that there is counts.
+			start(&k[1], 36);
+			put_layer(&k[1], s->in_udp[1], true, 2);
+			test_packet_put_ethernet(&packet, 0);
+			receive(whole());
+			assert_words(s->name, DONE);
+			done();
+			assert_int_equal(fer_sa_remove(sas_in, k[1].in), 0);
+			fer_sa_reclaim(sas_in);
+		}
+}
+
 static struct known add_simple(uint8_t version)
 {
 	return add(test_sa_in_udp(
@@ -523,6 +578,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(is_every_shape_opened),
+		TEST(is_half_of_a_shape_left_alone),
 		TEST(do_cuts_change_nothing),
 		TEST(is_a_wrong_checksum_bad_syntax),
 		TEST(is_another_length_bad_syntax),

@@ -29,6 +29,20 @@ struct fer_replay {
 	uint16_t n_failed; // packets in a row that did not verify, while they count
 };
 
+// Counts a packet that verified, or did not, where n_pkts is 0 and nobody else does.  Returns how
+// many in a row did not.  Any worker may call it without the lock.
+static inline uint16_t fer_replay_count_failed(struct fer_replay *w, bool verified)
+{
+	if (!verified) {
+		uint16_t n = __atomic_add_fetch(&w->n_failed, 1, __ATOMIC_RELAXED);
+
+		return n != 0 ? n : UINT16_MAX;
+	}
+	if (__atomic_load_n(&w->n_failed, __ATOMIC_RELAXED) != 0)
+		__atomic_store_n(&w->n_failed, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
 // So many packets in a row that do not verify say that something is wrong; so far ahead is looked,
 // in units of 2^32 numbers.  A forged packet then costs two verifications at the most.
 #define FER_REPLAY_RESYNC_AFTER 64

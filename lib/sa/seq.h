@@ -39,6 +39,14 @@ static inline bool fer_seq_is_low(const struct fer_seq *s, uint64_t last)
 	return last > s->limit - (s->limit >> 4);
 }
 
+// The same of a number that a peer gave.
+static inline bool fer_seq_is_low_at_peer(uint64_t seq, bool esn)
+{
+	const uint64_t limit = esn ? UINT64_MAX : UINT32_MAX;
+
+	return seq > limit - (limit >> 4);
+}
+
 // The high half of a number given not long ago, from its low half: RFC 4303 section 2.2.1.  "Not
 // long" is 2^32 numbers.
 static inline uint32_t fer_seq_high(const struct fer_seq *s, uint32_t lo)

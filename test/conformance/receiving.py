@@ -84,6 +84,33 @@ def _(nic):
         expect(indication.frame[14:14 + length], short, "packet")
 
 
+ASKS = 1  # SaDeleteReq
+
+
+@shows(126, 127, delete_after_failures=3)
+def _(nic):
+    """The deletion of an SA is asked for on its own packets, and it works on until then."""
+    nic.activate()
+    sa, handle = inbound(nic)
+    esn, esn_handle = nic.sa(inbound=True, esn=True), None
+    esn_handle = nic.add(esn, inbound=True, sequence_high=0xFFFFFFFF)
+    other, _ = inbound(nic)
+    # Few numbers are left, or many packets in a row do not verify.
+    plans = [(sa, seal_esp(plain(inbound=True), sa, seq), seq > 0xF0000000)
+             for seq in (1, 0xEFFFFFFF, 0xF0000001, 0xFFFFFFFF, 2)]
+    plans += [(esn, seal_esp(plain(inbound=True), esn, 0xFFFFFFFF << 32 | 5), True)]
+    plans += [(sa, spoiled(seal_esp(plain(inbound=True), sa, 9)), n >= 2) for n in range(5)]
+    plans += [(sa, seal_esp(plain(inbound=True), sa, 10), False)]
+    for which, packet, wanted in plans:
+        indication = receive(nic, packet)
+        expect(bool(indication.slots.slot1 & ASKS), wanted, f"SaDeleteReq of {which.spi:#x}")
+        expect(indication.done, (True, False), "it works on")
+        fine = receive(nic, seal_esp(plain(inbound=True), other, 1))
+        expect(fine.slots.slot1 & ASKS, 0, "SaDeleteReq of another SA")
+    nic.client.delete_sa([handle, esn_handle])
+    unprocessed(nic, plans[3][1], "deleted")
+
+
 @shows(119)
 def _(nic):
     """Reserved bits are zero."""

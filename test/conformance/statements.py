@@ -34,6 +34,7 @@ UNITS = {
     128: [("ah", "every_row_of_the_truth_table")],
     133: [("udp", "is_what_is_no_esp_left_alone")],
     134: [("udp", "is_what_has_no_sa_left_alone")],
+    135: [("udp", "is_half_of_a_shape_left_alone")],
     136: [("udp", "is_every_shape_opened"), ("udp", "is_every_shape_sealed")],
     137: [("udp", "is_udp_in_udp_not_opened")],
     138: [("udp", "is_every_shape_opened")],
@@ -50,8 +51,6 @@ REASONS = {
     31: "it has the OID",
     69: "extended sequence numbers are always offered",
     73: "extended sequence numbers are always offered",
-    126: "it asks for no deletion on packets",
-    127: "it asks for no deletion on packets",
     130: "it coalesces nothing",
     131: "it hands frames up whole",
 }

@@ -433,6 +433,12 @@ def layer_fields(opening):
     return {"sa": names[0], "seq": seqs[0], "sas": list(names), "seqs": known}
 
 
+def is_low(seq, esn):
+    """Is no more than a sixteenth of the peer's numbers left?"""
+    limit = (1 << 64) - 1 if esn else LAST_32_BIT_NUMBER
+    return seq > limit - (limit >> 4)
+
+
 def receive_words(opening):
     """The contract's: NextCryptoDone is for a tunnel and a transport portion, not two of a kind."""
     modes = {sa.esp.mode for sa, *_ in opening.layers}
@@ -440,8 +446,11 @@ def receive_words(opening):
         "crypto_done": int(bool(modes)),
         "next_crypto_done": int(len(modes) > 1),
         "crypto_status": crypto_status(opening),
-        "sa_delete_req": 0,
     }
+    # When a worker knows that a lifetime is over depends on what it had in hand.
+    if not any(any(sa.lifetime.values()) for sa, *_ in opening.layers):
+        words["sa_delete_req"] = int(any(opened and is_low(seq, sa.esp.esn)
+                                         for sa, seq, opened in opening.layers))
     innermost = opening.layers[-1][2] if opening.layers else None
     if innermost:
         words["next_header"] = innermost.next_header

@@ -49,6 +49,12 @@ def compare_outcomes(run, capture, expected):
     return faults
 
 
+def _is_low(seq, esn):
+    """Is no more than a sixteenth of the peer's numbers left?"""
+    limit = (1 << (64 if esn else 32)) - 1
+    return seq > limit - (limit >> 4)
+
+
 def _line_faults(line, outcome):
     verdict = line.get("verdict")
     if outcome.verdicts is NOT_OK:
@@ -63,7 +69,7 @@ def _line_faults(line, outcome):
             "crypto_done": 1,
             "next_crypto_done": 0,
             "crypto_status": 0,
-            "sa_delete_req": 0,
+            "sa_delete_req": int(_is_low(outcome.seq, outcome.sa.esp.esn)),
             "next_header": outcome.next_header,
             "pad_length": outcome.pad_length,
             "header_info_set": 1,
