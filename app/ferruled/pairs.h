@@ -46,7 +46,7 @@ struct fer_pair {
 	bool legacy_algorithms; // the configuration allows them
 	bool is_oob;            // an external host plays the host half
 	bool completes_all;
-	uint16_t delete_after; // struct fer_nic
+	uint16_t delete_after;             // struct fer_nic
 	char keywords[FER_DOC_PATH_BYTES]; // file; empty: none
 	struct fer_offload offload;
 	struct fer_port port[FER_N_SIDES];

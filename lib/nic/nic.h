@@ -47,8 +47,8 @@ struct fer_nic {
 	bool has_slots; // slots 0 and 2 are looked at, because a host fills them, and slot 0 is
 			// written
 	bool sends_unprotected; // what it may not protect, as the contract says
-	uint16_t delete_after; // so many packets of an SA in a row that do not verify ask for its
-			       // deletion; 0: they do not
+	uint16_t delete_after;  // so many packets of an SA in a row that do not verify ask for its
+				// deletion; 0: they do not
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends
