@@ -15,6 +15,7 @@ struct fer_group {
 	struct fer_pair_sa *members; // live SAs
 	uint32_t n_sas[2];           // of them, by enum fer_direction
 	uint32_t n_transport_sas[2]; // of these, those of transport mode
+	uint32_t n_udp_sas[2];       // and those with ESP in UDP
 	unsigned arriving;           // directions, as bits, in which a swap brings SAs
 };
 

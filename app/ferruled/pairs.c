@@ -269,6 +269,7 @@ static void join_group(struct fer_pair_sa *sa)
 	g->members = sa;
 	g->n_sas[sa->params.direction]++;
 	g->n_transport_sas[sa->params.direction] += sa->params.mode == FER_TRANSPORT;
+	g->n_udp_sas[sa->params.direction] += sa->params.udp_at != 0;
 }
 
 static void leave_group(struct fer_pair_sa *sa)
@@ -283,6 +284,7 @@ static void leave_group(struct fer_pair_sa *sa)
 		g->members = sa->next;
 	g->n_sas[sa->params.direction]--;
 	g->n_transport_sas[sa->params.direction] -= sa->params.mode == FER_TRANSPORT;
+	g->n_udp_sas[sa->params.direction] -= sa->params.udp_at != 0;
 }
 
 // The SA is in the table: what is to be known of it later.

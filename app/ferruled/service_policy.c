@@ -106,6 +106,17 @@ struct change {
 	char text[128]; // for why
 };
 
+// How many of the first n groups of a policy, all of them there, have ESP in UDP?
+static unsigned n_with_udp(const struct fer_groups *groups, const struct fer_msg_policy *m,
+	enum fer_direction direction, unsigned n)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		found += fer_groups_find(groups, m->group[i])->n_udp_sas[direction] != 0;
+	return found;
+}
+
 // What documents demand of the groups they bring (conf/build.c) holds for those that are there.  A
 // group without any SA, which policies in force name, is one that is there.
 static const char *why_not(
@@ -121,6 +132,8 @@ static const char *why_not(
 					    : "names a group without an SA of direction in";
 	if (place > 0 && g->n_transport_sas[direction] > 0)
 		return "names a group of transport mode, which only the first, innermost may be";
+	if (g->n_udp_sas[direction] != 0 && n_with_udp(groups, m, direction, place) != 0)
+		return "names a second group with udp, but nobody opens UDP in UDP";
 	return NULL;
 }
 

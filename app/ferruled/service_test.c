@@ -602,7 +602,7 @@ static void policies_come_and_go(void **state)
 	assert_int_equal(list_policies(all, 8), 2);
 }
 
-enum { HAS_OUT = 0x1, HAS_IN = 0x2, HAS_TRANSPORT = 0x4 };
+enum { HAS_OUT = 0x1, HAS_IN = 0x2, HAS_TRANSPORT = 0x4, HAS_UDP = 0x8 };
 
 // Group h with such SAs; how many they are.
 static unsigned add_group(unsigned has, uint64_t handles[2])
@@ -614,6 +614,10 @@ static unsigned add_group(unsigned has, uint64_t handles[2])
 		if ((has >> in & 1) == 0)
 			continue;
 		sa_sample_make(&s, in ? "h-in" : "h-out", "h", in, 0xc001 + in);
+		if ((has & HAS_UDP) != 0) {
+			s.add.udp_esp = IPSEC_OFFLOAD_V2_UDP_ESP_ENCAPSULATION_TUNNEL;
+			s.sa.udp_sport = s.sa.udp_dport = 4500;
+		}
 		if ((has & HAS_TRANSPORT) != 0) {
 			s.sa.mode = FER_MSG_TRANSPORT;
 			s.sa.outer = (struct fer_msg_outer){0};
@@ -634,6 +638,9 @@ static void policies_name_groups_that_are_there(void **state)
 		{HAS_OUT | HAS_IN | HAS_TRANSPORT, {"h"}, NDIS_STATUS_SUCCESS},
 		{HAS_OUT | HAS_TRANSPORT, {"h", "g"}, NDIS_STATUS_SUCCESS},
 		{HAS_OUT | HAS_TRANSPORT, {"g", "h"}, NDIS_STATUS_INVALID_PARAMETER},
+		{HAS_OUT | HAS_UDP, {"h", "g"}, NDIS_STATUS_SUCCESS},
+		{HAS_OUT | HAS_UDP, {"g", "h"}, NDIS_STATUS_SUCCESS},
+		{HAS_OUT | HAS_UDP, {"h", "h"}, NDIS_STATUS_INVALID_PARAMETER},
 		{HAS_IN, {"h"}, NDIS_STATUS_INVALID_PARAMETER},
 		{0, {"h"}, NDIS_STATUS_INVALID_PARAMETER},
 		{HAS_OUT, {"h", "i"}, NDIS_STATUS_INVALID_PARAMETER},

@@ -260,6 +260,8 @@ static int add_sa(struct fer_build *b, const struct fer_doc_sa *d, const char *n
 	group->n_sas[sa->direction]++;
 	if (sa->mode == FER_TRANSPORT)
 		group->n_transport_sas[sa->direction]++;
+	if (sa->udp.sport != 0)
+		group->n_udp_sas[sa->direction]++;
 	return 0;
 }
 
@@ -385,6 +387,19 @@ static int check_group(struct fer_build *b, const struct fer_group_ref *ref,
 	return 0;
 }
 
+// The groups in front of it are known.
+static int check_udp(struct fer_build *b, const struct fer_group_ref *ref)
+{
+	const struct fer_doc_policy *p = &b->doc->policies[ref->policy];
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i <= ref->place; i++)
+		n += b->doc->groups[p->groups[i]].n_udp_sas[p->direction] != 0;
+	if (n < 2 || b->doc->groups[p->groups[ref->place]].n_udp_sas[p->direction] == 0)
+		return 0;
+	return fail_ref(b, ref, "names a second group with udp, but nobody opens UDP in UDP");
+}
+
 static int resolve(struct fer_build *b, const struct fer_group_ref *ref)
 {
 	struct fer_doc_policy *p = &b->doc->policies[ref->policy];
@@ -398,7 +413,9 @@ static int resolve(struct fer_build *b, const struct fer_group_ref *ref)
 		*g = fer_index_find(&b->group_names, key, group_key(key, p->pair, ref->name));
 	if (rc == 0 && *g == FER_INDEX_NONE)
 		rc = fail_ref(b, ref, "names no group of this document");
-	return rc == 0 ? check_group(b, ref, &b->doc->groups[*g], p->direction) : rc;
+	if (rc == 0)
+		rc = check_group(b, ref, &b->doc->groups[*g], p->direction);
+	return rc == 0 ? check_udp(b, ref) : rc;
 }
 
 // A worker without a queue would only burn a CPU.

@@ -116,7 +116,8 @@ static int check_key(struct fer_trail *t, const struct fer_doc_key *key,
 		return fer_trail_fail(t, lines->at[mapping].value, field, "is missing");
 	if (key->len != takes)
 		return fail_key_length(t, key, algo, lines->at[place].value, field);
-	return 0;
+	const char *why = fer_algo_check_key(algo, key->bytes);
+	return why == NULL ? 0 : fer_trail_fail(t, lines->at[place].value, field, "%s", why);
 }
 
 static int check_esp(struct fer_trail *t, struct fer_doc_sa *sa, const struct fer_lines *lines)

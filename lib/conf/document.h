@@ -113,6 +113,7 @@ struct fer_doc_group {
 	uint32_t pair;               // index into pairs; its name is unique there
 	uint32_t n_sas[2];           // by enum fer_direction
 	uint32_t n_transport_sas[2]; // those of transport mode among them
+	uint32_t n_udp_sas[2];       // those with ESP in UDP
 };
 
 struct fer_doc_port {

@@ -38,6 +38,10 @@
 	"- {name: " name ", direction: " direction ", mode: " mode                                 \
 	",\n   src: 192.0.2.1, dst: 192.0.2.2,\n   esp: {spi: " spi                                \
 	",\n     encryption: aes-gcm-128,\n     encryption_key: " key "}}\n"
+#define UDP_FLOW(name, spi, key)                                                                   \
+	"- {name: " name ", direction: out, mode: tunnel,\n"                                       \
+	"   src: 192.0.2.1, dst: 192.0.2.2, udp: {sport: 4500, dport: 4500},\n"                    \
+	"   esp: {spi: " spi ", encryption: aes-gcm-128, encryption_key: " key "}}\n"
 // A second SA behind the first; it takes lines 11 to 15.
 #define TWO(name, direction, spi, key) OUT GCM FLOW(name, direction, "tunnel", spi, key)
 #define INTWO(name, direction, spi, key) IN GCM FLOW(name, direction, "tunnel", spi, key)
@@ -176,6 +180,16 @@ static const struct row rows[] = {
 	ROW("legacy_algorithms: false\n" OUT ESP DES SHA1,
 		"t.yaml:10: sas[0].esp.encryption: des-cbc is a legacy algorithm and needs "
 		"legacy_algorithms: true"),
+	ROW("legacy_algorithms: true\n" OUT ESP
+	    "    encryption: des-cbc\n    encryption_key: 01fe01fe01fe01ff\n" SHA1,
+		"t.yaml:11: sas[0].esp.encryption_key: is a weak key of DES"),
+	ROW("legacy_algorithms: true\n" OUT ESP "    encryption: 3des-cbc\n"
+	    "    encryption_key: " K16 "01fe01fe01fe01ff\n" SHA1,
+		"t.yaml:11: sas[0].esp.encryption_key: holds a weak key of DES"),
+	ROW("legacy_algorithms: true\n" OUT ESP "    encryption: 3des-cbc\n"
+	    "    encryption_key: " K16 "09080b0a0d0c0f0e\n" SHA1,
+		"t.yaml:11: sas[0].esp.encryption_key: has two equal neighbours, which leaves "
+		"single DES of it"),
 	ROW(OUT ESP "    encryption: 3des-cbc\n    encryption_key: " K16 "0001020304050607\n" SHA1,
 		"t.yaml:9: sas[0].esp.encryption: 3des-cbc is a legacy algorithm and needs "
 		"legacy_algorithms: true"),
@@ -493,6 +507,10 @@ static const struct row rows[] = {
 	ROW(POLICY "  action: protect\n  sas: [tra2, tra]\n" PAIR,
 		"t.yaml:7: policies[0].sas[1]: names a group of transport mode, which only the "
 		"first, innermost may be"),
+	ROW("policies: [{name: p, direction: out, src: any, dst: any, action: protect,\n"
+	    "  sas: [b, c]}]\nsas:\n" UDP_FLOW("b", "258", K20B) UDP_FLOW("c", "257", K20),
+		"t.yaml:2: policies[0].sas[1]: names a second group with udp, but nobody opens UDP "
+		"in UDP"),
 	// the daemon
 	ROW("eal: --no-huge\n", "t.yaml:1: eal: must be a list"),
 	ROW("eal: [a,\n {}]\n", "t.yaml:2: eal[1]: must be a single value"),

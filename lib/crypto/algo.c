@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "crypto/algo.h"
 
+#include "base/secret.h"
 #include "proto/ipsec.h"
 
 #include <assert.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #define ICV(n) (UINT64_C(1) << (n))
+#define DES_KEY_BYTES 8
 
 static const struct fer_algo rows[] = {
 	{.name = "null",
@@ -68,7 +70,7 @@ static const struct fer_algo rows[] = {
 	{                                                                                          \
 		.name = (alg_name), .role = FER_ENCRYPTION, .method = (alg_method),                \
 		.key_bytes = (key), .iv_bytes = 8, .align_bytes = 8, .legacy = true,               \
-		.ndis = (ndis_bit)                                                                 \
+		.n_des = (key) / DES_KEY_BYTES, .ndis = (ndis_bit)                                 \
 	}
 	DES("3des-cbc", FER_METHOD_3DES_CBC, 24, 0x4),
 	DES("des-cbc", FER_METHOD_DES_CBC, 8, 0x2),
@@ -137,6 +139,50 @@ const struct fer_algo *fer_algo_counter(
 	if (encryption != NULL && encryption->counter)
 		return encryption;
 	return integrity != NULL && integrity->counter ? integrity : NULL;
+}
+
+// Weak and semi-weak keys are those whose two registers have a period of one or two: of each, bytes
+// 0 and 2 are alike, and bytes 1 and 3.  Other bits of the keys than these four patterns are
+// parity.
+static bool is_weak_des(const uint8_t key[DES_KEY_BYTES])
+{
+	static const uint8_t left[] = {0x00, 0x1e, 0xe0, 0xfe}, right[] = {0x00, 0x0e, 0xf0, 0xfe};
+	uint8_t weak[DES_KEY_BYTES], bare[DES_KEY_BYTES];
+	bool found = false;
+
+	for (unsigned i = 0; i < DES_KEY_BYTES; i++)
+		bare[i] = key[i] & 0xfe;
+	for (unsigned n = 0; n < 16; n++) {
+		for (unsigned i = 0; i < DES_KEY_BYTES; i++) {
+			unsigned pattern = i % 2 == 0 ? n / 4 : n % 4;
+
+			weak[i] = i < 4 ? left[pattern] : right[pattern];
+		}
+		found |= fer_secret_equal(weak, bare, sizeof(weak));
+	}
+	fer_secret_wipe(bare, sizeof(bare));
+	return found;
+}
+
+static bool is_same_des(const uint8_t a[DES_KEY_BYTES], const uint8_t b[DES_KEY_BYTES])
+{
+	uint8_t differs = 0;
+
+	for (unsigned i = 0; i < DES_KEY_BYTES; i++)
+		differs |= (a[i] ^ b[i]) & 0xfe;
+	return differs == 0;
+}
+
+const char *fer_algo_check_key(const struct fer_algo *a, const uint8_t *key)
+{
+	for (unsigned i = 0; i < a->n_des; i++)
+		if (is_weak_des(key + (size_t)i * DES_KEY_BYTES))
+			return a->n_des == 1 ? "is a weak key of DES" : "holds a weak key of DES";
+	for (unsigned i = 1; i < a->n_des; i++)
+		if (is_same_des(
+			    key + (size_t)(i - 1) * DES_KEY_BYTES, key + (size_t)i * DES_KEY_BYTES))
+			return "has two equal neighbours, which leaves single DES of it";
+	return NULL;
 }
 
 static const char *choose_icv(const struct fer_algo *tag, unsigned *icv_bytes)

@@ -55,6 +55,7 @@ struct fer_algo {
 	bool aead;            // encrypts and authenticates with one key
 	bool counter;         // a repeated IV under one key breaks it
 	bool legacy;   // broken or nearly so: used only where it is asked for in so many words
+	uint8_t n_des; // keys of DES that its key is made of: some of those must not be used
 	uint32_t ndis; // bit of the IPsecOV2 contract; 0 when it has none
 };
 
@@ -74,6 +75,13 @@ bool fer_algo_is_in(uint64_t set, const struct fer_algo *row);
 // counter mode, or NULL.  Either row may be NULL.
 const struct fer_algo *fer_algo_counter(
 	const struct fer_algo *encryption, const struct fer_algo *integrity);
+
+// Which key of a row must not be used: NULL, or the reason, a sentence without subject.  Of DES
+// those are the 16 weak and semi-weak keys (RFC 2405 section 2.1, RFC 2409 appendix A), of 3DES
+// also two equal neighbours, which undo each other (RFC 2451 section 2.3).  The bits of parity do
+// not count.
+__attribute__((warn_unused_result)) const char *fer_algo_check_key(
+	const struct fer_algo *a, const uint8_t *key);
 
 // The transform of one SA, without its keys: what every packet needs to know of its algorithms.
 struct fer_suite {

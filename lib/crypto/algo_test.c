@@ -207,6 +207,84 @@ static void every_integrity_row_makes_a_suite_of_ah(void **state)
 	}
 }
 
+// RFC 2409 appendix A: as they stand there.
+static const uint8_t weak_des[16][8] = {
+	{0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01},
+	{0x1f, 0x1f, 0x1f, 0x1f, 0x0e, 0x0e, 0x0e, 0x0e},
+	{0xe0, 0xe0, 0xe0, 0xe0, 0xf1, 0xf1, 0xf1, 0xf1},
+	{0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe, 0xfe},
+	{0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe},
+	{0x1f, 0xe0, 0x1f, 0xe0, 0x0e, 0xf1, 0x0e, 0xf1},
+	{0x01, 0xe0, 0x01, 0xe0, 0x01, 0xf1, 0x01, 0xf1},
+	{0x1f, 0xfe, 0x1f, 0xfe, 0x0e, 0xfe, 0x0e, 0xfe},
+	{0x01, 0x1f, 0x01, 0x1f, 0x01, 0x0e, 0x01, 0x0e},
+	{0xe0, 0xfe, 0xe0, 0xfe, 0xf1, 0xfe, 0xf1, 0xfe},
+	{0xfe, 0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe, 0x01},
+	{0xe0, 0x1f, 0xe0, 0x1f, 0xf1, 0x0e, 0xf1, 0x0e},
+	{0xe0, 0x01, 0xe0, 0x01, 0xf1, 0x01, 0xf1, 0x01},
+	{0xfe, 0x1f, 0xfe, 0x1f, 0xfe, 0x0e, 0xfe, 0x0e},
+	{0x1f, 0x01, 0x1f, 0x01, 0x0e, 0x01, 0x0e, 0x01},
+	{0xfe, 0xe0, 0xfe, 0xe0, 0xfe, 0xf1, 0xfe, 0xf1},
+};
+
+// A bit of parity makes no other key, any other bit does.
+static void weak_keys_of_des_are_known(void **state)
+{
+	const struct fer_algo *des = find(FER_ENCRYPTION, "des-cbc");
+
+	(void)state;
+	for (size_t i = 0; i < 16; i++) {
+		uint8_t key[8];
+
+		memcpy(key, weak_des[i], sizeof(key));
+		assert_non_null(fer_algo_check_key(des, key));
+		for (unsigned bit = 0; bit < 64; bit++) {
+			key[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_int_equal(fer_algo_check_key(des, key) != NULL, bit % 8 == 0);
+			key[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+	}
+}
+
+// RFC 2451 section 2.3.  The first may be the third: that is 3DES with two keys.
+static void keys_of_3des_are_three(void **state)
+{
+	static const uint8_t part[3][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {1, 0, 3, 2, 5, 4, 7, 6},
+		{8, 9, 10, 11, 12, 13, 14, 15}}; // the first two are equal but for parity
+	static const struct {
+		unsigned of[3];
+		bool right;
+	} rows[] = {{{0, 2, 0}, true}, {{0, 2, 1}, true}, {{0, 0, 2}, false}, {{0, 1, 2}, false},
+		{{2, 0, 0}, false}, {{2, 1, 0}, false}, {{0, 0, 0}, false}};
+	const struct fer_algo *des = find(FER_ENCRYPTION, "3des-cbc");
+	uint8_t key[24];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (unsigned k = 0; k < 3; k++)
+			memcpy(key + 8 * k, part[rows[i].of[k]], 8);
+		assert_int_equal(fer_algo_check_key(des, key) == NULL, rows[i].right);
+	}
+	for (unsigned k = 0; k < 3; k++) {
+		memcpy(key, part[0], 8);
+		memcpy(key + 8, part[2], 8);
+		memcpy(key + 16, part[0], 8);
+		memcpy(key + 8 * k, weak_des[5], 8);
+		assert_non_null(fer_algo_check_key(des, key));
+	}
+}
+
+static void keys_of_others_are_all_right(void **state)
+{
+	static const uint8_t zero[FER_MAX_KEY_BYTES];
+	const struct fer_algo *a;
+
+	(void)state;
+	for (unsigned i = 0; (a = fer_algo_row(i)) != NULL; i++)
+		assert_int_equal(
+			fer_algo_check_key(a, zero) == NULL, strstr(a->name, "des-") == NULL);
+}
+
 static void refusals_say_why(void **state)
 {
 	const struct fer_algo *gcm = find(FER_ENCRYPTION, "aes-gcm-128");
@@ -231,6 +309,9 @@ int main(void)
 		cmocka_unit_test(sizes_are_those_of_the_documents),
 		cmocka_unit_test(legal_pairs_and_no_others_make_a_suite),
 		cmocka_unit_test(every_integrity_row_makes_a_suite_of_ah),
+		cmocka_unit_test(weak_keys_of_des_are_known),
+		cmocka_unit_test(keys_of_3des_are_three),
+		cmocka_unit_test(keys_of_others_are_all_right),
 		cmocka_unit_test(refusals_say_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

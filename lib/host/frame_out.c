@@ -98,6 +98,20 @@ static bool words_can_say(const struct fer_batch *b, unsigned i, unsigned k, con
 	return off <= FER_OOB_MAX_OFFSET;
 }
 
+// Did the rounds before k put the packet in UDP?  Nobody opens that in UDP once more (R-137 of the
+// contract).
+static bool is_in_udp(
+	const struct fer_host *host, const struct fer_batch *b, unsigned i, unsigned k)
+{
+	while (k-- > 0) {
+		const struct fer_sa *sa = fer_sa_get(host->sas, b->pkt[i].handle[k]);
+
+		if (sa != NULL && sa->udp_at != 0)
+			return true;
+	}
+	return false;
+}
+
 // Can the SA carry packet i in round k?  Then it is padded.
 __attribute__((noinline)) static bool fits(
 	struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k, const struct bundle *u)
@@ -108,6 +122,8 @@ __attribute__((noinline)) static bool fits(
 		p->verdict = FER_NO_ACTIVE_SA;
 	else if (!words_can_say(b, i, k, u))
 		p->verdict = FER_TOO_LONG;
+	else if (unlikely(u->sa->udp_at != 0) && is_in_udp(host, b, i, k))
+		p->verdict = FER_TOO_DEEP;
 	else
 		p->verdict = (uint8_t)fer_outer_fits(b->m[i], p, u->sa, u->ah);
 	if (fer_pkt_alive(p) && unlikely(u->sa->out.pad_to != 0))

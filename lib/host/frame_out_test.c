@@ -143,6 +143,28 @@ static void do_nested_layers_count_for_themselves(void **state)
 	done();
 }
 
+// nobody opens UDP in UDP; what comes between does not matter.
+static void is_no_udp_put_around_udp(void **state)
+{
+	uint64_t inner = add_at(test_sa_in_udp(transport, 4500, 4500), 10, false);
+	uint64_t udp = add_at(test_sa_in_udp(tunnel, 4500, 4500), 20, false);
+	struct test_sa other = tunnel;
+
+	(void)state;
+	other.spi++;
+	uint64_t plain = add_at(other, 30, false);
+	put_n(3);
+	parse(3);
+	want(0, inner, udp);
+	want(1, inner, plain);
+	want(2, plain, udp);
+	frame();
+	assert_int_equal(test_ends.batch.pkt[0].verdict, FER_TOO_DEEP);
+	assert_int_equal(test_ends.batch.pkt[1].verdict, FER_OK);
+	assert_int_equal(test_ends.batch.pkt[2].verdict, FER_OK);
+	done();
+}
+
 // Those that end take no number away.
 static void do_packets_that_end_take_no_number(void **state)
 {
@@ -356,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_WITH_ENDS(are_numbers_given_in_the_order_of_the_batch),
 		TEST_WITH_ENDS(do_nested_layers_count_for_themselves),
+		TEST_WITH_ENDS(is_no_udp_put_around_udp),
 		TEST_WITH_ENDS(do_packets_that_end_take_no_number),
 		TEST_WITH_ENDS(is_the_last_number_the_last),
 		TEST_WITH_ENDS(do_numbers_go_on_with_esn),

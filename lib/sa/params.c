@@ -133,6 +133,9 @@ static const char *check_esp(const struct fer_sa_params *p, struct fer_suite *su
 		return "the encryption key is missing";
 	if (i != NULL && i->key_bytes != 0 && p->integrity_key == NULL)
 		return "the integrity key is missing";
+	// A contract host answers for its keys.
+	if (!p->contract && fer_algo_check_key(e, p->encryption_key) != NULL)
+		return "the encryption key is a weak one of DES";
 	// A contract host may leave integrity to the AH of its bundle.
 	const char *why = p->contract && p->ah.spi != 0 && i == NULL && !e->aead
 				  ? fer_suite_init_bare(suite, e)

@@ -200,6 +200,16 @@ static void integrity_of_the_wrong_role(struct fer_sa_params *p)
 	p->integrity = fer_algo_find(FER_ENCRYPTION, "aes-cbc-128");
 }
 
+// A contract host answers for its keys: see a_contract_host_may_have_weak_keys().
+static void weak_key(struct fer_sa_params *p)
+{
+	static const uint8_t weak[8] = {1, 0x1f, 1, 0x1f, 1, 0xe, 1, 0xe};
+
+	use_cbc(p);
+	p->encryption = fer_algo_find(FER_ENCRYPTION, "des-cbc");
+	p->encryption_key = weak;
+}
+
 static void no_encryption_key(struct fer_sa_params *p)
 {
 	p->encryption_key = NULL;
@@ -315,6 +325,7 @@ static void one_impossible_thing_is_refused(void **state)
 		CHANGE(encryption_of_the_wrong_role, true, true),
 		CHANGE(integrity_of_the_wrong_role, true, true),
 		CHANGE(no_encryption_key, true, true),
+		CHANGE(weak_key, true, true),
 		CHANGE(no_integrity_key, true, true),
 		CHANGE(no_integrity, true, true),
 		CHANGE(two_integrities, true, true),
@@ -426,6 +437,19 @@ static void null_encryption_needs_no_key(void **state)
 	assert_int_equal(suites.esp.icv_bytes, 16);
 }
 
+static void a_contract_host_may_have_weak_keys(void **state)
+{
+	struct fer_sa_params p = gcm_tunnel(FER_IN);
+	struct fer_sa_suites suites;
+
+	(void)state;
+	weak_key(&p);
+	p.replay_window = 0;
+	assert_non_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+	p.contract = true;
+	assert_null(fer_sa_params_check(&p, N_GROUPS, &suites));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -433,6 +457,7 @@ int main(void)
 		cmocka_unit_test(odd_but_possible),
 		cmocka_unit_test(suite_has_salt_and_esn),
 		cmocka_unit_test(null_encryption_needs_no_key),
+		cmocka_unit_test(a_contract_host_may_have_weak_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
