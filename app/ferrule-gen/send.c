@@ -71,7 +71,7 @@ static int start_port(const char *name, const struct fer_gen_options *o, struct 
 	struct fer_doc_port doc = {.mtu = mtu_for(o)};
 
 	snprintf(doc.name, sizeof(doc.name), "%s", name);
-	if (fer_port_find(p, &doc, 1, &why) != 0)
+	if (fer_port_find(p, &doc, 1, false, &why) != 0)
 		return fail_port(&why, error);
 	n_ports++;
 	if (fer_port_set_up(p, pool, &why) != 0 || start_in_time(p, o->wait, &why) != 0)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "offload.h"
 
+#include "slots.h"
+
 #include "crypto/algo.h"
 #include "nic/nic.h"
 
@@ -88,16 +90,26 @@ static uint32_t protocols(const struct fer_offload *o)
 	return o->keywords.value[FER_KEYWORD_IPSEC_V2];
 }
 
-struct ndis_offload fer_offload_current(const struct fer_offload *o)
+static struct fer_slots_setting slots(const struct fer_offload *o)
 {
-	struct ndis_offload now = o->hardware;
-	struct ndis_ipsec_offload_v2 *ipsec = &now.ipsec_v2;
+	const struct ndis_offload_encapsulation *e = &o->encapsulation;
+
+	return (struct fer_slots_setting){
+		.keywords = &o->keywords,
+		.is_off = {is_off(&e->ipv4), is_off(&e->ipv6)},
+		.is_on = {is_on(&e->ipv4), is_on(&e->ipv6)},
+		.has_ipsec = protocols(o) != 0,
+	};
+}
+
+static void restrict_ipsec(struct ndis_ipsec_offload_v2 *ipsec, const struct fer_offload *o)
+{
 	uint32_t set = protocols(o);
 
 	if (set == 0) {
 		*ipsec = (struct ndis_ipsec_offload_v2){
 			.encapsulation = NDIS_ENCAPSULATION_NOT_SUPPORTED};
-		return now;
+		return;
 	}
 	if (set != (KEYWORD_AH | KEYWORD_ESP))
 		ipsec->ah_esp_combined = 0;
@@ -110,6 +122,15 @@ struct ndis_offload fer_offload_current(const struct fer_offload *o)
 	}
 	if (is_off(&o->encapsulation.ipv6))
 		ipsec->ipv6_supported = 0;
+}
+
+struct ndis_offload fer_offload_current(const struct fer_offload *o)
+{
+	const struct fer_slots_setting setting = slots(o);
+	struct ndis_offload now = o->hardware;
+
+	restrict_ipsec(&now.ipsec_v2, o);
+	fer_slots_restrict(&now, &setting);
 	return now;
 }
 
@@ -129,8 +150,10 @@ const char *fer_offload_objection(
 static void publish(struct fer_offload *o)
 {
 	const struct ndis_offload_encapsulation *e = &o->encapsulation;
+	const struct fer_slots_setting setting = slots(o);
 	uint32_t set = protocols(o);
-	uint32_t may = ((set & KEYWORD_AH) != 0 ? FER_NIC_AH : 0) |
+	uint32_t may = fer_slots_may(&o->hardware, &setting) |
+		       ((set & KEYWORD_AH) != 0 ? FER_NIC_AH : 0) |
 		       ((set & KEYWORD_ESP) != 0 ? FER_NIC_ESP : 0) |
 		       (is_off(&e->ipv4) ? 0 : FER_NIC_SEND_IPV4) |
 		       (is_off(&e->ipv6) ? 0 : FER_NIC_SEND_IPV6) |

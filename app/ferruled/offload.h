@@ -18,9 +18,9 @@ struct fer_offload {
 	_Atomic uint32_t may; // FER_NIC_ (nic/nic.h): what follows from all that
 };
 
-// What the hardware, which is this program, can do with so many SAs; with legacy algorithms or
-// without, and without the rows of a set that the engine lacks.  What needs integrity is offered
-// only where there is some.
+// What of IPsec the hardware, which is this program, can do with so many SAs; with legacy
+// algorithms or without, and without the rows of a set that the engine lacks.  What needs integrity
+// is offered only where there is some.
 struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy, uint64_t lacks);
 
 //   is_active  the host half is part of the appliance and has bound already: for an external host

@@ -2,6 +2,8 @@
 // Does what is in force follow from hardware, settings and activation as the contract says?
 #include "offload.h"
 
+#include "slots.h"
+
 #include "nic/nic.h"
 
 #include <setjmp.h>
@@ -268,6 +270,121 @@ static void which_sas_may_be_added(void **state)
 	assert_non_null(fer_offload_objection(&offload, true, true, 6));
 }
 
+// --- slots 0 and 2 ----------------------------------------------------------------------------
+
+#define SUMS4 (FER_NIC_SUM_IP4 | FER_NIC_SUM_TCP4 | FER_NIC_SUM_UDP4)
+#define SUMS6 (FER_NIC_SUM_TCP6 | FER_NIC_SUM_UDP6)
+#define LSO4 (FER_NIC_LSO_V1 | FER_NIC_LSO_V2_IPV4)
+
+static void start_with_slots(uint32_t max_bytes, bool is_active)
+{
+	hardware = fer_offload_hardware(100, false, 0);
+	fer_slots_offer(&hardware, max_bytes);
+	fer_keywords_default(&keywords);
+	fer_offload_init(&offload, &hardware, &keywords, is_active);
+}
+
+// What of the slots is in force.
+static uint32_t slots(void)
+{
+	return may() & ~FER_NIC_ALL;
+}
+
+// An appliance has no host that could ask.
+static void slots_are_nothing_where_they_are_not_offered(void **state)
+{
+	static const struct ndis_tcp_ip_checksum_offload nothing;
+
+	(void)state;
+	start(3, true);
+	const struct ndis_offload now = fer_offload_current(&offload);
+	assert_int_equal(slots(), 0);
+	assert_memory_equal(&now.checksum, &nothing, sizeof(nothing));
+	assert_int_equal(now.lso_v2.ipv4_encapsulation, 0);
+	assert_int_equal(now.flags, 0);
+	assert_int_equal(now.ipsec_v2.lso_supported, 0);
+}
+
+// Section 5.2, R-19, R-20, R-22: settings take out of what is offered what they name, and large
+// sends go with the checksums that they need.
+static void settings_take_slots_away(void **state)
+{
+	static const struct {
+		struct ndis_offload_parameters set;
+		uint32_t without; // of what may be done
+		uint32_t fields[4];
+		bool v1, v2_4, v2_6;
+		uint32_t flags;
+		bool lso;
+	} rows[] = {
+		{{.flags = 0}, 0, {0x155, 0x155, 0x55, 0x55}, 1, 1, 1, 6, 1},
+		{{.ipv4_checksum = 1}, FER_NIC_SUM_IP4 | FER_NIC_JUDGE(FER_NIC_SUM_IP4) | LSO4,
+			{0x55, 0x55, 0x55, 0x55}, 0, 0, 1, 6, 1},
+		{{.tcp_ipv4_checksum = 2}, FER_NIC_JUDGE(FER_NIC_SUM_TCP4),
+			{0x155, 0x145, 0x55, 0x55}, 1, 1, 1, 6, 1},
+		{{.tcp_ipv6_checksum = 3}, FER_NIC_SUM_TCP6 | FER_NIC_LSO_V2_IPV6,
+			{0x155, 0x155, 0x45, 0x55}, 1, 1, 0, 6, 1},
+		{{.udp_ipv4_checksum = 1, .udp_ipv6_checksum = 1},
+			FER_NIC_SUM_UDP4 | FER_NIC_SUM_UDP6 |
+				FER_NIC_JUDGE(FER_NIC_SUM_UDP4 | FER_NIC_SUM_UDP6),
+			{0x115, 0x115, 0x15, 0x15}, 1, 1, 1, 2, 1},
+		{{.lso_v1 = 1, .lso_v2_ipv4 = 1, .lso_v2_ipv6 = 1}, LSO4 | FER_NIC_LSO_V2_IPV6,
+			{0x155, 0x155, 0x55, 0x55}, 0, 0, 0, 6, 0},
+		{{.lso_v2_ipv4 = 1}, FER_NIC_LSO_V2_IPV4, {0x155, 0x155, 0x55, 0x55}, 1, 0, 1, 6,
+			1},
+		{{.ipsec_v2 = 1}, 0, {0x155, 0x155, 0x55, 0x55}, 1, 1, 1, 0, 0},
+	};
+	const uint32_t all =
+		SUMS4 | SUMS6 | FER_NIC_JUDGE(SUMS4 | SUMS6) | LSO4 | FER_NIC_LSO_V2_IPV6;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		start_with_slots(64000, true);
+		assert_int_equal(configure(&rows[i].set), NDIS_STATUS_SUCCESS);
+		const struct ndis_offload now = fer_offload_current(&offload);
+
+		assert_int_equal(slots(), all & ~rows[i].without);
+		assert_int_equal(now.checksum.ipv4_transmit.fields, rows[i].fields[0]);
+		assert_int_equal(now.checksum.ipv4_receive.fields, rows[i].fields[1]);
+		assert_int_equal(now.checksum.ipv6_transmit.fields, rows[i].fields[2]);
+		assert_int_equal(now.checksum.ipv6_receive.fields, rows[i].fields[3]);
+		assert_int_equal(now.lso_v1.max_offload_size, rows[i].v1 ? 64000 : 0);
+		assert_int_equal(now.lso_v1.options, rows[i].v1 ? 5 : 0);
+		assert_int_equal(now.lso_v2.ipv4_max_offload_size, rows[i].v2_4 ? 64000 : 0);
+		assert_int_equal(now.lso_v2.ipv6_min_segment_count, rows[i].v2_6 ? 2 : 0);
+		assert_int_equal(now.flags, rows[i].flags);
+		assert_int_equal(now.ipsec_v2.lso_supported, rows[i].lso);
+		assert_memory_equal(&offload.hardware, &hardware, sizeof(hardware));
+	}
+}
+
+// sending needs no activation, judging does, and OFF ends both.
+static void slots_follow_the_encapsulation(void **state)
+{
+	bool is_new;
+
+	(void)state;
+	start_with_slots(64000, false);
+	assert_int_equal(slots(), SUMS4 | SUMS6 | LSO4 | FER_NIC_LSO_V2_IPV6);
+	assert_int_equal(encapsulate(1, 0, 2, &is_new), NDIS_STATUS_SUCCESS);
+	assert_int_equal(
+		slots(), SUMS4 | SUMS6 | LSO4 | FER_NIC_LSO_V2_IPV6 | FER_NIC_JUDGE(SUMS4));
+	assert_int_equal(encapsulate(2, 1, 2, &is_new), NDIS_STATUS_SUCCESS);
+	assert_int_equal(slots(), SUMS6 | FER_NIC_LSO_V2_IPV6 | FER_NIC_JUDGE(SUMS6));
+	assert_int_equal(fer_offload_current(&offload).checksum.ipv4_transmit.encapsulation, 0);
+	assert_int_equal(encapsulate(2, 2, 2, &is_new), NDIS_STATUS_SUCCESS);
+	assert_int_equal(slots(), 0);
+}
+
+static void large_sends_need_a_port_that_carries_them(void **state)
+{
+	(void)state;
+	start_with_slots(0, true);
+	assert_int_equal(slots(), SUMS4 | SUMS6 | FER_NIC_JUDGE(SUMS4 | SUMS6));
+	assert_int_equal(hardware.lso_v1.encapsulation | hardware.lso_v2.ipv6_encapsulation, 0);
+	assert_int_equal(hardware.ipsec_v2.lso_supported, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +396,10 @@ int main(void)
 		cmocka_unit_test(the_appliance_is_bound_from_the_start),
 		cmocka_unit_test(encapsulations_that_cannot_be),
 		cmocka_unit_test(which_sas_may_be_added),
+		cmocka_unit_test(slots_are_nothing_where_they_are_not_offered),
+		cmocka_unit_test(settings_take_slots_away),
+		cmocka_unit_test(slots_follow_the_encapsulation),
+		cmocka_unit_test(large_sends_need_a_port_that_carries_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

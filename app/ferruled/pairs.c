@@ -4,6 +4,7 @@
 #include "../common/load.h"
 #include "crypto/engine.h"
 #include "keepalive.h"
+#include "slots.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -51,7 +52,8 @@ static int find_ports(struct fer_pair *p, const struct fer_doc *doc, struct fer_
 	struct fer_port_error e;
 
 	for (unsigned side = 0; side < FER_N_SIDES; side++)
-		if (fer_port_find(&p->port[side], ports[side], d->n_queues, &e) != 0)
+		if (fer_port_find(&p->port[side], ports[side], d->n_queues,
+			    p->is_oob && side == FER_HOST_SIDE, &e) != 0)
 			return fail_port(err, doc, p->number, (enum fer_side)side, &e);
 	return 0;
 }
@@ -141,12 +143,13 @@ static int open_offload(
 	struct fer_pair *p, const struct fer_doc *doc, uint64_t lacks, struct fer_doc_error *err)
 {
 	const struct fer_doc_pair *d = &doc->pairs[p->number];
-	const struct ndis_offload hardware =
+	struct ndis_offload hardware =
 		fer_offload_hardware(d->capacity, doc->legacy_algorithms, lacks);
 	struct fer_keywords keywords;
 	int rc = 0;
 
-	p->is_oob = d->mode == FER_DOC_OOB;
+	if (p->is_oob)
+		fer_slots_offer(&hardware, p->port[FER_HOST_SIDE].large_bytes);
 	p->completes_all = d->completions == FER_DOC_COMPLETE_ALL;
 	p->delete_after = (uint16_t)d->delete_after;
 	memcpy(p->keywords, d->keywords, sizeof(p->keywords));
@@ -164,9 +167,10 @@ int fer_pair_open(struct fer_pair *p, const struct fer_doc *doc,
 	*p = (struct fer_pair){.number = params->number, .grace = params->grace};
 	memcpy(p->name, doc->pairs[p->number].name, sizeof(p->name));
 	p->legacy_algorithms = doc->legacy_algorithms;
-	int rc = open_offload(p, doc, fer_engine_lacks(params->engine), err);
+	p->is_oob = doc->pairs[p->number].mode == FER_DOC_OOB;
+	int rc = find_ports(p, doc, err);
 	if (rc == 0)
-		rc = find_ports(p, doc, err);
+		rc = open_offload(p, doc, fer_engine_lacks(params->engine), err);
 	if (rc == 0)
 		rc = open_pool(p, doc, params->n_workers, err);
 	if (rc == 0 && fer_keepalive_open(p, doc->pairs[p->number].nat_keepalive) != 0)

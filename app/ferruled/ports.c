@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ports.h"
 
+#include "nic/lso.h"
+#include "nic/shim.h"
+
 #include <errno.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -12,6 +15,8 @@
 
 #define N_DESC 1024
 #define N_DESC_VIRTUAL 512
+#define HEADERS_BYTES 512      // of a large send, the shim aside
+#define LARGE_LEAST_BYTES 3000 // two segments; less is not worth offering
 #define LINK_BYTES (RTE_ETHER_HDR_LEN + 4 * RTE_VLAN_HLEN) // with as many tags as are understood
 
 __attribute__((format(printf, 4, 5))) static int fail(
@@ -70,6 +75,25 @@ static bool driver_sleeps(const char *driver)
 	return is_one_of(driver, drivers, RTE_DIM(drivers));
 }
 
+// Drivers that hand over frames longer than the MTU, in several segments.
+static bool driver_takes_any_length(const char *driver)
+{
+	static const char *const drivers[] = {"net_tap", "net_memif"};
+
+	return is_one_of(driver, drivers, RTE_DIM(drivers));
+}
+
+static uint32_t large_bytes(const struct fer_port *p, const char *driver)
+{
+	uint32_t around = FER_SHIM_BYTES + HEADERS_BYTES;
+
+	if (driver_takes_any_length(driver))
+		return FER_LSO_MAX_BYTES;
+	return p->mtu < around + LARGE_LEAST_BYTES
+		       ? 0
+		       : RTE_MIN(p->mtu - around, (uint32_t)FER_LSO_MAX_BYTES);
+}
+
 // Without scattered reception a frame has to fit into one buffer.
 static uint32_t data_room(const struct fer_port *p)
 {
@@ -80,7 +104,7 @@ static uint32_t data_room(const struct fer_port *p)
 	return RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE, RTE_ALIGN(frame, 64u));
 }
 
-static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info)
+static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info, bool large_sends)
 {
 	const struct rte_bus *bus = rte_dev_bus(info->device);
 	bool needs_scatter = p->mtu + LINK_BYTES > RTE_MBUF_DEFAULT_DATAROOM;
@@ -88,6 +112,8 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info)
 	p->is_virtual = bus != NULL && strcmp(rte_bus_name(bus), "vdev") == 0;
 	p->can_sleep = driver_sleeps(info->driver_name);
 	p->tx_offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	p->large_bytes = large_sends ? large_bytes(p, info->driver_name) : 0;
+	needs_scatter |= p->large_bytes > 0;
 	p->rx_offloads = needs_scatter ? info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER : 0;
 	p->rss_hf = info->flow_type_rss_offloads &
 		    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
@@ -97,7 +123,7 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info)
 }
 
 int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n_queues,
-	struct fer_port_error *error)
+	bool large_sends, struct fer_port_error *error)
 {
 	struct rte_eth_dev_info info;
 
@@ -113,7 +139,7 @@ int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n
 	if (n_queues > most)
 		return fail(error, FER_PORT_QUEUES, -EINVAL, "are %u, but %s (%s) has %u", n_queues,
 			p->name, info.driver_name, most);
-	take_info(p, &info);
+	take_info(p, &info, large_sends);
 	if (p->tx_offloads == 0 && !driver_gathers(info.driver_name))
 		return fail(error, FER_PORT_NAME, -ENOTSUP,
 			"%s (%s) does not send packets that lie in several segments", p->name,

@@ -31,8 +31,9 @@ struct fer_port {
 	uint64_t rx_offloads;
 	uint64_t tx_offloads;
 	uint64_t rss_hf;
-	bool can_sleep;  // its driver may wait in the kernel
-	bool is_virtual; // no hardware behind it
+	uint32_t large_bytes; // of data that a large send may have that comes in here; 0: none do
+	bool can_sleep;       // its driver may wait in the kernel
+	bool is_virtual;      // no hardware behind it
 	bool is_set_up;
 	bool is_started;
 	struct fer_carrier carrier;
@@ -51,8 +52,10 @@ struct fer_port_error {
 };
 
 // Finds a port and asks what it can do.  0; or -errno with *error set.
+//   large_sends  an external host hands them over here, in one piece
 __attribute__((warn_unused_result)) int fer_port_find(struct fer_port *p,
-	const struct fer_doc_port *doc, uint32_t n_queues, struct fer_port_error *error);
+	const struct fer_doc_port *doc, uint32_t n_queues, bool large_sends,
+	struct fer_port_error *error);
 
 // Sets up the port and its queues, which receive into the pool.  0; or -errno with *error set.
 __attribute__((warn_unused_result)) int fer_port_set_up(

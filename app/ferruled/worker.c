@@ -13,7 +13,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define SEND_TRIES 16    // in a row in which the port takes nothing
+#define SEND_TRIES 16 // in a row in which the port takes nothing
+
+// Of a batch of sends: with one more of 64 KiB there is room for segments of 512 bytes.
+#define SEND_BYTES (FER_BATCH_MORE * 512u - 65536u)
+
 #define EMPTY_ROUNDS 128 // before a nap
 #define NAP_NS 50000
 #define NAP_SLACK_NS 1000ul
@@ -149,31 +153,76 @@ static void publish(struct fer_worker *w, struct fer_outcomes *to)
 
 // --- for an external host ---------------------------------------------------------------------
 
-// Sends what is left of the batch to the wire.  What was sent is no longer in the batch, what could
-// not be ends in FER_TX_FULL and stays there for its completion.
+// Large sends of which a segment is too long for the port end whole.
+static void check_segments(struct fer_batch *b, uint32_t mtu)
+{
+	for (unsigned k = 0; k < b->n_more; k++) {
+		struct fer_pkt *p = &b->pkt[b->more_of[k]];
+
+		if (b->more[k]->pkt_len > p->l2_len + mtu)
+			p->verdict = FER_TOO_BIG;
+	}
+}
+
+// Moves what is to be sent to w->out, the segments of a large send behind its first one.  Returns
+// how many frames there are.
+static unsigned gather(struct fer_worker *w)
+{
+	struct fer_batch *b = &w->batch;
+	unsigned n = 0, more = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		bool is_alive = fer_pkt_alive(&b->pkt[i]);
+
+		if (is_alive) {
+			w->out[n] = b->m[i];
+			w->at[n++] = (uint16_t)i;
+		}
+		for (; more < b->n_more && b->more_of[more] == i; more++) {
+			if (!is_alive) {
+				rte_pktmbuf_free(b->more[more]);
+				continue;
+			}
+			w->out[n] = b->more[more];
+			w->at[n++] = (uint16_t)i;
+		}
+	}
+	b->n_more = 0;
+	return n;
+}
+
+// Sends what is left of the batch to the wire.  What was sent is no longer in the batch.  What
+// could not be ends in FER_TX_FULL, and the first frame of it stays for its completion.
 static void send_for_host(struct fer_worker *w, const struct fer_lane *lane)
 {
 	struct fer_batch *b = &w->batch;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < b->n; i++) {
-		if (!fer_pkt_alive(&b->pkt[i]))
-			continue;
-		w->out[n] = b->m[i];
-		w->at[n++] = (uint16_t)i;
-	}
+	unsigned n = gather(w);
 	unsigned sent = n == 0 ? 0 : send_out(w, lane, FER_WIRE_SIDE, n);
-	for (unsigned j = 0; j < sent; j++)
+
+	for (unsigned j = 0; j < sent; j++) {
+		w->burst.fragments += b->m[w->at[j]] == NULL;
 		b->m[w->at[j]] = NULL;
-	for (unsigned j = sent; j < n; j++)
-		b->pkt[w->at[j]].verdict = FER_TX_FULL;
+	}
+	for (unsigned j = sent; j < n; j++) {
+		struct fer_pkt *p = &b->pkt[w->at[j]];
+
+		if (fer_pkt_alive(p))
+			b->m[w->at[j]] = w->out[j];
+		else
+			rte_pktmbuf_free(w->out[j]);
+		p->verdict = FER_TX_FULL;
+	}
 }
 
 static void carry_sends(struct fer_worker *w, const struct fer_lane *lane)
 {
+	uint32_t mtu = lane->port[FER_WIRE_SIDE]->mtu;
+
 	fer_shim_take(lane->shim, &w->batch);
 	fer_nic_transmit(&lane->path->nic, &w->batch);
-	check_mtu(&w->batch, lane->port[FER_WIRE_SIDE]->mtu);
+	check_mtu(&w->batch, mtu);
+	check_segments(&w->batch, mtu);
+	fer_shim_keep(lane->shim, &w->batch);
 	send_for_host(w, lane);
 	fer_shim_complete(lane->shim, &w->batch);
 	(void)fer_sink(&w->batch, &w->burst, w->out); // counts; what it moves is the port's
@@ -221,12 +270,22 @@ static void carry_over(struct fer_worker *w, const struct fer_lane *lane, enum f
 	send_back(w, lane, from);
 }
 
+// Starts a batch with what waits.  What an external host sends may become more frames than it is.
+static bool take(struct fer_worker *w, struct fer_lane *lane, enum fer_side from)
+{
+	struct fer_intake *in = &lane->intake[from];
+
+	if (unlikely(lane->shim != NULL) && from == FER_HOST_SIDE)
+		return fer_intake_take_bytes(in, &w->batch, SEND_BYTES);
+	return fer_intake_take(in, &w->batch);
+}
+
 // Carries a burst from one side to the other.  Returns how many frames came.
 static unsigned carry(struct fer_worker *w, struct fer_lane *lane, enum fer_side from)
 {
 	unsigned n = receive(w, lane, from);
 
-	while (n > 0 && fer_intake_take(&lane->intake[from], &w->batch)) {
+	while (n > 0 && take(w, lane, from)) {
 		if (lane->shim == NULL)
 			carry_over(w, lane, from);
 		else if (from == FER_HOST_SIDE)

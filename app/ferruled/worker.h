@@ -71,7 +71,7 @@ struct fer_worker {
 	struct fer_outcomes burst; // of the batch at hand
 	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 	bool is_rest[FER_BATCH_MAX + FER_BATCH_MORE]; // of out: not the first of its packet
-	uint16_t at[FER_BATCH_MAX];                   // of out: place in the batch
+	uint16_t at[FER_BATCH_MAX + FER_BATCH_MORE];  // of out: place in the batch
 	struct fer_batch batch;
 
 	alignas(64) _Atomic unsigned order; // enum fer_worker_order

@@ -118,7 +118,7 @@ static int open_paths(
 		struct fer_nic *nic = &ws->paths[worker * ws->n_pairs + i].nic;
 
 		nic->may = &pair->offload.may;
-		nic->sends_unprotected = pair->is_oob;
+		nic->has_slots = nic->sends_unprotected = pair->is_oob;
 		nic->delete_after = pair->delete_after;
 		ws->n_paths++;
 	}

@@ -194,3 +194,17 @@ bool fer_intake_take(struct fer_intake *in, struct fer_batch *b)
 		b->m[b->n] = m;
 	return b->n > 0;
 }
+
+bool fer_intake_take_bytes(struct fer_intake *in, struct fer_batch *b, uint32_t bytes)
+{
+	struct rte_mbuf *m;
+
+	b->link = in->link;
+	for (b->n = 0; b->n < FER_BATCH_MAX && (m = next_frame(in)) != NULL; b->n++) {
+		b->m[b->n] = m;
+		if (m->pkt_len >= bytes)
+			return ++b->n > 0;
+		bytes -= m->pkt_len;
+	}
+	return b->n > 0;
+}

@@ -47,3 +47,7 @@ void fer_intake_put(struct fer_intake *in, uint16_t n);
 // datagram IP fragments.  One that cannot be cut keeps its mark: fer_complete_run() ends it.
 __attribute__((warn_unused_result)) bool fer_intake_take(
 	struct fer_intake *in, struct fer_batch *b);
+
+// The same, but with no frame behind the one with which there are so many bytes.
+__attribute__((warn_unused_result)) bool fer_intake_take_bytes(
+	struct fer_intake *in, struct fer_batch *b, uint32_t bytes);

@@ -80,6 +80,7 @@ static enum fer_verdict take_one(struct fer_shim *s, struct fer_batch *b, unsign
 	memmove(frame + gap, frame, MACS_BYTES);
 	rte_pktmbuf_adj(b->m[i], (uint16_t)gap);
 	set_words(b->m[i], &r);
+	s->lso[i] = fer_oob_mss(fer_oob_of(b->m[i])) != 0 ? fer_oob_of(b->m[i])->lso : 0;
 	fer_batch_parse_one(b, i);
 	return FER_OK;
 }
@@ -90,11 +91,19 @@ void fer_shim_take(struct fer_shim *s, struct fer_batch *b)
 	fer_batch_own(b, s->pool);
 	for (unsigned i = 0; i < b->n; i++) {
 		s->has_cookie[i] = false;
+		s->lso[i] = 0;
 		fer_oob_clear(b->m[i]);
 		if (fer_pkt_alive(&b->pkt[i]))
 			b->pkt[i].verdict = (uint8_t)take_one(s, b, i);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
+}
+
+void fer_shim_keep(struct fer_shim *s, const struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (s->lso[i] != 0 && fer_pkt_alive(&b->pkt[i]))
+			s->lso[i] = fer_oob_of(b->m[i])->lso;
 }
 
 // --- putting on -------------------------------------------------------------------------------
@@ -174,6 +183,8 @@ static struct rte_mbuf *complete_failed(struct fer_shim *s, struct fer_batch *b,
 	} else {
 		fer_segment_trim(m, l2_len + FER_SHIM_PACKET_BYTES);
 	}
+	if (s->lso[i] != 0)
+		fer_oob_of(m)->lso = fer_oob_lso_done(s->lso[i], 0);
 	if (fer_segment_pull(&m, MACS_BYTES, s->pool) &&
 		make_completion(s, &m, s->cookie[i], (enum fer_verdict)p->verdict))
 		return m;
@@ -190,6 +201,7 @@ static struct rte_mbuf *complete_sent(struct fer_shim *s, unsigned i)
 	if (macs != NULL) {
 		memcpy(macs, s->macs[i], MACS_BYTES);
 		fer_oob_clear(m);
+		fer_oob_of(m)->lso = s->lso[i];
 		if (make_completion(s, &m, s->cookie[i], FER_OK))
 			return m;
 	}

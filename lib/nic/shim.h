@@ -35,6 +35,7 @@ struct fer_shim {
 	bool completes_all;       // and not only sends that failed
 	bool has_cookie[FER_BATCH_MAX];
 	uint64_t cookie[FER_BATCH_MAX];
+	uint32_t lso[FER_BATCH_MAX]; // slot 2 of large sends, others 0; once kept, what it becomes
 	uint8_t macs[FER_BATCH_MAX][FER_SHIM_MACS_BYTES]; // where completes_all needs them
 };
 
@@ -43,11 +44,16 @@ struct fer_shim {
 // that is no send request, or with nothing behind it, end in FER_BAD_SHIM.
 void fer_shim_take(struct fer_shim *s, struct fer_batch *b);
 
+// Keeps what completions have to say of packets that are alive, and are about to be given to the
+// port: slot 2 as the NIC half left it.
+void fer_shim_keep(struct fer_shim *s, const struct fer_batch *b);
+
 // Puts the shim of a receive indication in front of every packet that is alive.
 void fer_shim_indicate(struct fer_shim *s, struct fer_batch *b);
 
 // Makes the completions of a batch that fer_shim_take() began, in order, into its side list.  What
 // ended becomes the completion itself: its buffer leaves the batch (b->m is NULL), and the first
 // bytes of the packet are in it.  What is alive was given to the port: its b->m is not looked at.
+// Slot 2 of a large send says that all of it was sent, or nothing.
 // What no cookie is known of has no completion, nor has a success for which the pool is empty.
 void fer_shim_complete(struct fer_shim *s, struct fer_batch *b);

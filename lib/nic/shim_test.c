@@ -344,6 +344,45 @@ static void a_success_is_told_if_it_shall_be(void **state)
 	shim.completes_all = false;
 }
 
+// Section 2.23: slot 2 of a completion says what became of a large send.
+static void a_large_send_is_told_by_slot_2(void **state)
+{
+	static const struct {
+		uint32_t asked, left, good, bad; // left: by the NIC half
+	} rows[] = {
+		{1400 | 99u << 20, 5000, 5000, 0},
+		{1400 | 99u << 20 | 1u << 30, 1u << 30, 1u << 30, 1u << 30},
+		{1400 | 3u << 30, 1u << 30, 1u << 30, 1u << 30},
+		{99u << 20, 0, 0, 99u << 20}, // MSS 0: no large send
+	};
+
+	(void)state;
+	make_request(0, 100, 56);
+	shim.completes_all = true;
+	for (size_t i = 0; i < 3 * RTE_DIM(rows); i++) {
+		bool is_cut = i % 3 != 0, is_sent = i % 3 == 2;
+		uint32_t want = is_sent ? rows[i / 3].good : rows[i / 3].bad;
+
+		put_le(frame + RECORD_AT + 32, rows[i / 3].asked, 8);
+		assert_int_equal(take(whole()), FER_OK);
+		if (is_cut && rows[i / 3].left != 0)
+			fer_oob_of(batch.m[0])->lso = rows[i / 3].left;
+		if (is_cut)
+			fer_shim_keep(&shim, &batch);
+		if (is_sent)
+			rte_pktmbuf_free(batch.m[0]); // the port has it
+		else
+			batch.pkt[0].verdict = is_cut ? FER_TX_FULL : FER_BAD_HANDLE;
+		fer_shim_complete(&shim, &batch);
+		assert_int_equal(batch.n_side, 1);
+		assert_true(test_flatten(batch.side[0], got, sizeof(got)) >= PACKET_AT);
+		assert_true(get_le(got + RECORD_AT + 32, 8) == want);
+		batch.n = 0;
+		done();
+	}
+	shim.completes_all = false;
+}
+
 // Completions stand in the order of their sends, and each has the cookie of its own.
 static void a_full_batch_is_completed_in_order(void **state)
 {
@@ -397,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_short_packet_comes_back_whole),
 		cmocka_unit_test(a_bad_request_is_told),
 		cmocka_unit_test(a_success_is_told_if_it_shall_be),
+		cmocka_unit_test(a_large_send_is_told_by_slot_2),
 		cmocka_unit_test(a_full_batch_is_completed_in_order),
 	};
 
