@@ -50,5 +50,6 @@ def load():
     import configuration
     import receiving
     import sending
+    import slots
 
-    return algorithms, associations, configuration, receiving, sending
+    return algorithms, associations, configuration, receiving, sending, slots

@@ -30,6 +30,16 @@ def header_word(next_header=0, pad_length=0, ah_offset=0, esp_offset=0):
     return esp_offset // 4 << 24 | ah_offset // 4 << 16 | pad_length << 8 | next_header
 
 
+SUM_TCP, SUM_UDP, SUM_IP = 4, 8, 16  # slot 0 of a send
+TCP_FAILED, UDP_FAILED, IP_FAILED, TCP_GOOD, UDP_GOOD, IP_GOOD = 1, 2, 4, 8, 16, 32  # of an indication
+LSO_V2 = 1 << 30  # slot 2
+
+
+def large_send_word(mss, version=2, is_ipv6=False, tcp_at=0):
+    """Slot 2 of a send."""
+    return mss | tcp_at << 20 | (LSO_V2 | int(is_ipv6) << 31 if version == 2 else 0)
+
+
 def crypto_status(slot1):
     return slot1 >> 16 & 0xFFFF
 

@@ -5,6 +5,10 @@
     host.send(MACS + IPV4 + framed.packet, slot1=handle, slot12=framed.header_word)
     packet = strip(indication)
 
+    framed = frame_large(packet, sa, seq)
+    host.send(MACS + IPV4 + framed.packet, slot1=handle, slot12=framed.header_word,
+              slot2=large_send_word(1400))
+
 The NIC writes IVs and ICVs; their rooms are zero when a packet leaves the transport.
 """
 
@@ -63,6 +67,26 @@ def frame_bundle(packet, sa, ah, seq, **options):
     at = ip.parse(framed).payload_at
     return Framed(framed, at + ah_oracle.header_bytes(ah, framed[0] >> 4), inside.next_header,
                   inside.pad_length, at)
+
+
+def frame_large(packet, sa, seq, ah=None, padding=0, is_length_told=True):
+    """A TCP packet of any length for the NIC to cut (section 6.4): without trailer and room for an
+    ICV of ESP, but with so many bytes of padding that nobody is to see.  sa None: without ESP."""
+    header = ip.parse(packet)
+    front, tcp = packet[:header.payload_at], packet[header.payload_at:]
+    framed, esp_at, ah_at = packet, 0, 0
+    if sa is not None:
+        esp = struct.pack("!II", sa.spi, seq) + bytes(algorithm(sa).iv_bytes)
+        framed = ip.with_payload(front, header.protocol_at, ip.ESP, esp + tcp + b"\xbb" * padding)
+        esp_at = header.payload_at
+    if ah is not None:
+        framed = ah_oracle.put_on(framed, ah, seq, room=True)
+        ah_at = header.payload_at
+        esp_at += ah_oracle.header_bytes(ah, header.version) if esp_at else 0
+    if not is_length_told:
+        at = 2 if header.version == 4 else 4
+        framed = framed[:at] + b"\0\0" + framed[at + 2:]
+    return Framed(framed, esp_at, header.protocol, padding, ah_at)
 
 
 def strip(indication, sa, l2_bytes=14):
