@@ -105,13 +105,13 @@ static int take_reply(struct flight *f)
 	return rc;
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): handles are set through the flight
 int fer_bench_exchange(struct fer_bench_link *link, const struct fer_bench_requests *r,
 	uint32_t window, uint64_t handles[], struct fer_bench_timing *timing)
 {
-	struct flight f = {.link = link, .r = r, .handles = handles};
+	struct flight f = {.link = link, .r = r};
 	int rc = 0;
 
+	f.handles = handles;
 	f.ns = calloc(r->n, sizeof(f.ns[0]));
 	if (f.ns == NULL)
 		return fail(link, "no memory");

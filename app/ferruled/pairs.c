@@ -112,6 +112,8 @@ static int open_table(struct fer_pair *p, const struct fer_doc *doc,
 	t.name = name;
 	p->sas = fer_sa_table_create(&t, params->engine, &error);
 	if (p->sas != NULL)
+		fer_sa_table_prepare(p->sas);
+	if (p->sas != NULL)
 		error = fer_groups_init(&p->groups, t.n_groups);
 	if (p->sas != NULL && error == 0)
 		error = fer_names_init(&p->names);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define SMALL_PAGE_BYTES ((size_t)4096)
 
@@ -44,6 +45,15 @@ void *fer_pages_map(size_t len)
 	if (p != NULL && len >= FER_HUGE_PAGE_BYTES)
 		madvise(p, size, MADV_HUGEPAGE);
 	return p;
+}
+
+bool fer_pages_prepare(void *p, size_t len)
+{
+	long free_pages = sysconf(_SC_AVPHYS_PAGES);
+
+	if (free_pages < 0 || len / SMALL_PAGE_BYTES > (size_t)free_pages / 2)
+		return false;
+	return madvise(p, len, MADV_POPULATE_WRITE) == 0;
 }
 
 void fer_pages_unmap(void *p, size_t len)

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -38,11 +40,32 @@ static void is_what_cannot_be_refused(void **state)
 	assert_int_equal(fer_pages_bytes(SIZE_MAX), 0);
 }
 
+static void are_prepared_pages_there(void **state)
+{
+	enum { LEN = 5 << 20 };
+	size_t bytes = fer_pages_bytes(LEN);
+	uint8_t *p = fer_pages_map(LEN);
+	unsigned char *there = calloc(bytes / 4096, 1);
+
+	(void)state;
+	assert_non_null(p);
+	assert_non_null(there);
+	assert_false(fer_pages_prepare(p, SIZE_MAX / 2)); // nobody has so many
+	if (!fer_pages_prepare(p, LEN))
+		skip(); // an old kernel
+	assert_int_equal(mincore(p, bytes, there), 0);
+	for (size_t i = 0; i < LEN / 4096; i++)
+		assert_true((there[i] & 1) != 0);
+	free(there);
+	fer_pages_unmap(p, LEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(are_pages_aligned_and_zero),
 		cmocka_unit_test(is_what_cannot_be_refused),
+		cmocka_unit_test(are_prepared_pages_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

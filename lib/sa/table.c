@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "sa/table.h"
 
+#include "base/pages.h"
 #include "base/secret.h"
 #include "sa/control.h"
 
@@ -174,6 +175,12 @@ struct fer_sa_table *fer_sa_table_create(
 	}
 	fer_sa_table_destroy(t);
 	return NULL;
+}
+
+void fer_sa_table_prepare(struct fer_sa_table *t)
+{
+	(void)fer_pages_prepare(t->blocks, blocks_bytes(t, 0));
+	(void)fer_pages_prepare(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
 }
 
 // What SAs that nobody removed have besides their blocks.

@@ -43,6 +43,9 @@ struct fer_sa_table_params {
 __attribute__((warn_unused_result)) struct fer_sa_table *fer_sa_table_create(
 	const struct fer_sa_table_params *params, struct fer_engine *engine, int *error);
 
+// Makes the memory of all SAs real, if there is enough: then to add one never waits for a page.
+void fer_sa_table_prepare(struct fer_sa_table *t);
+
 // Wipes and frees everything.  No worker may be looking.
 void fer_sa_table_destroy(struct fer_sa_table *t);
 
