@@ -9,6 +9,7 @@
 #include "host/path.h"
 #include "host/sink.h"
 #include "nic/oob.h"
+#include "nic/shim.h"
 #include "support/eal.h"
 
 #include <stdio.h>
@@ -369,6 +370,86 @@ void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
 	while (fer_intake_take(&intake, &batch))
 		run_batch(b, direction, &batch, see, arg);
 	fer_intake_fini(&intake);
+}
+
+static struct rte_mbuf *make_one(const uint8_t *frame, uint32_t len, struct rng *r)
+{
+	static struct box_frame f;
+
+	memcpy(f.bytes, frame, len);
+	f.len = len;
+	return make_buffer(&f, r);
+}
+
+// All that words can ask for and tell.
+#define SUMS                                                                                       \
+	(FER_NIC_SUM_IP4 | FER_NIC_SUM_TCP4 | FER_NIC_SUM_UDP4 | FER_NIC_SUM_TCP6 |                \
+		FER_NIC_SUM_UDP6)
+static const _Atomic uint32_t everything = FER_NIC_ALL | SUMS | FER_NIC_JUDGE(SUMS) |
+					   FER_NIC_LSO_V1 | FER_NIC_LSO_V2_IPV4 |
+					   FER_NIC_LSO_V2_IPV6;
+
+static void start_oob(struct box *b, struct fer_batch *batch, struct fer_shim *shim)
+{
+	b->path.nic.may = &everything;
+	b->path.nic.has_slots = true;
+	shim->pool = pools[0];
+	shim->completes_all = true;
+	batch->n = 1;
+	batch->link = FER_LINK_ETHERNET;
+}
+
+void box_send(struct box *b, const uint8_t *frame, uint32_t len, struct rng *r,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
+{
+	static struct fer_shim shim;
+	static struct fer_batch batch;
+	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	struct shared shared;
+
+	start_oob(b, &batch, &shim);
+	batch.m[0] = share(make_one(frame, len, r), r, &shared);
+	fer_shim_take(&shim, &batch);
+	fer_nic_transmit(&b->path.nic, &batch);
+	if (fer_pkt_alive(&batch.pkt[0])) {
+		unsigned n = 0;
+
+		out[n++] = batch.m[0];
+		for (unsigned i = 0; i < batch.n_more; i++)
+			out[n++] = batch.more[i];
+		batch.m[0] = NULL;
+		batch.n_more = 0;
+		show(out, n, false, see, arg);
+	} else if (batch.n_more != 0) {
+		die("a send that failed left something");
+	}
+	fer_shim_complete(&shim, &batch);
+	(void)fer_sink(&batch, &b->outcomes, out);
+	show(out, fer_sink_side(&batch, &b->outcomes, out), true, see, arg);
+	check_shared(&shared);
+}
+
+void box_indicate(struct box *b, const uint8_t *frame, uint32_t len,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
+{
+	static struct fer_shim shim;
+	static struct fer_batch batch;
+	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+
+	start_oob(b, &batch, &shim);
+	batch.m[0] = make_one(frame, len, NULL);
+	fer_oob_clear(batch.m[0]);
+	fer_batch_parse(&batch);
+	fer_nic_receive(&b->path.nic, &batch);
+	if (batch.pkt[0].verdict == FER_TOO_DEEP || batch.pkt[0].verdict == FER_WRONG_UDP)
+		batch.pkt[0].verdict = FER_OK;
+	fer_shim_indicate(&shim, &batch);
+	show(out, fer_sink(&batch, &b->outcomes, out), false, see, arg);
+}
+
+uint64_t box_handle(const struct box *b, unsigned i)
+{
+	return b->handles[i];
 }
 
 unsigned box_in_use(void)

@@ -58,6 +58,19 @@ void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
 	const struct box_rx *rx, unsigned n,
 	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
 
+// What a pair in mode oob does with a frame of its host, in buffers of random shape with r, in one
+// plain buffer without.  Shown to see: what goes to the wire, and (is_side) the completion, which
+// every send has.
+void box_send(struct box *b, const uint8_t *frame, uint32_t len, struct rng *r,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
+
+// The same with a frame of the wire: shown is the indication.
+void box_indicate(struct box *b, const uint8_t *frame, uint32_t len,
+	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
+
+// The handle of the i-th association of the document.
+uint64_t box_handle(const struct box *b, unsigned i);
+
 // While the path works it finds so many buffers, and no more; UINT32_MAX: enough.
 void box_set_spare(uint32_t n);
 
