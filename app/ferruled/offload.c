@@ -7,6 +7,7 @@
 #include "nic/nic.h"
 
 #include <stddef.h>
+#include <string.h>
 
 // Keyword values of IPsec are sets of two protocols.
 #define KEYWORD_AH 1u
@@ -70,6 +71,59 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy, uint64_
 	};
 }
 
+// --- what ports let it do ---------------------------------------------------------------------
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t most(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+// Sets of bits, and fields of two bits that are 0 or 1.
+static void common_bits(void *to, const void *with, size_t n)
+{
+	uint8_t *t = to;
+	const uint8_t *w = with;
+
+	for (size_t i = 0; i < n; i++)
+		t[i] &= w[i];
+}
+
+struct ndis_offload fer_offload_common(const struct ndis_offload *a, const struct ndis_offload *b)
+{
+	struct ndis_offload o = *a;
+
+	common_bits(&o.checksum, &b->checksum, sizeof(o) - offsetof(struct ndis_offload, checksum));
+	// What is no bit: the smaller of what is promised, the larger of what is asked.
+	o.lso_v1.max_offload_size = least(a->lso_v1.max_offload_size, b->lso_v1.max_offload_size);
+	o.lso_v1.min_segment_count = most(a->lso_v1.min_segment_count, b->lso_v1.min_segment_count);
+	o.lso_v2.ipv4_max_offload_size =
+		least(a->lso_v2.ipv4_max_offload_size, b->lso_v2.ipv4_max_offload_size);
+	o.lso_v2.ipv4_min_segment_count =
+		most(a->lso_v2.ipv4_min_segment_count, b->lso_v2.ipv4_min_segment_count);
+	o.lso_v2.ipv6_max_offload_size =
+		least(a->lso_v2.ipv6_max_offload_size, b->lso_v2.ipv6_max_offload_size);
+	o.lso_v2.ipv6_min_segment_count =
+		most(a->lso_v2.ipv6_min_segment_count, b->lso_v2.ipv6_min_segment_count);
+	o.ipsec_v2.sa_offload_capacity =
+		least(a->ipsec_v2.sa_offload_capacity, b->ipsec_v2.sa_offload_capacity);
+	return o;
+}
+
+bool fer_offload_set_ports(struct fer_offload *o, bool are_there)
+{
+	const struct ndis_offload nothing = {.header = o->able.header};
+	const struct ndis_offload now = are_there ? o->able : nothing;
+	const bool is_new = memcmp(&now, &o->hardware, sizeof(now)) != 0;
+
+	o->hardware = now;
+	return is_new;
+}
+
 // --- what is in force -------------------------------------------------------------------------
 
 static bool is_off(const struct ndis_offload_encapsulation_family *f)
@@ -124,20 +178,26 @@ static void restrict_ipsec(struct ndis_ipsec_offload_v2 *ipsec, const struct fer
 		ipsec->ipv6_supported = 0;
 }
 
-struct ndis_offload fer_offload_current(const struct fer_offload *o)
+// What the settings leave of what could be done.
+static struct ndis_offload configured(const struct fer_offload *o, const struct ndis_offload *could)
 {
 	const struct fer_slots_setting setting = slots(o);
-	struct ndis_offload now = o->hardware;
+	struct ndis_offload now = *could;
 
 	restrict_ipsec(&now.ipsec_v2, o);
 	fer_slots_restrict(&now, &setting);
 	return now;
 }
 
+struct ndis_offload fer_offload_current(const struct fer_offload *o)
+{
+	return configured(o, &o->hardware);
+}
+
 const char *fer_offload_objection(
 	const struct fer_offload *o, bool has_ah, bool has_esp, uint8_t version)
 {
-	const struct ndis_offload now = fer_offload_current(o);
+	const struct ndis_offload now = configured(o, o->is_active ? &o->able : &o->hardware);
 
 	if ((has_esp && !now.ipsec_v2.esp) || (has_ah && !now.ipsec_v2.ah))
 		return "has a protocol that the configuration in force does not allow";
@@ -152,7 +212,7 @@ static void publish(struct fer_offload *o)
 	const struct ndis_offload_encapsulation *e = &o->encapsulation;
 	const struct fer_slots_setting setting = slots(o);
 	uint32_t set = protocols(o);
-	uint32_t may = fer_slots_may(&o->hardware, &setting) |
+	uint32_t may = fer_slots_may(&o->able, &setting) |
 		       ((set & KEYWORD_AH) != 0 ? FER_NIC_AH : 0) |
 		       ((set & KEYWORD_ESP) != 0 ? FER_NIC_ESP : 0) |
 		       (is_off(&e->ipv4) ? 0 : FER_NIC_SEND_IPV4) |
@@ -172,7 +232,8 @@ void fer_offload_init(struct fer_offload *o, const struct ndis_offload *hardware
 		.header_size = 14,
 	};
 
-	o->hardware = *hardware;
+	o->able = o->hardware = *hardware;
+	o->is_active = is_active;
 	o->keywords = *keywords;
 	o->encapsulation = (struct ndis_offload_encapsulation){
 		.header = {.type = NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION,
@@ -216,12 +277,25 @@ static const struct {
 #undef MEMBER
 };
 
+// what is no capability any more cannot be configured.
+static bool can_do(const struct fer_offload *o, uint8_t ipsec_v2)
+{
+	const uint32_t set = ipsec_v2 == NDIS_OFFLOAD_PARAMETERS_NO_CHANGE ? 0 : ipsec_v2 - 1u;
+
+	return ((set & KEYWORD_AH) == 0 || o->hardware.ipsec_v2.ah) &&
+	       ((set & KEYWORD_ESP) == 0 || o->hardware.ipsec_v2.esp);
+}
+
 uint32_t fer_offload_read_parameters(const struct fer_offload *o,
 	const struct ndis_offload_parameters *p, struct fer_keywords *keywords, const char **why)
 {
 	*keywords = o->keywords;
 	*why = "has flags that are not known";
 	if ((p->flags & ~NDIS_OFFLOAD_PARAMETERS_SKIP_REGISTRY_UPDATE) != 0)
+		return NDIS_STATUS_INVALID_DATA;
+	*why = "asks for what the hardware cannot do now";
+	if (p->ipsec_v2 <= NDIS_OFFLOAD_PARAMETERS_IPSECV2_AH_AND_ESP_ENABLED &&
+		!can_do(o, p->ipsec_v2))
 		return NDIS_STATUS_INVALID_DATA;
 	*why = "has a member with a value that it cannot have";
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {

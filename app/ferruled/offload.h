@@ -11,7 +11,9 @@
 #include <stdbool.h>
 
 struct fer_offload {
-	struct ndis_offload hardware;                    // whatever is configured
+	struct ndis_offload able;                        // with all ports
+	struct ndis_offload hardware;                    // now, whatever is configured
+	bool is_active;                                  // as fer_offload_init() was told
 	struct fer_keywords keywords;                    // configured
 	struct ndis_offload_encapsulation encapsulation; // in force; a family that was never set
 							 // has NDIS_OFFLOAD_SET_NO_CHANGE
@@ -28,11 +30,19 @@ struct ndis_offload fer_offload_hardware(uint32_t capacity, bool legacy, uint64_
 void fer_offload_init(struct fer_offload *o, const struct ndis_offload *hardware,
 	const struct fer_keywords *keywords, bool is_active);
 
+// What both can do: as a team of them has to say.
+struct ndis_offload fer_offload_common(const struct ndis_offload *a, const struct ndis_offload *b);
+
+// All ports have a link, or had none yet; or one of them has lost it, and nothing can be done by
+// then.  True: that is new, and the hardware capabilities are others now.  SAs stay.
+__attribute__((warn_unused_result)) bool fer_offload_set_ports(
+	struct fer_offload *o, bool are_there);
+
 // The configuration in force (section 5.4).
 struct ndis_offload fer_offload_current(const struct fer_offload *o);
 
 // May an SA with these protocols and this IP version be added?  NULL: yes; else why not, a
-// sentence without subject.
+// sentence without subject.  The appliance itself has SAs while its ports are gone.
 __attribute__((warn_unused_result)) const char *fer_offload_objection(
 	const struct fer_offload *o, bool has_ah, bool has_esp, uint8_t version);
 

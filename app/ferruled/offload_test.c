@@ -144,6 +144,65 @@ static void parameters_become_keywords(void **state)
 	assert_memory_equal(offload.keywords.value, want, sizeof(want));
 }
 
+// masks and flags of both, the smaller promise, the larger demand.
+static void a_team_says_what_all_can_do(void **state)
+{
+	struct ndis_offload a = {.ipsec_v2 = {.esp = 1,
+					 .ah = 1,
+					 .tunnel = 1,
+					 .encryption_algorithms = 0x38,
+					 .sa_offload_capacity = 10},
+		.lso_v2 = {.ipv4_max_offload_size = 5000, .ipv4_min_segment_count = 2},
+		.flags = 6,
+		.lso_v1.max_offload_size = 1};
+	struct ndis_offload b = {.ipsec_v2 = {.esp = 1,
+					 .tunnel = 1,
+					 .udp_esp = 15,
+					 .encryption_algorithms = 0x48,
+					 .sa_offload_capacity = 16},
+		.lso_v2 = {.ipv4_max_offload_size = 6000, .ipv4_min_segment_count = 4},
+		.flags = 2};
+	const struct ndis_offload want = {.ipsec_v2 = {.esp = 1,
+						  .tunnel = 1,
+						  .encryption_algorithms = 0x8,
+						  .sa_offload_capacity = 10},
+		.lso_v2 = {.ipv4_max_offload_size = 5000, .ipv4_min_segment_count = 4},
+		.flags = 2};
+
+	(void)state;
+	a = fer_offload_common(&a, &b);
+	assert_memory_equal(&a, &want, sizeof(want));
+}
+
+// a port that is lost takes all capabilities with it; the appliance's own SAs can still come.
+static void a_lost_port_can_do_nothing(void **state)
+{
+	(void)state;
+	for (unsigned is_active = 0; is_active < 2; is_active++) {
+		start(3, is_active == 1);
+		const uint32_t before = may();
+
+		assert_false(fer_offload_set_ports(&offload, true));
+		assert_true(fer_offload_set_ports(&offload, false));
+		assert_false(fer_offload_set_ports(&offload, false));
+		const struct ndis_offload now = fer_offload_current(&offload);
+		const struct ndis_offload nothing = {.header = hardware.header};
+		assert_memory_equal(&now, &nothing, sizeof(now));
+		assert_int_equal(
+			fer_offload_objection(&offload, false, true, 4) == NULL, is_active);
+		for (uint8_t value = 0; value <= 4; value++) {
+			const struct ndis_offload_parameters p = parameters(value);
+
+			assert_int_equal(configure(&p),
+				value <= 1 ? NDIS_STATUS_SUCCESS : NDIS_STATUS_INVALID_DATA);
+		}
+		assert_true(fer_offload_set_ports(&offload, true));
+		const struct ndis_offload_parameters both = parameters(4);
+		assert_int_equal(configure(&both), NDIS_STATUS_SUCCESS);
+		assert_int_equal(may(), before);
+	}
+}
+
 // and no member is applied.
 static void parameters_that_cannot_be(void **state)
 {
@@ -391,6 +450,8 @@ int main(void)
 		cmocka_unit_test(keywords_say_what_is_in_force),
 		cmocka_unit_test(nothing_is_offered_when_it_is_off),
 		cmocka_unit_test(parameters_become_keywords),
+		cmocka_unit_test(a_team_says_what_all_can_do),
+		cmocka_unit_test(a_lost_port_can_do_nothing),
 		cmocka_unit_test(parameters_that_cannot_be),
 		cmocka_unit_test(receiving_begins_with_an_encapsulation),
 		cmocka_unit_test(the_appliance_is_bound_from_the_start),

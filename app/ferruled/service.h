@@ -29,8 +29,8 @@ __attribute__((warn_unused_result)) struct fer_service *fer_service_create(
 // still open.  NULL does nothing.
 void fer_service_destroy(struct fer_service *s);
 
-// Ends SAs that are too old, and sends what workers have to tell to those who subscribed.  To be
-// called every 10 ms or so.
+// Ends SAs that are too old, sends what workers have to tell to those who subscribed, and tells
+// them when a port that is lost or back makes other capabilities.  To be called every 10 ms or so.
 void fer_service_tell(struct fer_service *s, struct fer_ctl_server *server);
 
 // What the server is given; the handlers take the service as their arg.

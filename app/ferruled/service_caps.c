@@ -13,32 +13,78 @@ static void answer_offload(struct fer_ctl_request *r, const struct ndis_offload 
 	fer_service_answer(r, &b);
 }
 
+static struct ndis_offload hardware_of(const struct fer_offload *o)
+{
+	return o->hardware;
+}
+
+// Of the pair that is meant; of all of them what they have in common.
+static void answer_with(const struct fer_service *s, struct fer_ctl_request *r,
+	struct ndis_offload (*of)(const struct fer_offload *o))
+{
+	const uint16_t pair = fer_ctl_request_header(r)->pair;
+	struct ndis_offload o = of(&s->pairs[pair == FER_MSG_ALL_PAIRS ? 0 : pair].offload);
+
+	for (unsigned i = 1; pair == FER_MSG_ALL_PAIRS && i < s->n_pairs; i++) {
+		const struct ndis_offload other = of(&s->pairs[i].offload);
+
+		o = fer_offload_common(&o, &other);
+	}
+	answer_offload(r, &o);
+}
+
 void fer_service_hardware_capabilities(
 	void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	(void)data, (void)len; // a query that brings something is answered all the same
-	answer_offload(r, &fer_service_pair(arg, r)->offload.hardware);
+	answer_with(arg, r, hardware_of);
 }
 
 void fer_service_current_config(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	const struct ndis_offload now = fer_offload_current(&fer_service_pair(arg, r)->offload);
-
 	(void)data, (void)len;
-	answer_offload(r, &now);
+	answer_with(arg, r, fer_offload_current);
+}
+
+static void indicate_offload(struct fer_ctl_server *server, const struct fer_pair *p,
+	uint32_t status, const struct ndis_offload *o)
+{
+	struct fer_msg_buf b = {0};
+
+	fer_msg_put_offload(&b, o);
+	if (!b.failed)
+		fer_ctl_indicate(server, (uint16_t)p->number, EVENT_STATUS, status, b.bytes, b.len);
+	fer_msg_buf_fini(&b);
 }
 
 // Section 4: after every set that succeeds, and once it is in force.
 static void indicate_config(struct fer_ctl_server *server, const struct fer_pair *p)
 {
 	const struct ndis_offload now = fer_offload_current(&p->offload);
-	struct fer_msg_buf b = {0};
 
-	fer_msg_put_offload(&b, &now);
-	if (!b.failed)
-		fer_ctl_indicate(server, (uint16_t)p->number, EVENT_STATUS,
-			NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG, b.bytes, b.len);
-	fer_msg_buf_fini(&b);
+	indicate_offload(server, p, NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG, &now);
+}
+
+static bool are_ports_there(const struct fer_pair *p)
+{
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (atomic_load_explicit(&p->port[side].is_lost, memory_order_relaxed))
+			return false;
+	return true;
+}
+
+// Section 4: the configuration is told for another reason only where it has changed.
+void fer_service_watch_ports(struct fer_ctl_server *server, struct fer_pair *p)
+{
+	const struct ndis_offload before = fer_offload_current(&p->offload);
+
+	if (!fer_offload_set_ports(&p->offload, are_ports_there(p)))
+		return;
+	const struct ndis_offload now = fer_offload_current(&p->offload);
+	indicate_offload(
+		server, p, NDIS_STATUS_TASK_OFFLOAD_HARDWARE_CAPABILITIES, &p->offload.hardware);
+	if (memcmp(&before, &now, sizeof(now)) != 0)
+		indicate_config(server, p);
 }
 
 static void complete_set(struct fer_ctl_request *r, uint8_t revision)

@@ -220,6 +220,7 @@ static void look_out(struct fer_service *s, struct fer_ctl_server *server, unsig
 void fer_service_tell(struct fer_service *s, struct fer_ctl_server *server)
 {
 	for (unsigned i = 0; i < s->n_pairs; i++) {
+		fer_service_watch_ports(server, &s->pairs[i]);
 		age(server, &s->pairs[i]);
 		for (unsigned w = 0; w < s->workers->n; w++)
 			empty_ring(server, &s->pairs[i], fer_workers_events(s->workers, w, i));

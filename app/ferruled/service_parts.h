@@ -142,6 +142,9 @@ fer_ctl_handler fer_service_stats_drop;
 
 // --- capabilities -------------------------------------------------------------------------------
 
+// Looks whether the ports of a pair are there, and tells what that changes.
+void fer_service_watch_ports(struct fer_ctl_server *server, struct fer_pair *p);
+
 fer_ctl_handler fer_service_hardware_capabilities;
 fer_ctl_handler fer_service_current_config;
 fer_ctl_handler fer_service_offload_parameters;

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Capabilities, keywords, configuration and activation: sections 8.2 and 8.3 of the contract."""
 
+import contextlib
+import json
+import queue
 from pathlib import Path
 
 import ferrule_ctl as ctl
 import nic as nics
+from daemon import EAL, Daemon
 from live import expect, shows, shows_by_itself
 from nic import KEEP, OFF, ON, encapsulation, plain, seal_esp
 
-CONFIG, ENCAPSULATION_CHANGE = 0x40020006, 0x40020008
+CONFIG, HARDWARE, ENCAPSULATION_CHANGE = 0x40020006, 0x40020007, 0x40020008
 BOTH = ("ah", "esp")
 
 
@@ -133,6 +137,69 @@ def _(nic):
             expect(nic.client.indication().code, ENCAPSULATION_CHANGE, "indication")
     nic.configure(2)
     expect(nic.client.indication().code, CONFIG, "no other came in between")
+
+
+def told(nic, *codes):
+    """The indications that came, which are of these kinds, by kind."""
+    said = [nic.client.indication() for _ in codes]
+    expect(tuple(s.code for s in said), codes, "indications")
+    return [ctl.offload(s.data) for s in said]
+
+
+@shows(29, 39)
+def _(nic):
+    """A port that is lost, and comes back, makes other capabilities; they are told, and hold."""
+    nic.activate()
+    able = hardware(nic)
+    sa = nic.sa(inbound=True)
+    nic.add(sa, inbound=True)
+    nic.client.subscribe()
+    for interface in ("wire", "host"):
+        nic.lab.run("nic", "ip", "link", "set", interface, "down")
+        for now in told(nic, HARDWARE, CONFIG):
+            expect((now["tunnel"], now["sa_offload_capacity"], now["encapsulation"]), (0, 0, 0), "lost")
+        expect(protocols(hardware(nic)), (False, False), "hardware")
+        for value in (2, 3, 4):
+            status = refused(nic, "OFFLOAD_PARAMETERS", ctl.offload_parameters(ipsec_v2=value))
+            expect(status, "INVALID_DATA", "what is lost is configured")
+        status = nic.client.request("ADD_SA_EX", ctl.add_sa_ex(nics.contract_sa(nic.sa()))).status
+        expect(status, "INVALID_DATA", "add")
+        nic.lab.run("nic", "ip", "link", "set", interface, "up")
+        for now in told(nic, HARDWARE, CONFIG):
+            expect(now, able, "back")
+        expect((hardware(nic), nic.client.current_config()), (able, able), "queries")
+    expect(len(nic.client.sa_list()), 1, "SAs")
+    # What comes while a TAP has just come up may be lost; the association is not.
+    for seq in range(1, 100):
+        nic.wire.send(seal_esp(plain(inbound=True), sa, seq))
+        with contextlib.suppress(queue.Empty):
+            expect(nic.host.indication(1).done, (True, False), "a packet")
+            break
+    else:
+        raise AssertionError("nothing is received any more")
+
+
+@shows_by_itself(40)
+def _(program, folder):
+    """Several pairs together say what all of them can do."""
+    names = [f"net_null{n}" for n in range(4)]
+    text = json.dumps({"pairs": [
+        {"name": f"pair{n}", "mode": "oob", "host": {"port": names[2 * n]}, "capacity": 8 << n,
+         "wire": {"port": names[2 * n + 1]}, "keywords": f"keywords{n}"} for n in range(2)]})
+    folder = Path(folder)
+    (folder / "keywords0").write_text("*IPsecOffloadV2 = 1\n", encoding="ascii")
+    (folder / "keywords1").write_text("*IPsecOffloadV2 = 3\n", encoding="ascii")
+    ports = [f"--vdev={name},no-rx=1" for name in names]
+    with Daemon(program, folder, text, (*EAL, *ports)) as daemon:
+        expect(daemon.heard("READY=1"), True, daemon.stderr())
+        with ctl.Client(str(folder / "run" / "control.sock"), timeout=60) as client:
+            each = [client.hardware_capabilities(pair) for pair in (0, 1)]
+            expect([able["sa_offload_capacity"] for able in each], [8, 16], "each")
+            expect(client.hardware_capabilities(ctl.ALL_PAIRS), each[0], "both")
+            now = client.current_config(ctl.ALL_PAIRS)
+            expect(protocols(now), (True, False), "both, as they are configured")
+            client.set("OFFLOAD_PARAMETERS", ctl.offload_parameters(ipsec_v2=3), 1)
+            expect(protocols(client.current_config(ctl.ALL_PAIRS)), (False, False), "AH and ESP")
 
 
 @shows(30)

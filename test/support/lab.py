@@ -12,6 +12,7 @@ All of it is gone at the end, whatever happened.
 import collections
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -116,11 +117,17 @@ class Lab:
 
 
 def receive(sock):
-    """The next frame that comes to a port() from outside; None: what came is our own.
+    """The next frame that comes to a port() from outside; None: what came is our own, or word
+    that the interface went down.
 
     The kernel takes the first VLAN tag off, and tells it beside the frame.
     """
-    frame, beside, _, (_, _, direction, _, _) = sock.recvmsg(1 << 16, socket.CMSG_SPACE(20))
+    try:
+        frame, beside, _, (_, _, direction, _, _) = sock.recvmsg(1 << 16, socket.CMSG_SPACE(20))
+    except OSError as error:
+        if error.errno == errno.ENETDOWN:
+            return None
+        raise
     for level, kind, data in beside:
         if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
             status, _, _, _, _, tag, tag_type = struct.unpack_from("=IIIHHHH", data)
