@@ -34,10 +34,10 @@ static inline uint64_t fer_secret_differ8(const uint8_t *a, const uint8_t *b)
 __attribute__((warn_unused_result)) static inline bool fer_secret_equal_icv(
 	const uint8_t *a, const uint8_t *b, size_t len)
 {
-	// The last 8 bytes, which may overlap those before them.
-	uint64_t differ = fer_secret_differ8(a + len - 8, b + len - 8);
+	// The last 8 bytes may overlap those before them.
+	uint64_t differ = fer_secret_differ8(a, b) | fer_secret_differ8(a + len - 8, b + len - 8);
 
-	for (size_t at = 0; at + 8 < len; at += 8)
+	for (size_t at = 8; at + 8 < len; at += 8)
 		differ |= fer_secret_differ8(a + at, b + at);
 	__asm__("" : "+r"(differ)); // so that the compiler cannot leave the loop early
 	FER_SECRET_PUBLIC(differ);

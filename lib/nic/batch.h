@@ -165,6 +165,20 @@ static inline bool fer_may_be_shared(const struct rte_mbuf *m)
 	       (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) != 0;
 }
 
+// The same of a plain layer.  False: it is none, and nothing is set.
+static inline bool fer_batch_parse_inner_plain(
+	struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
+{
+	const struct rte_mbuf *m = b->m[i];
+	struct fer_pkt *p = &b->pkt[i];
+
+	if (!fer_frame_parse_plain(
+		    rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, end, ip_off, &p->frame))
+		return false;
+	p->parsed = FER_OK;
+	return true;
+}
+
 // Makes private what later stages write: packets with a segment that is somebody else's (cloned,
 // indirect, referenced twice, or external memory that is not pinned to the segment) are copied into
 // segments of pool, words included.  The batch gives up its reference to the original.  No buffer:

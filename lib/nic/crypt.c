@@ -57,18 +57,36 @@ static struct fer_job job_of(
 }
 
 // Adds packet i to the burst, or to those that need a copy.
-static void add_esp(struct fer_crypt *c, struct fer_batch *b, unsigned i, const struct fer_sa *sa,
-	const struct fer_layer *layer)
+static inline void add_esp(struct fer_crypt *c, const struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, const struct fer_layer *layer)
 {
-	uint32_t len = layer->end - layer->sec_off;
+	const struct rte_mbuf *m = b->m[i];
+	struct fer_job *job = &c->job[c->n];
 
-	if (unlikely(!fer_segment_is_whole(b->m[i], layer->sec_off, len))) {
+	if (unlikely(layer->end > m->data_len)) {
 		c->split[c->n_split++] = (uint16_t)i;
 		return;
 	}
-	c->job[c->n] = job_of(sa, layer, layer->sec_off);
-	c->job[c->n].start = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->sec_off);
+	job->start = rte_pktmbuf_mtod_offset(m, uint8_t *, layer->sec_off);
+	job->suite = &sa->suite;
+	job->key = fer_sa_key(sa);
+	job->len = layer->end - layer->sec_off;
+	job->seq_hi = (uint32_t)(layer->seq >> 32);
 	c->at[c->n++] = (uint16_t)i;
+}
+
+// The SA of the layer before, which is mostly that of the next one as well.
+struct recent {
+	uint32_t index; // FER_NO_SA_INDEX: none
+	struct fer_sa *sa;
+};
+
+static inline struct fer_sa *sa_of(
+	const struct fer_nic *nic, const struct fer_layer *layer, struct recent *recent)
+{
+	if (unlikely(layer->sa != recent->index))
+		*recent = (struct recent){layer->sa, fer_sa_at(nic->sas, layer->sa)};
+	return recent->sa;
 }
 
 // Where what stands in front of AH ends: at AH, unless on receive other headers of transport mode
@@ -118,7 +136,7 @@ static enum fer_verdict add_ah(const struct fer_nic *nic, struct fer_batch *b, u
 }
 
 // Puts back what was hidden of the packet of job j.
-static void show_ah(const struct fer_crypt *c, unsigned j)
+static inline void show_ah(const struct fer_crypt *c, unsigned j)
 {
 	if (unlikely(c->job[j].suite->ah))
 		fer_ah_show(&c->hidden[j], &c->job[j]);
@@ -139,6 +157,14 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }
 
+// The same for ESP with numbers of 32 bits.
+static inline void number_plain(struct fer_layer *layer, struct fer_job *job, uint64_t iv)
+{
+	job->seq_hi = 0;
+	job->iv = iv;
+	layer->seq = fer_load_be32(job->start + 4);
+}
+
 // IVs of counter modes: one atomic add for a run of packets of one SA.
 static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_crypt *c, unsigned k)
 {
@@ -150,8 +176,15 @@ static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_cry
 		uint64_t iv = !sa->suite.counter ? 0
 						 : atomic_fetch_add_explicit(&sa->out.iv,
 							   last - first, memory_order_relaxed);
-		for (unsigned j = first; j < last; j++)
-			number_job(sa, &b->layer[c->at[j]][k], &c->job[j], iv++);
+		bool is_plain = !sa->suite.ah && !sa->suite.esn;
+		for (unsigned j = first; j < last; j++) {
+			struct fer_layer *layer = &b->layer[c->at[j]][k];
+
+			if (likely(is_plain))
+				number_plain(layer, &c->job[j], iv++);
+			else
+				number_job(sa, layer, &c->job[j], iv++);
+		}
 	}
 }
 
@@ -208,9 +241,10 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 						   : seal_split_esp(nic, b->m[i], sa, layer));
 }
 
-static void add_sealed(struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
+static inline void add_sealed(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k, struct recent *recent)
 {
-	const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+	const struct fer_sa *sa = sa_of(nic, &b->layer[i][k], recent);
 
 	if (likely(!sa->suite.ah))
 		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
@@ -236,11 +270,12 @@ static void write_udp_sums(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
+	struct recent recent = {FER_NO_SA_INDEX, NULL};
 
 	c->n = c->n_split = 0;
-	for (unsigned i = 0; i < b->n; i++)
+	for (unsigned i = 0, n = b->n; i < n; i++)
 		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
-			add_sealed(nic, b, i, k);
+			add_sealed(nic, b, i, k, &recent);
 	number_jobs(nic, b, c, k);
 	fer_engine_seal(nic->engine, c->job, c->n);
 	for (unsigned j = 0; j < c->n; j++) {
@@ -254,17 +289,28 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 }
 
-// Are n bytes 1, 2, 3, ... (RFC 4303 section 2.4)?
-static bool padding_is_default(const uint8_t *pad, unsigned n)
+__attribute__((noinline)) static bool long_padding_is_default(const uint8_t *end, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (pad[i] != i + 1)
+		if (*(end - n + i) != i + 1)
 			return false;
 	return true;
 }
 
+// Are the n bytes in front of end 1, 2, 3, ... (RFC 4303 section 2.4)?  At least 8 bytes of the
+// packet are there, whatever n is.
+static inline bool padding_is_default(const uint8_t *end, unsigned n)
+{
+	const uint64_t full = UINT64_C(0x0102030405060708);
+	unsigned others = 64 - 8 * n; // bits of the last 8 bytes that are no padding
+
+	if (n > 8)
+		return long_padding_is_default(end, n);
+	return n == 0 || (fer_load_be64(end - 8) ^ full >> others) << others == 0;
+}
+
 // Reads the trailer of a layer that verified.
-static enum fer_verdict read_trailer(
+static inline enum fer_verdict read_trailer(
 	const struct fer_sa *sa, const struct fer_job *job, struct fer_layer *layer)
 {
 	const uint8_t *plain = job->start + FER_ESP_HEADER_BYTES + sa->suite.iv_bytes;
@@ -275,9 +321,20 @@ static enum fer_verdict read_trailer(
 
 	layer->pad_len = pad_len;
 	layer->next_header = trailer[1];
-	if (pad_len > trailer - plain || !padding_is_default(trailer - pad_len, pad_len))
+	if (pad_len > trailer - plain || !padding_is_default(trailer, pad_len))
 		return FER_BAD_PADDING;
 	return FER_OK;
+}
+
+// May the frame show another layer?  Of UDP only where there could be ESP behind it.
+static inline bool may_be_opened(const struct fer_nic *nic, const struct fer_pkt *p)
+{
+	uint8_t protocol = p->frame.protocol;
+
+	if (likely(!fer_is_layer(protocol)))
+		return false;
+	return (protocol != FER_PROTO_UDP || fer_udp_may_have_esp(nic->sas, &p->frame)) &&
+	       fer_pkt_shows_layer(p);
 }
 
 // Makes what the layer carried the packet's innermost layer.
@@ -289,14 +346,14 @@ static inline void show_inside(const struct fer_nic *nic, struct fer_batch *b, u
 	bool is_ip = layer->next_header == FER_PROTO_IPV4 || layer->next_header == FER_PROTO_IPV6;
 
 	if ((sa->mode == FER_TUNNEL || sa->contract) && is_ip) {
-		fer_batch_parse_inner(b, i, layer->pay_off, end);
+		if (unlikely(!fer_batch_parse_inner_plain(b, i, layer->pay_off, end)))
+			fer_batch_parse_inner(b, i, layer->pay_off, end);
 	} else {
 		p->frame.up_off = layer->pay_off;
 		p->frame.protocol = layer->next_header;
 		p->frame.end = end;
 	}
-	p->pending = fer_pkt_shows_layer(p) && (p->frame.protocol != FER_PROTO_UDP ||
-						       fer_udp_may_have_esp(nic->sas, &p->frame));
+	p->pending = may_be_opened(nic, p);
 }
 
 // Tries a packet that did not verify with the number that its SA proposes, if any.  The bytes are
@@ -318,10 +375,9 @@ static void try_again(
 }
 
 static inline void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
-	const struct fer_sa *sa, const struct fer_job *job, enum fer_verdict v)
+	const struct fer_sa *sa, struct fer_layer *layer, const struct fer_job *job,
+	enum fer_verdict v)
 {
-	struct fer_layer *layer = fer_pkt_last_layer(b, i);
-
 	b->pkt[i].pending = 0;
 	layer->verdict = (uint8_t)v;
 	if (v != FER_OK)
@@ -397,13 +453,14 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	job.start = nic->crypt->piece;
 	enum fer_verdict v =
 		sa->suite.ah ? open_split_ah(nic, b, i, &job) : open_split_esp(nic, b, i, &job);
-	finish_open(nic, b, i, sa, &job, v);
+	finish_open(nic, b, i, sa, layer, &job, v);
 }
 
-static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
+static inline void add_opened(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct recent *recent)
 {
 	unsigned k = b->pkt[i].n_layers - 1u;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+	const struct fer_sa *sa = sa_of(nic, &b->layer[i][k], recent);
 
 	if (likely(!sa->suite.ah)) {
 		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
@@ -412,28 +469,29 @@ static void add_opened(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
 	if (v != FER_OK)
-		finish_open(nic, b, i, sa, job, v);
+		finish_open(nic, b, i, sa, &b->layer[i][k], job, v);
 }
 
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
+	struct recent recent = {FER_NO_SA_INDEX, NULL};
 	unsigned n_pending = 0;
 
 	c->n = c->n_split = 0;
-	for (unsigned i = 0; i < b->n; i++)
+	for (unsigned i = 0, n = b->n; i < n; i++)
 		if (b->pkt[i].pending && fer_pkt_alive(&b->pkt[i]))
-			add_opened(nic, b, i);
+			add_opened(nic, b, i, &recent);
 	fer_engine_open_burst(nic->engine, c->job, c->n);
 	for (unsigned j = 0; j < c->n; j++) {
 		unsigned i = c->at[j];
 		struct fer_layer *layer = fer_pkt_last_layer(b, i);
-		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+		struct fer_sa *sa = sa_of(nic, layer, &recent);
 
 		if (unlikely(c->job[j].verdict == FER_BAD_ICV))
 			try_again(nic, sa, layer, &c->job[j]);
 		show_ah(c, j);
-		finish_open(nic, b, i, sa, &c->job[j], (enum fer_verdict)c->job[j].verdict);
+		finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
 		n_pending += b->pkt[i].pending;
 	}
 	for (unsigned j = 0; j < c->n_split; j++) {

@@ -22,6 +22,6 @@ void fer_udp_write_sum(struct rte_mbuf *m, uint32_t ip_off, uint32_t udp_off, ui
 // The same in one look while no inbound SA has a port.
 static inline bool fer_udp_may_have_esp(const struct fer_sa_table *sas, const struct fer_frame *f)
 {
-	return f->protocol == FER_PROTO_UDP && f->has_ports && f->fragment == 0 &&
-	       fer_ports_has(sas->udp_ports, f->dport);
+	return f->protocol == FER_PROTO_UDP && fer_ports_has(sas->udp_ports, f->dport) &&
+	       f->has_ports && f->fragment == 0;
 }
