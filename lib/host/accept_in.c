@@ -46,21 +46,22 @@ static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned fi
 		b->layer[at[j]][k].verdict = FER_EXPIRED;
 }
 
+// Returns how many packets have layers inside layer k.
 static unsigned commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
 {
-	unsigned n_seen = 0;
+	unsigned n_inside = 0;
 
-	for (unsigned first = 0, last; first < b->n; first = last) {
+	for (unsigned first = 0, last, n = b->n; first < n; first = last) {
 		last = first + 1;
-		n_seen += k < b->pkt[first].n_layers;
+		n_inside += k + 1 < b->pkt[first].n_layers;
 		if (!has_verified(b, first, k))
 			continue;
 		uint32_t sa = b->layer[first][k].sa;
-		while (last < b->n && has_verified(b, last, k) && b->layer[last][k].sa == sa)
-			last++;
+		for (; last < n && has_verified(b, last, k) && b->layer[last][k].sa == sa; last++)
+			n_inside += k + 1 < b->pkt[last].n_layers;
 		commit_group(host, b, first, last, k, fer_sa_at(host->sas, sa));
 	}
-	return n_seen;
+	return n_inside;
 }
 
 // A packet ends on the outermost layer that went wrong.
@@ -78,18 +79,6 @@ void fer_commit_in(struct fer_host *host, struct fer_batch *b)
 		;
 	for (unsigned i = 0; i < b->n; i++)
 		judge_layers(b, i);
-}
-
-// The frame as it stands after shift bytes were taken from the front.
-static void shift_frame(struct fer_frame *f, uint32_t shift)
-{
-	f->ip_off -= shift;
-	f->up_off -= shift;
-	f->up_next_off -= shift;
-	f->sec_off -= shift;
-	f->sec_next_off -= shift;
-	f->frag_off -= f->frag_off != 0 ? shift : 0;
-	f->end -= shift;
 }
 
 static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, unsigned i)
@@ -114,7 +103,7 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 		passed_nat = sa->mode == FER_TRANSPORT &&
 			     (passed_nat || (sa->udp_at & FER_UDP_INSIDE) != 0);
 	}
-	shift_frame(&p->frame, done.shift);
+	fer_outer_shift_frame(&p->frame, done.shift);
 	fer_segment_trim(b->m[i], p->frame.end);
 	if (done.shift != done.ip_shift) // headers were rewritten: what they carry shows only now
 		fer_batch_parse_one(b, i);
@@ -123,10 +112,35 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 	return p->parsed == FER_OK ? FER_OK : FER_BAD_INNER;
 }
 
+// Of SAs as most are one that packet after packet came over.
+struct plain {
+	uint32_t sa; // FER_NO_SA_INDEX: none
+};
+
+// Strips a packet of one layer of ESP in tunnel mode.  False: it is none, or not in one piece.
+static inline bool strip_plain(
+	struct fer_host *host, struct fer_batch *b, unsigned i, struct plain *plain)
+{
+	struct fer_layer *layer = b->layer[i];
+
+	if (b->pkt[i].n_layers != 1)
+		return false;
+	if (unlikely(layer->sa != plain->sa)) {
+		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
+		if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
+			return false;
+		plain->sa = layer->sa;
+	}
+	return fer_outer_take_off_plain(b->m[i], &b->pkt[i], layer);
+}
+
 void fer_strip_in(struct fer_host *host, struct fer_batch *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > 0)
+	struct plain plain = {FER_NO_SA_INDEX};
+
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > 0 &&
+			!strip_plain(host, b, i, &plain))
 			b->pkt[i].verdict = (uint8_t)strip_one(host, b, i);
 	fer_batch_mark(b, FER_STAGE_ACCEPT);
 }

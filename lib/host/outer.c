@@ -156,7 +156,8 @@ static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header,
 // What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
 // far as a compiler can see.
 struct around {
-	const uint8_t *ip; // tunnel: the outer header is made from this
+	const uint8_t *ip;          // tunnel: the outer header is made from this
+	struct fer_ipv4_stamp ipv4; // the same if it is IPv4
 	struct fer_outer_rules rules;
 	uint32_t index;
 	uint32_t spi;
@@ -165,7 +166,6 @@ struct around {
 	uint32_t align;
 	uint8_t protocol;
 	uint8_t version; // of ip
-	uint8_t ip_bytes;
 	uint8_t udp_bytes;
 	uint8_t head_bytes;
 };
@@ -175,8 +175,11 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 {
 	const struct fer_sa_template *t = &sa->out.template;
 
+	const uint8_t *ip = udp == NULL ? t->ip : udp->ip;
+
 	return (struct around){
-		.ip = udp == NULL ? t->ip : udp->ip,
+		.ip = ip,
+		.ipv4 = fer_ipv4_stamp_of(ip),
 		.rules = t->rules,
 		.index = sa->index,
 		.spi = sa->spi,
@@ -185,28 +188,30 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 		.align = sa->suite.align_bytes,
 		.protocol = sa->protocol,
 		.version = t->version,
-		.ip_bytes = t->ip_bytes,
 		.udp_bytes = t->udp_bytes,
 		.head_bytes = sa->head_bytes,
 	};
 }
 
 // The outer header in front of an inner one, and the frame that results.
-static inline void write_outer(
-	uint8_t *frame, struct fer_pkt *p, const struct around *a, uint64_t seq, uint32_t len)
+static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct around *a, bool v4,
+	uint64_t seq, uint32_t len)
 {
 	struct fer_frame *f = &p->frame;
 	uint16_t l2_len = p->l2_len;
 	uint8_t *ip = frame + l2_len;
 	const uint8_t *inner = ip + a->growth;
-	bool df = fer_tunnel_df(&a->rules, f), v4 = a->version == 4;
-	uint16_t up_off = (uint16_t)(l2_len + a->ip_bytes);
-	uint16_t up_next_off = (uint16_t)(l2_len + (v4 ? 9 : 6));
+	uint8_t tos = fer_tunnel_tos(&a->rules, fer_ip_tos(inner));
+	bool df = fer_tunnel_df(&a->rules, f);
+	uint16_t up_off = l2_len + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+	uint16_t up_next_off = l2_len + (v4 ? 9 : 6);
 
-	fer_ip_stamp(ip, a->ip, len, (uint16_t)seq, fer_tunnel_tos(&a->rules, fer_ip_tos(inner)),
-		df, v4 ? 0 : fer_tunnel_flow_label(&a->rules, inner));
+	if (v4)
+		fer_ipv4_stamp(ip, &a->ipv4, len, (uint16_t)seq, tos, df);
+	else
+		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(&a->rules, inner));
 	if (l2_len > 0)
-		fer_store_be16(frame + p->type_off, fer_ether_type(a->version));
+		fer_store_be16(frame + p->type_off, fer_ether_type(v4 ? 4 : 6));
 	*f = (struct fer_frame){
 		.ip_off = l2_len,
 		.up_off = up_off,
@@ -276,9 +281,9 @@ static inline uint8_t *make_room(struct rte_mbuf **m, uint32_t end, uint32_t gro
 	return rte_pktmbuf_mtod_offset(s, uint8_t *, growth + end);
 }
 
-// Compiled twice: for any SA, and for plain ones, of which tunnel, esp and udp are known.
+// Compiled again and again: for any SA, and for plain ones, of which so much is known.
 __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct around *a, bool tunnel, bool esp,
+	struct fer_pkt *p, const struct around *a, bool tunnel, bool v4, bool esp,
 	const struct fer_udp_head *udp, uint64_t seq, struct rte_mempool *pool,
 	struct fer_layer *layer)
 {
@@ -295,7 +300,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
 	move_front(frame, frame + a->growth, front);
 	if (tunnel) {
-		write_outer(frame, p, a, seq, len);
+		write_outer(frame, p, a, v4, seq, len);
 	} else {
 		next_header = frame[p->frame.sec_next_off];
 		change_header(frame, p, a->protocol, len);
@@ -330,21 +335,20 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 	const struct fer_udp_head *udp = likely(sa->out.udp == NULL) ? NULL : fer_udp_head_of(sa);
 	const struct around a = around_of(sa, udp);
 
-	return put_on(m, p, &a, sa->mode == FER_TUNNEL, sa->protocol == FER_PROTO_ESP, udp, seq,
-		pool, layer);
+	return put_on(m, p, &a, sa->mode == FER_TUNNEL, a.version == 4,
+		sa->protocol == FER_PROTO_ESP, udp, seq, pool, layer);
 }
 
-void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool)
+__attribute__((always_inline)) static inline void put_on_plain(struct fer_batch *b,
+	const uint16_t at[], uint32_t n, const struct around *a, bool v4, uint64_t handle,
+	uint64_t seq, struct rte_mempool *pool)
 {
-	const struct around a = around_of(sa, NULL);
-
 	for (uint32_t j = 0; j < n; j++) {
 		struct rte_mbuf **m = &b->m[at[j]];
 		struct fer_pkt *p = &b->pkt[at[j]];
 		struct fer_layer layer;
 
-		p->verdict = (uint8_t)put_on(m, p, &a, true, true, NULL, seq + j, pool, &layer);
+		p->verdict = (uint8_t)put_on(m, p, a, true, v4, true, NULL, seq + j, pool, &layer);
 		if (unlikely(!fer_pkt_alive(p)))
 			continue;
 		fer_oob_of(*m)->ipsec = handle;
@@ -353,8 +357,20 @@ void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n
 	}
 }
 
+void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
+	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool)
+{
+	struct around a = around_of(sa, NULL);
+
+	a.udp_bytes = 0;
+	if (a.version == 4)
+		put_on_plain(b, at, n, &a, true, handle, seq, pool);
+	else
+		put_on_plain(b, at, n, &a, false, handle, seq, pool);
+}
+
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.
-static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
+static inline void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
@@ -362,7 +378,7 @@ static void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 	rte_pktmbuf_adj(m, (uint16_t)gap);
 }
 
-static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt *p,
+static inline enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt *p,
 	const struct fer_layer *layer, struct fer_outer_progress *done)
 {
 	uint8_t version = layer->next_header == FER_PROTO_IPV4 ? 4 : 6;
@@ -373,8 +389,8 @@ static enum fer_verdict take_off_tunnel(struct rte_mbuf *m, const struct fer_pkt
 		return FER_BAD_INNER;
 
 	uint8_t tos = fer_ip_tos(inner);
-	int ecn =
-		fer_tunnel_ecn_out(tos & 3, fer_ip_tos(frame + layer->ip_off - done->ip_shift) & 3);
+	uint8_t outer_tos = fer_ip_tos(frame + layer->ip_off - done->ip_shift);
+	int ecn = ((tos ^ outer_tos) & 3) == 0 ? tos & 3 : fer_tunnel_ecn_out(tos, outer_tos);
 	if (ecn < 0)
 		return FER_ECN_CE;
 	if (ecn != (tos & 3))
@@ -427,4 +443,20 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 		return FER_NO_ROOM;
 	return tunnel ? take_off_tunnel(*m, p, layer, done)
 		      : take_off_transport(*m, p, sa, layer, done);
+}
+
+bool fer_outer_take_off_plain(struct rte_mbuf *m, struct fer_pkt *p, struct fer_layer *layer)
+{
+	struct fer_outer_progress done = {0};
+	uint8_t next = layer->next_header;
+
+	if (p->parsed != FER_OK || m->nb_segs != 1 || p->frame.end > m->data_len ||
+		(next != FER_PROTO_IPV4 && next != FER_PROTO_IPV6))
+		return false;
+	p->verdict = layer->verdict = (uint8_t)take_off_tunnel(m, p, layer, &done);
+	if (unlikely(!fer_pkt_alive(p)))
+		return true;
+	fer_outer_shift_frame(&p->frame, done.shift);
+	m->pkt_len = m->data_len = (uint16_t)p->frame.end;
+	return true;
 }

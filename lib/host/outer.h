@@ -67,3 +67,21 @@ struct fer_outer_progress {
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct rte_mbuf **m,
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);
+
+// The frame of a packet as it stands after shift bytes were taken from the front.
+static inline void fer_outer_shift_frame(struct fer_frame *f, uint32_t shift)
+{
+	f->ip_off -= shift;
+	f->up_off -= shift;
+	f->up_next_off -= shift;
+	f->sec_off -= shift;
+	f->sec_next_off -= shift;
+	f->frag_off -= f->frag_off != 0 ? shift : 0;
+	f->end -= shift;
+}
+
+// Takes off the only layer of a packet, ESP in tunnel mode, trims what follows the payload, and
+// gives the packet its verdict.  False: it has to go through fer_outer_take_off(), and is as it
+// was.
+__attribute__((warn_unused_result)) bool fer_outer_take_off_plain(
+	struct rte_mbuf *m, struct fer_pkt *p, struct fer_layer *layer);

@@ -225,6 +225,32 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
 }
 
+// What was found out for the packet before, of one layer: most of a burst is judged the same way.
+struct judged {
+	uint32_t rule;
+	uint32_t sa; // FER_NO_SA_INDEX: nothing yet
+	uint8_t verdict;
+};
+
+// Judges what was looked up as query j.
+static inline void check_found(struct fer_host *host, const struct fer_host_rules *rules,
+	struct fer_batch *b, unsigned j, struct judged *last)
+{
+	const struct fer_host_work *w = host->work;
+	unsigned i = w->at[j];
+	struct fer_pkt *p = &b->pkt[i];
+	bool is_plain = p->n_layers == 1 && !w->needs_ports[j];
+
+	if (likely(is_plain && b->layer[i][0].sa == last->sa && w->rule[j] == last->rule)) {
+		p->verdict = last->verdict;
+		return;
+	}
+	p->verdict =
+		(uint8_t)check_one(host, b, i, decision_of(rules, w->rule[j]), w->needs_ports[j]);
+	if (is_plain)
+		*last = (struct judged){w->rule[j], b->layer[i][0].sa, p->verdict};
+}
+
 // Without policies exactly what was verified goes on.
 static void check_verified(const struct fer_host *host, struct fer_batch *b)
 {
@@ -242,18 +268,14 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	const struct fer_host_work *w = host->work;
+	struct judged last = {.sa = FER_NO_SA_INDEX};
 
 	if (rules->policies == NULL) {
 		check_verified(host, b);
 	} else {
 		find_rules(host, rules, b, FER_IN);
-		for (unsigned j = 0; j < w->n; j++) {
-			unsigned i = w->at[j];
-
-			b->pkt[i].verdict = (uint8_t)check_one(
-				host, b, i, decision_of(rules, w->rule[j]), w->needs_ports[j]);
-		}
+		for (unsigned j = 0; j < host->work->n; j++)
+			check_found(host, rules, b, j, &last);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }

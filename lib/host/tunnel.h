@@ -40,5 +40,6 @@ static inline uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, co
 	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
 }
 
-// The inner ECN after decapsulation (RFC 6040 section 4.2); -1: the packet has to be dropped.
+// The inner ECN after decapsulation (RFC 6040 section 4.2); -1: the packet has to be dropped.  What
+// is the same in both headers stays so.
 int fer_tunnel_ecn_out(uint8_t inner_ecn, uint8_t outer_ecn);

@@ -88,26 +88,48 @@ unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
 // complemented: what an unfinished checksum holds.
 uint16_t fer_ip_pseudo_sum(const uint8_t *ip, uint8_t protocol, uint32_t len);
 
-// Writes a header from one that fer_ip_write() made for an empty packet, with identification, type
-// of service and flow label 0 and without DF: adds all of these and the length, and brings the IPv4
-// checksum up to date.  IPv4 is put together in registers: packets are made of few wide stores.
-static inline void fer_ip_stamp(uint8_t *ip, const uint8_t *from, uint32_t len, uint16_t id,
-	uint8_t tos, bool df, uint32_t flow_label)
-{
-	if (from[0] >> 4 == 4) {
-		uint16_t frag = df ? 0x4000 : 0;
-		uint32_t sum = (uint16_t)~fer_load_be16(from + 10) + tos + id + frag +
-			       (len - FER_IPV4_HEADER_BYTES);
+// What an IPv4 header has in common with those that fer_ip_write() makes for one empty packet, with
+// identification and type of service 0 and without DF.
+struct fer_ipv4_stamp {
+	uint64_t first; // version and header length
+	uint64_t ends;  // both addresses, as in memory
+	uint32_t rest;  // time to live and protocol
+	uint32_t sum;   // of all that, and of a length of the header alone
+};
 
-		sum = (sum & 0xffff) + (sum >> 16);
-		sum = (sum & 0xffff) + (sum >> 16);
-		fer_store_be64(ip, (uint64_t)(from[0] << 8 | tos) << 48 | (uint64_t)len << 32 |
-					   (uint32_t)id << 16 | frag);
-		fer_store_be32(ip + 8, (uint32_t)fer_load_be16(from + 8) << 16 | (uint16_t)~sum);
-		memcpy(ip + 12, from + 12, 8);
-	} else {
-		memcpy(ip, from, FER_IPV6_HEADER_BYTES);
-		fer_store_be32(ip, 0x60000000u | (uint32_t)tos << 20 | flow_label);
-		fer_store_be16(ip + 4, (uint16_t)(len - FER_IPV6_HEADER_BYTES));
-	}
+static inline struct fer_ipv4_stamp fer_ipv4_stamp_of(const uint8_t *from)
+{
+	struct fer_ipv4_stamp s = {
+		.first = (uint64_t)from[0] << 56,
+		.rest = (uint32_t)fer_load_be16(from + 8) << 16,
+		.sum = (uint16_t)~fer_load_be16(from + 10),
+	};
+
+	memcpy(&s.ends, from + 12, sizeof(s.ends));
+	return s;
+}
+
+// Writes such a header with length, identification, type of service and DF; put together in
+// registers, because packets are best made of few wide stores.
+static inline void fer_ipv4_stamp(uint8_t *ip, const struct fer_ipv4_stamp *s, uint32_t len,
+	uint16_t id, uint8_t tos, bool df)
+{
+	uint32_t frag = df ? 0x4000 : 0;
+	uint32_t sum = s->sum + tos + id + frag + (len - FER_IPV4_HEADER_BYTES);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	fer_store_be64(ip,
+		s->first | (uint64_t)tos << 48 | (uint64_t)len << 32 | (uint32_t)id << 16 | frag);
+	fer_store_be32(ip + 8, s->rest | (uint16_t)~sum);
+	memcpy(ip + 12, &s->ends, sizeof(s->ends));
+}
+
+// Likewise for IPv6, from a header with traffic class and flow label 0.
+static inline void fer_ipv6_stamp(
+	uint8_t *ip, const uint8_t *from, uint32_t len, uint8_t tos, uint32_t flow_label)
+{
+	memcpy(ip, from, FER_IPV6_HEADER_BYTES);
+	fer_store_be32(ip, 0x60000000u | (uint32_t)tos << 20 | flow_label);
+	fer_store_be16(ip + 4, (uint16_t)(len - FER_IPV6_HEADER_BYTES));
 }

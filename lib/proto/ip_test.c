@@ -350,7 +350,11 @@ static void stamping_is_writing(void **state)
 		h.tos = (uint8_t)(i / 4 / N(lens) / N(ids));
 		h.flow_label = version == 4 ? 0 : (i * 0x12345) & 0xfffff;
 		unsigned n = fer_ip_write(written, &h);
-		fer_ip_stamp(stamped, empty, h.len, h.id, h.tos, h.df, h.flow_label);
+		struct fer_ipv4_stamp v4 = fer_ipv4_stamp_of(empty);
+		if (version == 4)
+			fer_ipv4_stamp(stamped, &v4, h.len, h.id, h.tos, h.df);
+		else
+			fer_ipv6_stamp(stamped, empty, h.len, h.tos, h.flow_label);
 		assert_memory_equal(stamped, written, n);
 	}
 }

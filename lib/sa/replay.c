@@ -148,7 +148,9 @@ enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 	if (!is_new(w, seq))
 		return FER_REPLAY;
 	w->n_failed = 0;
-	if (seq > w->top)
+	if (seq == w->top + 1) // as most do: its own bit is all there is to change
+		set_top(w, seq);
+	else if (seq > w->top)
 		advance(w, seq);
 	uint64_t at = seq & ring_mask(w);
 	w->seen[at / WORD_BITS] |= UINT64_C(1) << at % WORD_BITS;
