@@ -6,7 +6,9 @@ import struct
 import ah_oracle
 import ferrule_ctl as ctl
 import ip
+import large_sends
 from ipsec_oracle import Sa
+from large_sends import payload
 from live import expect, shows
 from nic import OFF, ON, OUT_MACS, ENDS, encapsulation, ether_type, frame, open_esp, plain, seal_esp
 from oob_host import (IP_FAILED, IP_GOOD, LSO_V2, SUM_IP, SUM_TCP, SUM_UDP, TCP_FAILED, TCP_GOOD,
@@ -14,40 +16,22 @@ from oob_host import (IP_FAILED, IP_GOOD, LSO_V2, SUM_IP, SUM_TCP, SUM_UDP, TCP_
 from sending import rejected
 from transport import frame_large
 
-FIN_PSH_ACK_CWR, FIN, PSH, CWR = 0x99, 0x01, 0x08, 0x80
 HOST_MTU = 65521  # the most that a TAP takes
 OTHER_ENDS = {4: ("203.0.113.1", "203.0.113.2"), 6: ("2001:db8:9::1", "2001:db8:9::2")}
 SUITES = (("aes-gcm-128", "none"), ("aes-cbc-128", "hmac-sha1-96"), ("null", "hmac-sha2-256-128"))
 
 
-def tcp(version=4, payload=b"", flags=FIN_PSH_ACK_CWR, seq=0xFFFFF000, ident=0x7FFE, inbound=False):
-    """A TCP packet with options and a right checksum."""
-    src, dst = (ip.ipaddress.ip_address(a).packed for a in ENDS[version][::-1 if inbound else 1])
-    header = struct.pack("!HHIIBBHHH", 1234, 80, seq & 0xFFFFFFFF, 77, 8 << 4, flags, 5000, 0, 0)
-    body = header + b"\x01\x01\x08\x0a" + bytes(8) + payload
-    pseudo = src + dst + struct.pack("!II", len(body), 6)
-    body = body[:16] + struct.pack("!H", ip.checksum(pseudo + body)) + body[18:]
-    if version == 4:
-        front = struct.pack("!BBHHHBBH", 0x45, 0, 0, ident, 0, 64, 6, 0) + src + dst
-    else:
-        front = struct.pack("!IHBB", 6 << 28, 0, 6, 64) + src + dst
-    return ip.with_length(front + body)
+def ends(version, inbound=False):
+    return ENDS[version][::-1 if inbound else 1]
 
 
-def segments(version, payload, mss, lso):
-    """What a large send with this payload becomes, before anybody protects it."""
-    for k, at in enumerate(range(0, len(payload), mss)):
-        flags = FIN_PSH_ACK_CWR
-        if at > 0:
-            flags &= ~CWR
-        if at + mss < len(payload):
-            flags &= ~(FIN | PSH)
-        ident = 0x7FFE + k if lso == 1 else (0x7FFE + k) & 0x7FFF
-        yield tcp(version, payload[at:at + mss], flags, 0xFFFFF000 + at, ident)
+def tcp(version=4, data=b"", inbound=False):
+    return large_sends.tcp(*ends(version, inbound), data)
 
 
-def payload(length):
-    return bytes(i * 31 + (i >> 8) * 7 & 255 for i in range(length))
+def segments(version, data, mss, lso):
+    """What a large send with these data becomes, before anybody protects it."""
+    return large_sends.segments(*ends(version), data, mss, 0x7FFF if lso == 2 else 0xFFFF)
 
 
 def raise_mtu(nic):
