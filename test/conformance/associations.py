@@ -221,7 +221,7 @@ def _(nic):
     sa = nic.sa()
     nic.add(sa)
     nic.wire.send(seal_esp(plain(), sa, 1))
-    expect(nic.host.indication().slots, Slots(), "words")
+    expect(nic.host.indication().slots.of_ipsec(), Slots(), "words")
     inbound = nic.sa(inbound=True)
     handle = nic.add(inbound, inbound=True)
     _, cookie = send(nic, plain(), inbound, 1, handle)
@@ -352,7 +352,7 @@ def _(nic):
     handles = [nic.add(inbound, inbound=True), nic.add(outbound)]
     nic.client.delete_sa(handles)
     nic.wire.send(seal_esp(plain(inbound=True), inbound, 1))
-    expect(nic.host.indication().slots, Slots(), "words")
+    expect(nic.host.indication().slots.of_ipsec(), Slots(), "words")
     for _ in range(CAPACITY):  # the index comes back some time
         again = nic.add(nic.sa())
         expect(again in handles, False, "an old handle")

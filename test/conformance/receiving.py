@@ -19,7 +19,7 @@ def receive(nic, packet):
 def unprocessed(nic, packet, what):
     indication = receive(nic, packet)
     expect(indication.frame[14:14 + len(packet)], packet, f"packet: {what}")
-    expect(indication.slots, NOTHING, f"words: {what}")
+    expect(indication.slots.of_ipsec(), NOTHING, f"words: {what}")
 
 
 def inbound(nic, **options):
