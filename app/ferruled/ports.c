@@ -115,8 +115,9 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info, b
 	p->large_bytes = large_sends ? large_bytes(p, info->driver_name) : 0;
 	needs_scatter |= p->large_bytes > 0;
 	p->rx_offloads = needs_scatter ? info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER : 0;
-	p->rss_hf = info->flow_type_rss_offloads &
-		    (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
+	p->rss_hf =
+		info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
+						       RTE_ETH_RSS_ESP | RTE_ETH_RSS_AH);
 	p->n_rx_desc = p->n_tx_desc = p->is_virtual ? N_DESC_VIRTUAL : N_DESC;
 	p->data_room = data_room(p);
 	fer_carrier_find(&p->carrier, p->id, info);

@@ -5,6 +5,7 @@
 #include "nic/checksum.h"
 #include "nic/lso.h"
 #include "nic/oob.h"
+#include "nic/rss.h"
 #include "nic/stages.h"
 
 #include <errno.h>
@@ -98,6 +99,8 @@ void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)
 	while (fer_bind_in(nic, b) > 0 && fer_crypt_open(nic, b) > 0)
 		;
 	fer_tag(nic, b);
+	if (unlikely(nic->rss != NULL))
+		fer_rss_hash(nic->rss, b);
 	if (unlikely(nic->has_slots))
 		fer_checksum_judge(b, may);
 }

@@ -17,6 +17,7 @@
 struct fer_engine;
 struct fer_iv_source;
 struct fer_lso;
+struct fer_rss;
 struct fer_sa_table;
 
 // What the configuration in force lets the NIC half do; the control thread changes it at any time.
@@ -49,6 +50,7 @@ struct fer_nic {
 	bool sends_unprotected; // what it may not protect, as the contract says
 	uint16_t delete_after;  // so many packets of an SA in a row that do not verify ask for its
 				// deletion; 0: they do not
+	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends
