@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a protocol driver and an administrator set: which offload is configured, and that it begins.
+// What a protocol driver and an administrator set: which offload is configured, that it begins, and
+// that a pair begins anew.
 #include "verbs.h"
 
 #include <stdlib.h>
@@ -76,4 +77,12 @@ int verb_encapsulation(struct session *s, const struct arguments *a)
 		e.ipv6 = family;
 	fer_msg_put_offload_encapsulation(&b, &e);
 	return set(s, OID_OFFLOAD_ENCAPSULATION, &b);
+}
+
+int verb_reset(struct session *s, const struct arguments *a)
+{
+	struct fer_msg_buf none = {0};
+
+	(void)a;
+	return set(s, FER_MSG_RESET, &none);
 }

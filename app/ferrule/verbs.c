@@ -87,6 +87,12 @@ static const struct verb verbs[] = {
 		.least = 1,
 		.most = 1,
 		.run = verb_encapsulation},
+	{.words = {"reset"},
+		.usage = "",
+		.help = "Resets a pair: what is asked of it at the moment is aborted, its ports "
+			"begin "
+			"anew, and\nits SAs, policies and settings stay.",
+		.run = verb_reset},
 	{.words = {"oid"},
 		.usage = "FILE|- [OID [set|query] [room=N]]",
 		.help = "Sends information buffers of OID requests as they are, and shows each "

@@ -55,6 +55,7 @@ verb_run verb_policy_delete;
 verb_run verb_caps;
 verb_run verb_offload_set;
 verb_run verb_encapsulation;
+verb_run verb_reset;
 verb_run verb_oid;
 verb_run verb_stats;
 verb_run verb_ports;

@@ -223,6 +223,16 @@ int fer_port_start(struct fer_port *p, struct fer_port_error *error)
 		p->name, strerror(-rc));
 }
 
+int fer_port_reset(struct fer_port *p)
+{
+	struct fer_port_error error;
+
+	if (p->is_virtual)
+		return 0;
+	fer_port_stop(p);
+	return fer_port_start(p, &error);
+}
+
 void fer_port_stop(struct fer_port *p)
 {
 	if (p->is_started)

@@ -65,6 +65,10 @@ __attribute__((warn_unused_result)) int fer_port_set_up(
 __attribute__((warn_unused_result)) int fer_port_start(
 	struct fer_port *p, struct fer_port_error *error);
 
+// Stops and starts hardware.  What is virtual stays as it is: some of its drivers cannot be started
+// again, and there is nothing behind them to be reset.  No worker is using the port.  0 or -errno.
+__attribute__((warn_unused_result)) int fer_port_reset(struct fer_port *p);
+
 // No worker is using the port.  They do nothing to a port that is not started, or not set up.
 void fer_port_stop(struct fer_port *p);
 void fer_port_close(struct fer_port *p);

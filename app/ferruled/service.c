@@ -25,6 +25,7 @@ const struct fer_ctl_op fer_service_ops[] = {
 	{OID_OFFLOAD_ENCAPSULATION, FER_MSG_TYPE_SET, false, fer_service_set_encapsulation},
 	{OID_OFFLOAD_ENCAPSULATION, FER_MSG_TYPE_QUERY, false, fer_service_encapsulation},
 	{FER_MSG_PORT_LIST, FER_MSG_TYPE_QUERY, true, fer_service_port_list},
+	{FER_MSG_RESET, FER_MSG_TYPE_SET, false, fer_service_reset},
 	{FER_MSG_SA_ADD, FER_MSG_TYPE_SET, false, fer_service_sa_add},
 	{FER_MSG_SA_SWAP, FER_MSG_TYPE_SET, false, fer_service_sa_swap},
 	{FER_MSG_SA_ACTIVATE, FER_MSG_TYPE_SET, false, fer_service_sa_activate},
@@ -139,6 +140,25 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+void fer_service_abort_waits(struct fer_service *s, const struct fer_pair *p)
+{
+	struct fer_wait_list all = STAILQ_HEAD_INITIALIZER(all);
+
+	STAILQ_CONCAT(&all, &s->waits);
+	while (!STAILQ_EMPTY(&all)) {
+		struct fer_wait *w = STAILQ_FIRST(&all);
+
+		STAILQ_REMOVE_HEAD(&all, link);
+		if (w->pair != p) {
+			STAILQ_INSERT_TAIL(&s->waits, w, link);
+			continue;
+		}
+		w->status = NDIS_STATUS_REQUEST_ABORTED;
+		w->why = NULL;
+		complete_wait(w);
+	}
+}
+
 void fer_service_stir(struct fer_service *s)
 {
 	s->stirred_ns = now_ns();
@@ -226,6 +246,7 @@ void fer_service_destroy(struct fer_service *s)
 {
 	if (s == NULL)
 		return;
+	fer_service_reset_fini(s);
 	fer_service_policy_fini(s);
 	fer_service_sa_fini(s);
 	for (unsigned i = 0; i < s->n_pairs; i++)

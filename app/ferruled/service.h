@@ -17,7 +17,7 @@ struct fer_service_params {
 	struct event_base *base;
 	struct fer_pair *pairs; // open; the number of a pair in messages is its place here
 	unsigned n_pairs;
-	const struct fer_workers *workers;
+	struct fer_workers *workers;
 	struct fer_grace *grace; // of the pairs; it is polled while somebody waits for it
 };
 

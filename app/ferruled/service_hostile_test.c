@@ -37,6 +37,7 @@ static const struct request requests[] = {
 	{OID_TCP_OFFLOAD_CURRENT_CONFIG, NULL, 0, NULL},
 	{OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES, NULL, 0, NULL},
 	{FER_MSG_PORT_LIST, NULL, 0, NULL},
+	{FER_MSG_RESET, NULL, 0, NULL},
 	{FER_MSG_SA_ADD, "sa_add", 0, NULL},
 	{FER_MSG_SA_SWAP, "sa_swap", 0, NULL},
 	{FER_MSG_SA_ACTIVATE, "sa_refs", FER_MSG_SA_ADD, "sa_add"},

@@ -8,6 +8,7 @@
 //   service_policy.c  requests that change policies
 //   service_show.c    lists and numbers
 //   service_events.c  indications
+//   service_reset.c   a pair begins anew, and keeps what it has
 //   service_caps.c    what the contract calls capabilities and configuration
 
 #include "ctl/codec.h"
@@ -44,7 +45,7 @@ struct fer_service {
 	struct event_base *base;
 	struct fer_pair *pairs;
 	unsigned n_pairs;
-	const struct fer_workers *workers;
+	struct fer_workers *workers;
 	struct fer_grace *grace;
 	struct event *tick;
 	uint64_t stirred_ns; // when somebody began to wait last, of the monotonic clock
@@ -53,6 +54,8 @@ struct fer_service {
 
 	// Events that were lost, and the look-out for what they told; by pair.
 	struct fer_untold *untold;
+
+	struct fer_reset *reset; // under way; NULL: none
 
 	// Policies; by pair.
 	struct fer_policy_queue *policies;
@@ -90,6 +93,9 @@ void fer_wait_destroy(struct fer_wait *w);
 
 // Completes it when what is removed now has been reclaimed.  Takes it over.
 void fer_service_wait(struct fer_service *s, struct fer_wait *w);
+
+// Completes those of a pair with REQUEST_ABORTED, whatever they wait for.
+void fer_service_abort_waits(struct fer_service *s, const struct fer_pair *p);
 
 // Something has to be looked after soon: a grace period has begun.
 void fer_service_stir(struct fer_service *s);
@@ -139,6 +145,12 @@ fer_ctl_handler fer_service_stats_sa;
 fer_ctl_handler fer_service_stats_port;
 fer_ctl_handler fer_service_stats_worker;
 fer_ctl_handler fer_service_stats_drop;
+
+// --- reset --------------------------------------------------------------------------------------
+
+void fer_service_reset_fini(struct fer_service *s);
+
+fer_ctl_handler fer_service_reset;
 
 // --- capabilities -------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ struct fer_policy_job {
 	struct fer_ctl_request *request;
 	struct fer_msg_array list; // in the request, which keeps it
 	bool is_delete;
+	bool is_cancelled;
 
 	// The thread that builds.
 	pthread_t thread;
@@ -291,11 +292,14 @@ static void finish_first(struct fer_policy_queue *q)
 
 	STAILQ_REMOVE_HEAD(&q->jobs, link);
 	(void)pthread_join(j->thread, NULL);
+	if (j->is_cancelled)
+		j->error = -ECANCELED;
 	if (j->error != 0) {
 		fer_rules_destroy(j->rules);
 		end_job(j, j->error, FER_MSG_NO_ELEMENT, j->why);
 		return;
 	}
+	fer_ctl_request_on_cancel(j->request, NULL, NULL); // it is done
 	fer_pair_publish(j->pair, j->rules);
 	fer_grace_defer(j->service->grace, &j->deferred, complete_job);
 	fer_service_stir(j->service);
@@ -319,6 +323,20 @@ static void on_built(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+// What is being built is dropped when it is; what waits behind it never begins.
+static void cancel(struct fer_ctl_request *r, void *arg)
+{
+	struct fer_policy_job *j = arg;
+	struct fer_policy_queue *q = &j->service->policies[j->pair->number];
+
+	(void)r;
+	j->is_cancelled = true;
+	if (j == STAILQ_FIRST(&q->jobs))
+		return;
+	STAILQ_REMOVE(&q->jobs, j, fer_policy_job, link);
+	end_job(j, -ECANCELED, FER_MSG_NO_ELEMENT, NULL);
+}
+
 static void begin(struct fer_service *s, struct fer_ctl_request *r,
 	const struct fer_msg_array *list, bool is_delete)
 {
@@ -337,6 +355,7 @@ static void begin(struct fer_service *s, struct fer_ctl_request *r,
 	j->list = *list;
 	j->is_delete = is_delete;
 	STAILQ_INSERT_TAIL(&q->jobs, j, link);
+	fer_ctl_request_on_cancel(r, cancel, j);
 	if (is_first)
 		start_next(q);
 }

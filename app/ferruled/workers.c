@@ -251,6 +251,21 @@ static bool wait_for(const struct fer_workers *ws, enum fer_worker_order what, u
 	return have_followed(ws, what);
 }
 
+void fer_workers_rest(struct fer_workers *ws)
+{
+	order(ws, FER_WORKER_REST);
+}
+
+void fer_workers_carry(struct fer_workers *ws)
+{
+	order(ws, FER_WORKER_CARRY);
+}
+
+bool fer_workers_are_at_rest(const struct fer_workers *ws)
+{
+	return have_followed(ws, FER_WORKER_REST);
+}
+
 bool fer_workers_quiesce(struct fer_workers *ws)
 {
 	order(ws, FER_WORKER_REST);

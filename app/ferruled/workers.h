@@ -50,6 +50,11 @@ bool fer_workers_join(struct fer_workers *ws);
 // They have ended, or not begun.
 void fer_workers_destroy(struct fer_workers *ws);
 
+// The same without waiting: workers are told to rest, and to carry on.
+void fer_workers_rest(struct fer_workers *ws);
+void fer_workers_carry(struct fer_workers *ws);
+bool fer_workers_are_at_rest(const struct fer_workers *ws);
+
 enum fer_worker_news { FER_WORKER_SAME, FER_WORKER_STALLED, FER_WORKER_MOVES };
 
 // Has a worker stood still for a second?  To be called every few milliseconds; tells each change

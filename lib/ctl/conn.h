@@ -73,6 +73,7 @@ struct fer_ctl_server {
 	const struct fer_ctl_op *ops;
 	uint32_t n_ops;
 	uint32_t n_pairs;
+	uint32_t held; // pair and 1; 0: none
 	void *arg;
 	struct fer_msg_buf hello;
 	LIST_HEAD(fer_conns, fer_conn) conns;
@@ -98,6 +99,9 @@ void fer_request_start(struct fer_conn *c, const struct fer_msg_header *h, const
 uint32_t fer_request_vet(const struct fer_ctl_server *s, const struct fer_msg_header *h);
 
 void fer_request_cancel(struct fer_conn *c, uint64_t id);
+
+// Cancels those of a pair, whatever their ids.
+void fer_request_abort(struct fer_conn *c, uint16_t pair);
 
 // Parts a client's requests from it: their completions will go nowhere.
 void fer_request_orphan(struct fer_conn *c, bool cancel);

@@ -55,6 +55,7 @@ struct fer_msg_header {
 #define FER_MSG_OIDS(V)                                                                            \
 	V(SUBSCRIBE, 0xFF000001u, SET, "fer_msg_subscribe", "nothing")                             \
 	V(PORT_LIST, 0xFF000002u, QUERY, "nothing", "list of fer_msg_port")                        \
+	V(RESET, 0xFF000003u, SET, "nothing", "nothing")                                           \
 	V(SA_ADD, 0xFF000101u, SET, "fer_msg_sa_add, then fer_msg_sa ...", "handles")              \
 	V(SA_SWAP, 0xFF000102u, SET, "fer_msg_sa_swap, then fer_msg_sa ...", "handles")            \
 	V(SA_ACTIVATE, 0xFF000103u, SET, "list of fer_msg_sa_ref", "nothing")                      \

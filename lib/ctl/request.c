@@ -65,6 +65,8 @@ uint32_t fer_request_vet(const struct fer_ctl_server *s, const struct fer_msg_he
 		return NDIS_STATUS_INVALID_DATA;
 	if (h->pair >= s->n_pairs && !(op->all_pairs && h->pair == FER_MSG_ALL_PAIRS))
 		return NDIS_STATUS_INVALID_PARAMETER;
+	if (s->held == h->pair + 1u)
+		return NDIS_STATUS_NOT_ACCEPTED;
 	return NDIS_STATUS_SUCCESS;
 }
 
@@ -131,19 +133,54 @@ static void cancel_one(struct fer_ctl_request *r)
 		cancel(r, r->cancel_arg);
 }
 
-void fer_request_cancel(struct fer_conn *c, uint64_t id)
+static bool has_id(const struct fer_ctl_request *r, uint64_t id)
+{
+	return r->header.id == id;
+}
+
+static bool is_of_pair(const struct fer_ctl_request *r, uint64_t pair)
+{
+	return r->header.pair == pair;
+}
+
+static void cancel_those(struct fer_conn *c,
+	bool (*is)(const struct fer_ctl_request *r, uint64_t what), uint64_t what)
 {
 	struct fer_ctl_request *r = LIST_FIRST(&c->requests);
 
 	// A cancel function may complete its own request and others: after each, look anew.
 	while (r != NULL) {
-		if (r->header.id != id || r->cancel == NULL) {
+		if (r->cancel == NULL || !is(r, what)) {
 			r = LIST_NEXT(r, link);
 			continue;
 		}
 		cancel_one(r);
 		r = LIST_FIRST(&c->requests);
 	}
+}
+
+void fer_request_cancel(struct fer_conn *c, uint64_t id)
+{
+	cancel_those(c, has_id, id);
+}
+
+void fer_request_abort(struct fer_conn *c, uint16_t pair)
+{
+	cancel_those(c, is_of_pair, pair);
+}
+
+void fer_ctl_server_hold(struct fer_ctl_server *s, uint16_t pair)
+{
+	struct fer_conn *c;
+
+	s->held = pair + 1u;
+	LIST_FOREACH(c, &s->conns, link)
+	fer_request_abort(c, pair);
+}
+
+void fer_ctl_server_release(struct fer_ctl_server *s)
+{
+	s->held = 0;
 }
 
 static void part(struct fer_conn *c, struct fer_ctl_request *r)

@@ -84,6 +84,11 @@ struct fer_ctl_server *fer_ctl_request_server(const struct fer_ctl_request *r);
 typedef void fer_ctl_cancel(struct fer_ctl_request *r, void *arg);
 void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel, void *arg);
 
+// Until it is released: requests for this pair are refused with NOT_ACCEPTED, and those under way
+// that can be cancelled are, as if their clients had asked for it.  One pair at a time.
+void fer_ctl_server_hold(struct fer_ctl_server *s, uint16_t pair);
+void fer_ctl_server_release(struct fer_ctl_server *s);
+
 struct fer_ctl_result {
 	uint32_t status;  // never NDIS_STATUS_PENDING
 	uint32_t needed;  // BytesNeeded, with the length and buffer errors

@@ -5,10 +5,13 @@ import contextlib
 import struct
 import threading
 
+import ah_oracle
 import ferrule_ctl as ctl
-from live import expect, shows
-from nic import contract_sa, plain, seal_esp, send
+import nic as nics
+from live import expect, shows, shows_by_itself
+from nic import OUT_MACS, contract_sa, ether_type, open_esp, plain, seal_esp, send
 from oob_host import Slots
+from transport import frame_bundle
 
 CAPACITY = 64
 AH, ESP = 1, 2
@@ -405,3 +408,90 @@ def _(nic):
         kinds.append((0x2, 0x30002, 0)[n % 3])
         nic.wire.send(packet)
     expect([nic.host.indication().slots.slot1 for _ in kinds], kinds, "words")
+
+
+# --- reset and removal ------------------------------------------------------------------------
+
+
+@shows(45, mode="stack")
+def _(nic):
+    """A cancel ends the request of that id, which changes nothing, and no other."""
+    names = "abcdefgh"
+    lists = {name: [{"name": f"{name}{n}", "direction": "out", "src": f"10.{n // 250}.{n % 250}.0/24",
+                     "dst": "any", "action": "discard"} for n in range(500)] for name in names}
+    requests = [ctl.policy_add(lists[name]) for name in names]
+    for _ in range(20):  # now and then all of them are done before the cancel is read
+        ids = [nic.client.submit("POLICY_ADD", data) for data in requests]
+        for which in (ids[-1] + 1000, ids[-1]):
+            nic.client.cancel(which)
+        statuses = {c.id: c.status for c in (nic.client.collect() for _ in ids)}
+        last = statuses.pop(ids[-1])
+        expect(set(statuses.values()), {"SUCCESS"}, "the others")
+        there = {p["name"][0] for p in nic.client.policy_list()}
+        expect(there, set(names if last == "SUCCESS" else names[:-1]), f"policies, {last}")
+        nic.client.policy_delete([p["name"] for p in nic.client.policy_list()])
+        if last == "REQUEST_ABORTED":
+            return
+    raise AssertionError("never cancelled")
+
+
+@shows(47, mode="stack")
+def _(nic):
+    """A reset aborts what is under way, and accepts nothing until it is over."""
+    many = [{"name": f"p{n}", "direction": "out", "src": f"10.{n // 250}.{n % 250}.0/24",
+             "dst": "any", "action": "discard"} for n in range(3000)]
+    add = ctl.add_sa_ex(sample(nic)[0])
+    for _ in range(3):
+        before = n_sas(nic)
+        wanted = {nic.client.submit("POLICY_ADD", ctl.policy_add(many)): "REQUEST_ABORTED",
+                  nic.client.submit("RESET"): "SUCCESS",
+                  nic.client.submit("ADD_SA_EX", add): "NOT_ACCEPTED",
+                  nic.client.submit("RESET"): "NOT_ACCEPTED",
+                  nic.client.submit("CURRENT_CONFIG", kind=ctl.QUERY): "NOT_ACCEPTED"}
+        for _ in range(len(wanted)):
+            completion = nic.client.collect()
+            expect(completion.status, wanted.pop(completion.id), "completion")
+        expect((n_sas(nic), nic.client.policy_list()), (before, []), "SAs and policies")
+    nic.client.add_sa_ex(sample(nic)[0])
+    nic.client.policy_add(many[:3])
+
+
+@shows(81)
+def _(nic):
+    """Associations, settings and offload go on behind a reset, in the middle of traffic."""
+    nic.configure(4)
+    nic.activate()
+    sa, back = nic.sa(esn=True), nic.sa(inbound=True, esn=True)
+    ah, back_ah = nic.ah(esn=True), nic.ah(inbound=True, esn=True)
+    handle = nic.add(sa, ah=ah, sequence_high=3)
+    nic.add(back, inbound=True, ah=back_ah, sequence_high=3)
+    handles = sorted(info["handle"] for info in nic.client.sa_list())
+    config = nic.client.current_config()
+    for seq in range(1, 60):
+        number = 3 << 32 | seq
+        framed = frame_bundle(plain(), sa, ah, number)
+        nic.host.send(OUT_MACS + ether_type(framed.packet) + framed.packet, slot1=handle,
+                      slot12=framed.header_word)
+        inside = ah_oracle.take_off(nic.wire.packet(), ah, number)
+        expect(open_esp(inside, sa, number).packet, plain(), "sent")
+        sealed = seal_esp(plain(inbound=True), back, number)
+        nic.wire.send(ah_oracle.put_on(sealed, back_ah, number))
+        indication = nic.host.indication()
+        expect((indication.done, indication.status), ((True, False), 0), "received")
+        if seq % 10 == 0:
+            nic.client.set("RESET")
+            expect(nic.client.current_config(), config, "configuration")
+    expect(sorted(info["handle"] for info in nic.client.sa_list()), handles, "SAs")
+
+
+@shows_by_itself(80)
+def _(program, folder):
+    """Orderly removal takes all SAs with it, without being asked."""
+    with nics.running(program, folder) as nic:
+        sa = nic.sa(inbound=True)
+        nic.client.add_sa([contract_sa(nic.sa(inbound=True), True) for _ in range(9)])
+        nic.add(sa, inbound=True)
+        expect(nic.daemon.stop(), 0, "exit status")
+    with nics.running(program, folder) as nic:
+        nic.activate()
+        expect((n_sas(nic), is_opened(nic, sa)), (0, False), "what is left")

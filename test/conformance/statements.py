@@ -24,6 +24,7 @@ UNITS = {
     63: [("ctl_codec", "each_mistake_gets_its_status")],
     70: [("ctl_wipe", "a_completed_request_leaves_no_key"), ("table", "nothing_is_left_of_an_sa")],
     74: [("bundle", "an_update_names_the_protocol")],
+    80: [("table", "nothing_is_left_of_an_sa")],
     84: [("transmit", "does_each_packet_of_a_full_burst_get_its_own")],
     110: [("receive", "are_both_layers_opened")],
     111: [("receive", "are_both_layers_opened")],
