@@ -61,27 +61,66 @@ int fer_bench_parse_numbers(const char *option, const char *list, uint32_t min, 
 	return rc;
 }
 
+int fer_bench_parse_sizes(
+	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers)
+{
+	char item[FER_BENCH_NAME_BYTES];
+	int rc = 0;
+
+	for (numbers->n = 0; rc == 0 && fer_bench_next_item(&list, item); numbers->n++) {
+		if (numbers->n == FER_BENCH_MAX_ITEMS)
+			return fer_bench_refuse("--size: more than %d items", FER_BENCH_MAX_ITEMS);
+		if (strcmp(item, "imix") == 0)
+			numbers->value[numbers->n] = FER_BENCH_IMIX;
+		else
+			rc = fer_bench_parse_number(
+				"size", item, min, max, &numbers->value[numbers->n]);
+	}
+	return rc;
+}
+
+const char *fer_bench_suite(const struct fer_bench_algorithm *a, struct fer_suite *suite)
+{
+	return a->encryption == NULL ? fer_suite_init_ah(suite, a->integrity, 0)
+				     : fer_suite_init(suite, a->encryption, a->integrity, 0);
+}
+
+static int parse_integrity(const char *name, struct fer_bench_algorithm *a)
+{
+	a->integrity = fer_algo_find(FER_INTEGRITY, name);
+	if (a->integrity == NULL)
+		return fer_bench_refuse("--algorithm: \"%s\" is no integrity algorithm", name);
+	return 0;
+}
+
+static int parse_encryption(const char *name, struct fer_bench_algorithm *a)
+{
+	a->encryption = fer_algo_find(FER_ENCRYPTION, name);
+	if (a->encryption == NULL)
+		return fer_bench_refuse("--algorithm: \"%s\" is no encryption algorithm", name);
+	return 0;
+}
+
 static int parse_algorithm(const char *item, struct fer_bench_algorithm *a)
 {
-	char encryption[FER_BENCH_NAME_BYTES];
+	static const char ah[] = "ah:";
 	const char *plus = strchr(item, '+');
-	int len = plus != NULL ? (int)(plus - item) : (int)strlen(item);
 	struct fer_suite suite;
+	int rc;
 
 	*a = (struct fer_bench_algorithm){0};
-	snprintf(a->name, sizeof(a->name), "%s", item);
-	snprintf(encryption, sizeof(encryption), "%.*s", len, item);
-	a->encryption = fer_algo_find(FER_ENCRYPTION, encryption);
-	if (a->encryption == NULL)
-		return fer_bench_refuse(
-			"--algorithm: \"%s\" is no encryption algorithm", encryption);
-	if (plus != NULL) {
-		a->integrity = fer_algo_find(FER_INTEGRITY, plus + 1);
-		if (a->integrity == NULL)
-			return fer_bench_refuse(
-				"--algorithm: \"%s\" is no integrity algorithm", plus + 1);
+	if (strncmp(item, ah, strlen(ah)) == 0) {
+		rc = parse_integrity(item + strlen(ah), a);
+	} else {
+		snprintf(a->name, sizeof(a->name), "%.*s", (int)strcspn(item, "+"), item);
+		rc = parse_encryption(a->name, a);
+		if (rc == 0 && plus != NULL)
+			rc = parse_integrity(plus + 1, a);
 	}
-	const char *why = fer_suite_init(&suite, a->encryption, a->integrity, 0);
+	if (rc != 0)
+		return rc;
+	snprintf(a->name, sizeof(a->name), "%s", item);
+	const char *why = fer_bench_suite(a, &suite);
 	return why == NULL ? 0 : fer_bench_refuse("--algorithm: %s: %s", item, why);
 }
 

@@ -14,10 +14,14 @@
 #define FER_BENCH_NAME_BYTES 64
 
 struct fer_bench_algorithm {
-	char name[FER_BENCH_NAME_BYTES]; // as it was given: "aes-gcm-128", "ENCRYPTION+INTEGRITY"
-	const struct fer_algo *encryption;
-	const struct fer_algo *integrity; // NULL with AEAD
+	char name[FER_BENCH_NAME_BYTES]; // as it was given: "aes-gcm-128", "ENCRYPTION+INTEGRITY",
+					 // "ah:INTEGRITY"
+	const struct fer_algo *encryption; // NULL: AH
+	const struct fer_algo *integrity;  // NULL with AEAD
 };
+
+// NULL, or why there is no such suite.
+const char *fer_bench_suite(const struct fer_bench_algorithm *a, struct fer_suite *suite);
 
 struct fer_bench_algorithms {
 	unsigned n;
@@ -40,6 +44,11 @@ bool fer_bench_next_item(const char **list, char item[FER_BENCH_NAME_BYTES]);
 __attribute__((warn_unused_result)) int fer_bench_parse_number(
 	const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number);
 __attribute__((warn_unused_result)) int fer_bench_parse_numbers(const char *option,
+	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers);
+
+// Numbers, and the word imix, which becomes FER_BENCH_IMIX.
+#define FER_BENCH_IMIX 0
+__attribute__((warn_unused_result)) int fer_bench_parse_sizes(
 	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers);
 __attribute__((warn_unused_result)) int fer_bench_parse_algorithms(
 	const char *list, struct fer_bench_algorithms *algorithms);

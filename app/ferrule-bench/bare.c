@@ -15,6 +15,8 @@
 #include <intel-ipsec-mb.h>
 
 #define AAD_BYTES 8
+#define AH_ICV_OFF                                                                                 \
+	32 // from the start of an IPv4 header in front of it; that of GMAC follows its IV
 #define ROUND_KEYS_BYTES (15 * 16)
 #define DIGEST_BYTES 64
 #define N_MANAGERS 2
@@ -133,6 +135,8 @@ static bool set_up_mac(struct fer_bench_bare *b, const uint8_t *key)
 
 static bool set_up(struct fer_bench_bare *b, const uint8_t *key)
 {
+	if (b->suite.ah)
+		return set_up_mac(b, key);
 	switch (b->suite.method) {
 	case FER_METHOD_AES_GCM:
 		set_up_gcm(b, key);
@@ -150,7 +154,7 @@ static bool set_up(struct fer_bench_bare *b, const uint8_t *key)
 }
 
 struct fer_bench_bare *fer_bench_bare_open(const struct fer_suite *suite,
-	enum fer_direction direction, const uint8_t encryption_key[FER_MAX_KEY_BYTES])
+	enum fer_direction direction, const uint8_t key[FER_MAX_KEY_BYTES])
 {
 	size_t bytes = RTE_ALIGN_CEIL(sizeof(struct fer_bench_bare), 64);
 	struct fer_bench_bare *b = aligned_alloc(64, bytes);
@@ -160,7 +164,7 @@ struct fer_bench_bare *fer_bench_bare_open(const struct fer_suite *suite,
 	memset(b, 0, bytes);
 	b->suite = *suite;
 	b->direction = direction;
-	if (open_managers(b) && set_up(b, encryption_key))
+	if (open_managers(b) && set_up(b, key))
 		return b;
 	fer_bench_bare_close(b);
 	return NULL;
@@ -191,7 +195,7 @@ static void run_gcm(struct fer_bench_bare *b, const struct fer_bench_span span[]
 	uint32_t off = text_off(b), around = off + b->suite.icv_bytes;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *text = span[i].esp + off;
+		uint8_t *text = span[i].start + off;
 		uint32_t len = span[i].len - around;
 
 		b->gcm_fn(&b->gcm, &b->gcm_ctx, text, text, len, b->nonce, b->aad, AAD_BYTES,
@@ -206,8 +210,8 @@ static void run_cipher(struct fer_bench_bare *b, const struct fer_bench_span spa
 	for (unsigned i = 0; i < n; i++) {
 		IMB_JOB *j = &b->cipher_jobs[i];
 
-		j->src = j->dst = span[i].esp + off;
-		j->iv = span[i].esp + FER_ESP_HEADER_BYTES;
+		j->src = j->dst = span[i].start + off;
+		j->iv = span[i].start + FER_ESP_HEADER_BYTES;
 		j->msg_len_to_cipher_in_bytes = span[i].len - around;
 		j->status = IMB_STATUS_BEING_PROCESSED;
 	}
@@ -218,11 +222,13 @@ static void run_cipher(struct fer_bench_bare *b, const struct fer_bench_span spa
 
 static void run_mac(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
 {
+	uint32_t behind = b->suite.ah ? 0 : b->suite.icv_bytes;
+
 	for (unsigned i = 0; i < n; i++) {
 		IMB_JOB *j = &b->mac_jobs[i];
 
-		j->src = span[i].esp;
-		j->msg_len_to_hash_in_bytes = span[i].len - b->suite.icv_bytes;
+		j->src = span[i].start;
+		j->msg_len_to_hash_in_bytes = span[i].len - behind;
 		j->status = IMB_STATUS_BEING_PROCESSED;
 	}
 	IMB_SUBMIT_HASH_BURST(b->mac, b->mac_jobs, n, b->hash);
@@ -230,7 +236,7 @@ static void run_mac(struct fer_bench_bare *b, const struct fer_bench_span span[]
 
 static void run_pair(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
 {
-	bool has_cipher = b->suite.method != FER_METHOD_NULL;
+	bool has_cipher = b->suite.method != FER_METHOD_NULL && !b->suite.ah;
 
 	if (has_cipher && b->direction == FER_OUT)
 		run_cipher(b, span, n);
@@ -242,9 +248,10 @@ static void run_pair(struct fer_bench_bare *b, const struct fer_bench_span span[
 static void run_engine(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		b->jobs[i] = (struct fer_job){.start = span[i].esp,
+		b->jobs[i] = (struct fer_job){.start = span[i].start,
 			.suite = &b->suite,
 			.key = b->key,
+			.icv = b->suite.ah ? span[i].start + AH_ICV_OFF + b->suite.iv_bytes : NULL,
 			.iv = i,
 			.len = span[i].len};
 	fer_engine_seal(b->engine, b->jobs, n);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The floor: intel-ipsec-mb alone, called as directly as it can be, on the bytes of ESP packets.
+// The floor: intel-ipsec-mb alone, called as directly as it can be, on the bytes of packets.
 // No framing, no look-up, no answers; what it writes is of no use to anybody.  That is AES-GCM and
-// AES-CBC or NULL with HMAC-SHA1, -SHA2-256 and -SHA2-512; of the others it is our own engine
-// alone.
+// AES-CBC or NULL with HMAC-SHA1, -SHA2-256 and -SHA2-512, and these in AH; of the others it is our
+// own engine alone.
 
 #include "crypto/algo.h"
 #include "proto/ipsec.h"
@@ -13,16 +13,16 @@
 
 struct fer_bench_bare;
 
-// From the SPI to the end of the ICV.
+// ESP: from the SPI to the end of the ICV.  AH: from the IP header to the end of the packet.
 struct fer_bench_span {
-	uint8_t *esp;
+	uint8_t *start;
 	uint32_t len;
 };
 
 // The calls for that suite in that direction, with one key.  NULL: no memory.
 __attribute__((warn_unused_result)) struct fer_bench_bare *fer_bench_bare_open(
 	const struct fer_suite *suite, enum fer_direction direction,
-	const uint8_t encryption_key[FER_MAX_KEY_BYTES]);
+	const uint8_t key[FER_MAX_KEY_BYTES]);
 
 void fer_bench_bare_close(struct fer_bench_bare *bare);
 

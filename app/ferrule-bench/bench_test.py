@@ -44,6 +44,16 @@ ROWS = [
         [("out", 1, 5), ("out", 100, 100), ("in", 1, 1), ("in", 100, 100)],
     ),
     (
+        "--size 64,imix --packets cold,warm --direction out",
+        ["size", "packets"],
+        [(64, "cold"), (64, "warm"), ("imix", "cold"), ("imix", "warm")],
+    ),
+    (
+        "--algorithm ah:hmac-sha1-96,ah:aes-gmac-128 --size 100",
+        ["direction", "algorithm"],
+        [(d, a) for d in ("out", "in") for a in ("ah:hmac-sha1-96", "ah:aes-gmac-128")],
+    ),
+    (
         "--size 512 --workers 1,2 --order own --sas 5 --direction in",
         ["workers", "order"],
         [(1, "own"), (2, "own")],
@@ -73,6 +83,12 @@ REFUSED = [
     ("path --algorithm aes-cbc-128", 2, "integrity"),
     (f"path --algorithm {GCM}+hmac-sha1-96", 2, GCM),
     ("path --algorithm aes-cbc-128+rot13", 2, "rot13"),
+    ("path --algorithm ah:rot13", 2, "rot13"),
+    ("path --algorithm ah:", 2, "integrity"),
+    ("path --size imax", 2, "imax"),
+    ("path --packets tepid", 2, "tepid"),
+    ("path --compare /nonexistent.json", 1, "/nonexistent.json"),
+    ("path --seconds 0.01 --html /nonexistent/a.html --json", 1, "/nonexistent/a.html"),
     ("path --seconds 0", 2, "--seconds"),
     ("path --seconds nan", 2, "nan"),
     ("path --seconds 61", 2, "61"),
@@ -154,6 +170,38 @@ def test_table(bench):
     expect(abs(ticks - crypto - overhead) < 0.2, row)
 
 
+def slowed(document, factor):
+    """The report of a run whose ticks were so many times those of this one, at the same crypto."""
+    for row in document["rows"]:
+        row["ticks"]["median"] *= factor
+    return document
+
+
+def test_compare(bench):
+    path = "path --seconds 0.05 --size 64 --direction out"
+    before = json.loads(run(bench, f"{path} --json").stdout)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        old, page = os.path.join(folder, "old.json"), os.path.join(folder, "page.html")
+        for factor, flag in ((10, "faster"), (0.1, "slower")):
+            with open(old, "w", encoding="utf-8") as file:
+                json.dump(slowed(json.loads(json.dumps(before)), factor), file)
+            result = run(bench, f"{path},in --compare {old} --html {page} --json")
+            expect(result.returncode == 0, result.stderr)
+            document = json.loads(result.stdout)
+            sums = {"compared": 1, "slower": 0, "faster": 0, "missing": 1} | {flag: 1}
+            expect(document["compare"] == sums, document["compare"])
+            expect(document["rows"][0]["compare"]["flag"] == flag, document["rows"][0])
+            expect("compare" not in document["rows"][1], document["rows"][1])
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            expect(f'class="{flag}"' in text and "<svg" in text, text)
+            expect("http" not in text.replace("http://www.w3.org/2000/svg", ""), text)
+        result = run(bench, f"{path} --compare {old}")
+        lines = result.stdout.splitlines()
+        expect(lines[1].endswith("slower") and lines[-1].startswith("1 rows compared: 1 slower"),
+               result)
+
+
 def check_times(times):
     expect(set(times) == TIMES, times)
     expect(0 <= times["median"] <= times["p99"] <= times["p99.9"] <= times["max"], times)
@@ -213,7 +261,8 @@ def test_leaves_nothing(bench):
 def test_refused(bench, arguments, code, word):
     result = run(bench, arguments)
     expect(result.returncode == code, result)
-    expect(result.stdout == "" and result.stderr.count("\n") == 1, result)
+    expect(result.stderr.count("\n") == 1, result)
+    expect(result.stdout == "" or "--html" in arguments, result)
     expect(word in result.stderr, result)
 
 
@@ -235,6 +284,7 @@ def cases(bench):
         few = "needs two CPUs" if "--workers 1,2" in arguments and not enough else ""
         yield f"rows of {arguments}", few, test_json, (arguments, names, values)
     yield "the table", "", test_table, ()
+    yield "compare and HTML", "", test_compare, ()
     yield "control", "", test_control, ()
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()

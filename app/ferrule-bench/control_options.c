@@ -119,7 +119,8 @@ static int check(int argc, char **argv, struct fer_bench_control_options *o)
 	for (unsigned i = 0; i < o->algorithms.n; i++) {
 		const struct fer_bench_algorithm *a = &o->algorithms.value[i];
 
-		if (a->encryption->ndis == 0 || (a->integrity != NULL && a->integrity->ndis == 0))
+		if (a->encryption == NULL || a->encryption->ndis == 0 ||
+			(a->integrity != NULL && a->integrity->ndis == 0))
 			return fer_bench_refuse(
 				"--algorithm: %s: the contract does not know it", a->name);
 	}

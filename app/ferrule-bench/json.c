@@ -59,6 +59,14 @@ void fer_bench_add_tenths(struct json_object *o, const char *name, double v)
 	json_object_object_add(o, name, json_object_new_double_s(v, text));
 }
 
+void fer_bench_add_thousandths(struct json_object *o, const char *name, double v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.3f", v);
+	json_object_object_add(o, name, json_object_new_double_s(v, text));
+}
+
 struct json_object *fer_bench_machine(const char *isa, uint64_t tsc_hz)
 {
 	struct json_object *o = json_object_new_object(), *libraries = json_object_new_object();

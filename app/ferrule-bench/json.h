@@ -15,6 +15,8 @@ void fer_bench_add_u64(struct json_object *o, const char *name, uint64_t v);
 // With one decimal: of ticks and microseconds, that is more than can be measured.
 void fer_bench_add_tenths(struct json_object *o, const char *name, double v);
 
+void fer_bench_add_thousandths(struct json_object *o, const char *name, double v);
+
 // What the figures were measured on.  isa: what the crypto engine uses of this machine; tsc_hz 0:
 // not known.
 struct json_object *fer_bench_machine(const char *isa, uint64_t tsc_hz);

@@ -57,15 +57,20 @@ void fer_bench_keys_make(uint32_t i, struct fer_bench_keys *keys)
 struct fer_sa_params fer_bench_sa_params(const struct fer_bench_load *l, uint32_t i,
 	enum fer_direction direction, const struct fer_bench_keys *keys)
 {
+	bool has_ah = l->algorithm->encryption == NULL;
+
 	return (struct fer_sa_params){
 		.direction = direction,
 		.mode = FER_TUNNEL,
-		.spi = FIRST_SPI + i,
+		.spi = has_ah ? 0 : FIRST_SPI + i,
+		.ah = {.spi = has_ah ? FIRST_SPI + i : 0,
+			.integrity = has_ah ? l->algorithm->integrity : NULL,
+			.key = has_ah ? keys->integrity : NULL},
 		.group = FER_NO_GROUP,
 		.src = ipv4(OUTER_NEAR),
 		.dst = ipv4(OUTER_FAR),
 		.encryption = l->algorithm->encryption,
-		.integrity = l->algorithm->integrity,
+		.integrity = has_ah ? NULL : l->algorithm->integrity,
 		.encryption_key = keys->encryption,
 		.integrity_key = keys->integrity,
 		.replay_window = direction == FER_IN ? l->window : 0,

@@ -224,6 +224,7 @@ static void repeat(struct worker *w)
 	uint64_t n_ok = w->outcomes.packets[FER_OK];
 	struct fer_bench_sample *s = &w->samples[w->n_samples];
 
+	fer_bench_packets_cool(&w->packets);
 	*s = (struct fer_bench_sample){.by_stage = w->n_samples % STAGES_EVERY == 0};
 	if (s->by_stage)
 		time_stages(w, s);
@@ -233,6 +234,7 @@ static void repeat(struct worker *w)
 	meet(&w->run->meeting);
 	if (w->n_samples == 0)
 		fer_bench_bare_tune(w->bare, w->packets.sealed, w->packets.n, w->packets.burst);
+	fer_bench_packets_cool(&w->packets);
 	time_crypto(w, s);
 	w->n_samples++;
 }
@@ -273,6 +275,7 @@ static int open_worker(struct run *r, unsigned i, const struct fer_bench_row *ro
 		.size = row->size,
 		.burst = row->burst,
 		.order = row->order,
+		.is_cold = row->is_cold,
 		.worker = i,
 		.n_workers = row->workers,
 	};
@@ -289,8 +292,9 @@ static int open_worker(struct run *r, unsigned i, const struct fer_bench_row *ro
 	w->run = r;
 	w->batch.link = FER_LINK_ETHERNET;
 	fer_bench_keys_make(0, &keys);
-	if (fer_suite_init(&suite, a->encryption, a->integrity, 0) == NULL)
-		w->bare = fer_bench_bare_open(&suite, r->load->direction, keys.encryption);
+	if (fer_bench_suite(a, &suite) == NULL)
+		w->bare = fer_bench_bare_open(&suite, r->load->direction,
+			a->encryption == NULL ? keys.integrity : keys.encryption);
 	w->samples = calloc(MAX_REPEATS, sizeof(w->samples[0]));
 	if (fer_bench_packets_init(&w->packets, &packets, error) != 0)
 		return -1;

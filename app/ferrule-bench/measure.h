@@ -8,10 +8,11 @@
 #include "samples.h"
 
 struct fer_bench_row {
-	uint32_t size;
+	uint32_t size; // or FER_BENCH_IMIX
 	uint32_t burst;
 	enum fer_bench_order order;
 	uint32_t workers;
+	bool is_cold; // packets
 	struct fer_bench_result result;
 };
 

@@ -20,7 +20,8 @@ static const char usage[] =
 	"[--burst LIST]\n"
 	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
 	"[--policies LIST]\n"
-	"           [--seconds S] [--json]\n";
+	"           [--packets warm,cold] [--seconds S] [--json] [--html FILE]\n"
+	"           [--compare OLD.json]\n";
 
 static const char help[] =
 	"\n"
@@ -32,9 +33,10 @@ static const char help[] =
 	"\n"
 	"  --direction LIST  out: protect, in: unprotect (out,in)\n"
 	"  --algorithm LIST  aes-gcm-128, or ENCRYPTION+INTEGRITY such as\n"
-	"                    aes-cbc-128+hmac-sha1-96 (aes-gcm-128)\n"
-	"  --size LIST       bytes of the inner IPv4 packet, which is UDP, 28 to 9216 "
-	"(64,512,1420)\n"
+	"                    aes-cbc-128+hmac-sha1-96, or AH such as ah:hmac-sha1-96 "
+	"(aes-gcm-128)\n"
+	"  --size LIST       bytes of the inner IPv4 packet, which is UDP, 28 to 9216;\n"
+	"                    or imix: 7 of 40, 4 of 576, 1 of 1500 (64,512,1420)\n"
 	"  --burst LIST      packets in a burst, 1 to 256 (32)\n"
 	"  --sas LIST        associations, tunnels with keys of their own, 1 to 1048576 (1)\n"
 	"  --order ORDER     in which packets visit them: round-robin, random; or own, round-robin "
@@ -46,15 +48,19 @@ static const char help[] =
 	"association\n"
 	"                    needs a selector that names it, so there are never fewer than "
 	"those\n"
+	"  --packets LIST    warm, or cold: out of the CPU's own caches, as a NIC leaves them "
+	"(warm)\n"
 	"  --seconds S       time for each row, up to 60 (1)\n"
 	"  --json            one object, in place of the table\n"
+	"  --html FILE       writes a report for a browser as well\n"
+	"  --compare OLD.json  puts each row in relation to that of a report of before\n"
 	"  -h, --help        this text\n"
 	"\n"
 	"ticks: per packet and worker, from the received burst (Ethernet) to the burst that is "
 	"ready to\n"
 	"send: everything but port I/O.  Median, 10th and 90th percentile over repeats; a repeat "
 	"is a\n"
-	"ring of at least 256 warm packets, timed as a whole, less the cost of the empty loop.  "
+	"ring of at least 256 packets, timed as a whole, less the cost of the empty loop.  "
 	"Between\n"
 	"repeats, and not measured, the ring is made anew: for `in`, sealed with the next "
 	"sequence\n"
@@ -65,6 +71,10 @@ static const char help[] =
 	"Repeats in which that differs by more than a quarter from its own median were disturbed "
 	"and\n"
 	"are dropped.  overhead is ticks less crypto.\n"
+	"\n"
+	"ratio: ticks in relation to those of OLD.json; adjusted: the same, divided by that of "
+	"crypto,\n"
+	"because what a machine gives differs from hour to hour.  More than 3 % is flagged.\n"
 	"\n"
 	"Stages are measured in repeats of their own, because marking them costs time.  Their "
 	"marks are\n"
@@ -102,6 +112,21 @@ static int parse_directions(const char *list, struct fer_bench_options *o)
 	return 0;
 }
 
+static int parse_packets(const char *list, struct fer_bench_options *o)
+{
+	char item[FER_BENCH_NAME_BYTES];
+
+	for (o->n_packets = 0; fer_bench_next_item(&list, item); o->n_packets++) {
+		if (o->n_packets == FER_BENCH_MAX_ITEMS)
+			return fer_bench_refuse(
+				"--packets: more than %d items", FER_BENCH_MAX_ITEMS);
+		if (strcmp(item, "warm") != 0 && strcmp(item, "cold") != 0)
+			return fer_bench_refuse("--packets: \"%s\" is neither warm nor cold", item);
+		o->is_cold[o->n_packets] = strcmp(item, "cold") == 0;
+	}
+	return 0;
+}
+
 static int parse_order(const char *text, struct fer_bench_options *o)
 {
 	for (unsigned i = 0; i < sizeof(order_names) / sizeof(order_names[0]); i++)
@@ -121,8 +146,11 @@ enum option_value {
 	ORDER,
 	WORKERS,
 	POLICIES,
+	PACKETS,
 	SECONDS,
-	JSON
+	JSON,
+	HTML,
+	COMPARE
 };
 
 static int parse_option(int option, struct fer_bench_options *o)
@@ -133,7 +161,7 @@ static int parse_option(int option, struct fer_bench_options *o)
 	case ALGORITHM:
 		return fer_bench_parse_algorithms(optarg, &o->algorithms);
 	case SIZE:
-		return fer_bench_parse_numbers("size", optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
+		return fer_bench_parse_sizes(optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
 	case BURST:
 		return fer_bench_parse_numbers("burst", optarg, 1, FER_BATCH_MAX, &o->bursts);
 	case SAS:
@@ -144,8 +172,16 @@ static int parse_option(int option, struct fer_bench_options *o)
 		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
 	case POLICIES:
 		return fer_bench_parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
+	case PACKETS:
+		return parse_packets(optarg, o);
 	case SECONDS:
 		return fer_bench_parse_seconds(optarg, &o->seconds);
+	case HTML:
+		o->html = optarg;
+		return 0;
+	case COMPARE:
+		o->compare = optarg;
+		return 0;
 	case JSON:
 		o->json = true;
 		return 0;
@@ -165,7 +201,10 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"order", required_argument, NULL, ORDER},
 		{"workers", required_argument, NULL, WORKERS},
 		{"policies", required_argument, NULL, POLICIES},
+		{"packets", required_argument, NULL, PACKETS},
 		{"seconds", required_argument, NULL, SECONDS},
+		{"html", required_argument, NULL, HTML},
+		{"compare", required_argument, NULL, COMPARE},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -205,6 +244,7 @@ int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
 		.sas = {1, {1}},
 		.workers = {1, {1}},
 		.policies = {1, {1}},
+		.n_packets = 1, // warm
 		.seconds = 1,
 	};
 	int rc = fer_bench_parse_algorithms("aes-gcm-128", &o->algorithms);

@@ -21,9 +21,13 @@ struct fer_bench_options {
 	struct fer_bench_numbers workers;
 	struct fer_bench_numbers policies;
 	enum fer_bench_order order;
+	unsigned n_packets;
+	bool is_cold[FER_BENCH_MAX_ITEMS];
 	double seconds;
 	bool json;
-	bool done; // it only asked for help, and has it
+	const char *html;    // file to write; NULL: none
+	const char *compare; // report of before; NULL: none
+	bool done;           // it only asked for help, and has it
 };
 
 // 0; or 2 after one line on standard error that says what is wrong.

@@ -5,7 +5,10 @@
 #include "crypto/engine.h"
 #include "host/sink.h"
 
+#include <rte_cpuflags.h>
 #include <rte_errno.h>
+
+#include <emmintrin.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +16,9 @@
 
 #define ETHER_BYTES 14
 #define UDP_BYTES 8
-#define SEALED_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES) // of the ESP header in a tunnel
-#define AROUND_BYTES 256                                 // room for all that protection adds
+#define UDP_LEN_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES + 4)
+#define ESP_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES) // in a tunnel
+#define AROUND_BYTES 256                              // room for all that protection adds
 #define SPARE_PACKETS 64
 #define SEALER_DATAGRAMS 1
 
@@ -30,6 +34,19 @@ struct fer_bench_sealer {
 	struct rte_mbuf *sealed[FER_BATCH_MAX];
 };
 
+// Of the i-th packet of a ring.
+static uint32_t size_of(uint32_t size, unsigned i)
+{
+	static const uint32_t imix[] = {40, 576, 40, 40, 576, 40, 1500, 40, 576, 40, 576, 40};
+
+	return size == FER_BENCH_IMIX ? imix[i % RTE_DIM(imix)] : size;
+}
+
+static uint32_t largest_size(uint32_t size)
+{
+	return size == FER_BENCH_IMIX ? 1500 : size;
+}
+
 static uint32_t data_room(uint32_t size)
 {
 	uint32_t room = RTE_PKTMBUF_HEADROOM + ETHER_BYTES + size + AROUND_BYTES;
@@ -39,7 +56,8 @@ static uint32_t data_room(uint32_t size)
 
 unsigned fer_bench_packets_megabytes(uint32_t size)
 {
-	return (FER_BENCH_MAX_PACKETS + SPARE_PACKETS) * (data_room(size) + 512) / (1024 * 1024) +
+	return (FER_BENCH_MAX_PACKETS + SPARE_PACKETS) * (data_room(largest_size(size)) + 512) /
+		       (1024 * 1024) +
 	       2;
 }
 
@@ -85,7 +103,7 @@ static struct fer_bench_sealer *create_sealer(struct rte_mempool *pool, unsigned
 	return NULL;
 }
 
-// A plain packet for destination 0; only its IP header will change.
+// A plain packet for destination 0; only its IP header and lengths will change.
 static uint8_t *make_frame(uint32_t size)
 {
 	static const uint8_t ether[ETHER_BYTES] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
@@ -97,7 +115,6 @@ static uint8_t *make_frame(uint32_t size)
 	memcpy(frame, ether, sizeof(ether));
 	fer_store_be16(udp, 40000);
 	fer_store_be16(udp + 2, 5001);
-	fer_store_be16(udp + 4, (uint16_t)(size - FER_IPV4_HEADER_BYTES));
 	for (uint32_t i = UDP_BYTES; i < size - FER_IPV4_HEADER_BYTES; i++)
 		udp[i] = (uint8_t)i;
 	return frame;
@@ -124,13 +141,14 @@ int fer_bench_packets_init(struct fer_bench_packets *p,
 		.order = params->order,
 		.n_sas = own ? n_sas / params->n_workers : n_sas,
 		.random = params->worker + 1,
-		.frame = make_frame(params->size),
+		.is_cold = params->is_cold,
+		.frame = make_frame(largest_size(params->size)),
 	};
 	p->first = own ? p->n_sas * params->worker : 0;
 	p->cursor = (uint32_t)((uint64_t)p->n_sas * params->worker / params->n_workers);
 	snprintf(name, sizeof(name), "packets-%u", params->worker);
 	p->pool = rte_pktmbuf_pool_create(name, FER_BENCH_MAX_PACKETS + SPARE_PACKETS, 0, 0,
-		(uint16_t)data_room(params->size), SOCKET_ID_ANY);
+		(uint16_t)data_room(largest_size(params->size)), SOCKET_ID_ANY);
 	if (p->pool == NULL || p->frame == NULL)
 		return fail(error, "no memory for packets", rte_strerror(rte_errno));
 	if (rte_pktmbuf_alloc_bulk(p->pool, p->m, p->n) != 0)
@@ -172,22 +190,25 @@ static uint32_t next_sa(struct fer_bench_packets *p)
 	return p->first + at;
 }
 
-static void write_plain(struct fer_bench_packets *p, struct rte_mbuf *m, uint32_t sa)
+static void write_plain(struct fer_bench_packets *p, unsigned i)
 {
+	struct rte_mbuf *m = p->m[i];
+	uint32_t sa = p->sa[i], size = size_of(p->size, i);
 	struct fer_addr src = fer_bench_inner_src(), dst = fer_bench_inner_dst(sa);
 	const struct fer_ip_header header = {
 		.src = &src,
 		.dst = &dst,
-		.len = p->size,
+		.len = size,
 		.ttl = 64,
 		.protocol = FER_PROTO_UDP,
 	};
 
 	rte_pktmbuf_reset(m);
-	m->data_len = (uint16_t)(ETHER_BYTES + p->size);
+	m->data_len = (uint16_t)(ETHER_BYTES + size);
 	m->pkt_len = m->data_len;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(frame, p->frame, ETHER_BYTES + p->size);
+	memcpy(frame, p->frame, ETHER_BYTES + size);
+	fer_store_be16(frame + UDP_LEN_OFF, (uint16_t)(size - FER_IPV4_HEADER_BYTES));
 	fer_ip_write(frame + ETHER_BYTES, &header);
 }
 
@@ -219,7 +240,8 @@ static int seal(
 
 	fer_bench_keys_make(sa, &keys);
 	struct fer_sa_params params = fer_bench_sa_params(p->load, sa, FER_OUT, &keys);
-	params.sequence = atomic_fetch_add_explicit(&p->load->numbers[sa], n, memory_order_relaxed);
+	params.sequence = params.ah.sequence =
+		atomic_fetch_add_explicit(&p->load->numbers[sa], n, memory_order_relaxed);
 	int rc = fer_sa_add(s->sas, &params, &s->rules.only_sa, &why);
 	fer_secret_wipe(&keys, sizeof(keys));
 	if (rc != 0)
@@ -249,7 +271,7 @@ int fer_bench_packets_fill(struct fer_bench_packets *p, char error[FER_BENCH_ERR
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		p->sa[i] = next_sa(p);
-		write_plain(p, p->m[i], p->sa[i]);
+		write_plain(p, i);
 	}
 	if (p->sealer == NULL)
 		return 0;
@@ -261,9 +283,39 @@ int fer_bench_packets_fill(struct fer_bench_packets *p, char error[FER_BENCH_ERR
 
 void fer_bench_packets_note_sealed(struct fer_bench_packets *p)
 {
+	// AH protects the header in front of it as well.
+	uint32_t off = p->load->algorithm->encryption == NULL ? ETHER_BYTES : ESP_OFF;
+
 	for (unsigned i = 0; i < p->n; i++)
 		p->sealed[i] = (struct fer_bench_span){
-			.esp = rte_pktmbuf_mtod_offset(p->m[i], uint8_t *, SEALED_OFF),
-			.len = p->m[i]->pkt_len - SEALED_OFF,
+			.start = rte_pktmbuf_mtod_offset(p->m[i], uint8_t *, off),
+			.len = p->m[i]->pkt_len - off,
 		};
+}
+
+// CLDEMOTE; a CPU that does not know it does nothing.
+static void demote(const void *line)
+{
+	__asm__ volatile(".byte 0x0f, 0x1c, 0x06" : : "S"(line) : "memory");
+}
+
+static void cool(const struct rte_mbuf *m, bool can_demote)
+{
+	const uint8_t *at = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	for (const uint8_t *end = at + m->data_len; at < end; at += RTE_CACHE_LINE_SIZE) {
+		if (can_demote)
+			demote(at);
+		else
+			_mm_clflush(at);
+	}
+}
+
+void fer_bench_packets_cool(struct fer_bench_packets *p)
+{
+	bool can_demote = rte_cpu_get_flag_enabled(RTE_CPUFLAG_CLDEMOTE) == 1;
+
+	for (unsigned i = 0; i < p->n && p->is_cold; i++)
+		cool(p->m[i], can_demote);
+	_mm_mfence();
 }

@@ -17,7 +17,8 @@ struct fer_bench_sealer;
 
 struct fer_bench_packets {
 	struct fer_bench_load *load;
-	uint32_t size;
+	uint32_t size; // or FER_BENCH_IMIX: 7 of 40 bytes, 4 of 576 and 1 of 1500, mixed
+	bool is_cold;
 	unsigned burst;
 	unsigned n; // a multiple of burst
 
@@ -39,6 +40,7 @@ struct fer_bench_packets_params {
 	uint32_t size;
 	uint32_t burst;
 	enum fer_bench_order order;
+	bool is_cold;
 	unsigned worker, n_workers;
 };
 
@@ -54,6 +56,11 @@ void fer_bench_packets_fini(struct fer_bench_packets *p);
 // Makes the ring anew.  The thread of the worker calls.  0, or -1 with a line in error.
 __attribute__((warn_unused_result)) int fer_bench_packets_fill(
 	struct fer_bench_packets *p, char error[FER_BENCH_ERROR_BYTES]);
+
+// Where packets are to be cold: moves their bytes, and no others, out of the caches that this CPU
+// has for itself, as a NIC leaves them.  Where the CPU cannot move them to the shared cache they go
+// to memory.
+void fer_bench_packets_cool(struct fer_bench_packets *p);
 
 // Outbound, after the path: finds the protected bytes.
 void fer_bench_packets_note_sealed(struct fer_bench_packets *p);

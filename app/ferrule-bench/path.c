@@ -19,7 +19,8 @@
 
 struct bench {
 	struct fer_bench_options options;
-	struct fer_bench_load load; // that of the row before
+	struct fer_bench_load load;        // that of the row before
+	struct fer_bench_compare *compare; // NULL: to nothing
 	struct fer_bench_report *report;
 	char error[FER_BENCH_ERROR_BYTES];
 };
@@ -46,18 +47,33 @@ static int make_load(struct bench *b, enum fer_direction direction,
 	return fer_bench_load_init(&b->load, b->error);
 }
 
-static int measure_row(struct bench *b, uint32_t workers, uint32_t size, uint32_t burst)
+static struct fer_bench_report *open_report(const struct bench *b)
+{
+	const struct fer_bench_report_params params = {
+		.json = b->options.json,
+		.html = b->options.html,
+		.compare = b->compare,
+		.isa = fer_engine_arch(b->load.engine),
+	};
+
+	return fer_bench_report_open(&params);
+}
+
+static int measure_row(
+	struct bench *b, uint32_t workers, uint32_t size, uint32_t burst, bool is_cold)
 {
 	const struct fer_bench_load *l = &b->load;
-	struct fer_bench_row row = {
-		.size = size, .burst = burst, .order = b->options.order, .workers = workers};
+	struct fer_bench_row row = {.size = size,
+		.burst = burst,
+		.order = b->options.order,
+		.workers = workers,
+		.is_cold = is_cold};
 
 	if (l->n_packets > MAX_LOAD_PACKETS &&
 		make_load(b, l->direction, l->algorithm, l->n_sas, l->n_policies) != 0)
 		return -1;
 	if (b->report == NULL)
-		b->report = fer_bench_report_open(
-			stdout, b->options.json, fer_engine_arch(b->load.engine));
+		b->report = open_report(b);
 	if (b->report == NULL) {
 		snprintf(b->error, sizeof(b->error), "no memory");
 		return -1;
@@ -76,9 +92,10 @@ static int measure_load(struct bench *b)
 
 	for (unsigned w = 0; w < o->workers.n; w++)
 		for (unsigned s = 0; s < o->sizes.n; s++)
-			for (unsigned u = 0; u < o->bursts.n && rc == 0; u++)
-				rc = measure_row(b, o->workers.value[w], o->sizes.value[s],
-					o->bursts.value[u]);
+			for (unsigned u = 0; u < o->bursts.n; u++)
+				for (unsigned c = 0; c < o->n_packets && rc == 0; c++)
+					rc = measure_row(b, o->workers.value[w], o->sizes.value[s],
+						o->bursts.value[u], o->is_cold[c]);
 	return rc;
 }
 
@@ -104,7 +121,7 @@ static unsigned megabytes(const struct fer_bench_options *o)
 	return fer_bench_load_megabytes(
 		       fer_bench_largest(&o->sas), fer_bench_largest(&o->policies)) +
 	       fer_bench_largest(&o->workers) *
-		       fer_bench_packets_megabytes(fer_bench_largest(&o->sizes));
+		       fer_bench_packets_megabytes(RTE_MAX(fer_bench_largest(&o->sizes), 1500u));
 }
 
 static int start(struct bench *b)
@@ -132,17 +149,21 @@ static int start(struct bench *b)
 
 static int run(struct bench *b)
 {
-	int rc = start(b);
+	int rc = 0;
 
-	if (rc == 0) {
+	if (b->options.compare != NULL) {
+		b->compare = fer_bench_compare_open(b->options.compare, b->error);
+		rc = b->compare == NULL ? -1 : 0;
+	}
+	bool is_up = rc == 0 && (rc = start(b)) == 0;
+	if (is_up) {
 		rc = measure_all(b);
 		fer_bench_load_fini(&b->load);
 		fer_eal_stop();
 	}
-	if (b->report != NULL && !fer_bench_report_finish(b->report) && rc == 0) {
-		snprintf(b->error, sizeof(b->error), "standard output: cannot write");
+	if (b->report != NULL && !fer_bench_report_finish(b->report, rc == 0, b->error))
 		rc = -1;
-	}
+	fer_bench_compare_close(b->compare);
 	if (rc != 0)
 		fprintf(stderr, "ferrule-bench: %s\n", b->error);
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "report.h"
 
+#include "html.h"
 #include "json.h"
 
 #include <json-c/json.h>
 #include <rte_cycles.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct fer_bench_report {
-	FILE *to;
-	struct json_object *rows; // NULL: a table
+	struct fer_bench_report_params params;
 	struct json_object *all;
+	struct json_object *rows;
 };
 
 static const char *const stage_names[] = {
@@ -21,30 +23,30 @@ static const char *const stage_names[] = {
 #undef STAGE_NAME
 };
 
-static void print_heading(FILE *to)
+static void print_heading(const struct fer_bench_report *r)
 {
-	fprintf(to, "%-3s %-33s %5s %5s %7s %-11s %7s %8s %8s %8s %8s %8s %8s %7s", "", "algorithm",
-		"size", "burst", "sas", "order", "workers", "policies", "ticks", "p10", "p90",
-		"crypto", "overhead", "dropped");
+	printf("%-3s %-33s %5s %-7s %5s %7s %-11s %7s %8s %8s %8s %8s %8s %8s %7s", "", "algorithm",
+		"size", "packets", "burst", "sas", "order", "workers", "policies", "ticks", "p10",
+		"p90", "crypto", "overhead", "dropped");
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
-		fprintf(to, " %7s", stage_names[k]);
-	fputc('\n', to);
+		printf(" %7s", stage_names[k]);
+	if (r->params.compare != NULL)
+		printf(" %7s %8s %-6s", "ratio", "adjusted", "");
+	putchar('\n');
 }
 
-struct fer_bench_report *fer_bench_report_open(FILE *to, bool json, const char *isa)
+struct fer_bench_report *fer_bench_report_open(const struct fer_bench_report_params *params)
 {
 	struct fer_bench_report *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
 		return NULL;
-	r->to = to;
-	if (!json) {
-		print_heading(to);
-		return r;
-	}
+	r->params = *params;
+	if (!params->json)
+		print_heading(r);
 	r->all = json_object_new_object();
 	r->rows = json_object_new_array();
-	json_object_object_add(r->all, "machine", fer_bench_machine(isa, rte_get_tsc_hz()));
+	json_object_object_add(r->all, "machine", fer_bench_machine(params->isa, rte_get_tsc_hz()));
 	json_object_object_add(r->all, "rows", r->rows);
 	return r;
 }
@@ -64,11 +66,15 @@ static struct json_object *json_row(
 	fer_bench_add_text(o, "direction", direction_name(load->direction));
 	fer_bench_add_text(o, "mode", "tunnel");
 	fer_bench_add_text(o, "algorithm", load->algorithm->name);
-	fer_bench_add_u64(o, "size", row->size);
+	if (row->size == FER_BENCH_IMIX)
+		fer_bench_add_text(o, "size", "imix");
+	else
+		fer_bench_add_u64(o, "size", row->size);
 	fer_bench_add_u64(o, "burst", row->burst);
 	fer_bench_add_u64(o, "sas", load->n_sas);
 	fer_bench_add_text(o, "order", fer_bench_order_name(row->order));
 	fer_bench_add_u64(o, "workers", row->workers);
+	fer_bench_add_text(o, "packets", row->is_cold ? "cold" : "warm");
 	fer_bench_add_u64(o, "policies", load->n_policies);
 	fer_bench_add_u64(o, "selectors", fer_bench_load_selectors(load));
 	fer_bench_add_tenths(ticks, "median", result->median);
@@ -85,40 +91,97 @@ static struct json_object *json_row(
 	return o;
 }
 
-static void print_row(FILE *to, const struct fer_bench_load *load, const struct fer_bench_row *row)
+static void print_row(const struct fer_bench_load *load, const struct fer_bench_row *row)
 {
 	const struct fer_bench_result *result = &row->result;
+	char size[12] = "imix";
 
-	fprintf(to, "%-3s %-33s %5u %5u %7u %-11s %7u %8u %8.1f %8.1f %8.1f %8.1f %8.1f %7u",
-		direction_name(load->direction), load->algorithm->name, row->size, row->burst,
-		load->n_sas, fer_bench_order_name(row->order), row->workers,
-		fer_bench_load_selectors(load), result->median, result->p10, result->p90,
-		result->crypto, result->median - result->crypto, result->dropped);
+	if (row->size != FER_BENCH_IMIX)
+		snprintf(size, sizeof(size), "%u", row->size);
+	printf("%-3s %-33s %5s %-7s %5u %7u %-11s %7u %8u %8.1f %8.1f %8.1f %8.1f %8.1f %7u",
+		direction_name(load->direction), load->algorithm->name, size,
+		row->is_cold ? "cold" : "warm", row->burst, load->n_sas,
+		fer_bench_order_name(row->order), row->workers, fer_bench_load_selectors(load),
+		result->median, result->p10, result->p90, result->crypto,
+		result->median - result->crypto, result->dropped);
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		if ((result->stages >> k & 1) != 0)
-			fprintf(to, " %7.1f", result->stage[k]);
+			printf(" %7.1f", result->stage[k]);
 		else
-			fprintf(to, " %7s", "-");
-	fputc('\n', to);
-	fflush(to);
+			printf(" %7s", "-");
+}
+
+static void print_ratio(const struct fer_bench_ratio *ratio)
+{
+	if (ratio == NULL)
+		printf(" %7s %8s %-6s", "-", "-", "");
+	else
+		printf(" %7.3f %8.3f %-6s", ratio->ticks, ratio->adjusted,
+			strcmp(ratio->flag, "same") == 0 ? "" : ratio->flag);
 }
 
 void fer_bench_report_row(struct fer_bench_report *r, const struct fer_bench_load *load,
 	const struct fer_bench_row *row)
 {
-	if (r->rows == NULL)
-		print_row(r->to, load, row);
-	else
-		json_object_array_add(r->rows, json_row(load, row));
+	struct fer_bench_compare *compare = r->params.compare;
+	struct json_object *o = json_row(load, row);
+	struct fer_bench_ratio ratio;
+	bool has_ratio = compare != NULL && fer_bench_compare_row(compare, o, &ratio);
+
+	json_object_array_add(r->rows, o);
+	if (r->params.json)
+		return;
+	print_row(load, row);
+	if (compare != NULL)
+		print_ratio(has_ratio ? &ratio : NULL);
+	putchar('\n');
+	fflush(stdout);
 }
 
-bool fer_bench_report_finish(struct fer_bench_report *r)
+static struct json_object *json_sums(const struct fer_bench_compare_sums *sums)
 {
-	bool ok = true;
+	struct json_object *o = json_object_new_object();
 
-	if (r->all != NULL)
-		ok = fer_bench_print_json(r->to, r->all);
-	ok = fflush(r->to) == 0 && !ferror(r->to) && ok;
+	fer_bench_add_u64(o, "compared", sums->compared);
+	fer_bench_add_u64(o, "slower", sums->slower);
+	fer_bench_add_u64(o, "faster", sums->faster);
+	fer_bench_add_u64(o, "missing", sums->missing);
+	return o;
+}
+
+static void report_sums(struct fer_bench_report *r)
+{
+	const struct fer_bench_compare_sums sums = fer_bench_compare_sums(r->params.compare);
+
+	json_object_object_add(r->all, "compare", json_sums(&sums));
+	if (!r->params.json)
+		printf("%u rows compared: %u slower and %u faster by more than %.0f %%; %u are "
+		       "new\n",
+			sums.compared, sums.slower, sums.faster, FER_BENCH_TOLERANCE * 100,
+			sums.missing);
+}
+
+// False with a line in error.
+static bool write_all(struct fer_bench_report *r, char error[FER_BENCH_ERROR_BYTES])
+{
+	if (r->params.compare != NULL)
+		report_sums(r);
+	bool ok = !r->params.json || fer_bench_print_json(stdout, r->all);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0 || !ok) {
+		snprintf(error, FER_BENCH_ERROR_BYTES, "standard output: cannot write");
+		return false;
+	}
+	if (r->params.html == NULL || fer_bench_html_write(r->params.html, r->all))
+		return true;
+	snprintf(error, FER_BENCH_ERROR_BYTES, "%s: %s", r->params.html, strerror(errno));
+	return false;
+}
+
+bool fer_bench_report_finish(
+	struct fer_bench_report *r, bool is_complete, char error[FER_BENCH_ERROR_BYTES])
+{
+	bool ok = !is_complete || write_all(r, error);
+
 	json_object_put(r->all);
 	free(r);
 	return ok;
