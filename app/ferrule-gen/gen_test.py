@@ -292,6 +292,7 @@ REFUSED = [
     ("verify --open none.pcap", 2, "document"),
     ("send --plain", 2, "--tx"),
     ("send --plain --tx a --prepare", 2, "--packets"),
+    ("send --plain --tx a --prepare --packets 5 --seconds 1", 2, "--seconds"),
     ("send --plain --tx a --rate 0", 2, "--rate"),
     ("send --plain --tx a --seconds x", 2, "--seconds"),
     ("send --plain --tx nobody --vdev net_null0", 1, "nobody"),

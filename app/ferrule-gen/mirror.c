@@ -76,7 +76,7 @@ static int create_table(struct fer_gen_mirror *m, char error[FER_GEN_ERROR_BYTES
 	m->handles = calloc(m->doc->n_sas + 1, sizeof(*m->handles));
 	m->engine = fer_engine_open(params.ivs, &rc);
 	if (m->engine == NULL)
-		return fail(error, "cannot start the crypto engine: %s", strerror(-rc));
+		return fail(error, "cannot start the crypto engine: %s", fer_engine_error(rc));
 	m->sas = fer_sa_table_create(&params, m->engine, &rc);
 	if (m->sas == NULL || m->handles == NULL)
 		return fail(error, "no memory for %u associations", m->doc->n_sas);

@@ -49,7 +49,7 @@ static const char help[] =
 	"  -o, --output FILE     capture file to make\n"
 	"      --seconds S       how long to send (1, unless --packets says it)\n"
 	"      --rate PPS        packets a second (as fast as the port takes them)\n"
-	"      --prepare         makes all packets before the first is sent; needs --packets\n"
+	"      --prepare         makes all --packets before the first is sent, and sends them all\n"
 	"      --tx, --rx PORT   where packets go and come back, as the EAL calls it\n"
 	"      --vdev DEVICE     a virtual device to make, such as "
 	"net_memif0,role=client,socket=/run/x\n"
@@ -383,6 +383,8 @@ static int check_send(struct fer_gen_options *o)
 		return refuse("--open needs --rx PORT");
 	if (o->prepare && o->packets == 0)
 		return refuse("--prepare needs --packets");
+	if (o->prepare && o->seconds > 0)
+		return refuse("--prepare sends all that it makes: no --seconds");
 	if (o->packets == 0 && !(o->seconds > 0))
 		o->seconds = 1;
 	return 0;

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Do numbers come from the runner, with what Debian has, and does its search find what there is?
+
+usage: runner_test.py FOLDER-OF-PROGRAMS
+
+How high the numbers are is nobody's business here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+
+import generators
+import search
+from report import Report
+
+RUN = Path(__file__).resolve().parent / "run.py"
+
+# What the runner is asked for, and whether it has to find a rate without loss.
+RUNS = [
+    "--generator testpmd --box ferruled",
+    "--generator testpmd --box testpmd",
+    "--generator ferrule-gen --box ferruled --boxes 2",
+    "--generator ferrule-gen --box ferruled --direction in",
+    "--generator ferrule-gen --box ferruled --ports virtio-user",
+]
+REFUSED = [
+    ("--direction in --generator testpmd", "decrypted"),
+    ("--generator pktgen --pktgen /none/pktgen", "--pktgen"),
+    ("--size 51", "52"),
+]
+
+
+def run(arguments):
+    return subprocess.run([sys.executable, str(RUN), *arguments.split()], capture_output=True,
+                          text=True, timeout=240, check=False)
+
+
+def numbers_come(programs, arguments):
+    result = run(f"{arguments} --programs {programs} --size 64 --seconds 0.2 --steps 0 --json")
+    if result.returncode != 0:
+        return [f"exit {result.returncode}: {result.stderr}"]
+    rows = json.loads(result.stdout)["rows"]
+    return [f"{row}" for row in rows
+            if not (len(rows) == 1 and 0 < row["received"] <= row["sent"] and row["pps"] > 0)]
+
+
+def box_that_carries(most_pps, full_pps):
+    def trial(share):
+        sent = int(share * full_pps)
+        return generators.Trial(sent, min(sent, most_pps), 1.0)
+    return trial
+
+
+def search_finds(most_pps, full_pps):
+    full, best = search.no_drop(box_that_carries(most_pps, full_pps), 0, 10)
+    found = best.received_pps if best else 0
+    right = 0.99 * min(most_pps, full_pps) <= found <= most_pps and full.sent == full_pps
+    return [] if right else [f"{found} of {most_pps}, sent {full.sent}"]
+
+
+def main():
+    programs = Path(sys.argv[1]).resolve()
+    report = Report()
+    for most, full in ((10**6, 5 * 10**6), (4 * 10**6, 5 * 10**6), (10**7, 5 * 10**6)):
+        report.add(f"search: {most} of {full}", search_finds(most, full))
+    for arguments, word in REFUSED:
+        result = run(f"{arguments} --programs {programs}")
+        report.add(f"refused: {arguments}",
+                   [] if result.returncode != 0 and word in result.stderr else [result.stderr])
+    few = "needs two CPUs" if len(os.sched_getaffinity(0)) < 2 else ""
+    for arguments in RUNS:
+        lacking = "" if "testpmd" not in arguments or generators.find("dpdk-testpmd", None) else (
+            "no dpdk-testpmd")
+        if few or lacking:
+            report.skip(arguments, few or lacking)
+        else:
+            report.add(arguments, numbers_come(programs, arguments))
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
