@@ -24,7 +24,7 @@
 
 #define WORKERS 2
 #define UNDER_WAY 64 // packets; far fewer than a replay window has
-#define PAYLOAD 64
+#define PAYLOAD 1100 // worth sharing its crypto
 #define PATIENCE_S 60
 #define GUESTS 8
 

@@ -14,6 +14,7 @@
 
 #define KEPT_BYTES (64 << 20)       // of free memory, by the allocator
 #define LINK_NS UINT64_C(100000000) // between two looks for links
+#define SHARE_PATIENCE_NS 100000
 
 __attribute__((format(printf, 3, 4))) static int fail(
 	struct fer_daemon_error *error, int code, const char *format, ...)
@@ -120,6 +121,7 @@ static int open_workers(
 		.n_lcores = d->settings.n_lcores,
 		.lcores = d->settings.lcores,
 		.naps = naps,
+		.share_patience_ns = d->settings.share_crypto ? SHARE_PATIENCE_NS : 0,
 		// Those who nap can share, so the scheduler may place them.
 		.cpus = naps && d->environment.chose_lcores ? &d->environment.cpus : NULL,
 		.qsbr = d->qsbr,

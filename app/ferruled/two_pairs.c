@@ -139,6 +139,7 @@ void two_pairs_open(struct two_pairs *t, const char *document, unsigned n_worker
 		.n_pairs = N_ENDS,
 		.n_workers = n_workers,
 		.naps = true,
+		.share_patience_ns = UINT32_MAX, // nothing is to get lost
 		.qsbr = t->qsbr,
 		.ivs = fer_iv_system()};
 	if (fer_workers_create(&t->workers, &p, why) != 0)

@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "nic/oob.h"
+#include "nic/share.h"
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -29,16 +30,22 @@ static void add(uint64_t *to, uint64_t n)
 	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
 }
 
+// Does it hold no SA?  It does while another worker is late with packets of it.
+static bool is_quiet(struct fer_worker *w)
+{
+	return likely(w->share == NULL) || !fer_share_has_late(w->share, w->id);
+}
+
 // Takes the worker out of grace periods while its driver is in the kernel.
 static void before_driver(struct fer_worker *w, const struct fer_port *port)
 {
-	if (port->can_sleep)
+	if (port->can_sleep && is_quiet(w))
 		rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 }
 
 static void after_driver(struct fer_worker *w, const struct fer_port *port)
 {
-	if (port->can_sleep)
+	if (port->can_sleep && is_quiet(w))
 		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
 }
 
@@ -338,6 +345,15 @@ static unsigned carry_all(struct fer_worker *w)
 	return n;
 }
 
+// Does crypto for another worker, if there was nothing else to do.
+static unsigned help(struct fer_worker *w, bool is_idle)
+{
+	if (likely(w->share == NULL))
+		return 0;
+	fer_share_set_idle(w->share, w->id, is_idle);
+	return is_idle ? fer_share_help(w->share, w->id, w->lanes[0].path->nic.engine) : 0;
+}
+
 static void nap(struct fer_worker *w)
 {
 	const struct timespec time = {.tv_nsec = NAP_NS};
@@ -352,10 +368,11 @@ static void idle(struct fer_worker *w, bool is_resting)
 {
 	if (!w->naps && !is_resting) {
 		rte_pause();
-	} else if (w->n_empty < EMPTY_ROUNDS) {
+	} else if (w->n_empty < EMPTY_ROUNDS || !is_quiet(w)) {
 		w->n_empty++;
 		rte_pause();
 	} else {
+		(void)help(w, false);
 		nap(w);
 	}
 }
@@ -372,6 +389,8 @@ static void begin(struct fer_worker *w)
 
 static void end(struct fer_worker *w)
 {
+	while (!is_quiet(w))
+		rte_pause();
 	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(w->qsbr, w->id);
 	atomic_store_explicit(&w->state, FER_WORKER_END, memory_order_release);
@@ -387,9 +406,11 @@ int fer_worker_run(void *worker)
 	while ((order = atomic_load_explicit(&w->order, memory_order_acquire)) != FER_WORKER_END) {
 		unsigned n = order == FER_WORKER_CARRY ? carry_all(w) : 0;
 
+		n += help(w, n == 0 && order == FER_WORKER_CARRY);
 		atomic_store_explicit(&w->state, order, memory_order_release);
 		atomic_store_explicit(&w->beat, ++beat, memory_order_relaxed);
-		rte_rcu_qsbr_quiescent(w->qsbr, w->id);
+		if (is_quiet(w))
+			rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 		if (n == 0)
 			idle(w, order == FER_WORKER_REST);
 		else

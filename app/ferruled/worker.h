@@ -63,8 +63,9 @@ struct fer_worker {
 	unsigned id; // 0, 1, 2 and so on; its thread in qsbr
 	unsigned lcore;
 	struct rte_rcu_qsbr *qsbr;
-	bool naps;             // instead of polling while nothing comes
-	const cpu_set_t *cpus; // that it may run on; NULL: those of its lcore
+	bool naps;               // instead of polling while nothing comes
+	struct fer_share *share; // crypto is done for each other; NULL: by each alone
+	const cpu_set_t *cpus;   // that it may run on; NULL: those of its lcore
 	struct fer_lane *lanes;
 	unsigned n_lanes;
 	unsigned n_empty;          // rounds in which nothing came

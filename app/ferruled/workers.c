@@ -2,6 +2,7 @@
 #include "workers.h"
 
 #include "host/event.h"
+#include "nic/share.h"
 
 #include <errno.h>
 #include <rte_cycles.h>
@@ -51,9 +52,10 @@ static void *allocate(size_t n, size_t size)
 	return p;
 }
 
-static bool allocate_all(struct fer_workers *ws, unsigned n_queues)
+static bool allocate_all(struct fer_workers *ws, const struct fer_workers_params *params)
 {
 	size_t n_paths = (size_t)ws->n * ws->n_pairs;
+	unsigned n_queues = count_queues(params);
 
 	ws->worker = allocate(ws->n, sizeof(ws->worker[0]));
 	ws->watch = calloc(ws->n, sizeof(ws->watch[0]));
@@ -62,6 +64,11 @@ static bool allocate_all(struct fer_workers *ws, unsigned n_queues)
 	ws->lanes = calloc(n_queues, sizeof(ws->lanes[0]));
 	ws->shims = calloc(n_queues, sizeof(ws->shims[0]));
 	ws->counters = allocate(n_paths * FER_N_SIDES, sizeof(ws->counters[0]));
+	if (params->share_patience_ns != 0 && ws->n > 1) {
+		ws->share = fer_share_create(ws->n, params->share_patience_ns);
+		if (ws->share == NULL)
+			return false;
+	}
 	return ws->worker != NULL && ws->watch != NULL && ws->paths != NULL && ws->events != NULL &&
 	       ws->lanes != NULL && ws->shims != NULL && ws->counters != NULL;
 }
@@ -120,6 +127,8 @@ static int open_paths(
 		nic->may = &pair->offload.may;
 		nic->has_slots = nic->sends_unprotected = pair->is_oob;
 		nic->delete_after = pair->delete_after;
+		nic->share = pair->is_oob ? NULL : ws->share; // its host is told of every packet
+		nic->share_id = worker;
 		ws->n_paths++;
 	}
 	return 0;
@@ -170,6 +179,7 @@ static int open_workers(
 		w->id = i;
 		w->qsbr = params->qsbr;
 		w->naps = params->naps;
+		w->share = ws->share;
 		w->cpus = params->cpus;
 		if (error == 0)
 			continue;
@@ -187,7 +197,7 @@ int fer_workers_create(
 
 	*ws = (struct fer_workers){.n = params->n_workers, .n_pairs = params->n_pairs};
 	snprintf(why, 160, "no memory for %u workers", ws->n);
-	if (allocate_all(ws, count_queues(params)))
+	if (allocate_all(ws, params))
 		error = choose_lcores(ws, params, why);
 	if (error == 0)
 		error = open_workers(ws, params, why);
@@ -202,6 +212,7 @@ void fer_workers_destroy(struct fer_workers *ws)
 		fer_path_fini(&ws->paths[i]);
 	for (unsigned i = 0; ws->events != NULL && i < ws->n * ws->n_pairs; i++)
 		fer_events_destroy(ws->events[i]);
+	fer_share_destroy(ws->share);
 	free(ws->events);
 	free(ws->counters);
 	free(ws->shims);

@@ -13,6 +13,9 @@ struct fer_workers_params {
 	unsigned n_lcores;  // n_workers, or 0: the first that there are, but for the main one
 	const uint16_t *lcores;
 	bool naps;
+	// A burst's crypto is shared with workers that have nothing to do; so long is waited for
+	// one that lost its CPU.  0: each does its own.
+	uint32_t share_patience_ns;
 	const cpu_set_t *cpus; // where workers may run; NULL: on the CPUs of their lcores
 	struct rte_rcu_qsbr *qsbr;
 	const struct fer_iv_source *ivs;
@@ -21,6 +24,7 @@ struct fer_workers_params {
 struct fer_workers {
 	struct fer_worker *worker; // n
 	struct fer_watch *watch;
+	struct fer_share *share; // NULL: each does its crypto alone
 	struct fer_path *paths;
 	struct fer_events **events; // of each path
 	struct fer_lane *lanes;

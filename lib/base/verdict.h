@@ -53,6 +53,7 @@
 	V(FRAGMENT_LIMIT, DROP, "more fragments than are reassembled")                             \
 	V(FRAGMENT_TIMEOUT, DROP, "fragments that stayed alone too long")                          \
 	V(FRAGMENT_NEEDS_PORTS, DROP, "fragment, and the policy that may match it names ports")    \
+	V(LATE, DROP, "another worker was to open or seal it, and lost its CPU")                   \
 	V(TX_FULL, DROP, "the port it would leave by took no more packets")
 
 #define FER_VERDICTS(V) FER_SA_VERDICTS(V) FER_PACKET_VERDICTS(V)

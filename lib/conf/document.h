@@ -168,6 +168,7 @@ struct fer_doc_daemon {
 	uint32_t n_lcores;                // n_workers, or 0: any
 	uint16_t lcores[FER_DOC_WORKERS]; // no two are the same
 	enum fer_doc_idle idle;
+	bool share_crypto; // of a burst among the workers
 };
 
 struct fer_doc {

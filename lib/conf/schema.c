@@ -253,6 +253,8 @@ static const struct fer_field root_fields[] = {
 		.list = &workers},
 	{OPTIONAL("idle", FER_TYPE_WORD, FER_ROOT_IDLE), INTO(fer_doc, daemon.idle),
 		.words = idles},
+	{OPTIONAL("share_crypto", FER_TYPE_BOOL, FER_ROOT_SHARE_CRYPTO),
+		INTO(fer_doc, daemon.share_crypto)},
 	{OPTIONAL("pairs", FER_TYPE_PAIRS, FER_ROOT_PAIRS)},
 	{OPTIONAL("sas", FER_TYPE_SAS, FER_ROOT_SAS)},
 	{OPTIONAL("policies", FER_TYPE_POLICIES, FER_ROOT_POLICIES)},

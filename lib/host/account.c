@@ -10,6 +10,9 @@
 static struct fer_sa *refused_out(struct fer_host *host, struct fer_batch *b, unsigned i)
 {
 	const struct fer_pkt *p = &b->pkt[i];
+
+	if (b->m[i] == NULL) // another worker still has it
+		return fer_sa_get(host->sas, p->handle[0]);
 	const struct fer_oob *o = fer_oob_of(b->m[i]);
 	unsigned k = (o->ipsec != 0) + (o->tunnel != 0);
 

@@ -6,6 +6,7 @@
 #include "crypto/engine.h"
 #include "nic/ah.h"
 #include "nic/segment.h"
+#include "nic/share.h"
 #include "nic/udp.h"
 #include "proto/ah.h"
 #include "proto/ip.h"
@@ -21,20 +22,26 @@
 // header on.
 struct fer_crypt {
 	unsigned n;
-	struct fer_job job[FER_BATCH_MAX];
+	bool has_ah;                // among the jobs
+	struct fer_job *job;        // the list in use
 	uint16_t at[FER_BATCH_MAX]; // place in the batch
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
 	uint8_t piece[FER_IPV6_MAX_BYTES + ESN_BYTES];
 	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
 	struct fer_ah_hidden hidden_piece;
+	struct fer_job lists[2][FER_BATCH_MAX]; // one may be in use by a worker that is late
 };
 
 static_assert(FER_BATCH_MAX <= FER_ENGINE_BURST, "a batch is one call of the engine");
 
 struct fer_crypt *fer_crypt_create(void)
 {
-	return malloc(sizeof(struct fer_crypt));
+	struct fer_crypt *c = malloc(sizeof(*c));
+
+	if (c != NULL)
+		c->job = c->lists[0];
+	return c;
 }
 
 void fer_crypt_destroy(struct fer_crypt *c)
@@ -127,6 +134,7 @@ static enum fer_verdict add_ah(const struct fer_nic *nic, struct fer_batch *b, u
 		c->split[c->n_split++] = (uint16_t)i;
 		return FER_OK;
 	}
+	c->has_ah = true;
 	*job = job_of(sa, layer, layer->ip_off);
 	job->start = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer->ip_off);
 	if (!fer_ah_hide(&c->hidden[c->n], job, layer->sec_off - layer->ip_off, direction))
@@ -140,6 +148,40 @@ static inline void show_ah(const struct fer_crypt *c, unsigned j)
 {
 	if (unlikely(c->job[j].suite->ah))
 		fer_ah_show(&c->hidden[j], &c->job[j]);
+}
+
+// Runs the jobs, with the help of other workers where that is wanted.  Returns how many are late.
+static unsigned run_jobs(struct fer_nic *nic, enum fer_direction direction)
+{
+	struct fer_crypt *c = nic->crypt;
+
+	if (unlikely(nic->share != NULL) && !c->has_ah)
+		return fer_share_run(
+			nic->share, nic->share_id, nic->engine, direction, c->job, c->n);
+	if (direction == FER_OUT)
+		fer_engine_seal(nic->engine, c->job, c->n);
+	else
+		fer_engine_open_burst(nic->engine, c->job, c->n);
+	return 0;
+}
+
+// Is job j late?  Then its packet ends here, and its buffer is no more ours.
+static bool give_up(struct fer_nic *nic, struct fer_batch *b, unsigned j)
+{
+	unsigned i = nic->crypt->at[j];
+
+	if (!fer_share_is_late(nic->share, nic->share_id, j))
+		return false;
+	fer_share_keep(nic->share, nic->share_id, b->m[i]);
+	b->m[i] = NULL;
+	b->pkt[i].pending = 0;
+	b->pkt[i].verdict = FER_LATE;
+	return true;
+}
+
+static void change_lists(struct fer_crypt *c)
+{
+	c->job = c->job == c->lists[0] ? c->lists[1] : c->lists[0];
 }
 
 // What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
@@ -273,15 +315,21 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 	struct recent recent = {FER_NO_SA_INDEX, NULL};
 
 	c->n = c->n_split = 0;
+	c->has_ah = false;
 	for (unsigned i = 0, n = b->n; i < n; i++)
 		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
 			add_sealed(nic, b, i, k, &recent);
 	number_jobs(nic, b, c, k);
-	fer_engine_seal(nic->engine, c->job, c->n);
+	unsigned n_late = run_jobs(nic, FER_OUT);
+
 	for (unsigned j = 0; j < c->n; j++) {
+		if (unlikely(n_late != 0) && give_up(nic, b, j))
+			continue;
 		show_ah(c, j);
 		b->pkt[c->at[j]].verdict = c->job[j].verdict;
 	}
+	if (unlikely(n_late != 0))
+		change_lists(c);
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
 	if (unlikely(b->has_udp_sums))
@@ -479,12 +527,17 @@ unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 	unsigned n_pending = 0;
 
 	c->n = c->n_split = 0;
+	c->has_ah = false;
 	for (unsigned i = 0, n = b->n; i < n; i++)
 		if (b->pkt[i].pending && fer_pkt_alive(&b->pkt[i]))
 			add_opened(nic, b, i, &recent);
-	fer_engine_open_burst(nic->engine, c->job, c->n);
+	unsigned n_late = run_jobs(nic, FER_IN);
+
 	for (unsigned j = 0; j < c->n; j++) {
 		unsigned i = c->at[j];
+
+		if (unlikely(n_late != 0) && give_up(nic, b, j))
+			continue;
 		struct fer_layer *layer = fer_pkt_last_layer(b, i);
 		struct fer_sa *sa = sa_of(nic, layer, &recent);
 

@@ -54,6 +54,8 @@ struct fer_nic {
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends
+	struct fer_share *share; // other workers help with the crypt stage; NULL: nobody does
+	unsigned share_id;       // who this one is among them
 };
 
 // Opens an engine of its own.  0 or -errno.

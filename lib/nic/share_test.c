@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Do workers that help each other do every job once, and does nobody wait for one that lost its
+// CPU?
+#include "nic/share.h"
+
+#include "support/eal.h"
+#include "support/mbufs.h"
+
+#include <rte_mbuf.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#ifdef __SANITIZE_THREAD__
+#define ROUNDS 300
+#else
+#define ROUNDS 3000
+#endif
+
+#define OWNER 0
+#define WORKERS 3 // 1 and 2 help
+#define JOBS 64
+#define LEN 1184 // of a packet: a multiple of any block behind SPI, number, IV and ICV of any suite
+#define FOREVER UINT32_MAX
+
+// Helpers stop here, with jobs of somebody else in hand.
+static _Atomic bool shall_hang, hangs;
+
+void __real_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
+static _Thread_local bool is_helper;
+
+void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	if (is_helper && atomic_load(&shall_hang)) {
+		atomic_store(&hangs, true);
+		while (atomic_load(&shall_hang))
+			sched_yield();
+	}
+	__real_fer_engine_seal(e, jobs, n);
+	if (is_helper)
+		atomic_store(&hangs, false);
+}
+
+struct world {
+	struct fer_share *share;
+	struct fer_engine *engine[WORKERS];
+	pthread_t helper[WORKERS];
+	_Atomic bool ends;
+	_Atomic unsigned n_helped; // jobs
+	struct fer_suite suite;
+	struct fer_key *key;
+	uint8_t plain[JOBS][LEN], packet[JOBS][LEN];
+	struct fer_job jobs[JOBS];
+};
+
+struct helper {
+	unsigned me;
+};
+
+static struct world w;
+static struct helper helpers[WORKERS];
+
+static void *help(void *arg)
+{
+	const struct helper *h = arg;
+
+	is_helper = true;
+	fer_share_set_idle(w.share, h->me, true);
+	while (!atomic_load(&w.ends)) {
+		unsigned n = fer_share_help(w.share, h->me, w.engine[h->me]);
+
+		atomic_fetch_add(&w.n_helped, n);
+		if (n == 0)
+			sched_yield();
+	}
+	fer_share_set_idle(w.share, h->me, false);
+	return NULL;
+}
+
+static void open_world(const char *encryption, const char *integrity, uint32_t patience_ns)
+{
+	static const uint8_t key[FER_MAX_KEY_BYTES] = {1, 2, 3};
+	int error;
+
+	memset(&w, 0, sizeof(w));
+	w.share = fer_share_create(WORKERS, patience_ns);
+	assert_non_null(w.share);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		w.engine[i] = fer_engine_open(fer_iv_system(), &error);
+		assert_non_null(w.engine[i]);
+	}
+	assert_null(fer_suite_init(&w.suite, fer_algo_find(FER_ENCRYPTION, encryption),
+		integrity == NULL ? NULL : fer_algo_find(FER_INTEGRITY, integrity), 0));
+	w.key = aligned_alloc(64, fer_key_bytes_max());
+	assert_non_null(w.key);
+	fer_key_init(w.key, w.engine[0], &w.suite, key, key);
+	for (unsigned i = 1; i < WORKERS; i++) {
+		helpers[i] = (struct helper){i};
+		assert_int_equal(pthread_create(&w.helper[i], NULL, help, &helpers[i]), 0);
+	}
+}
+
+static void close_world(void)
+{
+	atomic_store(&w.ends, true);
+	for (unsigned i = 1; i < WORKERS; i++)
+		assert_int_equal(pthread_join(w.helper[i], NULL), 0);
+	for (unsigned i = 0; i < WORKERS; i++)
+		fer_engine_close(w.engine[i]);
+	fer_share_destroy(w.share);
+	fer_key_fini(w.key, &w.suite);
+	free(w.key);
+}
+
+static void make_jobs(unsigned round)
+{
+	unsigned around = 8u + w.suite.iv_bytes + w.suite.icv_bytes;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		// As long as can be, and a multiple of the block.
+		unsigned len = around + (LEN - around) / 16 * 16;
+
+		memset(w.plain[i], (int)(round + i), LEN);
+		memcpy(w.packet[i], w.plain[i], LEN);
+		w.jobs[i] = (struct fer_job){.start = w.packet[i],
+			.suite = &w.suite,
+			.key = w.key,
+			.iv = (uint64_t)round * JOBS + i,
+			.len = len,
+			.verdict = FER_N_VERDICTS};
+	}
+}
+
+static void assert_all(unsigned n_late)
+{
+	assert_int_equal(n_late, 0);
+	assert_false(fer_share_has_late(w.share, OWNER));
+	for (unsigned i = 0; i < JOBS; i++)
+		assert_int_equal(w.jobs[i].verdict, FER_OK);
+}
+
+// What is done twice does not verify, and what is not done has no verdict.
+static void check_rounds(const char *encryption, const char *integrity)
+{
+	open_world(encryption, integrity, FOREVER);
+	for (unsigned round = 0; round < ROUNDS || atomic_load(&w.n_helped) == 0; round++) {
+		unsigned text = 8u + w.suite.iv_bytes;
+
+		make_jobs(round);
+		assert_all(fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, w.jobs, JOBS));
+		assert_memory_not_equal(w.packet[0] + text, w.plain[0] + text, 16);
+		assert_all(fer_share_run(w.share, OWNER, w.engine[OWNER], FER_IN, w.jobs, JOBS));
+		for (unsigned i = 0; i < JOBS; i++)
+			assert_memory_equal(w.packet[i] + text, w.plain[i] + text,
+				w.jobs[i].len - text - w.suite.icv_bytes);
+	}
+	close_world();
+}
+
+static void is_every_job_done_once(void **state)
+{
+	(void)state;
+	check_rounds("aes-gcm-128", NULL);
+	check_rounds("aes-cbc-128", "hmac-sha2-256-128");
+}
+
+static void is_little_work_kept(void **state)
+{
+	(void)state;
+	open_world("aes-gcm-128", NULL, FOREVER);
+	for (unsigned round = 0; round < 100; round++) {
+		make_jobs(round);
+		for (unsigned i = 0; i < JOBS; i++)
+			w.jobs[i].len = 8u + w.suite.iv_bytes + w.suite.icv_bytes + 64;
+		assert_all(fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, w.jobs, JOBS));
+		make_jobs(round); // one piece, and none
+		assert_int_equal(
+			fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, w.jobs, 8), 0);
+		assert_int_equal(
+			fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, w.jobs, 0), 0);
+	}
+	assert_int_equal(atomic_load(&w.n_helped), 0);
+	close_world();
+}
+
+// Seals until a helper hangs with a piece; returns how many jobs are late.
+static unsigned run_until_late(struct rte_mbuf *m[JOBS], struct rte_mempool *pool)
+{
+	unsigned n_late = 0, n_seen = 0;
+
+	for (unsigned round = 0; n_late == 0; round++) {
+		make_jobs(round);
+		n_late = fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, w.jobs, JOBS);
+	}
+	for (unsigned i = 0; i < JOBS; i++) {
+		if (!fer_share_is_late(w.share, OWNER, i)) {
+			assert_int_equal(w.jobs[i].verdict, FER_OK);
+			continue;
+		}
+		m[n_seen] = rte_pktmbuf_alloc(pool);
+		assert_non_null(m[n_seen]);
+		fer_share_keep(w.share, OWNER, m[n_seen++]);
+	}
+	assert_int_equal(n_seen, n_late);
+	return n_late;
+}
+
+static void is_nobody_waited_for_who_lost_its_cpu(void **state)
+{
+	static uint8_t other_packet[LEN];
+	struct rte_mempool *pool = test_pool("late", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	struct rte_mbuf *m[JOBS];
+
+	(void)state;
+	for (unsigned k = 0; k < 5; k++) {
+		open_world("aes-gcm-128", NULL, 1000);
+		atomic_store(&shall_hang, true);
+		unsigned n_late = run_until_late(m, pool);
+
+		assert_true(atomic_load(&hangs));
+		assert_int_equal(rte_mempool_in_use_count(pool), n_late);
+		assert_true(fer_share_has_late(w.share, OWNER));
+		// Meanwhile the owner works alone, on another list.
+		struct fer_job alone = w.jobs[0];
+		alone.start = other_packet;
+		assert_int_equal(
+			fer_share_run(w.share, OWNER, w.engine[OWNER], FER_OUT, &alone, 1), 0);
+		assert_int_equal(alone.verdict, FER_OK);
+		assert_int_equal(rte_mempool_in_use_count(pool), n_late);
+		atomic_store(&shall_hang, false);
+		while (fer_share_has_late(w.share, OWNER))
+			sched_yield();
+		assert_int_equal(rte_mempool_in_use_count(pool), 0);
+		close_world();
+	}
+	rte_mempool_free(pool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_every_job_done_once),
+		cmocka_unit_test(is_little_work_kept),
+		cmocka_unit_test(is_nobody_waited_for_who_lost_its_cpu),
+	};
+
+	fer_test_eal_init("256");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
