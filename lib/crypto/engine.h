@@ -28,10 +28,8 @@ struct fer_job {
 	uint8_t *icv;
 	const struct fer_suite *suite;
 	const struct fer_key *key;
-	uint64_t iv; // seal: the IV of a counter mode, unique under its key; else unused
-	// From start to the end of the ICV (ESP), of the packet (AH).  Over 65,531 bytes not every
-	// algorithm of AH can.
-	uint32_t len;
+	uint64_t iv;     // seal: the IV of a counter mode, unique under its key; else unused
+	uint32_t len;    // from start to the end of the ICV (ESP), of the packet (AH)
 	uint32_t seq_hi; // high half of the sequence number; used with ESN
 	uint8_t verdict; // set by the engine, enum fer_verdict
 };

@@ -14,7 +14,6 @@
 // in 16 bits.
 #define MAX_ESP_BYTES 65535
 #define MAX_AH_BYTES FER_IPV6_MAX_BYTES
-#define MAX_AH_BYTES_IN_16_BITS (UINT16_MAX - 4) // with the high half of an extended number
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
 
@@ -30,26 +29,25 @@ static void expand_nothing(
 #define KEY_END(part) (offsetof(struct fer_key, part) + sizeof(((struct fer_key *)0)->part))
 #define AEAD(family, expand, part)                                                                 \
 	{                                                                                          \
-		expand, KEY_END(part), 0, fer_imb_##family##_seal, fer_imb_##family##_open         \
+		expand, KEY_END(part), fer_imb_##family##_seal, fer_imb_##family##_open            \
 	}
 #define CIPHER(expand, part)                                                                       \
 	{                                                                                          \
-		expand, KEY_END(part), 0, fer_imb_cipher_seal, fer_imb_cipher_open                 \
+		expand, KEY_END(part), fer_imb_cipher_seal, fer_imb_cipher_open                    \
 	}
-#define MAC(expand, part, max_ah_bytes)                                                            \
+#define MAC(expand, part)                                                                          \
 	{                                                                                          \
-		expand, KEY_END(part), max_ah_bytes, fer_imb_mac_seal, fer_imb_mac_open            \
+		expand, KEY_END(part), fer_imb_mac_seal, fer_imb_mac_open                          \
 	}
 #define AES CIPHER(fer_imb_cipher_expand, pair.dec)
-#define HMAC MAC(fer_imb_mac_expand, pair.outer, MAX_AH_BYTES)
+#define HMAC MAC(fer_imb_mac_expand, pair.outer)
 #define GMAC                                                                                       \
 	{                                                                                          \
-		fer_imb_gmac_expand, KEY_END(gcm), MAX_AH_BYTES, fer_imb_gmac_seal,                \
-			fer_imb_gmac_open                                                          \
+		fer_imb_gmac_expand, KEY_END(gcm), fer_imb_gmac_seal, fer_imb_gmac_open            \
 	}
 
 const struct imb_method fer_imb_methods[FER_N_METHODS] = {
-	[FER_METHOD_NULL] = {expand_nothing, 0, 0, NULL, NULL},
+	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL},
 	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm),
 	[FER_METHOD_AES_CCM] = AEAD(ccm, fer_imb_cipher_expand, pair.dec),
 	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw),
@@ -67,8 +65,8 @@ const struct imb_method fer_imb_methods[FER_N_METHODS] = {
 	[FER_METHOD_HMAC_SHA2_384] = HMAC,
 	[FER_METHOD_HMAC_SHA2_512] = HMAC,
 	[FER_METHOD_HMAC_MD5] = HMAC,
-	[FER_METHOD_AES_XCBC] = MAC(fer_imb_xcbc_expand, pair.last, MAX_AH_BYTES_IN_16_BITS),
-	[FER_METHOD_AES_CMAC] = MAC(fer_imb_cmac_expand, pair.last, MAX_AH_BYTES_IN_16_BITS),
+	[FER_METHOD_AES_XCBC] = MAC(fer_imb_xcbc_expand, pair.last),
+	[FER_METHOD_AES_CMAC] = MAC(fer_imb_cmac_expand, pair.last),
 	[FER_METHOD_AES_GMAC_128] = GMAC,
 	[FER_METHOD_AES_GMAC_192] = GMAC,
 	[FER_METHOD_AES_GMAC_256] = GMAC,
@@ -233,7 +231,7 @@ const char *fer_engine_arch(const struct fer_engine *e)
 
 static uint32_t max_bytes(const struct fer_suite *s)
 {
-	return s->ah ? fer_imb_methods[s->auth_method].max_ah_bytes : MAX_ESP_BYTES;
+	return s->ah ? MAX_AH_BYTES : MAX_ESP_BYTES;
 }
 
 // Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an

@@ -83,7 +83,6 @@ struct imb_method {
 	void (*expand)(struct fer_engine *e, const struct fer_suite *s, const uint8_t *key,
 		struct fer_key *k);
 	size_t key_end;
-	uint32_t max_ah_bytes; // the longest packet of AH; of integrity only
 	// Works off the method's list.  Open: what authenticates alone hands what verified on to
 	// the list of its encryption.
 	void (*seal)(struct fer_engine *e, enum fer_method m);

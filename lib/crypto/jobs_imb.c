@@ -68,7 +68,7 @@ static void run_in_scratch(struct fer_engine *e, IMB_JOB *job)
 void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (leaves_the_page(&jobs[i]))
+		if (jobs[i].src != e->scratch && leaves_the_page(&jobs[i]))
 			run_in_scratch(e, &jobs[i]);
 		else
 			submit(e->wide, &jobs[i], jobs[i].src, jobs[i].dst);

@@ -17,6 +17,9 @@
 #define LONG_BYTES 256
 #define LANES 16 // of AVX512, for the hashes that have a narrow code
 
+#define AES_BLOCK_BYTES 16
+#define LONG_HEAD_BYTES 256 // of a text over 65,535 bytes: enough that the rest is not
+
 #define HMAC_MAX_BLOCK_BYTES 128
 #define HMAC_IPAD 0x36
 #define HMAC_OPAD 0x5c
@@ -179,10 +182,69 @@ static void take_back_seq_hi(const struct fer_engine *e, struct fer_job *const *
 			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
 }
 
+// The library counts the bytes of MACs that are made of AES in 16 bits.
+static bool is_too_long(const struct imb_mac *mac, const IMB_JOB *j)
+{
+	return mac->one_block == NULL && j->msg_len_to_hash_in_bytes > UINT16_MAX;
+}
+
+static void mix(uint8_t block[AES_BLOCK_BYTES], const uint8_t *with)
+{
+	for (unsigned i = 0; i < AES_BLOCK_BYTES; i++)
+		block[i] ^= with[i];
+}
+
+// Hashes len bytes, at most as many as the engine has scratch room for, of which the first or the
+// last block is mixed with something else.
+static void run_mixed(struct fer_engine *e, IMB_JOB *j, const uint8_t *text, size_t len,
+	size_t block_at, const uint8_t *with, void *tag)
+{
+	memcpy(e->scratch, text, len);
+	mix(e->scratch + block_at, with);
+	j->src = e->scratch;
+	j->msg_len_to_hash_in_bytes = len;
+	j->auth_tag_output = tag;
+	fer_imb_jobs_run(e, j, 1);
+	fer_secret_wipe(e->scratch, len);
+}
+
+// Such a MAC is a chain of blocks, each mixed with what came of those before it, the last one with
+// a part of the key as well.  Of the head of a text the bare chain is wanted, so that part is mixed
+// in once more, which takes it out; the rest goes on from there.
+static void run_long(struct fer_engine *e, IMB_JOB *j)
+{
+	const uint8_t *rest = j->src + LONG_HEAD_BYTES;
+	uint8_t chain[AES_BLOCK_BYTES];
+	IMB_JOB part = *j;
+
+	part.hash_alg = IMB_AUTH_AES_CMAC;
+	run_mixed(e, &part, j->src, LONG_HEAD_BYTES, LONG_HEAD_BYTES - AES_BLOCK_BYTES,
+		j->u.CMAC._skey1, chain);
+	if ((part.status & IMB_STATUS_COMPLETED_AUTH) != 0)
+		run_mixed(e, &part, rest, j->msg_len_to_hash_in_bytes - LONG_HEAD_BYTES, 0, chain,
+			j->auth_tag_output);
+	j->status = part.status;
+	fer_secret_wipe(chain, sizeof(chain));
+}
+
+static void run_one_by_one(struct fer_engine *e, const struct imb_mac *mac, unsigned n)
+{
+	for (unsigned first = 0, last; first < n; first = last) {
+		last = first + 1;
+		if (is_too_long(mac, &e->mac_jobs[first])) {
+			run_long(e, &e->mac_jobs[first]);
+			continue;
+		}
+		while (last < n && !is_too_long(mac, &e->mac_jobs[last]))
+			last++;
+		fer_imb_jobs_run(e, e->mac_jobs + first, last - first);
+	}
+}
+
 static void submit(struct fer_engine *e, const struct imb_mac *mac, unsigned n, size_t bytes)
 {
 	if (mac->one_by_one) {
-		fer_imb_jobs_run(e, e->mac_jobs, n);
+		run_one_by_one(e, mac, n);
 		return;
 	}
 	unsigned narrow = narrow_share(mac, n, bytes);

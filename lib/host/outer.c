@@ -60,8 +60,8 @@ uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers
 	if (sa->mode == FER_TUNNEL)
 		return payload;
 	payload -= udp_bytes_of(sa);
-	while (k > 0 && layers[k - 1].ip_off == layer->ip_off)
-		k--;
+	for (; k > 0 && layers[k - 1].ip_off == layer->ip_off; k--)
+		payload += layers[k].sec_off - layers[k - 1].pay_off; // options in between
 	return payload + layers[k].sec_off - layers[k].ip_off;
 }
 
@@ -414,8 +414,13 @@ static enum fer_verdict take_off_transport(struct rte_mbuf *m, const struct fer_
 	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, ip_off);
 	uint32_t keep = layer->sec_off - udp_bytes - done->shift;
 
+	// Another byte than that of the layer around it stands behind all that was taken off.
+	if (layer->next_off != done->next_off) {
+		done->next_off = layer->next_off;
+		done->next_at = (uint16_t)(layer->next_off - done->shift - ip_off);
+	}
 	done->shift += gap;
-	fer_ip_set_next(ip, layer->next_off - layer->ip_off, layer->next_header);
+	fer_ip_set_next(ip, done->next_at, layer->next_header);
 	fer_ip_set_len(ip, p->frame.end - done->shift - ip_off);
 	close_gap(m, keep, gap);
 	return FER_OK;

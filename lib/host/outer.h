@@ -58,6 +58,11 @@ uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers
 struct fer_outer_progress {
 	uint32_t shift;    // bytes taken from the front so far
 	uint32_t ip_shift; // the same when the IP header that is now outermost came to the front
+
+	// Of the layer taken off last in transport mode: the byte that named it, as the packet
+	// arrived, and counted from its IP header as the packet is now.
+	uint16_t next_off;
+	uint16_t next_at;
 };
 
 // Takes one opened layer off: the outer header in tunnel mode, the ESP or AH header in transport

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define OPTIONS_UNIT_BYTES 8
+
 // Do the bytes that headers may lie in stand in one piece?
 static bool headers_are_whole(const struct rte_mbuf *m)
 {
@@ -91,6 +93,33 @@ void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uin
 			&b->pkt[i], rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, ip_off, end);
 	else
 		parse_inner_in_pieces(m, &b->pkt[i], ip_off, end);
+}
+
+void fer_batch_pass_options(struct fer_batch *b, unsigned i)
+{
+	struct fer_frame *f = &b->pkt[i].frame;
+	uint32_t at = f->up_off, next_off = f->up_next_off;
+	uint8_t type = f->protocol;
+
+	while (type == FER_PROTO_DSTOPTS) {
+		uint8_t room[2];
+		const uint8_t *header = at + OPTIONS_UNIT_BYTES <= f->end
+						? rte_pktmbuf_read(b->m[i], at, sizeof(room), room)
+						: NULL;
+
+		if (header == NULL)
+			return;
+		type = header[0];
+		next_off = at;
+		at += (header[1] + 1u) * OPTIONS_UNIT_BYTES;
+		if (at > FER_HEADERS_MAX)
+			return;
+	}
+	if (type != FER_PROTO_ESP || at > f->end)
+		return;
+	f->up_off = (uint16_t)at;
+	f->up_next_off = (uint16_t)next_off;
+	f->protocol = type;
 }
 
 // The same of a packet as nearly all are, in one go: Ethernet without tags, and IPv4 without

@@ -179,6 +179,10 @@ static inline bool fer_batch_parse_inner_plain(
 	return true;
 }
 
+// Passes the destination options that the packet's frame shows behind AH, where ESP follows them:
+// they may stand between the headers of a bundle.
+void fer_batch_pass_options(struct fer_batch *b, unsigned i);
+
 // Makes private what later stages write: packets with a segment that is somebody else's (cloned,
 // indirect, referenced twice, or external memory that is not pinned to the segment) are copied into
 // segments of pool, words included.  The batch gives up its reference to the original.  No buffer:

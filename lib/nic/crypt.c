@@ -400,6 +400,8 @@ static inline void show_inside(const struct fer_nic *nic, struct fer_batch *b, u
 		p->frame.up_off = layer->pay_off;
 		p->frame.protocol = layer->next_header;
 		p->frame.end = end;
+		if (unlikely(layer->next_header == FER_PROTO_DSTOPTS) && sa->suite.ah)
+			fer_batch_pass_options(b, i);
 	}
 	p->pending = may_be_opened(nic, p);
 }

@@ -114,20 +114,6 @@ static void make_frame(struct rng *r, const struct item *it, const struct ref_pa
 		to[(*len)++] = (uint8_t)rng_next(r);
 }
 
-// The crypto library counts the lengths of these two in 16 bits, and AH covers the IP header, too:
-// the longest packets of all are beyond them.
-static bool may_be_longest(const struct connection *c)
-{
-	for (unsigned k = 0; k < c->n_sas; k++) {
-		const struct ref_transform *ah = &c->sa[k].ah;
-
-		if (ah->used &&
-			(ah->integrity->kind == REF_XCBC || ah->integrity->kind == REF_CMAC))
-			return false;
-	}
-	return true;
-}
-
 static void make_plain(struct scenario *s, struct item *it)
 {
 	struct rng *r = &s->rng;
@@ -144,8 +130,7 @@ static void make_plain(struct scenario *s, struct item *it)
 	const struct plain_wish wish = {
 		.src = &ends[0],
 		.dst = &ends[1],
-		.most = rng_once_in(r, 64) && may_be_longest(c) ? 65535 - rng_below(r, 200)
-								: 1500 + rng_below(r, 8101),
+		.most = rng_once_in(r, 64) ? 65535 - rng_below(r, 200) : 1500 + rng_below(r, 8101),
 		.may_be_fragment = c->sa[0].tunnel,
 	};
 	plain_make(r, &wish, &it->plain);
@@ -307,6 +292,7 @@ static void make_choice(struct scenario *s, const struct ref_sa *sa, struct ref_
 	choice->tfc = sa->tunnel && sa->esp.used && rng_once_in(r, 4) ? rng_below(r, 400) : 0;
 	choice->udp_sum = rng_below(r, 2);
 	choice->options_outside = rng_below(r, 2);
+	choice->options_between = rng_below(r, 2);
 	choice->ah_multiple_of_8 = rng_below(r, 2);
 }
 

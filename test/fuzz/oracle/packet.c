@@ -8,6 +8,7 @@
 #define UDP 17
 #define UDP_HEADER 8
 #define DUMMY 59
+#define OPTIONS 60
 
 void ref_copy(struct ref_packet *to, const struct ref_packet *from)
 {
@@ -82,6 +83,27 @@ static uint8_t split(const struct ref_sa *sa, const struct ref_choice *c,
 	return plain->bytes[0] >> 4 == 4 ? 4 : 41;
 }
 
+// Moves the destination options at the end of head to the front of the body, in front of its ESP.
+// Returns the next header of the body.
+static uint8_t move_options(const struct ref_packet *plain, struct ref_packet *head,
+	uint32_t *next_off, struct ref_packet *body)
+{
+	struct ref_ip ip;
+	uint32_t n;
+
+	(void)ref_ip_parse(plain->bytes, plain->len, &ip);
+	n = head->len - ip.room;
+	if (n == 0)
+		return ESP;
+	memmove(body->bytes + n, body->bytes, body->len);
+	memcpy(body->bytes, head->bytes + ip.room, n);
+	body->bytes[*next_off - ip.room] = ESP;
+	body->len += n;
+	head->len = ip.room;
+	*next_off = ip.room_next;
+	return OPTIONS;
+}
+
 bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
 	const struct ref_packet *plain, struct ref_packet *wire)
 {
@@ -95,6 +117,8 @@ bool ref_protect(const struct ref_sa *sa, const struct ref_choice *c,
 			return false;
 		ref_esp_wrap(sa, c, next, &body);
 		next = ESP;
+		if (c->options_outside && c->options_between && sa->ah.used && !sa->tunnel)
+			next = move_options(plain, wire, &next_off, &body);
 	}
 	if (sa->ah.used)
 		ah = ref_ah_bytes(sa, c, ip[0] >> 4);
@@ -176,6 +200,12 @@ static enum ref_end take_off(const struct ref_sa *sa, struct ref_choice *c, stru
 	}
 	if (!sa->esp.used)
 		return REF_OK;
+	while (sa->ah.used && *next == OPTIONS && p->len - off >= 8) {
+		next = p->bytes + off;
+		off += (p->bytes[off + 1] + 1u) * 8;
+		if (off > p->len)
+			return REF_OTHER;
+	}
 	if (sa->udp) {
 		end = check_udp(sa, c, p, off);
 		if (end != REF_OK)

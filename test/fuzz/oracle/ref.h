@@ -122,6 +122,7 @@ struct ref_choice {
 	bool tfc_zeros;        // they are zeros; else they are not
 	uint8_t ecn;           // outer; 4: that of the inner header
 	bool options_outside;  // IPv6 transport: destination options stay in front of ESP or AH
+	bool options_between;  // of ESP inside AH: they stand between the two
 	bool ah_multiple_of_8; // over IPv4, too
 	bool udp_sum;          // the UDP header has a checksum; else what follows
 	uint16_t udp_checksum; // as it stands there
