@@ -78,7 +78,7 @@ static bool driver_sleeps(const char *driver)
 // Drivers that hand over frames longer than the MTU, in several segments.
 static bool driver_takes_any_length(const char *driver)
 {
-	static const char *const drivers[] = {"net_tap", "net_memif"};
+	static const char *const drivers[] = {"net_tap", "net_memif", "net_vhost", "net_ring"};
 
 	return is_one_of(driver, drivers, RTE_DIM(drivers));
 }

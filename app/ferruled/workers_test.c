@@ -142,6 +142,90 @@ static void what_may_be_cut_leaves_in_fragments(void **state)
 	two_pairs_close(&world);
 }
 
+// --- for an external host ---------------------------------------------------------------------
+
+#define N_SENDS 400
+#define N_SEGMENTS 4
+#define MSS 500
+#define STATUS_AT (14 + 4)
+#define SLOT_2_AT (14 + 32)
+
+// A send request with a TCP packet that becomes N_SEGMENTS; its length.
+static uint32_t make_large_send(uint8_t *frame)
+{
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+
+	test_packet_start(&packet, 20 + N_SEGMENTS * MSS, 7);
+	packet.bytes[12] = 0x50;
+	test_packet_put_ip(&packet, &ip, FER_PROTO_TCP);
+	test_packet_put_ethernet(&packet, 0);
+	memset(frame, 0, 14 + 56);
+	memcpy(frame, packet.bytes, 12);
+	frame[12] = 0x88;
+	frame[13] = 0xb5;
+	frame[14] = 1;  // version
+	frame[16] = 56; // length
+	frame[SLOT_2_AT] = MSS & 0xff;
+	frame[SLOT_2_AT + 1] = MSS >> 8;
+	frame[SLOT_2_AT + 3] = 0x40; // version 2
+	memcpy(frame + 14 + 56, packet.bytes + 12, packet.len - 12);
+	return packet.len + 2 + 56;
+}
+
+// Takes the completions; how many of them say so.
+static unsigned take_completions(uint32_t status)
+{
+	unsigned n = 0;
+	void *m = NULL;
+
+	for (unsigned i = 0; i < N_SENDS; i++) {
+		assert_int_equal(rte_ring_dequeue(world.host[EAST].out, &m), 0);
+		const uint8_t *frame = rte_pktmbuf_mtod((struct rte_mbuf *)m, uint8_t *);
+		uint32_t is, slot;
+
+		memcpy(&is, frame + STATUS_AT, sizeof(is));
+		memcpy(&slot, frame + SLOT_2_AT, sizeof(slot));
+		assert_int_equal(slot, 1u << 30);
+		assert_true(is == 0 || is == status);
+		n += is == status;
+		rte_pktmbuf_free(m);
+	}
+	return n;
+}
+
+// The wire takes segments more slowly than they are made: a send of which not all fit has failed,
+// whatever of it is on its way, and nothing is left of it.
+static void a_large_send_that_does_not_fit_has_failed(void **state)
+{
+	static uint8_t frame[14 + 56 + 2 + 20 + 20 + N_SEGMENTS * MSS];
+	uint32_t len = make_large_send(frame);
+
+	(void)state;
+	two_pairs_open(&world,
+		"pairs:\n"
+		"- {name: east, mode: oob, completions: all, host: {port: net_ring_east_host},"
+		" wire: {port: net_ring_east_wire, mtu: 1400}}\n"
+		"- {name: west, mode: oob, host: {port: net_ring_west_host},"
+		" wire: {port: net_ring_west_wire, mtu: 1400}}\n",
+		1, 1024);
+	two_pairs_put(&world, EAST, frame, len, N_SENDS);
+	two_pairs_start(&world);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, N_SENDS);
+	struct fer_port_counters wire = two_pairs_count(&world, EAST, FER_WIRE_SIDE);
+	const uint64_t *outcomes = host.outcomes.packets;
+
+	assert_int_equal(host.tx_packets, N_SENDS);
+	assert_true(outcomes[FER_TX_FULL] > 0);
+	assert_int_equal(outcomes[FER_OK] + outcomes[FER_TX_FULL], N_SENDS);
+	assert_int_equal(take_completions(0xC000009A), outcomes[FER_TX_FULL]);
+	assert_true(wire.tx_packets > outcomes[FER_OK] * N_SEGMENTS); // one was cut short
+	assert_true(wire.tx_packets < (uint64_t)N_SENDS * N_SEGMENTS);
+	wire = two_pairs_await(&world, WEST, FER_WIRE_SIDE, wire.tx_packets);
+	two_pairs_take(&world, WEST, NULL, 0, (unsigned)wire.outcomes.packets[FER_OK]);
+	assert_int_equal(rte_mempool_in_use_count(world.pool), 0);
+	two_pairs_close(&world);
+}
+
 static void workers_at_rest_take_nothing(void **state)
 {
 	(void)state;
@@ -272,6 +356,7 @@ int main(void)
 		cmocka_unit_test(a_port_that_is_full_costs_its_packets_and_no_others),
 		cmocka_unit_test(what_is_longer_than_the_mtu_is_not_sent),
 		cmocka_unit_test(what_may_be_cut_leaves_in_fragments),
+		cmocka_unit_test(a_large_send_that_does_not_fit_has_failed),
 		cmocka_unit_test(workers_at_rest_take_nothing),
 		cmocka_unit_test(a_worker_that_stands_still_is_told_once),
 		cmocka_unit_test(an_sa_that_is_removed_sends_nothing),

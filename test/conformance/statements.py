@@ -18,6 +18,7 @@ SHOULD = {21, 23, 30, 31, 35, 70, 72, 73, 81, 139}
 MAY = {123, 126}
 
 UNITS = {
+    21: [("rss", "does_a_tunnel_show_the_flow_inside")],
     45: [("ctl_server", "a_cancel_ends_its_request_alone")],
     57: [("ctl_codec", "each_mistake_gets_its_status"),
          ("bundle", "a_bundle_is_added_whole_or_not_at_all")],
@@ -26,6 +27,11 @@ UNITS = {
     74: [("bundle", "an_update_names_the_protocol")],
     80: [("table", "nothing_is_left_of_an_sa")],
     84: [("transmit", "does_each_packet_of_a_full_burst_get_its_own")],
+    100: [("lso", "does_the_high_half_follow_a_wrap")],
+    101: [("lso", "do_sends_keep_their_order")],
+    102: [("lso", "is_a_tunnel_refused")],
+    103: [("lso", "is_a_large_send_dropped_that_is_not_configured")],
+    104: [("shim", "a_large_send_is_told_by_slot_2")],
     110: [("receive", "are_both_layers_opened")],
     111: [("receive", "are_both_layers_opened")],
     112: [("ah", "every_row_of_the_truth_table")],
