@@ -45,7 +45,10 @@ enum { TABLE_MOST, TABLE_IPV4_AH, TABLE_IPV4_UDP, N_TABLES };
 
 struct fer_reassembly {
 	struct rte_ip_frag_tbl *table[N_TABLES];
-	uint64_t now;                      // never goes back
+	uint64_t now; // never goes back
+	uint64_t timeout;
+	bool may_wait; // fragments may be in the tables; the last one came at last_take
+	uint64_t last_take;
 	struct rte_ip_frag_death_row dead; // empty between calls
 };
 
@@ -55,6 +58,7 @@ struct fer_reassembly *fer_reassembly_create(const struct fer_reassembly_params 
 
 	if (r == NULL)
 		return NULL;
+	r->timeout = params->timeout_ticks;
 	for (unsigned i = 0; i < N_TABLES; i++) {
 		r->table[i] = rte_ip_frag_table_create((params->n_datagrams + WAYS - 1) / WAYS,
 			WAYS, params->n_datagrams, params->timeout_ticks, SOCKET_ID_ANY);
@@ -92,6 +96,7 @@ static uint64_t expire(struct fer_reassembly *r)
 			rte_ip_frag_table_del_expired_entries(r->table[i], &r->dead, r->now);
 			n += r->dead.cnt;
 		} while (r->dead.cnt != 0);
+	r->may_wait = r->now - r->last_take <= r->timeout;
 	return n;
 }
 
@@ -330,6 +335,8 @@ static void take(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 	p->verdict = (uint8_t)prepare(&b->m[i], f);
 	if (p->verdict != FER_OK)
 		return;
+	r->may_wait = true;
+	r->last_take = r->now;
 	struct rte_mbuf *whole = version == 4 ? put_ipv4(r, b->m[i], f) : put_ipv6(r, b->m[i], f);
 
 	if (whole == NULL) {
@@ -347,7 +354,8 @@ void fer_reassembly_run(struct fer_reassembly *r, const struct fer_sa_table *sas
 {
 	if (r->now < now)
 		r->now = now;
-	*timed_out += expire(r);
+	if (unlikely(r->may_wait))
+		*timed_out += expire(r);
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_pkt *p = &b->pkt[i];
 
