@@ -94,7 +94,11 @@ bool fer_imb_random_iv(struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
 {
 	if (e->iv_left == 0 && !refill(e))
 		return false;
-	memcpy(iv, e->iv_pool[--e->iv_left], iv_bytes);
+	const uint8_t *from = e->iv_pool[--e->iv_left];
+	if (iv_bytes == FER_ESP_MAX_IV_BYTES) // one store, which the library reads by one load
+		memcpy(iv, from, FER_ESP_MAX_IV_BYTES);
+	else
+		memcpy(iv, from, iv_bytes);
 	return true;
 }
 

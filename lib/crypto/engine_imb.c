@@ -280,6 +280,8 @@ static struct fer_job *list_pairs(
 {
 	const struct fer_suite *s = j->suite;
 	uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
+	struct fer_job **first = e->list[s->method], **second = e->list[s->auth_method];
+	unsigned n_first = e->n[s->method], n_second = e->n[s->auth_method];
 
 	for (; j < end && j->suite == s; j++) {
 		bool possible = is_possible(j->len, around, max, mask) && put_iv(e, j);
@@ -287,9 +289,11 @@ static struct fer_job *list_pairs(
 		j->verdict = possible ? FER_OK : FER_CRYPTO_ERROR;
 		if (!possible)
 			continue;
-		fer_imb_push(e, s->method, j);
-		fer_imb_push(e, s->auth_method, j);
+		first[n_first++] = j;
+		second[n_second++] = j;
 	}
+	e->n[s->method] = n_first;
+	e->n[s->auth_method] = n_second;
 	return j;
 }
 
