@@ -75,6 +75,7 @@ REFUSED = [
     ("path --sas 0", 2, "--sas"),
     ("path --sas 99999999999999999999", 2, "--sas"),
     ("path --workers 0", 2, "--workers"),
+    ("path --helpers 65", 2, "--helpers"),
     ("path --policies one", 2, "one"),
     ("path --direction out,up", 2, "up"),
     ("path --order own --workers 2", 2, "own"),

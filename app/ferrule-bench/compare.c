@@ -27,6 +27,7 @@ static const struct {
 	{"sas", ""},
 	{"order", ""},
 	{"workers", ""},
+	{"helpers", "0"},
 	{"policies", ""},
 };
 

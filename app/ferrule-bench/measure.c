@@ -5,6 +5,7 @@
 #include "crypto/iv.h"
 #include "host/path.h"
 #include "host/sink.h"
+#include "nic/share.h"
 #include "packets.h"
 
 #include <rte_pause.h>
@@ -39,6 +40,7 @@ struct costs {
 };
 
 struct worker;
+struct helper;
 
 enum gate { GATE_CLOSED, GATE_OPEN, GATE_CANCELLED };
 
@@ -49,6 +51,18 @@ struct run {
 	uint64_t deadline;
 	_Atomic bool stop; // set before a meeting, read behind it
 	struct worker *workers;
+	unsigned n_helpers;
+	struct helper *helpers;
+	struct fer_share *share;  // of workers and helpers, in this order; NULL: no helpers
+	_Atomic bool helpers_end; // the helpers shall end
+};
+
+// Does nothing but pieces of the crypt stage of workers.
+struct helper {
+	struct run *run;
+	unsigned id; // on the board
+	struct fer_engine *engine;
+	pthread_t thread;
 };
 
 struct worker {
@@ -266,6 +280,46 @@ static void *work(void *arg)
 	}
 }
 
+static void *help(void *arg)
+{
+	const struct helper *h = arg;
+
+	fer_share_set_idle(h->run->share, h->id, true);
+	while (!atomic_load_explicit(&h->run->helpers_end, memory_order_relaxed))
+		if (fer_share_help(h->run->share, h->id, h->engine) == 0)
+			rte_pause();
+	return NULL;
+}
+
+static int open_helpers(struct run *r, unsigned n_workers, unsigned n_helpers)
+{
+	int error;
+
+	if (n_helpers == 0)
+		return 0;
+	r->helpers = calloc(n_helpers, sizeof(*r->helpers));
+	r->share = fer_share_create(n_workers + n_helpers, UINT32_MAX); // nothing is to get lost
+	if (r->helpers == NULL || r->share == NULL)
+		return -1;
+	for (; r->n_helpers < n_helpers; r->n_helpers++) {
+		struct helper *h = &r->helpers[r->n_helpers];
+
+		*h = (struct helper){.run = r, .id = n_workers + r->n_helpers};
+		h->engine = fer_engine_open(fer_iv_system(), &error);
+		if (h->engine == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static void close_helpers(struct run *r)
+{
+	for (unsigned i = 0; i < r->n_helpers; i++)
+		fer_engine_close(r->helpers[i].engine);
+	free(r->helpers);
+	fer_share_destroy(r->share);
+}
+
 static int open_worker(struct run *r, unsigned i, const struct fer_bench_row *row,
 	char error[FER_BENCH_ERROR_BYTES])
 {
@@ -300,6 +354,8 @@ static int open_worker(struct run *r, unsigned i, const struct fer_bench_row *ro
 		return -1;
 	path.pool = w->packets.pool;
 	w->path_is_up = fer_path_init(&w->path, &path) == 0;
+	w->path.nic.share = r->share;
+	w->path.nic.share_id = i;
 	if (w->bare != NULL && w->samples != NULL && w->path_is_up)
 		return 0;
 	snprintf(error, FER_BENCH_ERROR_BYTES, "cannot start a worker for %s", a->name);
@@ -338,7 +394,7 @@ unsigned fer_bench_cpus(void)
 	return sched_getaffinity(0, sizeof(all), &all) == 0 ? (unsigned)CPU_COUNT(&all) : 1;
 }
 
-static int start_thread(struct worker *w, unsigned i)
+static int start_thread(pthread_t *thread, void *(*job)(void *), void *arg, unsigned i)
 {
 	cpu_set_t cpu = cpu_of(i);
 	pthread_attr_t attr;
@@ -348,28 +404,48 @@ static int start_thread(struct worker *w, unsigned i)
 		return rc;
 	rc = pthread_attr_setaffinity_np(&attr, sizeof(cpu), &cpu);
 	if (rc == 0)
-		rc = pthread_create(&w->thread, &attr, work, w);
+		rc = pthread_create(thread, &attr, job, arg);
 	pthread_attr_destroy(&attr);
 	return rc;
 }
 
-// Runs all workers to their end.
-static int run_workers(struct run *r, double seconds, char error[FER_BENCH_ERROR_BYTES])
+// Starts all threads, and says how many of each kind run.  0 or an error.
+static int start_threads(struct run *r, unsigned *n_workers, unsigned *n_helpers)
 {
-	unsigned n_started = 0;
 	int rc = 0;
 
-	while (n_started < r->meeting.n && rc == 0) {
-		rc = start_thread(&r->workers[n_started], n_started);
-		n_started += rc == 0;
+	*n_workers = *n_helpers = 0;
+	while (*n_workers < r->meeting.n && rc == 0) {
+		struct worker *w = &r->workers[*n_workers];
+
+		rc = start_thread(&w->thread, work, w, *n_workers);
+		*n_workers += rc == 0;
 	}
+	while (*n_helpers < r->n_helpers && rc == 0) {
+		struct helper *h = &r->helpers[*n_helpers];
+
+		rc = start_thread(&h->thread, help, h, h->id);
+		*n_helpers += rc == 0;
+	}
+	return rc;
+}
+
+// Runs all threads to their end.
+static int run_threads(struct run *r, double seconds, char error[FER_BENCH_ERROR_BYTES])
+{
+	unsigned n_workers, n_helpers;
+	int rc = start_threads(r, &n_workers, &n_helpers);
+
 	r->deadline = rte_rdtsc() + (uint64_t)(seconds * (double)rte_get_tsc_hz());
 	atomic_store(&r->gate, rc == 0 ? GATE_OPEN : GATE_CANCELLED);
-	for (unsigned i = 0; i < n_started; i++)
+	for (unsigned i = 0; i < n_workers; i++)
 		pthread_join(r->workers[i].thread, NULL);
+	atomic_store(&r->helpers_end, true);
+	for (unsigned i = 0; i < n_helpers; i++)
+		pthread_join(r->helpers[i].thread, NULL);
 	if (rc != 0)
 		snprintf(error, FER_BENCH_ERROR_BYTES, "cannot start a thread: %s", strerror(rc));
-	for (unsigned i = 0; rc == 0 && i < n_started; i++)
+	for (unsigned i = 0; rc == 0 && i < n_workers; i++)
 		if (r->workers[i].error[0] != '\0') {
 			memcpy(error, r->workers[i].error, FER_BENCH_ERROR_BYTES);
 			rc = -1;
@@ -412,16 +488,21 @@ int fer_bench_measure(struct fer_bench_load *load, struct fer_bench_row *row, do
 		snprintf(error, FER_BENCH_ERROR_BYTES, "no memory for %u workers", row->workers);
 		return -1;
 	}
+	if (open_helpers(&r, row->workers, row->helpers) != 0) {
+		snprintf(error, FER_BENCH_ERROR_BYTES, "cannot start %u helpers", row->helpers);
+		rc = -1;
+	}
 	for (unsigned i = 0; i < row->workers && rc == 0; i++)
 		rc = open_worker(&r, i, row, error);
 	if (rc == 0)
-		rc = run_workers(&r, seconds, error);
+		rc = run_threads(&r, seconds, error);
 	if (rc == 0 && sum_up(&r, &row->result) != 0) {
 		snprintf(error, FER_BENCH_ERROR_BYTES, "not one repeat was undisturbed");
 		rc = -1;
 	}
 	for (unsigned i = 0; i < row->workers; i++)
 		close_worker(&r.workers[i]);
+	close_helpers(&r);
 	free(r.workers);
 	return rc;
 }

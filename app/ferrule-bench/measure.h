@@ -12,7 +12,8 @@ struct fer_bench_row {
 	uint32_t burst;
 	enum fer_bench_order order;
 	uint32_t workers;
-	bool is_cold; // packets
+	uint32_t helpers; // beside them, for their crypto alone
+	bool is_cold;     // packets
 	struct fer_bench_result result;
 };
 

@@ -20,7 +20,7 @@ static const char usage[] =
 	"[--burst LIST]\n"
 	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
 	"[--policies LIST]\n"
-	"           [--packets warm,cold] [--seconds S] [--json] [--html FILE]\n"
+	"           [--helpers N] [--packets warm,cold] [--seconds S] [--json] [--html FILE]\n"
 	"           [--compare OLD.json]\n";
 
 static const char help[] =
@@ -44,6 +44,7 @@ static const char help[] =
 	"                    a share of its own for each worker; else all workers use all "
 	"(round-robin)\n"
 	"  --workers LIST    threads, each on a CPU of its own, 1 to 64 (1)\n"
+	"  --helpers N       threads beside them that do crypto of their bursts, 0 to 64 (0)\n"
 	"  --policies LIST   selectors, of which the last ones match (1).  Outbound, each "
 	"association\n"
 	"                    needs a selector that names it, so there are never fewer than "
@@ -145,6 +146,7 @@ enum option_value {
 	SAS,
 	ORDER,
 	WORKERS,
+	HELPERS,
 	POLICIES,
 	PACKETS,
 	SECONDS,
@@ -170,6 +172,8 @@ static int parse_option(int option, struct fer_bench_options *o)
 		return parse_order(optarg, o);
 	case WORKERS:
 		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
+	case HELPERS:
+		return fer_bench_parse_number("helpers", optarg, 0, MAX_WORKERS, &o->helpers);
 	case POLICIES:
 		return fer_bench_parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
 	case PACKETS:
@@ -200,6 +204,7 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"sas", required_argument, NULL, SAS},
 		{"order", required_argument, NULL, ORDER},
 		{"workers", required_argument, NULL, WORKERS},
+		{"helpers", required_argument, NULL, HELPERS},
 		{"policies", required_argument, NULL, POLICIES},
 		{"packets", required_argument, NULL, PACKETS},
 		{"seconds", required_argument, NULL, SECONDS},

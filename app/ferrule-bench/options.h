@@ -19,6 +19,7 @@ struct fer_bench_options {
 	struct fer_bench_numbers bursts;
 	struct fer_bench_numbers sas;
 	struct fer_bench_numbers workers;
+	uint32_t helpers;
 	struct fer_bench_numbers policies;
 	enum fer_bench_order order;
 	unsigned n_packets;

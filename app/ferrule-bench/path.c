@@ -67,6 +67,7 @@ static int measure_row(
 		.burst = burst,
 		.order = b->options.order,
 		.workers = workers,
+		.helpers = b->options.helpers,
 		.is_cold = is_cold};
 
 	if (l->n_packets > MAX_LOAD_PACKETS &&
@@ -126,11 +127,11 @@ static unsigned megabytes(const struct fer_bench_options *o)
 
 static int start(struct bench *b)
 {
-	uint32_t workers = fer_bench_largest(&b->options.workers);
+	uint32_t workers = fer_bench_largest(&b->options.workers) + b->options.helpers;
 	int rc;
 
 	if (workers > fer_bench_cpus()) {
-		snprintf(b->error, sizeof(b->error), "%u workers, and %u CPUs to run on", workers,
+		snprintf(b->error, sizeof(b->error), "%u threads, and %u CPUs to run on", workers,
 			fer_bench_cpus());
 		return -1;
 	}

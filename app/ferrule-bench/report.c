@@ -74,6 +74,7 @@ static struct json_object *json_row(
 	fer_bench_add_u64(o, "sas", load->n_sas);
 	fer_bench_add_text(o, "order", fer_bench_order_name(row->order));
 	fer_bench_add_u64(o, "workers", row->workers);
+	fer_bench_add_u64(o, "helpers", row->helpers);
 	fer_bench_add_text(o, "packets", row->is_cold ? "cold" : "warm");
 	fer_bench_add_u64(o, "policies", load->n_policies);
 	fer_bench_add_u64(o, "selectors", fer_bench_load_selectors(load));
