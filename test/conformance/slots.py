@@ -10,7 +10,8 @@ import large_sends
 from ipsec_oracle import Sa
 from large_sends import payload
 from live import expect, shows
-from nic import OFF, ON, OUT_MACS, ENDS, encapsulation, ether_type, frame, open_esp, plain, seal_esp
+from nic import (ENDS, IN_MACS, OFF, ON, OUT_MACS, encapsulation, ether_type, frame, open_esp,
+                 plain, seal_esp)
 from oob_host import (IP_FAILED, IP_GOOD, LSO_V2, SUM_IP, SUM_TCP, SUM_UDP, TCP_FAILED, TCP_GOOD,
                       UDP_FAILED, UDP_GOOD, header_word, large_send_word)
 from sending import rejected
@@ -319,3 +320,38 @@ def _(nic):
     expect(report(), ((0x115, 0x115, 0x15, 0x15), (0, 0, most), 0, 0), "without IPsec")
     nic.activate(OFF, OFF)
     expect(report(), ((0, 0, 0, 0), (0, 0, 0), 0, 0), "switched off")
+
+
+@shows(15)
+def _(nic):
+    """Checksums and large sends of tagged frames: as of others, and every segment has the tag."""
+    raise_mtu(nic)
+    nic.activate()
+    tag = bytes.fromhex("81006064")
+    for version in (4, 6):
+        sa, back = nic.sa("transport", version), nic.sa("transport", version, inbound=True)
+        handle = nic.add(sa)
+        nic.add(back, inbound=True)
+
+        def tagged():
+            frame_ = nic.wire.frame()
+            expect(frame_[12:16], tag, "tag")
+            return frame_[18:18 + ip.total_length(frame_[18:])]
+
+        packet = tcp(version, payload(40))
+        at = ip.parse(packet).payload_at + 16
+        framed = frame(without_sums(packet, [at]), sa, 1)
+        nic.host.send(OUT_MACS + tag + ether_type(packet) + framed.packet, slot0=SUM_TCP,
+                      slot1=handle, slot12=framed.header_word)
+        expect(open_esp(tagged(), sa, 1).packet, packet, "sealed")
+        framed = frame_large(tcp(version, payload(3000)), sa, 2)
+        nic.host.send(OUT_MACS + tag + ether_type(packet) + framed.packet, slot1=handle,
+                      slot2=large_send_word(1000, 2, version == 6), slot12=framed.header_word)
+        for k, wanted in enumerate(segments(version, payload(3000), 1000, 2)):
+            expect(open_esp(tagged(), sa, 2 + k).packet, wanted, f"segment {k}")
+        sealed = seal_esp(tcp(version, payload(50), inbound=True), back, 1)
+        nic.wire.send_raw(IN_MACS + tag + ether_type(sealed) + sealed)
+        indication = nic.host.indication()
+        expect((indication.done, indication.status), ((True, False), 0), "opened")
+        expect(indication.frame[12:16], tag, "tag of an indication")
+        expect(indication.slots.slot0, TCP_GOOD | (IP_GOOD if version == 4 else 0), "checksums")
