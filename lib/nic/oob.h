@@ -62,6 +62,10 @@ static inline uint32_t fer_oob_lso_done(uint32_t asked, uint32_t n_sent)
 #define FER_OOB_NEXT_CRYPTO_DONE 0x4u
 #define FER_OOB_CRYPTO_STATUS_SHIFT 16
 
+static_assert((FER_OOB_SA_DELETE_REQ | FER_OOB_CRYPTO_DONE | FER_OOB_NEXT_CRYPTO_DONE) == 0x7 &&
+		      UINT32_C(0xffff) << FER_OOB_CRYPTO_STATUS_SHIFT == 0xffff0000,
+	"section 2.20 of the contract: bits 3 to 15 are reserved");
+
 enum fer_crypto_status {
 	FER_CRYPTO_SUCCESS = 0,
 	FER_CRYPTO_GENERIC_ERROR = 1,

@@ -123,6 +123,31 @@ def _(nic):
     expect(protocols(nic.client.current_config())[1], True, "configuration")
 
 
+@shows(2, 4, 5)
+def _(nic):
+    """Every revision of NDIS_OFFLOAD_PARAMETERS has its size, and what is behind it is not read."""
+    sizes = {1: 0x14, 2: 0x16, 3: 0x1A, 4: 0x20, 5: 0x22}
+    for revision, size in sizes.items():
+        for ipsec, esp in ((3, True), (2, False)):
+            nic.configure(4)
+            data = bytearray(ctl.offload_parameters(revision=5, ipsec_v2=ipsec, lso_v1=1))
+            data[1], data[2], data[3] = revision, size, 0
+            exact = bytes(data[:size])
+            wild = exact + b"\xee" * 40
+            for sent in (exact, wild):
+                c = nic.client.request("OFFLOAD_PARAMETERS", sent)
+                expect((c.status, c.revision, c.bytes_done), ("SUCCESS", revision, len(sent)), revision)
+            wanted = (True, True) if revision == 1 else (not esp, esp)
+            expect(protocols(nic.client.current_config()), wanted, f"revision {revision}")
+            short = exact[:-1]
+            c = nic.client.request("OFFLOAD_PARAMETERS", short)
+            expect((c.status, c.bytes_needed), ("INVALID_LENGTH", size), f"revision {revision}, cut")
+            less = exact[:2] + bytes([size - 1, 0]) + exact[4:]
+            c = nic.client.request("OFFLOAD_PARAMETERS", less)
+            expect((c.status, c.bytes_needed), ("INVALID_LENGTH", size), f"revision {revision}, less")
+            expect(protocols(nic.client.current_config()), wanted, "after refusals")
+
+
 @shows(27, 28)
 def _(nic):
     """Every set is followed by one indication of the configuration that is then in force."""

@@ -2,8 +2,9 @@
 """Receiving: section 8.9 of the contract."""
 
 import ip
+from lab import wait_until
 from live import expect, shows
-from nic import plain, seal_esp
+from nic import OUT_MACS, contract_sa, ether_type, plain, seal_esp
 from oob_host import Slots
 from transport import strip
 
@@ -194,3 +195,60 @@ def _(nic):
     hop_by_hop = bytes([50, 0, 1, 4, 0, 0, 0, 0])
     extended = ip.with_length(sealed[:6] + b"\x00" + sealed[7:40] + hop_by_hop + sealed[40:])
     expect(receive(nic, extended).done[0], True, "hop-by-hop options")
+
+
+# --- where the appliance does otherwise -----------------------------------------------------------
+
+
+def appliance(nic):
+    """A tunnel of the appliance's own: (what it receives with, what it sends with)."""
+    sites = ("10.1.0.0/16", "10.2.0.0/16")
+    out, back = nic.sa("tunnel"), nic.sa("tunnel", inbound=True)
+    nic.client.sa_add([
+        {"name": name, "group": "far", "mode": "tunnel", **contract_sa(sa, name == "in"), **more}
+        for name, sa, more in (("out", out, {}), ("in", back, {"replay_window": 64}))])
+    nic.client.policy_add([
+        {"name": way, "direction": way, "src": src, "dst": dst, "action": "protect", "sas": ["far"]}
+        for way, src, dst in (("out", *sites), ("in", *sites[::-1]))])
+    return back, out
+
+
+def site_packet(n, inbound=True):
+    ends = ("10.1.0.7", "10.2.0.9")
+    return plain(payload=b"number %d " % n + bytes(64), ends=ends, inbound=inbound)
+
+
+def passed(nic, n):
+    """The numbers of the packets that came to the host, up to packet n, which does come."""
+    known = [site_packet(i) for i in range(9)]
+
+    def seen():
+        came = [f[14:14 + ip.total_length(f[14:])] for f in list(nic.host.strange)
+                if f[12:14] == b"\x08\x00"]
+        return [known.index(packet) if packet in known else packet for packet in came]
+
+    expect(wait_until(lambda: n in seen(), 30), True, f"packet {n}")
+    return seen()
+
+
+@shows(94, 118, 121, 125, mode="stack")
+def _(nic):
+    """The appliance drops what fails, what comes twice and what it may not protect, and joins fragments."""
+    back, _ = appliance(nic)
+    good = [seal_esp(site_packet(n), back, n) for n in range(9)]
+    cut = 20 + 64
+    fragments = [ip.as_fragment(good[4][:cut], 0, True),
+                 ip.as_fragment(ip.with_length(good[4][:20] + good[4][cut:]), 64, False)]
+    for packet in (good[1], spoiled(good[2]), good[1], *fragments, good[5]):
+        nic.wire.send(packet)
+    expect(passed(nic, 5), [1, 4, 5], "what came to the host")
+    sent = site_packet(1, inbound=False)
+    nic.host.send_raw(OUT_MACS + ether_type(sent) + sent)
+    expect(nic.wire.packet()[9], ip.ESP, "protected")
+    nic.configure(1)
+    nic.host.send_raw(OUT_MACS + ether_type(sent) + sent)
+    nic.wire.send(good[6])
+    expect(nic.wire.is_silent(), True, "what may not be protected")
+    nic.configure(4)
+    nic.wire.send(good[7])
+    expect(passed(nic, 7), [1, 4, 5, 7], "what came to the host")

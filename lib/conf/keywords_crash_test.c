@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Is the file of keywords the old one or the new one, whole, wherever its writer is killed; is what
+// it says on the disk before its name is, and its name before the writer says so?
+//
+// The linker puts these functions in the place of those that the writer calls: before each of them,
+// and behind it, a process is killed in its turn.
+#include "conf/keywords.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+#define MAX_STEPS 200
+#define OLD "; what an administrator wrote\n[east]\n*IPsecOffloadV2 = 3\nOther = 7\n"
+#define NEW                                                                                        \
+	"; what an administrator wrote\n[east]\n*IPsecOffloadV2 = 1\n*LsoV2IPv4 = 0\nOther = 7\n"
+
+static char folder[] = "/tmp/ferrule-crash-XXXXXX";
+static char path[64];
+static unsigned steps, killed_at = UINT32_MAX;
+static char *trace; // shared: a letter for each call that reaches the disk
+
+static void step(char letter)
+{
+	if (steps++ == killed_at)
+		(void)raise(SIGKILL);
+	if (letter != 0)
+		trace[strlen(trace)] = letter;
+}
+
+#define WRAP(type, name, parameters, arguments, letter)                                            \
+	type __real_##name parameters;                                                             \
+	type __wrap_##name parameters                                                              \
+	{                                                                                          \
+		step(0);                                                                           \
+		type result = __real_##name arguments;                                             \
+		step(letter);                                                                      \
+		return result;                                                                     \
+	}
+
+WRAP(int, mkostemp64, (char *name, int flags), (name, flags), 'c')
+WRAP(int, fsync, (int fd), (fd), 's')
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), 0)
+WRAP(int, rename, (const char *from, const char *to), (from, to), 'r')
+WRAP(int, fflush, (FILE * f), (f), 'w')
+WRAP(int, fclose, (FILE * f), (f), 0)
+WRAP(int, close, (int fd), (fd), 0)
+WRAP(size_t, fwrite, (const void *p, size_t size, size_t n, FILE *f), (p, size, n, f), 0)
+
+static void put_old(void)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(OLD, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+// 'o' old, 'n' new, '?' anything else.
+static char look(void)
+{
+	char text[512] = "";
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return '?';
+	size_t n = fread(text, 1, sizeof(text) - 1, f);
+	(void)fclose(f);
+	return n == strlen(OLD) && strcmp(text, OLD) == 0   ? 'o'
+	       : n == strlen(NEW) && strcmp(text, NEW) == 0 ? 'n'
+							    : '?';
+}
+
+static void write_new(void)
+{
+	struct fer_keywords k;
+	struct fer_doc_error err;
+
+	if (fer_keywords_load(path, "east", &k, &err) != 0)
+		_exit(2);
+	k.value[FER_KEYWORD_IPSEC_V2] = 1;
+	k.value[FER_KEYWORD_LSO_V2_IPV4] = 0;
+	steps = 0;
+	_exit(fer_keywords_save(path, "east", &k, &err) == 0 ? 0 : 3);
+}
+
+// The exit status, or minus the signal.
+static int run_until(unsigned at)
+{
+	int status;
+	pid_t child;
+
+	memset(trace, 0, MAX_STEPS + 1);
+	child = fork();
+	if (child == 0) {
+		killed_at = at;
+		write_new();
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
+{
+	unsigned n_old = 0, n_new = 0, at = 0;
+	int rc;
+
+	(void)state;
+	for (;; at++) {
+		assert_true(at < MAX_STEPS);
+		put_old();
+		rc = run_until(at);
+		if (rc == 0)
+			break;
+		assert_int_equal(rc, -SIGKILL);
+		const char is = look();
+		// New exactly when the new name had been given.
+		if (is == '?' || (is == 'n') < (strchr(trace, 'r') != NULL))
+			fail_msg("step %u: %c, %s", at, is, trace);
+		n_old += is == 'o';
+		n_new += is == 'n';
+	}
+	assert_int_equal(look(), 'n');
+	assert_true(n_old > 5 && n_new > 2);
+	// Created, written, on the disk; renamed; and the name on the disk.
+	const char *r = strchr(trace, 'r');
+	assert_non_null(r);
+	assert_true(strchr(trace, 'c') < strchr(trace, 's') && strchr(trace, 's') < r);
+	assert_non_null(strchr(r, 's'));
+}
+
+static void what_a_crash_leaves_can_be_written_again(void **state)
+{
+	(void)state;
+	put_old();
+	assert_int_equal(run_until(6), -SIGKILL);
+	assert_int_equal(look(), 'o');
+	assert_int_equal(run_until(UINT32_MAX), 0);
+	assert_int_equal(look(), 'n');
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	trace = mmap(
+		NULL, MAX_STEPS + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (trace == MAP_FAILED || mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/keywords", folder);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[96];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kill_leaves_the_old_file_or_the_new_one),
+		cmocka_unit_test(what_a_crash_leaves_can_be_written_again),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
