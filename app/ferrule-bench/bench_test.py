@@ -95,6 +95,12 @@ REFUSED = [
     ("path --seconds 61", 2, "61"),
     ("path --speed 11", 2, "speed"),
     ("path --workers 64", 1, "CPUs"),
+    ("latency now", 2, "now"),
+    ("latency --load 0", 2, "--load"),
+    ("latency --load " + ",".join(["1"] * 24), 2, "more than"),
+    ("latency --idle sleep", 2, "sleep"),
+    ("latency --size 27", 2, "27"),
+    ("latency --algorithm ah:hmac-sha1-96", 2, "ESP"),
     ("control now", 2, "now"),
     ("control --count 0", 2, "--count"),
     ("control --list 100001", 2, "100001"),
@@ -169,6 +175,26 @@ def test_table(bench):
     row = dict(zip(heads, lines[1].split()[1:]))
     ticks, crypto, overhead = (float(row[name]) for name in ("ticks", "crypto", "overhead"))
     expect(abs(ticks - crypto - overhead) < 0.2, row)
+
+
+def test_latency(bench, idle):
+    # A machine that runs tests may keep the worker from its CPU, but not every time.
+    lost = 1
+    for _ in range(10):
+        lost = lost and latency_loses(bench, idle)
+    expect(lost == 0, f"every time packets were lost, {lost} at last")
+
+
+def latency_loses(bench, idle):
+    result = run(bench, f"latency --load 1,50 --size 64 --seconds 0.1 --idle {idle} --json")
+    expect(result.returncode == 0 and result.stderr == "", result.stderr)
+    document = json.loads(result.stdout)
+    expect((document["size"], document["idle"]) == (64, idle), document)
+    expect([row["load"] for row in document["rows"]] == [1, 50], document)
+    for row in document["rows"]:
+        check_times(row["latency_us"])
+        expect(row["dropped"] == 0 and row["arrived"] > 100, row)
+    return document["rows"][0]["lost"]
 
 
 def slowed(document, factor):
@@ -272,6 +298,7 @@ def test_help(bench):
         ("--help", "usage: ferrule-bench VERB"),
         ("path --help", "usage: ferrule-bench path"),
         ("control --help", "usage: ferrule-bench control"),
+        ("latency --help", "usage: ferrule-bench latency"),
         ("--version", "ferrule-bench "),
     ):
         result = run(bench, option)
@@ -286,6 +313,8 @@ def cases(bench):
         yield f"rows of {arguments}", few, test_json, (arguments, names, values)
     yield "the table", "", test_table, ()
     yield "compare and HTML", "", test_compare, ()
+    for idle in ("poll", "nap"):
+        yield f"latency, {idle}", "" if enough else "needs two CPUs", test_latency, (idle,)
     yield "control", "", test_control, ()
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()

@@ -73,7 +73,7 @@ static void put_document(FILE *f, const struct fer_bench_box *box,
 		"  - {name: bench, host: {port: net_null0, mtu: 9600}, wire: {port: net_null1, "
 		"mtu: 9600}, capacity: %u, clamp_mss: false}\n"
 		"sas:\n",
-		box->path, fer_bench_box_is_apart(box) ? "poll" : "nap",
+		box->path, fer_bench_box_is_apart(box) && !params->naps ? "poll" : "nap",
 		params->capacity + FER_BENCH_FLOWS);
 	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++)
 		put_tunnel(f, i, a);

@@ -18,6 +18,7 @@ struct fer_bench_box_params {
 	const char *algorithm; // of the tunnels that packets go through, AES-GCM or a pair
 	uint32_t size;         // of the inner IPv4 packets
 	uint32_t capacity;     // associations, besides those of the tunnels
+	bool naps;             // while nothing comes, in place of polling
 };
 
 // NULL with a line in error.

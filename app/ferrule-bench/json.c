@@ -77,7 +77,8 @@ struct json_object *fer_bench_machine(const char *isa, uint64_t tsc_hz)
 	fer_bench_add_u64(o, "cpus", fer_bench_cpus());
 	if (tsc_hz != 0)
 		fer_bench_add_u64(o, "tsc_hz", tsc_hz);
-	fer_bench_add_text(o, "isa", isa);
+	if (isa != NULL)
+		fer_bench_add_text(o, "isa", isa);
 	fer_bench_add_text(libraries, "dpdk", rte_version());
 	fer_bench_add_text(libraries, "intel-ipsec-mb", imb_get_version_str());
 	json_object_object_add(o, "libraries", libraries);

@@ -17,8 +17,8 @@ void fer_bench_add_tenths(struct json_object *o, const char *name, double v);
 
 void fer_bench_add_thousandths(struct json_object *o, const char *name, double v);
 
-// What the figures were measured on.  isa: what the crypto engine uses of this machine; tsc_hz 0:
-// not known.
+// What the figures were measured on.  isa: what the crypto engine uses of this machine; NULL, and
+// tsc_hz 0: not known.
 struct json_object *fer_bench_machine(const char *isa, uint64_t tsc_hz);
 
 // On one line.  False when it could not be written.

@@ -2,6 +2,7 @@
 // Measures ferrule: one verb for each thing that there is to measure.
 #include "args.h"
 #include "control.h"
+#include "latency.h"
 #include "path.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 } verbs[] = {
 	{"path", "ticks per packet in the data path, no ports", fer_bench_path},
+	{"latency", "how long a packet is in the box at a given load", fer_bench_latency},
 	{"control", "changes of associations over the control socket", fer_bench_control},
 };
 
@@ -40,7 +42,7 @@ int main(int argc, char **argv)
 	if (strcmp(name, "--version") == 0)
 		return puts("ferrule-bench " FERRULE_VERSION) < 0;
 	if (name[0] == '\0' || name[0] == '-')
-		return fer_bench_refuse("needs a verb: path, control");
+		return fer_bench_refuse("needs a verb: path, latency, control");
 	for (unsigned i = 0; i < N_VERBS; i++)
 		if (strcmp(name, verbs[i].name) == 0) {
 			argv[1] = argv[0];

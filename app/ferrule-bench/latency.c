@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "latency.h"
+
+#include "box.h"
+#include "json.h"
+#include "measure.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIN_SIZE 28 // IPv4 and UDP headers
+#define MAX_SIZE 9216
+#define MAX_LOAD 100
+#define MAX_LOADS (FER_BENCH_PHASES - 1)
+#define SATURATION_SECONDS 0.3
+
+static const char usage[] =
+	"usage: ferrule-bench latency [--algorithm NAME] [--size BYTES] [--load LIST] "
+	"[--idle poll|nap]\n"
+	"           [--seconds S] [--json]\n";
+
+static const char help[] =
+	"\n"
+	"Lets packets arrive at a steady rate at a daemon of its own, whose worker protects them, "
+	"and\n"
+	"prints how long they were in it: from arrival at the host port to departure at the wire "
+	"port.\n"
+	"Needs two CPUs; no privileges, no hugepages, no NIC.\n"
+	"\n"
+	"  --algorithm NAME  as in ferrule-bench path, without AH (aes-gcm-128)\n"
+	"  --size BYTES      of the inner IPv4 packet, 28 to 9216 (512)\n"
+	"  --load LIST       per cent of what the worker can carry, 1 to 100 (1,50,90)\n"
+	"  --idle HOW        what the worker does while nothing comes: poll, nap (poll)\n"
+	"  --seconds S       time for each load, up to 60 (1)\n"
+	"  --json            one object, in place of the table\n"
+	"  -h, --help        this text\n"
+	"\n"
+	"Exit codes: 0 done; 1 refused or failed, 2 the command line is wrong, each with one line "
+	"on\n"
+	"standard error.\n";
+
+struct latency {
+	struct fer_bench_algorithms algorithms; // one
+	struct fer_bench_numbers loads;
+	uint32_t size;
+	bool naps;
+	bool json;
+	bool done; // it only asked for help, and has it
+	double seconds;
+	struct fer_bench_box *box;
+	struct fer_bench_traffic *traffic;
+	struct json_object *all;
+	struct json_object *rows;
+};
+
+// --- command line -------------------------------------------------------------------------------
+
+enum option_value { ALGORITHM = 256, SIZE, LOAD, IDLE, SECONDS, JSON };
+
+static int parse_idle(const char *text, struct latency *l)
+{
+	l->naps = strcmp(text, "nap") == 0;
+	return l->naps || strcmp(text, "poll") == 0
+		       ? 0
+		       : fer_bench_refuse("--idle: \"%s\" is neither poll nor nap", text);
+}
+
+static int parse_option(int option, struct latency *l)
+{
+	switch (option) {
+	case ALGORITHM:
+		return fer_bench_parse_algorithms(optarg, &l->algorithms);
+	case SIZE:
+		return fer_bench_parse_number("size", optarg, MIN_SIZE, MAX_SIZE, &l->size);
+	case LOAD:
+		return fer_bench_parse_numbers("load", optarg, 1, MAX_LOAD, &l->loads);
+	case IDLE:
+		return parse_idle(optarg, l);
+	case SECONDS:
+		return fer_bench_parse_seconds(optarg, &l->seconds);
+	case JSON:
+		l->json = true;
+		return 0;
+	default:
+		return FER_BENCH_EXIT_USAGE; // getopt has said why
+	}
+}
+
+static int parse_options(int argc, char **argv, struct latency *l)
+{
+	static const struct option options[] = {
+		{"algorithm", required_argument, NULL, ALGORITHM},
+		{"size", required_argument, NULL, SIZE},
+		{"load", required_argument, NULL, LOAD},
+		{"idle", required_argument, NULL, IDLE},
+		{"seconds", required_argument, NULL, SECONDS},
+		{"json", no_argument, NULL, JSON},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int rc = 0;
+
+	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+		if (c == 'h')
+			printf("%s%s", usage, help);
+		else
+			rc = parse_option(c, l);
+		l->done = c == 'h';
+		if (l->done)
+			break;
+	}
+	return rc;
+}
+
+static int parse(int argc, char **argv, struct latency *l)
+{
+	*l = (struct latency){.loads = {3, {1, 50, 90}}, .size = 512, .seconds = 1};
+	int rc = fer_bench_parse_algorithms("aes-gcm-128", &l->algorithms);
+
+	if (rc == 0)
+		rc = parse_options(argc, argv, l);
+	if (rc != 0 || l->done)
+		return rc;
+	if (optind != argc)
+		return fer_bench_refuse("latency takes no argument \"%s\"", argv[optind]);
+	if (l->algorithms.n != 1 || l->algorithms.value[0].encryption == NULL)
+		return fer_bench_refuse("--algorithm: takes one, of ESP");
+	if (l->loads.n > MAX_LOADS)
+		return fer_bench_refuse("--load: more than %d items", MAX_LOADS);
+	return 0;
+}
+
+// --- measuring ----------------------------------------------------------------------------------
+
+static void report_start(struct latency *l, double most)
+{
+	if (!l->json) {
+		printf("The worker can carry %.0f packets a second.\n"
+		       "%4s %10s %9s %8s %8s %8s %10s %10s %10s %10s %9s\n",
+			most, "load", "per second", "packets", "dropped", "lost", "not ours",
+			"median us", "p99 us", "p99.9 us", "max us", "preempted");
+		return;
+	}
+	l->all = json_object_new_object();
+	l->rows = json_object_new_array();
+	json_object_object_add(l->all, "machine", fer_bench_machine(NULL, l->traffic->tsc_hz));
+	fer_bench_add_text(l->all, "algorithm", l->algorithms.value[0].name);
+	fer_bench_add_u64(l->all, "size", l->size);
+	fer_bench_add_text(l->all, "idle", l->naps ? "nap" : "poll");
+	fer_bench_add_tenths(l->all, "packets_per_second", most);
+	json_object_object_add(l->all, "rows", l->rows);
+}
+
+static struct json_object *json_row(
+	const struct fer_bench_phase *p, uint32_t load, double rate, const double us[4])
+{
+	static const char *const names[] = {"median", "p99", "p99.9", "max"};
+	struct json_object *o = json_object_new_object(), *times = json_object_new_object();
+
+	for (unsigned i = 0; i < 4; i++)
+		fer_bench_add_tenths(times, names[i], us[i]);
+	fer_bench_add_u64(o, "load", load);
+	fer_bench_add_tenths(o, "packets_per_second", rate);
+	fer_bench_add_u64(o, "arrived", p->arrived);
+	fer_bench_add_u64(o, "dropped", fer_bench_phase_dropped(p));
+	fer_bench_add_u64(o, "lost", p->lost);
+	fer_bench_add_u64(o, "lost_preempted", p->lost_preempted);
+	fer_bench_add_u64(o, "preempted", p->preempted);
+	json_object_object_add(o, "latency_us", times);
+	return o;
+}
+
+static void report_row(struct latency *l, unsigned phase, uint32_t load, double rate)
+{
+	static const double quantiles[] = {0.5, 0.99, 0.999, 1};
+	const struct fer_bench_phase *p = &l->traffic->phase[phase];
+	double us[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		us[i] = fer_bench_traffic_us(
+			l->traffic, fer_bench_histogram_quantile(&p->latency, quantiles[i]));
+	if (l->json) {
+		json_object_array_add(l->rows, json_row(p, load, rate, us));
+		return;
+	}
+	printf("%4" PRIu32 " %10.0f %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
+	       " %10.1f %10.1f %10.1f %10.1f %9" PRIu64 "\n",
+		load, rate, p->arrived, fer_bench_phase_dropped(p), p->lost, p->lost_preempted,
+		us[0], us[1], us[2], us[3], p->preempted);
+	fflush(stdout);
+}
+
+static void measure(struct latency *l)
+{
+	fer_bench_traffic_run(l->traffic, 0, FER_BENCH_SATURATE, SATURATION_SECONDS);
+	double most = (double)l->traffic->phase[0].sent / SATURATION_SECONDS;
+
+	report_start(l, most);
+	for (unsigned i = 0; i < l->loads.n; i++) {
+		double rate = most * l->loads.value[i] / 100;
+
+		fer_bench_traffic_run(l->traffic, i + 1, rate, l->seconds);
+		report_row(l, i + 1, l->loads.value[i], rate);
+	}
+}
+
+static int fail(const char *why)
+{
+	fprintf(stderr, "ferrule-bench: %s\n", why);
+	return EXIT_FAILURE;
+}
+
+static int run(struct latency *l)
+{
+	const struct fer_bench_box_params params = {
+		.algorithm = l->algorithms.value[0].name,
+		.size = l->size,
+		.capacity = 1,
+		.naps = l->naps,
+	};
+	char error[FER_BENCH_BOX_ERROR_BYTES];
+
+	if (fer_bench_cpus() < 2)
+		return fail("latency needs two CPUs to run on");
+	l->box = fer_bench_box_open(&params, error);
+	if (l->box == NULL)
+		return fail(error);
+	l->traffic = fer_bench_box_traffic(l->box);
+	measure(l);
+	bool ok = !l->json || fer_bench_print_json(stdout, l->all);
+	ok = fflush(stdout) == 0 && !ferror(stdout) && ok;
+	json_object_put(l->all);
+	fer_bench_box_close(l->box);
+	return ok ? EXIT_SUCCESS : fail("standard output: cannot write");
+}
+
+int fer_bench_latency(int argc, char **argv)
+{
+	static struct latency l;
+	int rc = parse(argc, argv, &l);
+
+	return rc != 0 || l.done ? rc : run(&l);
+}
