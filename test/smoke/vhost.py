@@ -104,7 +104,7 @@ def main():
             report.add("large sends of a virtual machine",
                        run(args.ferruled.resolve(), args.guest.resolve(), Path(folder)))
     except Absent as reason:
-        report.skip("large sends of a virtual machine", str(reason))
+        report.absent("large sends of a virtual machine", str(reason))
     return report.finish()
 
 

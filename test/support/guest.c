@@ -55,11 +55,11 @@ static void ask(struct rte_mbuf *m, uint16_t mss)
 			     : rte_ipv6_phdr_cksum((const void *)ip, m->ol_flags);
 }
 
-static struct rte_mempool *open_port(void)
+static struct rte_mempool *open_port(bool is_cut)
 {
+	const uint64_t cuts = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 	const struct rte_eth_conf conf = {
-		.txmode = {.offloads = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
-				       RTE_ETH_TX_OFFLOAD_MULTI_SEGS}};
+		.txmode = {.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | (is_cut ? cuts : 0)}};
 	struct rte_mempool *pool =
 		rte_pktmbuf_pool_create("guest", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 
@@ -73,14 +73,18 @@ static struct rte_mempool *open_port(void)
 int main(int argc, char *argv[])
 {
 	int used = rte_eal_init(argc, argv);
-	struct rte_mempool *pool = used < 0 || used + 1 >= argc ? NULL : open_port();
+	if (used < 0 || used + 1 >= argc)
+		return EXIT_FAILURE;
+	uint16_t mss = (uint16_t)atoi(argv[used + 1]);
+	struct rte_mempool *pool = open_port(mss != 0);
 	struct rte_mbuf *m = pool == NULL ? NULL : read_frame(pool);
 
 	if (m == NULL) {
 		fputs("guest: no port, no memory or no frame\n", stderr);
 		return EXIT_FAILURE;
 	}
-	ask(m, (uint16_t)atoi(argv[used + 1]));
+	if (mss != 0)
+		ask(m, mss);
 	if (rte_eth_tx_prepare(0, 0, &m, 1) != 1)
 		return EXIT_FAILURE;
 	while (rte_eth_tx_burst(0, 0, &m, 1) == 0)
