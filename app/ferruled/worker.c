@@ -332,7 +332,7 @@ static unsigned send_keepalives(struct fer_worker *w, const struct fer_lane *lan
 	return n;
 }
 
-static unsigned carry_all(struct fer_worker *w)
+unsigned fer_worker_round(struct fer_worker *w)
 {
 	unsigned n = 0;
 
@@ -404,7 +404,7 @@ int fer_worker_run(void *worker)
 
 	begin(w);
 	while ((order = atomic_load_explicit(&w->order, memory_order_acquire)) != FER_WORKER_END) {
-		unsigned n = order == FER_WORKER_CARRY ? carry_all(w) : 0;
+		unsigned n = order == FER_WORKER_CARRY ? fer_worker_round(w) : 0;
 
 		n += help(w, n == 0 && order == FER_WORKER_CARRY);
 		atomic_store_explicit(&w->state, order, memory_order_release);

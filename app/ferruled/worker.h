@@ -80,5 +80,9 @@ struct fer_worker {
 	_Atomic uint64_t beat;              // moves as long as the worker does
 };
 
+// One burst of each lane and direction; how many packets came.  For whoever has a loop of his own:
+// he reports quiescent states.
+unsigned fer_worker_round(struct fer_worker *w);
+
 // The loop, for rte_eal_remote_launch(); comes back after FER_WORKER_END.
 int fer_worker_run(void *worker);

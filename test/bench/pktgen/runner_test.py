@@ -50,6 +50,16 @@ def numbers_come(programs, arguments):
             if not (len(rows) == 1 and 0 < row["received"] <= row["sent"] and row["pps"] > 0)]
 
 
+def ports_have_costs(programs):
+    """test/bench/ports.py: every figure is there."""
+    ports = [sys.executable, str(RUN.parents[1] / "ports.py"), "memif", "vhost", "--seconds", "0.05",
+             "--program", str(programs.parent / "test/bench/ports")]
+    result = subprocess.run(ports, capture_output=True, text=True, timeout=240, check=False)
+    rows = [line.split("|")[1:-1] for line in result.stdout.splitlines()[2:]]
+    right = len(rows) == 6 and all(float(cell) > 0 for row in rows for cell in row[1:])
+    return [] if right and result.returncode == 0 else [f"{result}"]
+
+
 def box_that_carries(most_pps, full_pps):
     def trial(share):
         sent = int(share * full_pps)
@@ -73,6 +83,7 @@ def main():
         result = run(f"{arguments} --programs {programs}")
         report.add(f"refused: {arguments}",
                    [] if result.returncode != 0 and word in result.stderr else [result.stderr])
+    report.add("what ports cost", ports_have_costs(programs))
     few = "needs two CPUs" if len(os.sched_getaffinity(0)) < 2 else ""
     for arguments in RUNS:
         lacking = "" if "testpmd" not in arguments or generators.find("dpdk-testpmd", None) else (
