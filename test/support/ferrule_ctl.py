@@ -12,6 +12,7 @@ Calls raise Refused where the status is not SUCCESS; request() does not.
 """
 
 import collections
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -545,6 +546,7 @@ class Client:
         self.timeout = timeout
         self.completions, self.indications = [], collections.deque()
         self.buffer, self.last_id = b"", 0
+        self._held = None  # what is to be sent at once
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
@@ -595,9 +597,28 @@ class Client:
         self.last_id += 1
         if room is None:
             room = self.hello["max_room"] if kind == QUERY else 0
-        self.socket.settimeout(self.timeout)
-        self.socket.sendall(frame(kind, OID.get(oid, oid), data, pair, self.last_id, room))
+        self._send(frame(kind, OID.get(oid, oid), data, pair, self.last_id, room))
         return self.last_id
+
+    def _send(self, message):
+        if self._held is not None:
+            self._held += message
+            return
+        self.socket.settimeout(self.timeout)
+        self.socket.sendall(message)
+
+    @contextlib.contextmanager
+    def at_once(self):
+        """What is submitted and cancelled in a "with" block is sent by one call at its end.
+
+        A daemon takes up to 16 KiB of it in before it does anything else.
+        """
+        self._held = b""
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            self._send(held)
 
     def collect(self, request_id=None, timeout=None):
         """The completion of that request, or of any."""
@@ -609,7 +630,7 @@ class Client:
             self._sort(deadline)
 
     def cancel(self, request_id):
-        self.socket.sendall(frame(CANCEL, request_id=request_id))
+        self._send(frame(CANCEL, request_id=request_id))
 
     def request(self, oid, data=b"", kind=SET, pair=0, room=None):
         return self.collect(self.submit(oid, data, kind, pair, room))
