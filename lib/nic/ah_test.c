@@ -25,6 +25,7 @@
 
 // Slot 1.
 #define DONE 2u
+#define NEXT_DONE 4u
 #define STATUS(n) ((uint32_t)(n) << 16)
 
 static struct rte_mempool *pool;
@@ -117,6 +118,40 @@ static uint32_t make_transport(uint8_t version, uint64_t seq, uint32_t bytes, bo
 	test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
 	seal_ah(off, seq, esn);
 	return off;
+}
+
+// An outbound SA of AH that has given out the numbers up to last.
+static uint64_t add_out(uint8_t version, uint64_t last, bool esn)
+{
+	const struct fer_sa_params p = {
+		.direction = FER_OUT,
+		.mode = FER_TRANSPORT,
+		.group = FER_NO_GROUP,
+		.src = test_addr(version, 1),
+		.dst = test_addr(version, 2),
+		.esn = esn,
+		.ah = {.spi = AH_SPI + 2,
+			.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha2-256-128"),
+			.key = ah_key,
+			.sequence = last},
+	};
+	const char *why;
+	uint64_t handle;
+
+	if (fer_sa_add(sas, &p, &handle, &why) != 0)
+		fail_msg("%s", why);
+	return handle;
+}
+
+static void transmit(struct rte_mbuf *m, uint64_t handle, uint32_t ah_off)
+{
+	fer_oob_of(m)->ipsec = handle;
+	fer_oob_of(m)->header = fer_oob_header_send(0, 0, ah_off, 0);
+	batch.n = 1;
+	batch.link = FER_LINK_RAW_IP;
+	batch.m[0] = m;
+	fer_batch_parse(&batch);
+	fer_nic_transmit(&nic, &batch);
 }
 
 static void receive(struct rte_mbuf *m)
@@ -271,6 +306,73 @@ static void every_cut_opens_and_changes_nothing(void **state)
 	}
 }
 
+// The same on the way out: whatever the segments, the packet is that of the oracle.
+static void every_cut_is_sealed_alike(void **state)
+{
+	static uint8_t framed[TEST_PACKET_BYTES];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t version = i & 1 ? 6 : 4;
+		bool esn = (i & 2) != 0;
+		uint64_t seq = esn ? 0x500000009 : 9, handle = add_out(version, seq, esn);
+		uint32_t off = make_transport(version, seq, version == 4 ? 28 : 32, esn);
+
+		memcpy(framed, packet.bytes, packet.len);
+		memset(framed + off + FER_AH_FIXED_BYTES, 0, 16);
+		for (uint32_t cut = 0; cut <= packet.len; cut++) {
+			const uint32_t cuts[2] = {cut, RTE_MIN(cut + 3, packet.len)};
+
+			for (unsigned n = 1; n <= 2; n++) {
+				transmit(test_mbuf_cut(pool, framed, packet.len, cuts, n), handle,
+					off);
+				assert_int_equal(batch.pkt[0].verdict, FER_OK);
+				test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+				done();
+			}
+		}
+		assert_int_equal(fer_sa_remove(sas, handle), 0);
+		fer_sa_reclaim(sas);
+	}
+}
+
+// RFC 4303 section 3.1.1: destination options may stand between AH and ESP, which is sealed inside
+// them.  They stay where they are: those who take headers off find them by the receipts.
+static void options_between_the_headers_are_passed(void **state)
+{
+	static const uint8_t options[16] = {FER_PROTO_ESP, 1, 1, 12};
+	const struct test_sa esp = {.spi = ESP_SPI, .version = 6};
+	const struct test_ip ip = {.version = 6, .src = 1, .dst = 2};
+	struct oracle_sa oracle = test_sa_oracle(&esp);
+
+	(void)state;
+	add(&esp, 6, FER_TRANSPORT, 2, false);
+	for (uint8_t bad = 0; bad < 3; bad++) {
+		test_packet_start(&packet, 64, 1);
+		test_packet_put_esp(&packet, &oracle, ESP_SPI, 5, FER_PROTO_UDP);
+		test_packet_seal_all(&packet);
+		memmove(packet.bytes + sizeof(options), packet.bytes, packet.len);
+		memcpy(packet.bytes, options, sizeof(options));
+		packet.len += sizeof(options);
+		packet.ip_end += sizeof(options);
+		if (bad == 1)
+			packet.bytes[1] = 0xff; // they reach beyond the packet
+		put_ah(FER_PROTO_DSTOPTS, AH_SPI + 2, 6, 32);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
+		seal_ah(40, 6, false);
+		if (bad == 2)
+			packet.bytes[40 + 32 + 5] ^= 1; // AH covers them
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		assert_words(bad == 0 ? DONE : bad == 1 ? DONE | STATUS(7) : DONE | STATUS(2));
+		assert_int_equal(batch.pkt[0].n_layers, bad == 0 ? 2 : 1);
+		if (bad == 0) {
+			assert_int_equal(batch.layer[0][1].sec_off, 40 + 32 + 16);
+			assert_int_equal(batch.layer[0][1].next_off, 40 + 32);
+		}
+		done();
+	}
+}
+
 // SAs for the truth table.
 enum part { AH_TRANSPORT, AH_TUNNEL, BUNDLE, BUNDLE_TUNNEL };
 
@@ -344,6 +446,60 @@ static void every_row_of_the_truth_table(void **state)
 			fail_msg("%s: %#lx", t->what, (unsigned long)fer_oob_of(batch.m[0])->ipsec);
 		done();
 		assert_int_equal(fer_sa_remove(sas, handle), 0);
+		fer_sa_reclaim(sas);
+	}
+}
+
+// Rows of the truth table with two portions, of which one or both are AH.
+static void two_portions_with_ah(void **state)
+{
+	static const struct {
+		bool esp_outside, inner_known, spoil_outer, spoil_inner;
+		uint32_t slot1;
+	} rows[] = {
+		{false, true, false, false, DONE | NEXT_DONE},
+		{false, true, false, true, DONE | NEXT_DONE | STATUS(2)},
+		{false, true, true, false, DONE | STATUS(4)},
+		{false, false, false, false, DONE},
+		{false, false, false, true, DONE},
+		{true, true, false, false, DONE | NEXT_DONE},
+		{true, true, false, true, DONE | NEXT_DONE | STATUS(2)},
+		{true, true, true, false, DONE | STATUS(5)},
+		{true, false, false, false, DONE},
+	};
+	const struct test_sa esp = {.spi = ESP_SPI, .version = 4, .mode = FER_TUNNEL};
+	const struct test_ip inner = {.version = 4, .src = 11, .dst = 12};
+	const struct test_ip outer = {.version = 4, .src = 1, .dst = 2};
+	struct oracle_sa oracle = test_sa_oracle(&esp);
+
+	(void)state;
+	test_sa_add(sas, &esp, FER_IN);
+	add(NULL, 4, FER_TUNNEL, 2, false);
+	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
+		uint64_t handle = rows[i].inner_known ? add(NULL, 4, FER_TRANSPORT, 12, false) : 0;
+
+		test_packet_start(&packet, 64, 1);
+		put_ah(FER_PROTO_UDP, AH_SPI + 12, 7, 28);
+		test_packet_put_ip(&packet, &inner, FER_PROTO_AH);
+		seal_ah(20, 7, false);
+		packet.bytes[packet.len - 1] ^= rows[i].spoil_inner;
+		if (rows[i].esp_outside) {
+			test_packet_put_esp(&packet, &oracle, ESP_SPI, 5 + i, FER_PROTO_IPV4);
+			test_packet_seal_all(&packet);
+			packet.bytes[packet.len - 1] ^= rows[i].spoil_outer;
+			test_packet_put_ip(&packet, &outer, FER_PROTO_ESP);
+		} else {
+			put_ah(FER_PROTO_IPV4, AH_SPI + 2, 5 + i, 28);
+			test_packet_put_ip(&packet, &outer, FER_PROTO_AH);
+			seal_ah(20, 5 + i, false);
+			packet.bytes[20 + FER_AH_FIXED_BYTES] ^= rows[i].spoil_outer;
+		}
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		if (fer_oob_of(batch.m[0])->ipsec != rows[i].slot1)
+			fail_msg("row %u: %#lx", i, (unsigned long)fer_oob_of(batch.m[0])->ipsec);
+		done();
+		if (handle != 0)
+			assert_int_equal(fer_sa_remove(sas, handle), 0);
 		fer_sa_reclaim(sas);
 	}
 }
@@ -425,7 +581,10 @@ int main(void)
 		TEST(lengths_that_cannot_be_are_bad_syntax),
 		TEST(exactly_what_rfc_4302_covers_is_covered),
 		TEST(every_cut_opens_and_changes_nothing),
+		TEST(every_cut_is_sealed_alike),
+		TEST(options_between_the_headers_are_passed),
 		TEST(every_row_of_the_truth_table),
+		TEST(two_portions_with_ah),
 		TEST(the_other_protocol_is_a_wrong_one),
 		TEST(depth_has_an_end),
 	};
