@@ -63,12 +63,12 @@ static inline bool add_to_run(struct lookup *l, const struct fer_batch *b, unsig
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *), *esp = bytes + f->up_off;
-	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
 	uint32_t dst, id_dst;
 
 	if (l->n == 0 || f->protocol != FER_PROTO_ESP || f->version != 4 ||
 		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || m->data_len < f->end)
 		return false;
+	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
 	memcpy(&dst, bytes + f->ip_off + 16, sizeof(dst));
 	memcpy(&id_dst, id->dst, sizeof(id_dst));
 	if (id->version != 4 || id->protocol != FER_PROTO_ESP || dst != id_dst ||
