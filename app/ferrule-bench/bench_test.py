@@ -101,6 +101,9 @@ REFUSED = [
     ("latency --idle sleep", 2, "sleep"),
     ("latency --size 27", 2, "27"),
     ("latency --algorithm ah:hmac-sha1-96", 2, "ESP"),
+    ("contention now", 2, "now"),
+    ("contention --apart 1000001", 2, "--apart"),
+    ("contention --workers 64", 1, "CPUs"),
     ("control now", 2, "now"),
     ("control --count 0", 2, "--count"),
     ("control --list 100001", 2, "100001"),
@@ -278,6 +281,15 @@ def test_control_table(bench):
     expect(len({len(line) for line in lines}) == 1, "columns are aligned")
 
 
+def test_contention(bench):
+    result = run(bench, "contention --workers 1 --apart 0,100 --seconds 0.02")
+    expect(result.returncode == 0, result.stderr)
+    rows = [line.split() for line in result.stdout.splitlines()[1:]]
+    expect([row[:3] for row in rows] == [["numbers", "1", "0"], ["window", "1", "0"],
+        ["numbers", "1", "100"], ["window", "1", "100"]], rows)
+    expect(all(0 < float(ticks) for row in rows[:2] for ticks in row[3:]), rows)
+
+
 def test_leaves_nothing(bench):
     with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as folder:
         result = run(bench, f"control --count 1 --sas 0 --load 0 --algorithm {GCM}", TMPDIR=folder)
@@ -297,6 +309,7 @@ def test_help(bench):
     for option, word in (
         ("--help", "usage: ferrule-bench VERB"),
         ("path --help", "usage: ferrule-bench path"),
+        ("contention --help", "usage: ferrule-bench contention"),
         ("control --help", "usage: ferrule-bench control"),
         ("latency --help", "usage: ferrule-bench latency"),
         ("--version", "ferrule-bench "),
@@ -315,6 +328,7 @@ def cases(bench):
     yield "compare and HTML", "", test_compare, ()
     for idle in ("poll", "nap"):
         yield f"latency, {idle}", "" if enough else "needs two CPUs", test_latency, (idle,)
+    yield "contention", "", test_contention, ()
     yield "control", "", test_control, ()
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()

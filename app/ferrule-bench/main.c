@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Measures ferrule: one verb for each thing that there is to measure.
 #include "args.h"
+#include "contention.h"
 #include "control.h"
 #include "latency.h"
 #include "path.h"
@@ -19,6 +20,7 @@ static const struct verb {
 } verbs[] = {
 	{"path", "ticks per packet in the data path, no ports", fer_bench_path},
 	{"latency", "how long a packet is in the box at a given load", fer_bench_latency},
+	{"contention", "what workers pay that share an association", fer_bench_contention},
 	{"control", "changes of associations over the control socket", fer_bench_control},
 };
 
@@ -28,7 +30,7 @@ static int help(void)
 {
 	printf("%s\n", usage);
 	for (unsigned i = 0; i < N_VERBS; i++)
-		printf("  %-8s %s\n", verbs[i].name, verbs[i].text);
+		printf("  %-10s %s\n", verbs[i].name, verbs[i].text);
 	puts("\nNeeds no privileges, no hugepages, no NIC.");
 	return 0;
 }
@@ -42,7 +44,7 @@ int main(int argc, char **argv)
 	if (strcmp(name, "--version") == 0)
 		return puts("ferrule-bench " FERRULE_VERSION) < 0;
 	if (name[0] == '\0' || name[0] == '-')
-		return fer_bench_refuse("needs a verb: path, latency, control");
+		return fer_bench_refuse("needs a verb: path, latency, contention, control");
 	for (unsigned i = 0; i < N_VERBS; i++)
 		if (strcmp(name, verbs[i].name) == 0) {
 			argv[1] = argv[0];

@@ -394,7 +394,7 @@ unsigned fer_bench_cpus(void)
 	return sched_getaffinity(0, sizeof(all), &all) == 0 ? (unsigned)CPU_COUNT(&all) : 1;
 }
 
-static int start_thread(pthread_t *thread, void *(*job)(void *), void *arg, unsigned i)
+int fer_bench_start_thread(pthread_t *thread, void *(*job)(void *), void *arg, unsigned i)
 {
 	cpu_set_t cpu = cpu_of(i);
 	pthread_attr_t attr;
@@ -418,13 +418,13 @@ static int start_threads(struct run *r, unsigned *n_workers, unsigned *n_helpers
 	while (*n_workers < r->meeting.n && rc == 0) {
 		struct worker *w = &r->workers[*n_workers];
 
-		rc = start_thread(&w->thread, work, w, *n_workers);
+		rc = fer_bench_start_thread(&w->thread, work, w, *n_workers);
 		*n_workers += rc == 0;
 	}
 	while (*n_helpers < r->n_helpers && rc == 0) {
 		struct helper *h = &r->helpers[*n_helpers];
 
-		rc = start_thread(&h->thread, help, h, h->id);
+		rc = fer_bench_start_thread(&h->thread, help, h, h->id);
 		*n_helpers += rc == 0;
 	}
 	return rc;

@@ -7,6 +7,8 @@
 #include "load.h"
 #include "samples.h"
 
+#include <pthread.h>
+
 struct fer_bench_row {
 	uint32_t size; // or FER_BENCH_IMIX
 	uint32_t burst;
@@ -19,6 +21,10 @@ struct fer_bench_row {
 
 // CPUs that workers may run on.
 unsigned fer_bench_cpus(void);
+
+// Starts a thread on the i-th of them.  0 or an error.
+__attribute__((warn_unused_result)) int fer_bench_start_thread(
+	pthread_t *thread, void *(*job)(void *), void *arg, unsigned i);
 
 // Measures for so many seconds and sets row->result.  0, or -1 with a line in error.
 __attribute__((warn_unused_result)) int fer_bench_measure(struct fer_bench_load *load,

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "contention.h"
+
+#include "../common/eal.h"
+#include "args.h"
+#include "measure.h"
+#include "sa/seq.h"
+
+#include <rte_common.h>
+#include <rte_cycles.h>
+#include <rte_pause.h>
+#include <rte_spinlock.h>
+
+#include <getopt.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_WORKERS 64
+#define MAX_APART 1000000
+#define MEGABYTES 64    // of the EAL, which knows how fast the counter counts
+#define CHECK_EVERY 256 // operations between two looks at the clock
+
+static const char usage[] =
+	"usage: ferrule-bench contention [--workers LIST] [--apart LIST] [--seconds S]\n";
+
+static const char help[] =
+	"\n"
+	"Prints what workers pay, once a group of packets, for the words of an association: ticks\n"
+	"of one operation, on a word of one's own and on one that all of them use.\n"
+	"\n"
+	"  numbers   an atomic add: sequence numbers, IVs, counts of an outbound association\n"
+	"  window    a lock taken and released around an update: the receive side of an inbound "
+	"one\n"
+	"\n"
+	"  --workers LIST  threads, each on a CPU of its own, 1 to 64 (all CPUs)\n"
+	"  --apart LIST    ticks of other work between two operations of a worker, 0 to 1000000:\n"
+	"                  what a group of packets costs otherwise (0,250,1000)\n"
+	"  --seconds S     time for each row, up to 60 (0.2)\n"
+	"  -h, --help      this text\n";
+
+struct options {
+	struct fer_bench_numbers workers, apart;
+	double seconds;
+	bool done;
+};
+
+// The words of one association, apart as in struct fer_sa.
+struct words {
+	alignas(64) struct fer_seq seq;
+	alignas(64) rte_spinlock_t lock;
+	uint64_t top;
+};
+
+struct run;
+
+struct thread {
+	alignas(64) struct run *run;
+	pthread_t thread;
+	struct words own, *words;
+	double ticks; // of an operation
+};
+
+struct run {
+	void (*operate)(struct words *w);
+	uint64_t apart, ticks;
+	unsigned n;
+	_Atomic unsigned n_ready;
+	struct words shared;
+	struct thread threads[MAX_WORKERS];
+};
+
+static void take_number(struct words *w)
+{
+	uint64_t first;
+
+	(void)!fer_seq_take(&w->seq, 1, &first);
+}
+
+static void move_window(struct words *w)
+{
+	rte_spinlock_lock(&w->lock);
+	w->top++;
+	rte_spinlock_unlock(&w->lock);
+}
+
+static void pass(uint64_t ticks)
+{
+	for (uint64_t end = rte_rdtsc() + ticks; ticks != 0 && rte_rdtsc() < end;)
+		;
+}
+
+// Runs for so long; returns ticks of an operation and what stands between two.
+static double operate(const struct run *r, void (*operation)(struct words *), struct words *words)
+{
+	uint64_t start = rte_rdtsc(), now = start, n = 0;
+
+	for (; now - start < r->ticks; now = rte_rdtsc(), n += CHECK_EVERY)
+		for (unsigned i = 0; i < CHECK_EVERY; i++) {
+			operation(words);
+			pass(r->apart);
+		}
+	return (double)(now - start) / (double)n;
+}
+
+static void do_nothing(struct words *w)
+{
+	__asm__ volatile("" : : "r"(w) : "memory");
+}
+
+static void *work(void *arg)
+{
+	struct thread *t = arg;
+	struct run *r = t->run;
+
+	atomic_fetch_add(&r->n_ready, 1);
+	while (atomic_load(&r->n_ready) < r->n)
+		rte_pause();
+	double both = operate(r, r->operate, t->words);
+
+	t->ticks = both - operate(r, do_nothing, &t->own);
+	return NULL;
+}
+
+// Returns the mean of the workers' ticks; below -1e9 when a thread could not be started.
+static double measure(struct run *r, bool is_shared)
+{
+	unsigned n = 0;
+	double sum = 0;
+
+	atomic_store(&r->n_ready, 0);
+	for (; n < r->n; n++) {
+		struct thread *t = &r->threads[n];
+
+		t->run = r;
+		t->words = is_shared ? &r->shared : &t->own;
+		fer_seq_init(&t->words->seq, 0, true);
+		if (fer_bench_start_thread(&t->thread, work, t, n) != 0)
+			break;
+	}
+	atomic_fetch_add(&r->n_ready, r->n - n); // those that are missing
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(r->threads[i].thread, NULL);
+		sum += r->threads[i].ticks;
+	}
+	return n == r->n ? sum / n : -2e9;
+}
+
+static int measure_row(struct run *r, const char *what)
+{
+	double own = measure(r, false), shared = measure(r, true);
+
+	if (own < -1e9 || shared < -1e9) {
+		fprintf(stderr, "ferrule-bench: cannot start a thread\n");
+		return EXIT_FAILURE;
+	}
+	printf("%-8s %7u %8lu %8.1f %8.1f\n", what, r->n, (unsigned long)r->apart, own, shared);
+	return EXIT_SUCCESS;
+}
+
+static int measure_all(const struct options *o)
+{
+	static struct run r;
+	int rc = EXIT_SUCCESS;
+
+	r.ticks = (uint64_t)(o->seconds / 4 * (double)rte_get_tsc_hz());
+	printf("%-8s %7s %8s %8s %8s\n", "", "workers", "apart", "own", "shared");
+	for (unsigned w = 0; w < o->workers.n; w++)
+		for (unsigned a = 0; a < o->apart.n && rc == EXIT_SUCCESS; a++) {
+			r.n = o->workers.value[w];
+			r.apart = o->apart.value[a];
+			r.operate = take_number;
+			rc = measure_row(&r, "numbers");
+			r.operate = move_window;
+			if (rc == EXIT_SUCCESS)
+				rc = measure_row(&r, "window");
+		}
+	return rc;
+}
+
+enum option_value { WORKERS = 256, APART, SECONDS };
+
+static int parse_option(int option, struct options *o)
+{
+	switch (option) {
+	case WORKERS:
+		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
+	case APART:
+		return fer_bench_parse_numbers("apart", optarg, 0, MAX_APART, &o->apart);
+	case SECONDS:
+		return fer_bench_parse_seconds(optarg, &o->seconds);
+	case 'h':
+		printf("%s%s", usage, help);
+		o->done = true;
+		return 0;
+	default:
+		return FER_BENCH_EXIT_USAGE; // getopt has said why
+	}
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"workers", required_argument, NULL, WORKERS},
+		{"apart", required_argument, NULL, APART},
+		{"seconds", required_argument, NULL, SECONDS},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int rc = 0;
+
+	for (int c; rc == 0 && !o->done && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;)
+		rc = parse_option(c, o);
+	if (rc == 0 && !o->done && optind < argc)
+		return fer_bench_refuse("contention: unknown argument \"%s\"", argv[optind]);
+	return rc;
+}
+
+int fer_bench_contention(int argc, char **argv)
+{
+	struct options o = {
+		.workers = {1, {RTE_MIN(fer_bench_cpus(), (unsigned)MAX_WORKERS)}},
+		.apart = {3, {0, 250, 1000}},
+		.seconds = 0.2,
+	};
+	int rc = parse_options(argc, argv, &o);
+
+	if (rc != 0 || o.done)
+		return rc;
+	if (fer_bench_largest(&o.workers) > fer_bench_cpus()) {
+		fprintf(stderr, "ferrule-bench: %u threads, and %u CPUs to run on\n",
+			fer_bench_largest(&o.workers), fer_bench_cpus());
+		return EXIT_FAILURE;
+	}
+	rc = fer_eal_start("ferrule-bench", MEGABYTES);
+	if (rc != 0) {
+		fprintf(stderr, "ferrule-bench: cannot start DPDK: %s\n", strerror(-rc));
+		return EXIT_FAILURE;
+	}
+	rc = measure_all(&o);
+	fer_eal_stop();
+	return rc;
+}
