@@ -77,6 +77,24 @@ static void one_worker_carries_packets_both_ways(void **state)
 	check_both_ways(1, "");
 }
 
+// A packet that is alone is a burst of its own, and naps between packets lose none.
+static void one_packet_waits_for_no_other(void **state)
+{
+	const struct timespec longer_than_polling = {.tv_nsec = NS_PER_MS};
+
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	for (unsigned round = 0; round < 100; round++) {
+		put(EAST, 1);
+		assert_comes_out(WEST, 1);
+		if (round % 2 == 0)
+			nanosleep(&longer_than_polling, NULL);
+	}
+	two_pairs_close(&world);
+}
+
 static void two_workers_share_the_queues(void **state)
 {
 	(void)state;
@@ -352,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_worker_carries_packets_both_ways),
+		cmocka_unit_test(one_packet_waits_for_no_other),
 		cmocka_unit_test(two_workers_share_the_queues),
 		cmocka_unit_test(a_port_that_is_full_costs_its_packets_and_no_others),
 		cmocka_unit_test(what_is_longer_than_the_mtu_is_not_sent),
