@@ -65,7 +65,7 @@ static inline bool add_to_run(struct lookup *l, const struct fer_batch *b, unsig
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *), *esp = bytes + f->up_off;
 	uint32_t dst, id_dst;
 
-	if (l->n == 0 || f->protocol != FER_PROTO_ESP || f->version != 4 ||
+	if (l->n_runs == 0 || f->protocol != FER_PROTO_ESP || f->version != 4 ||
 		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || m->data_len < f->end)
 		return false;
 	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
