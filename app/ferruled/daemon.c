@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "daemon.h"
 
+#include "base/pages.h"
 #include "crypto/engine.h"
 #include "keepalive.h"
 
@@ -14,6 +15,7 @@
 
 #define KEPT_BYTES (64 << 20)       // of free memory, by the allocator
 #define LINK_NS UINT64_C(100000000) // between two looks for links
+#define MANY_SAS 10000              // more than caches hold
 #define SHARE_PATIENCE_NS 100000
 
 __attribute__((format(printf, 3, 4))) static int fail(
@@ -177,6 +179,19 @@ static void tell_missing_sas(const struct fer_daemon *d, const struct fer_doc *d
 			n > 1 ? ", others likewise" : "");
 }
 
+static void tell_small_pages(const struct fer_daemon *d)
+{
+	for (unsigned i = 0; i < d->n_pairs; i++)
+		if (fer_sa_capacity(d->pairs[i].sas) >= MANY_SAS &&
+			!fer_pages_can_be_huge(FER_PAGES_MODES)) {
+			fer_log(&d->log, FER_LOG_WARNING,
+				"no huge pages for the SAs, which makes many of them slow: %s says "
+				"\"never\", or is not there",
+				FER_PAGES_MODES);
+			return;
+		}
+}
+
 int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const struct fer_doc *doc,
 	struct fer_daemon_error *error)
 {
@@ -203,6 +218,8 @@ int fer_daemon_start(struct fer_daemon *d, int argc, char *const argv[], const s
 		fer_environment_speak(&d->environment);
 	if (rc == 0)
 		tell_missing_sas(d, doc);
+	if (rc == 0)
+		tell_small_pages(d);
 	return rc;
 }
 

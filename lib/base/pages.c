@@ -2,6 +2,8 @@
 #include "base/pages.h"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,4 +62,16 @@ void fer_pages_unmap(void *p, size_t len)
 {
 	if (p != NULL)
 		munmap(p, fer_pages_bytes(len));
+}
+
+bool fer_pages_can_be_huge(const char *file)
+{
+	char modes[64] = ""; // "always [madvise] never": the one in force stands in brackets
+	FILE *f = fopen(file, "re");
+
+	if (f == NULL)
+		return false;
+	bool is_read = fgets(modes, sizeof(modes), f) != NULL;
+	fclose(f);
+	return is_read && strstr(modes, "[never]") == NULL;
 }

@@ -5,6 +5,7 @@
 // want huge pages, and that are bigger than what is ever used of them.
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FER_HUGE_PAGE_BYTES ((size_t)2 << 20)
@@ -25,3 +26,8 @@ void fer_pages_unmap(void *p, size_t len);
 
 // How many bytes there really are, for other calls on them.
 size_t fer_pages_bytes(size_t len);
+
+// Does the kernel hand out huge pages to those who ask for them?  file says which mode is in force:
+// FER_PAGES_MODES, but for tests.
+#define FER_PAGES_MODES "/sys/kernel/mm/transparent_hugepage/enabled"
+bool fer_pages_can_be_huge(const char *file);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <unistd.h>
+
 #include <cmocka.h>
 
 static void are_pages_aligned_and_zero(void **state)
@@ -60,11 +62,39 @@ static void are_prepared_pages_there(void **state)
 	fer_pages_unmap(p, LEN);
 }
 
+static void is_it_seen_whether_pages_can_be_huge(void **state)
+{
+	static const struct {
+		const char *modes;
+		bool can;
+	} cases[] = {
+		{"[always] madvise never\n", true},
+		{"always [madvise] never\n", true},
+		{"always madvise [never]\n", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char name[] = "/tmp/pages-XXXXXX";
+		int fd = mkstemp(name);
+
+		assert_true(fd >= 0);
+		assert_int_equal(
+			write(fd, cases[i].modes, strlen(cases[i].modes)), strlen(cases[i].modes));
+		close(fd);
+		assert_int_equal(fer_pages_can_be_huge(name), cases[i].can);
+		assert_int_equal(unlink(name), 0);
+	}
+	assert_false(fer_pages_can_be_huge("/nonexistent"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(are_pages_aligned_and_zero),
 		cmocka_unit_test(is_what_cannot_be_refused),
+		cmocka_unit_test(is_it_seen_whether_pages_can_be_huge),
 		cmocka_unit_test(are_prepared_pages_there),
 	};
 
