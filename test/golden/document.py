@@ -70,6 +70,7 @@ def _association(raw):
             esn=raw.get("esn", False),
             outer=OuterRules(**{k: v for k, v in outer.items() if v != "rfc6040"}),
             pad_to=raw.get("tfc", {}).get("pad_to", 0),
+            udp=(raw["udp"]["sport"], raw["udp"]["dport"]) if "udp" in raw else None,
         ),
         sequence=raw.get("sequence", 0),
         replay_window=raw.get("replay_window", 1024),

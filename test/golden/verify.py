@@ -268,16 +268,17 @@ class Receiver:
         """Takes one layer off; False where there is none that is ours."""
         packet = opening.packet
         header = ip.parse(packet)
-        if header.protocol != ip.ESP or header.is_fragment:
+        if header.protocol not in (ip.ESP, ip.UDP) or header.is_fragment:
             return False
-        spi = int.from_bytes(packet[header.payload_at : header.payload_at + 4], "big")
+        esp_at = header.payload_at + (8 if header.protocol == ip.UDP else 0)
+        spi = int.from_bytes(packet[esp_at : esp_at + 4], "big")
         sa = self._by_spi.get((header.dst, spi))
-        if sa is None:
+        if sa is None or (header.protocol == ip.UDP) != bool(sa.esp.udp):
             return False
-        if len(packet) < header.payload_at + 8:
+        if len(packet) < esp_at + 8:
             opening.layers.append((sa, None, None))
             raise Ended("bad_syntax")
-        _, low = ipsec_oracle.sequence_low(packet)
+        low = int.from_bytes(packet[esp_at + 4 : esp_at + 8], "big")
         window = self._windows[sa.name]
         seq = window.check(low) if sa.replay_window else low
         if seq is None:
