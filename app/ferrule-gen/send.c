@@ -12,7 +12,7 @@
 
 #define RX_BURST 64
 #define RX_ROUNDS 4        // of receiving for one of sending, so that what comes back has a way
-#define QUIET_SECONDS 0.25 // without a packet after which no more are expected
+#define QUIET_SECONDS 0.25 // without a packet when all have come
 #define POLL_US 1000
 #define RETRY_US 20000
 
@@ -219,19 +219,29 @@ static int send_all(struct run *r, const volatile sig_atomic_t *stop)
 	return rc;
 }
 
+// Has everything come back that can?
+static bool all_came(const struct run *r)
+{
+	const struct fer_gen_made made = fer_gen_source_made(r->source);
+
+	return fer_gen_tally_packets(r->receiver->tally) >= made.kinds[0] ||
+	       r->receiver->packets >= made.packets;
+}
+
 // What still waits goes out, and what is under way comes back.
 static int drain(struct run *r)
 {
 	uint64_t hz = rte_get_tsc_hz(), start = rte_rdtsc(), now = start;
 	uint64_t wait = (uint64_t)(r->options->wait * (double)hz);
 	uint64_t quiet = (uint64_t)(QUIET_SECONDS * (double)hz);
+	uint64_t patience = RTE_MAX(quiet, (uint64_t)(r->options->settle * (double)hz));
 	int rc = 0;
 
 	while (rc == 0 && now - start < wait) {
 		if (r->next_waiting < r->n_waiting)
 			rc = send_some(r, now);
-		else if (!r->ports->receives ||
-			 now - RTE_MAX(r->last_received, r->last_sent) > quiet)
+		else if (!r->ports->receives || now - RTE_MAX(r->last_received, r->last_sent) >
+							(all_came(r) ? quiet : patience))
 			break;
 		if (rc == 0)
 			rc = receive_some(r);

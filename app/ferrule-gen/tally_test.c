@@ -69,6 +69,8 @@ static void is_each_fault_seen_as_what_it_is(void **state)
 			{.packets = 3, .lost = 9}},
 		{"behind the window", {{0, FAR, 0}, {0, 0, 0}}, 2, {FAR + 1, 0},
 			{.packets = 1, .lost = FAR, .late = 1}},
+		{"one behind the window", {{0, FER_GEN_WINDOW, 0}, {0, 0, 0}}, 2,
+			{FER_GEN_WINDOW + 1, 0}, {.packets = 1, .lost = FER_GEN_WINDOW, .late = 1}},
 		{"the last of the window", {{0, FAR, 0}, {0, 11, 0}, {0, 11, 0}}, 3, {FAR + 1, 0},
 			{.packets = 2, .lost = FAR - 1, .reordered = 1, .duplicated = 1}},
 		{"the window forgets", {{0, 3, 0}, {0, 3 + FER_GEN_WINDOW, 0}}, 2,
