@@ -323,6 +323,58 @@ static void is_a_segment_added_where_there_is_no_room(void **state)
 	}
 }
 
+// ESP that leaves its integrity to the AH around it ends with its trailer, and what is behind that
+// is somebody else's.
+static void does_padding_end_with_the_trailer(void **state)
+{
+	enum { BEHIND = 16 };
+	static const uint8_t key[FER_MAX_KEY_BYTES] = {1};
+	const struct fer_sa_params p = {.direction = FER_OUT,
+		.mode = FER_TUNNEL,
+		.group = FER_NO_GROUP,
+		.contract = true,
+		.outer = test_outer_usual,
+		.spi = SPI + 9,
+		.src = test_addr(4, 1),
+		.dst = test_addr(4, 2),
+		.encryption = fer_algo_find(FER_ENCRYPTION, "aes-cbc-128"),
+		.encryption_key = key,
+		.ah = {.spi = SPI + 10,
+			.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"),
+			.key = key}};
+	const char *why = NULL;
+	uint64_t handle;
+
+	(void)state;
+	if (fer_sa_add(tx.sas, &p, &handle, &why) != 0)
+		fail_msg("%s", why);
+	const struct fer_sa *sa = fer_sa_get(tx.sas, handle);
+	for (uint32_t payload = 0; payload < 32; payload++) {
+		const struct known k = {.sa = tunnel};
+		const struct shape s = {.version = 4, .payload = payload};
+		struct fer_layer layer;
+
+		make_plain(&s, &k);
+		parse_one(test_mbuf(pool, plain.bytes, plain.len), FER_LINK_ETHERNET);
+		struct rte_mbuf *m = batch.m[0];
+		uint16_t buf_len = m->buf_len;
+		uint32_t ip_bytes = plain.len - plain.ip_off, tail = 2 + (30 - ip_bytes % 16) % 16;
+		uint8_t *end = rte_pktmbuf_mtod_offset(m, uint8_t *, plain.len + tail);
+
+		// The buffer ends where the packet will.
+		m->buf_len = (uint16_t)(m->data_off + plain.len + tail);
+		memset(end, 0x5a, BEHIND);
+		assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], sa, SEQ, pool, &layer),
+			FER_OK);
+		assert_int_equal(batch.m[0]->nb_segs, 1);
+		assert_int_equal(end[-1], FER_PROTO_IPV4);
+		for (unsigned i = 0; i < BEHIND; i++)
+			assert_int_equal(end[i], 0x5a);
+		m->buf_len = buf_len;
+		done();
+	}
+}
+
 static void does_framing_without_buffers_end_the_packet(void **state)
 {
 	static struct rte_mbuf *hoard[2048];
@@ -912,6 +964,7 @@ int main(void)
 		TEST(is_a_packet_framed_to_the_last_byte),
 		TEST(do_cuts_not_matter_when_framing),
 		TEST(is_a_segment_added_where_there_is_no_room),
+		TEST(does_padding_end_with_the_trailer),
 		TEST(does_framing_without_buffers_end_the_packet),
 		TEST(do_destination_options_go_inside),
 		TEST(are_the_rules_of_the_outer_header_followed),

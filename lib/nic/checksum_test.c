@@ -4,12 +4,11 @@
 #include "nic/checksum.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/nic.h"
 #include "nic/oob.h"
 #include "proto/ah.h"
 #include "proto/mutable.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -27,7 +26,6 @@
 #define AH_BYTES 32u // with an ICV of 16, padded as IPv6 wants it
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *out, *in;
 static struct fer_nic tx, rx;
 static struct fer_batch batch;
@@ -697,8 +695,8 @@ static int open_one(void **state)
 {
 	(void)state;
 	n_used = rte_mempool_in_use_count(pool);
-	out = test_sas_open("checksum-out", engine);
-	in = test_sas_open("checksum-in", engine);
+	out = test_sas_open("checksum-out", test_engine);
+	in = test_sas_open("checksum-in", test_engine);
 	if (fer_nic_init(&tx, out, test_iv_fixed()) != 0 ||
 		fer_nic_init(&rx, in, test_iv_fixed()) != 0)
 		return -1;
@@ -718,23 +716,6 @@ static int close_one(void **state)
 	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
 }
 
-static int begin(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("checksum", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int end(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
@@ -752,7 +733,11 @@ int main(void)
 		TEST(is_what_is_not_configured_not_judged),
 		TEST(are_frames_that_are_no_ip_not_judged),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, begin, end);
+	test_ground_open("128");
+	pool = test_pool("checksum", 255, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -4,12 +4,11 @@
 #include "nic/lso.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/nic.h"
 #include "nic/oob.h"
 #include "nic/segment.h"
 #include "proto/mutable.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -34,7 +33,6 @@
 #define CWR 0x80
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *sas;
 static struct fer_nic nic;
 static struct fer_batch batch;
@@ -794,7 +792,7 @@ static int open_one(void **state)
 {
 	(void)state;
 	n_used = rte_mempool_in_use_count(pool);
-	sas = test_sas_open("lso", engine);
+	sas = test_sas_open("lso", test_engine);
 	if (fer_nic_init(&nic, sas, test_iv_fixed()) != 0)
 		return -1;
 	atomic_store(&may, UINT32_MAX);
@@ -809,27 +807,6 @@ static int close_one(void **state)
 	fer_nic_fini(&nic);
 	fer_sa_table_destroy(sas);
 	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(ah_key); i++)
-		ah_key[i] = (uint8_t)(i * 7 + 1);
-	for (unsigned i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)(i * 31 + (i >> 8) * 7);
-	pool = test_pool("lso", 2047, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
@@ -853,7 +830,15 @@ int main(void)
 		TEST(does_an_empty_pool_fail_the_whole),
 		TEST(is_there_room_for_so_many_segments),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("128");
+	for (unsigned i = 0; i < sizeof(ah_key); i++)
+		ah_key[i] = (uint8_t)(i * 7 + 1);
+	for (unsigned i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 31 + (i >> 8) * 7);
+	pool = test_pool("lso", 2047, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }

@@ -4,10 +4,8 @@
 #include "nic/rss.h"
 
 #include "base/bytes.h"
-#include "crypto/engine.h"
 #include "nic/nic.h"
-#include "nic/oob.h"
-#include "support/eal.h"
+#include "support/ground.h"
 #include "support/iv_fixed.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -45,7 +43,6 @@ static const struct flow {
 };
 
 static struct rte_mempool *pool;
-static struct fer_engine *engine;
 static struct fer_sa_table *sas;
 static struct fer_nic nic;
 static struct fer_rss rss;
@@ -196,7 +193,7 @@ static void does_what_is_not_opened_keep_its_own(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	sas = test_sas_open("rss", engine);
+	sas = test_sas_open("rss", test_engine);
 	oracle = test_sa_oracle(&tunnel);
 	test_sa_add(sas, &tunnel, FER_IN);
 	fer_rss_init(&rss, key);
@@ -214,23 +211,6 @@ static int close_one(void **state)
 	return rte_mempool_in_use_count(pool) == 0 ? 0 : -1;
 }
 
-static int start(void **state)
-{
-	int error;
-
-	(void)state;
-	pool = test_pool("rss", 63, RTE_MBUF_DEFAULT_BUF_SIZE);
-	engine = fer_engine_open(test_iv_fixed(), &error);
-	return engine == NULL ? -1 : fer_oob_register();
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	fer_engine_close(engine);
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
@@ -241,7 +221,11 @@ int main(void)
 		TEST(does_transport_mode_show_its_ports),
 		TEST(does_what_is_not_opened_keep_its_own),
 	};
+	int error;
 
-	fer_test_eal_init("128");
-	return cmocka_run_group_tests(tests, start, stop);
+	test_ground_open("128");
+	pool = test_pool("rss", 63, RTE_MBUF_DEFAULT_BUF_SIZE);
+	error = cmocka_run_group_tests(tests, NULL, NULL);
+	test_ground_close();
+	return error;
 }
