@@ -28,6 +28,7 @@ ENDS = {"a": ("10.0.0.1", "2001:db8::1"), "b": ("10.0.0.2", "2001:db8::2")}
 KEYS = {end: (0x1000 + number, samples.make_key(f"live {end}", 20).hex())
         for number, end in enumerate(ENDS)}
 TCP_BYTES = 20_000_000
+SIZES = (0, 1, 100, 1000, *range(1380, 1480, 7), 1600, 4000, 9000)
 ESP = 50
 
 # Answers every datagram, and with "tcp" one connection with the digest of what it got.
@@ -105,12 +106,12 @@ class Hosts(Lab):
     def __init__(self):
         super().__init__("lab", *ENDS)
 
-    def give_host(self, end):
+    def give_host(self, end, addresses):
         """The TAP of a daemon becomes the interface of its host."""
         tap = f"tap-{end}"
         self.run("lab", "ip", "link", "set", tap, "netns", self.names[end])
-        for address, length in zip(ENDS[end], (24, 64)):
-            nodad = ("nodad",) if ":" in address else ()
+        for address in addresses:
+            length, nodad = (64, ("nodad",)) if ":" in address else (24, ())
             self.run(end, "ip", "address", "add", f"{address}/{length}", "dev", tap, *nodad)
         self.run(end, "ip", "link", "set", tap, "up")
 
@@ -121,8 +122,10 @@ class Hosts(Lab):
             stdout=subprocess.PIPE, text=True,
         ) as process:
             process.stdout.readline()
-            yield
-            process.kill()
+            try:
+                yield
+            finally:
+                process.kill()
 
     def python(self, end, text, *args):
         """Runs a text in a namespace; what it printed."""
@@ -158,12 +161,14 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as wire:
             [*self.inside("lab"), sys.executable, "-c", text], stdout=subprocess.PIPE, text=True
         ) as process:
             process.stdout.readline()
-            yield seen
-            process.terminate()
+            try:
+                yield seen
+            finally:
+                process.terminate()
             seen.update(json.loads(process.stdout.readline()))
 
 
-def digest_over_tcp(lab, address, port):
+def digest_over_tcp(lab, address, port, n_bytes):
     """Sends bytes from host a to host b; are they what b got?"""
     text = """
 import hashlib, random, socket, sys
@@ -174,20 +179,26 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60) as pe
     print(peer.recv(64).hex())
 """
     with lab.server("b", "tcp", address, port):
-        return lab.python("a", text, address, port, TCP_BYTES)
+        return lab.python("a", text, address, port, n_bytes)
+
+
+def datagram_faults(lab, address, sizes=SIZES):
+    with lab.server("b", "udp", address, 7):
+        right = lab.python("a", ASK, address, 7, ",".join(map(str, sizes)))
+    return [] if right == str(len(sizes)) else [f"{right} of {len(sizes)} came back"]
+
+
+def tcp_faults(lab, address, n_bytes):
+    wanted = hashlib.sha256(random.Random(1).randbytes(n_bytes)).hexdigest()
+    got = digest_over_tcp(lab, address, 9, n_bytes)
+    return [] if got == wanted else [f"{got}, expected {wanted}"]
 
 
 def talk(lab, report):
-    sizes = [0, 1, 100, 1000, *range(1380, 1480, 7), 1600, 4000, 9000]
     for address in ENDS["b"]:
-        with lab.server("b", "udp", address, 7):
-            right = lab.python("a", ASK, address, 7, ",".join(map(str, sizes)))
-        faults = [] if right == str(len(sizes)) else [f"{right} of {len(sizes)} came back"]
-        report.add(f"datagrams over {address}", faults)
-    wanted = hashlib.sha256(random.Random(1).randbytes(TCP_BYTES)).hexdigest()
+        report.add(f"datagrams over {address}", datagram_faults(lab, address))
     for address in ENDS["b"]:
-        got = digest_over_tcp(lab, address, 9)
-        report.add(f"TCP over {address}", [] if got == wanted else [f"{got}, expected {wanted}"])
+        report.add(f"TCP over {address}", tcp_faults(lab, address, TCP_BYTES))
 
 
 def is_link_control(kind):
@@ -255,7 +266,7 @@ def main():
         if all(ready):
             with lab.sniffer() as kinds:
                 for end in ENDS:
-                    lab.give_host(end)
+                    lab.give_host(end, ENDS[end])
                 talk(lab, report)
             report.add("on the wire", wire_faults(kinds))
             vanish(lab, daemons["a"], report)
