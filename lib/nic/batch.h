@@ -27,8 +27,9 @@
 
 struct fer_sa_table;
 
-// One layer of protection of a packet: a work order on send, a receipt on receive.  In process the
-// host half commits, counts, strips and checks from it and never asks the table again.
+// One layer of protection of a packet: what the crypt stage has to seal on send, a receipt on
+// receive.  In process the host half commits, counts, strips and checks from a receipt and never
+// asks the table again.
 //
 // Next header and pad length are no neighbours: a compiler would read them by one load, and that
 // waits for the two stores before it.  The same parts protocol and fragment in struct fer_frame.
