@@ -5,7 +5,6 @@
 // want huge pages, and that are bigger than what is ever used of them.
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #define FER_HUGE_PAGE_BYTES ((size_t)2 << 20)

@@ -171,11 +171,9 @@ void fer_request_abort(struct fer_conn *c, uint16_t pair)
 
 void fer_ctl_server_hold(struct fer_ctl_server *s, uint16_t pair)
 {
-	struct fer_conn *c;
-
 	s->held = pair + 1u;
-	LIST_FOREACH(c, &s->conns, link)
-	fer_request_abort(c, pair);
+	for (struct fer_conn *c = LIST_FIRST(&s->conns); c != NULL; c = LIST_NEXT(c, link))
+		fer_request_abort(c, pair);
 }
 
 void fer_ctl_server_release(struct fer_ctl_server *s)
