@@ -111,6 +111,8 @@ static int open_paths(
 			return -ENOMEM;
 		const struct fer_path_params p = {
 			.events = *events,
+			.worker = worker,
+			.n_workers = ws->n,
 			.sas = pair->sas,
 			.pool = pair->pool,
 			.ivs = params->ivs,

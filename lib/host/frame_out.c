@@ -11,9 +11,9 @@
 
 // The SA of a round: one header, or those of a bundle.
 struct bundle {
-	struct fer_sa *sa; // the head; NULL: there is none
-	struct fer_sa *ah; // outside the head; NULL: no bundle
-	uint64_t seq;      // of the first packet of a group
+	struct fer_sa *sa;           // the head; NULL: there is none
+	struct fer_sa *ah;           // outside the head; NULL: no bundle
+	struct fer_outer_numbers no; // of the first packet of a group
 	uint64_t ah_seq;
 	// Whether the SA is as most are, with nothing around it yet, and how long a packet may be
 	// that needs no closer look then.
@@ -64,6 +64,13 @@ static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struc
 	o->header = moved_header_words(o, growth(u));
 }
 
+// Of the packet at that place in the group.
+static struct fer_outer_numbers numbers_of(const struct bundle *u, uint64_t seq, uint32_t at)
+{
+	return (struct fer_outer_numbers){
+		.seq = seq + at, .id = (uint16_t)(u->no.id + at * u->no.id_step)};
+}
+
 // at: place of the packet among those of its group
 static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, unsigned k,
 	const struct bundle *u, uint32_t at)
@@ -72,10 +79,11 @@ static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, un
 	struct fer_layer *layer = &b->layer[i][p->n_layers];
 	unsigned n = 1;
 
-	p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, u->sa, u->seq + at, host->pool, layer);
+	p->verdict = (uint8_t)fer_outer_put_on(
+		&b->m[i], p, u->sa, numbers_of(u, u->no.seq, at), host->pool, layer);
 	if (unlikely(u->ah != NULL) && fer_pkt_alive(p)) {
 		p->verdict = (uint8_t)fer_outer_put_on(
-			&b->m[i], p, u->ah, u->ah_seq + at, host->pool, layer + 1);
+			&b->m[i], p, u->ah, numbers_of(u, u->ah_seq, at), host->pool, layer + 1);
 		n++;
 	}
 	if (!fer_pkt_alive(p))
@@ -173,11 +181,21 @@ static unsigned take_numbers(
 // Each header of a bundle counts for itself.
 static unsigned number_group(struct fer_batch *b, struct bundle *u, struct group *g)
 {
-	unsigned over = take_numbers(b, &u->sa->out.seq, g, &u->seq);
+	unsigned over = take_numbers(b, &u->sa->out.seq, g, &u->no.seq);
 
 	if (unlikely(u->ah != NULL) && g->n != 0)
 		over |= take_numbers(b, &u->ah->out.seq, g, &u->ah_seq);
 	return likely(over == 0) ? 0 : fer_life_end(u->sa, over);
+}
+
+// In transport mode, and over IPv6, nobody asks for it.
+static void identify_group(struct fer_host *host, struct bundle *u, uint32_t n)
+{
+	const uint8_t *ip = likely(u->sa->out.udp == NULL) ? u->sa->out.template.ip
+							   : fer_udp_head_of(u->sa)->ip;
+
+	u->no.id = fer_ident_take(&host->ident, ip, n);
+	u->no.id_step = host->ident.step;
 }
 
 // The dummies of an SA go where its packets go.
@@ -249,8 +267,9 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 	fer_audit_life(host, u.sa, take_life(host, b, k, u.sa, &g));
 	if (g.n != 0)
 		fer_audit_life(host, u.sa, number_group(b, &u, &g));
+	identify_group(host, &u, g.n);
 	if (likely(u.is_plain))
-		fer_outer_put_on_plain(b, g.at, g.n, u.sa, handle, u.seq, host->pool);
+		fer_outer_put_on_plain(b, g.at, g.n, u.sa, handle, u.no, host->pool);
 	else
 		for (uint32_t j = 0; j < g.n; j++)
 			frame_one(host, b, g.at[j], k, &u, j);

@@ -18,6 +18,14 @@ static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .ver
 static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
 static const struct test_ip ip4 = {.version = 4, .src = 1, .dst = 2};
 
+static struct test_sa tunnel_with(uint32_t spi)
+{
+	struct test_sa sa = tunnel;
+
+	sa.spi = spi;
+	return sa;
+}
+
 static uint64_t add(const struct test_sa *sa)
 {
 	return test_sa_add(test_ends.west.sas, sa, FER_OUT);
@@ -251,6 +259,39 @@ static void is_there_an_end_with_esn(void **state)
 
 // The tunnel has no number left for what the transport SA framed: it must not go out half
 // protected.
+// RFC 6864 section 4.3: whichever SA and worker a packet goes by, no other one between the same
+// addresses has its identification.
+static void are_identifications_not_repeated(void **state)
+{
+	enum { WORKERS = 3, BURSTS = 64 };
+	static bool is_used[1 << 16];
+	struct test_sa padded = tunnel_with(SPI + 3);
+
+	(void)state;
+	padded.tfc.pad_to = 32;
+	const uint64_t sa[] = {add(&tunnel), add_at(tunnel_with(SPI + 2), 77, false), add(&padded)};
+	for (unsigned w = 0; w < WORKERS; w++) {
+		fer_ident_init(&test_ends.west.path.host.ident, w, WORKERS);
+		for (unsigned burst = 0; burst < BURSTS; burst++) {
+			put_n(FER_BATCH_MAX);
+			parse(FER_BATCH_MAX);
+			for (unsigned i = 0; i < FER_BATCH_MAX; i++)
+				want(i, sa[i * i / 9 % 3], 0);
+			frame();
+			for (unsigned i = 0; i < FER_BATCH_MAX; i++) {
+				const uint8_t *ip =
+					rte_pktmbuf_mtod(test_ends.batch.m[i], const uint8_t *);
+				unsigned id = fer_load_be16(ip + 4);
+
+				assert_verdict(i, FER_OK);
+				assert_false(is_used[id]);
+				is_used[id] = true;
+			}
+			done();
+		}
+	}
+}
+
 static void does_an_exhausted_tunnel_end_the_packet(void **state)
 {
 	uint64_t inner = add_at(transport, 0, false), outer = add_at(tunnel, LAST - 1, false);
@@ -383,6 +424,7 @@ int main(void)
 		TEST_WITH_ENDS(is_the_last_number_the_last),
 		TEST_WITH_ENDS(do_numbers_go_on_with_esn),
 		TEST_WITH_ENDS(is_there_an_end_with_esn),
+		TEST_WITH_ENDS(are_identifications_not_repeated),
 		TEST_WITH_ENDS(does_an_exhausted_tunnel_end_the_packet),
 		TEST_WITH_ENDS(is_a_stale_handle_no_sa),
 		TEST_WITH_ENDS(do_the_words_say_what_was_framed),

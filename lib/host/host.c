@@ -12,6 +12,7 @@ int fer_host_init(struct fer_host *host, struct fer_sa_table *sas, struct rte_me
 	const struct fer_host_rules *_Atomic *rules)
 {
 	*host = (struct fer_host){.sas = sas, .pool = pool, .rules = rules};
+	fer_ident_init(&host->ident, 0, 1);
 	host->work = calloc(1, sizeof(*host->work));
 	host->flows = fer_flows_create(sas == NULL ? 0 : fer_sa_capacity(sas));
 	if (host->work != NULL && host->flows != NULL)

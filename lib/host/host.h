@@ -8,6 +8,7 @@
 // One struct fer_host per worker; SA table and policies are shared.
 
 #include "host/classes.h"
+#include "host/ident.h"
 #include "host/policy.h"
 #include "nic/batch.h"
 
@@ -32,12 +33,13 @@ struct fer_host {
 	struct fer_sa_table *sas;
 	struct rte_mempool *pool; // segments for headers and trailers that find no room
 	const struct fer_host_rules *_Atomic *rules; // where the value in force is published
+	struct fer_ident ident;
 	struct fer_host_work *work;
 	struct fer_flows *flows;   // rules that flows met lately
 	struct fer_events *events; // of this worker, upward; NULL: it tells nobody
 };
 
-// 0 or -ENOMEM.
+// The identifications are those of an only worker.  0 or -ENOMEM.
 __attribute__((warn_unused_result)) int fer_host_init(struct fer_host *host,
 	struct fer_sa_table *sas, struct rte_mempool *pool,
 	const struct fer_host_rules *_Atomic *rules);

@@ -77,7 +77,9 @@ static uint32_t framed_by_hand(const struct fer_sa *sa, uint8_t version, uint32_
 	batch.link = FER_LINK_RAW_IP;
 	batch.m[0] = test_mbuf(pool, packet.bytes, packet.len);
 	fer_batch_parse(&batch);
-	assert_int_equal(fer_outer_put_on(&batch.m[0], &batch.pkt[0], sa, 1, pool, &layer), FER_OK);
+	assert_int_equal(fer_outer_put_on(&batch.m[0], &batch.pkt[0], sa,
+				 (struct fer_outer_numbers){.seq = 1}, pool, &layer),
+		FER_OK);
 	len = batch.m[0]->pkt_len;
 	rte_pktmbuf_free(batch.m[0]);
 	return len;

@@ -195,7 +195,7 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 
 // The outer header in front of an inner one, and the frame that results.
 static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct around *a, bool v4,
-	uint64_t seq, uint32_t len)
+	uint16_t id, uint32_t len)
 {
 	struct fer_frame *f = &p->frame;
 	uint16_t l2_len = p->l2_len;
@@ -207,7 +207,7 @@ static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct a
 	uint16_t up_next_off = l2_len + (v4 ? 9 : 6);
 
 	if (v4)
-		fer_ipv4_stamp(ip, &a->ipv4, len, (uint16_t)seq, tos, df);
+		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
 	else
 		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(&a->rules, inner));
 	if (l2_len > 0)
@@ -284,7 +284,7 @@ static inline uint8_t *make_room(struct rte_mbuf **m, uint32_t end, uint32_t gro
 // Compiled again and again: for any SA, and for plain ones, of which so much is known.
 __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_mbuf **m,
 	struct fer_pkt *p, const struct around *a, bool tunnel, bool v4, bool esp,
-	const struct fer_udp_head *udp, uint64_t seq, struct rte_mempool *pool,
+	const struct fer_udp_head *udp, uint64_t seq, uint16_t id, struct rte_mempool *pool,
 	struct fer_layer *layer)
 {
 	uint32_t front = tunnel ? p->frame.ip_off : p->frame.sec_off; // stays in front of the gap
@@ -300,7 +300,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
 	move_front(frame, frame + a->growth, front);
 	if (tunnel) {
-		write_outer(frame, p, a, v4, seq, len);
+		write_outer(frame, p, a, v4, id, len);
 	} else {
 		next_header = frame[p->frame.sec_next_off];
 		change_header(frame, p, a->protocol, len);
@@ -330,25 +330,26 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 }
 
 enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const struct fer_sa *sa,
-	uint64_t seq, struct rte_mempool *pool, struct fer_layer *layer)
+	struct fer_outer_numbers no, struct rte_mempool *pool, struct fer_layer *layer)
 {
 	const struct fer_udp_head *udp = likely(sa->out.udp == NULL) ? NULL : fer_udp_head_of(sa);
 	const struct around a = around_of(sa, udp);
 
 	return put_on(m, p, &a, sa->mode == FER_TUNNEL, a.version == 4,
-		sa->protocol == FER_PROTO_ESP, udp, seq, pool, layer);
+		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
 __attribute__((always_inline)) static inline void put_on_plain(struct fer_batch *b,
 	const uint16_t at[], uint32_t n, const struct around *a, bool v4, uint64_t handle,
-	uint64_t seq, struct rte_mempool *pool)
+	struct fer_outer_numbers no, struct rte_mempool *pool)
 {
 	for (uint32_t j = 0; j < n; j++) {
 		struct rte_mbuf **m = &b->m[at[j]];
 		struct fer_pkt *p = &b->pkt[at[j]];
 		struct fer_layer layer;
 
-		p->verdict = (uint8_t)put_on(m, p, a, true, v4, true, NULL, seq + j, pool, &layer);
+		p->verdict = (uint8_t)put_on(m, p, a, true, v4, true, NULL, no.seq + j,
+			(uint16_t)(no.id + j * no.id_step), pool, &layer);
 		if (unlikely(!fer_pkt_alive(p)))
 			continue;
 		fer_oob_of(*m)->ipsec = handle;
@@ -358,15 +359,16 @@ __attribute__((always_inline)) static inline void put_on_plain(struct fer_batch 
 }
 
 void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool)
+	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
+	struct rte_mempool *pool)
 {
 	struct around a = around_of(sa, NULL);
 
 	a.udp_bytes = 0;
 	if (a.version == 4)
-		put_on_plain(b, at, n, &a, true, handle, seq, pool);
+		put_on_plain(b, at, n, &a, true, handle, no, pool);
 	else
-		put_on_plain(b, at, n, &a, false, handle, seq, pool);
+		put_on_plain(b, at, n, &a, false, handle, no, pool);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

@@ -13,6 +13,13 @@
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(const struct rte_mbuf *m,
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_sa *ah);
 
+// What counts from packet to packet.
+struct fer_outer_numbers {
+	uint64_t seq;
+	uint16_t id;      // identification of an outer IPv4 header
+	uint16_t id_step; // to that of the next packet
+};
+
 // Makes room for what the SA puts around a packet that fits, and fills it: in tunnel mode an outer
 // IP header, in transport mode the gap behind the IP header; then the UDP header, if the SA has
 // one; then SPI and number, padding and trailer of ESP.  The rooms of IV and ICV stay undefined,
@@ -20,8 +27,8 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(const struct
 // packet, and *layer says where everything is. Returns FER_OK, or FER_NO_ROOM with the packet in no
 // state to be sent.
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct fer_sa *sa, uint64_t seq, struct rte_mempool *pool,
-	struct fer_layer *layer);
+	struct fer_pkt *p, const struct fer_sa *sa, struct fer_outer_numbers no,
+	struct rte_mempool *pool, struct fer_layer *layer);
 
 // Is it an SA as most are: one of tunnel mode with ESP, which is not in UDP, part of no bundle, and
 // has no padding or dummies?  Then every IP packet fits that is not longer than
@@ -29,11 +36,12 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 bool fer_outer_is_plain(const struct fer_sa *sa);
 uint32_t fer_outer_plain_most(const struct fer_sa *sa);
 
-// Puts such an SA on n packets of a batch, as the first around them, with numbers from seq on, and
-// writes their send words.  What the words say is not said again in layers.
+// Puts such an SA on n packets of a batch, as the first around them, with numbers from these on,
+// and writes their send words.  What the words say is not said again in layers.
 //   at  their places in the batch
 void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, uint64_t seq, struct rte_mempool *pool);
+	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
+	struct rte_mempool *pool);
 
 // Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);

@@ -18,6 +18,7 @@
 
 #define SPI 0x1000u
 #define SEQ 0x123456789u
+#define NUMBERS ((struct fer_outer_numbers){.seq = SEQ, .id = (uint16_t)SEQ})
 #define RAW_IP 99 // in place of a number of tags
 
 static struct rte_mempool *pool;
@@ -244,8 +245,8 @@ static void assert_put_on(const struct known *k)
 	struct fer_layer layer;
 
 	assert_verdict(fer_outer_fits(batch.m[0], &batch.pkt[0], k->out, NULL), FER_OK);
-	assert_verdict(
-		fer_outer_put_on(&batch.m[0], &batch.pkt[0], k->out, SEQ, pool, &layer), FER_OK);
+	assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], k->out, NUMBERS, pool, &layer),
+		FER_OK);
 	rte_mbuf_sanity_check(batch.m[0], 1);
 	assert_int_equal(test_flatten(batch.m[0], got, sizeof(got)), packet.len);
 	memcpy(got + e->off + 8, packet.bytes + e->off + 8, k->oracle.suite.iv_bytes);
@@ -364,7 +365,8 @@ static void does_padding_end_with_the_trailer(void **state)
 		// The buffer ends where the packet will.
 		m->buf_len = (uint16_t)(m->data_off + plain.len + tail);
 		memset(end, 0x5a, BEHIND);
-		assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], sa, SEQ, pool, &layer),
+		assert_verdict(
+			fer_outer_put_on(&batch.m[0], &batch.pkt[0], sa, NUMBERS, pool, &layer),
 			FER_OK);
 		assert_int_equal(batch.m[0]->nb_segs, 1);
 		assert_int_equal(end[-1], FER_PROTO_IPV4);
@@ -388,7 +390,7 @@ static void does_framing_without_buffers_end_the_packet(void **state)
 	parse_one(test_mbuf(pool, plain.bytes, plain.len), FER_LINK_ETHERNET);
 	while ((hoard[n] = rte_pktmbuf_alloc(pool)) != NULL)
 		n++;
-	assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], k.out, SEQ, pool, &layer),
+	assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], k.out, NUMBERS, pool, &layer),
 		FER_OK); // there was room
 	done();
 	rte_pktmbuf_free_bulk(hoard, n);
@@ -398,7 +400,7 @@ static void does_framing_without_buffers_end_the_packet(void **state)
 	parse_one(test_mbuf(pool, plain.bytes, plain.len), FER_LINK_ETHERNET);
 	for (n = 0; (hoard[n] = rte_pktmbuf_alloc(pool)) != NULL;)
 		n++;
-	assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], k.out, SEQ, pool, &layer),
+	assert_verdict(fer_outer_put_on(&batch.m[0], &batch.pkt[0], k.out, NUMBERS, pool, &layer),
 		FER_NO_ROOM);
 	rte_mbuf_sanity_check(batch.m[0], 1);
 	done();

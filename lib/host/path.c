@@ -20,6 +20,7 @@ int fer_path_init(struct fer_path *path, const struct fer_path_params *params)
 	error = fer_host_init(&path->host, params->sas, params->pool, params->rules);
 	if (error != 0)
 		goto undo_nic;
+	fer_ident_init(&path->host.ident, params->worker, params->n_workers);
 	path->host.events = params->events;
 	path->reassembly = fer_reassembly_create(&params->reassembly);
 	path->dummies = calloc(1, sizeof(*path->dummies));

@@ -26,6 +26,8 @@ struct fer_path_params {
 	const struct fer_host_rules *_Atomic *rules; // published by the control thread
 	struct fer_reassembly_params reassembly;
 	struct fer_events *events; // of this worker; NULL: it tells nobody
+	// Which of the workers this is that send for these SAs; 0 and 0: the only one.
+	unsigned worker, n_workers;
 };
 
 // 0 or -errno, with nothing left behind.
