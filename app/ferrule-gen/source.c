@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "source.h"
 
+#include "nic/oob.h"
 #include "proto/ah.h"
 #include "proto/cksum.h"
 
@@ -369,23 +370,25 @@ static struct rte_mbuf *make_plain(struct fer_gen_source *s, const struct item *
 static uint32_t place_of(const struct fer_gen_source *s, const struct fer_batch *b, unsigned i,
 	enum fer_gen_place place)
 {
-	const struct fer_layer *layer = &b->layer[i][b->pkt[i].n_layers - 1];
+	const struct fer_oob *words = fer_oob_of(b->m[i]);
 	const struct fer_sa *sa = fer_sa_get(s->params.mirror->sas, s->handle[i]);
-	bool has_ah = sa->protocol == FER_PROTO_AH || sa->partner != FER_NO_SA_INDEX;
-	uint32_t spi = layer->sec_off + (has_ah ? FER_AH_SPI_OFF : 0u);
+	const struct fer_sa *ah = fer_sa_ah(s->params.mirror->sas, sa);
+	bool has_ah = sa->protocol == FER_PROTO_AH || ah != NULL;
+	uint32_t ip_off = b->pkt[i].frame.ip_off;
+	uint32_t sec_off = ip_off + (has_ah ? fer_oob_ah_offset(words) : fer_oob_esp_offset(words));
+	uint32_t spi = sec_off + (has_ah ? FER_AH_SPI_OFF : 0u);
 
 	switch (place) {
 	case FER_GEN_AT_IP:
-		return layer->ip_off;
+		return ip_off;
 	case FER_GEN_AT_SPI:
 		return spi;
 	case FER_GEN_AT_NUMBER:
 		return spi + 4;
 	case FER_GEN_AT_PAYLOAD:
-		return layer->pay_off;
+		return sec_off + (ah == NULL ? sa : ah)->head_bytes;
 	case FER_GEN_AT_ICV:
-		return has_ah ? layer->sec_off + (uint32_t)FER_AH_FIXED_BYTES
-			      : b->m[i]->pkt_len - 1;
+		return has_ah ? sec_off + (uint32_t)FER_AH_FIXED_BYTES : b->m[i]->pkt_len - 1;
 	case FER_GEN_AT_PAD_LENGTH:
 		return b->m[i]->pkt_len - sa->tail_bytes;
 	case FER_GEN_AT_NEXT_HEADER:
@@ -408,7 +411,7 @@ static void cut(struct fer_gen_source *s, struct fer_batch *b, unsigned i)
 {
 	const struct fer_gen_kind *kind = fer_gen_kind(s->sealed[i].kind);
 	uint32_t end = place_of(s, b, i, (enum fer_gen_place)kind->place) + kind->bytes;
-	uint32_t ip_off = b->layer[i][b->pkt[i].n_layers - 1].ip_off;
+	uint32_t ip_off = place_of(s, b, i, FER_GEN_AT_IP);
 
 	fer_ip_set_len(rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, ip_off), end - ip_off);
 	b->m[i]->pkt_len = end;
