@@ -83,6 +83,20 @@ static bool driver_takes_any_length(const char *driver)
 	return is_one_of(driver, drivers, RTE_DIM(drivers));
 }
 
+// Says what a port can do.  A bond has its members, and can do what they can, from when it is set
+// up for the first time.
+static int get_info(uint16_t id, struct rte_eth_dev_info *info)
+{
+	static const char *const bonds[] = {"net_bonding"};
+	const struct rte_eth_conf plain = {0};
+	int rc = rte_eth_dev_info_get(id, info);
+
+	if (rc != 0 || !is_one_of(info->driver_name, bonds, RTE_DIM(bonds)))
+		return rc;
+	rc = rte_eth_dev_configure(id, 1, 1, &plain);
+	return rc != 0 ? rc : rte_eth_dev_info_get(id, info);
+}
+
 static uint32_t large_bytes(const struct fer_port *p, const char *driver)
 {
 	uint32_t around = FER_SHIM_BYTES + HEADERS_BYTES;
@@ -132,7 +146,7 @@ int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n
 	memcpy(p->name, doc->name, sizeof(p->name));
 	if (rte_eth_dev_get_port_by_name(p->name, &p->id) != 0)
 		return fail_name(error, p->name);
-	int rc = rte_eth_dev_info_get(p->id, &info);
+	int rc = get_info(p->id, &info);
 	if (rc != 0)
 		return fail(error, FER_PORT_NAME, rc, "%s does not say what it can do: %s", p->name,
 			strerror(-rc));

@@ -149,12 +149,19 @@ def ends(daemon, report, what):
 
 
 @contextlib.contextmanager
-def running(program, lab, has_tap):
+def running(program, lab, has_tap, has_bond=False):
     with tempfile.TemporaryDirectory(prefix="ferrule-test-") as name:
         box = boxes.Box(program, lab, Path(name), has_tap)
-        with box.running(box.document([OUT, IN], protection())) as (daemon, client):
+        document = box.document([OUT, IN], protection(), has_bond=has_bond)
+        with box.running(document) as (daemon, client):
             with Bench(lab, box, daemon, client) as bench:
                 yield daemon, bench
+
+
+def bond(program, lab, report):
+    with running(program, lab, False, has_bond=True) as (daemon, bench):
+        report.add("it carries packets of a bond", bench.flows())
+        ends(daemon, report, "a bond")
 
 
 def interfaces(program, lab, report):
@@ -197,6 +204,7 @@ def main():
         with boxes.make_lab() as lab:
             boxes.link(lab)
             taps(program, lab, report)
+            bond(program, lab, report)
             interfaces(program, lab, report)
     except Absent as error:
         report.absent("links", str(error))

@@ -82,13 +82,15 @@ class Box:
         self.host = ("lab", "tap-host") if has_tap else ("host", "host-far")
         self.wire = ("wire", "wire-far")
 
-    def document(self, sas=(), policies=(), **settings):
+    def document(self, sas=(), policies=(), has_bond=False, **settings):
         veth = "--vdev=net_af_packet{},iface={},framecnt=4096"
         ports = (f"--vdev=net_tap0,iface={self.host[1]}" if self.has_tap
                  else veth.format(0, "host-near"), veth.format(1, "wire-near"))
-        names = ("net_tap0" if self.has_tap else "net_af_packet0", "net_af_packet1")
+        bond = ("--vdev=net_bonding0,mode=1,slave=net_af_packet1",) if has_bond else ()
+        names = ("net_tap0" if self.has_tap else "net_af_packet0",
+                 "net_bonding0" if has_bond else "net_af_packet1")
         return json.dumps({
-            "eal": ports, "pairs": [{"host": {"port": names[0]}, "wire": {"port": names[1]},
+            "eal": ports + bond, "pairs": [{"host": {"port": names[0]}, "wire": {"port": names[1]},
                                      "capacity": 512, **settings}],
             "sas": list(sas), "policies": list(policies)})
 
