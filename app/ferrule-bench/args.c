@@ -21,6 +21,22 @@ int fer_bench_refuse(const char *format, ...)
 	return FER_BENCH_EXIT_USAGE;
 }
 
+int fer_bench_parse_options(int argc, char **argv, const struct option options[], const char *usage,
+	const char *help, int (*take)(int option, void *into), void *into, bool *done)
+{
+	int rc = 0;
+
+	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+		if (c == 'h') {
+			printf("%s%s", usage, help);
+			*done = true;
+			break;
+		}
+		rc = take(c, into);
+	}
+	return rc;
+}
+
 int fer_bench_parse_number(
 	const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number)
 {

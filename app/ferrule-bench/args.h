@@ -6,6 +6,7 @@
 
 #include "crypto/algo.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +37,12 @@ struct fer_bench_numbers {
 uint32_t fer_bench_largest(const struct fer_bench_numbers *numbers);
 
 __attribute__((format(printf, 1, 2))) int fer_bench_refuse(const char *format, ...);
+
+// Takes all options of a verb, each by take(), which finds its value in optarg; "h" prints usage
+// and help instead, and sets *done.
+__attribute__((warn_unused_result)) int fer_bench_parse_options(int argc, char **argv,
+	const struct option options[], const char *usage, const char *help,
+	int (*take)(int option, void *into), void *into, bool *done);
 
 // Takes the next item off a list.  False behind the last; an item that is too long comes cut.
 bool fer_bench_next_item(const char **list, char item[FER_BENCH_NAME_BYTES]);

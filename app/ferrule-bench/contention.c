@@ -181,8 +181,10 @@ static int measure_all(const struct options *o)
 
 enum option_value { WORKERS = 256, APART, SECONDS };
 
-static int parse_option(int option, struct options *o)
+static int parse_option(int option, void *into)
 {
+	struct options *o = into;
+
 	switch (option) {
 	case WORKERS:
 		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
@@ -190,10 +192,6 @@ static int parse_option(int option, struct options *o)
 		return fer_bench_parse_numbers("apart", optarg, 0, MAX_APART, &o->apart);
 	case SECONDS:
 		return fer_bench_parse_seconds(optarg, &o->seconds);
-	case 'h':
-		printf("%s%s", usage, help);
-		o->done = true;
-		return 0;
 	default:
 		return FER_BENCH_EXIT_USAGE; // getopt has said why
 	}
@@ -208,10 +206,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = 0;
+	int rc = fer_bench_parse_options(
+		argc, argv, options, usage, help, parse_option, o, &o->done);
 
-	for (int c; rc == 0 && !o->done && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;)
-		rc = parse_option(c, o);
 	if (rc == 0 && !o->done && optind < argc)
 		return fer_bench_refuse("contention: unknown argument \"%s\"", argv[optind]);
 	return rc;

@@ -48,8 +48,10 @@ static const char help[] =
 
 enum option_value { SOCKET = 256, PAIR, ALGORITHM, COUNT, LIST, SAS, LOAD, RATE, SECONDS, JSON };
 
-static int parse_option(int option, struct fer_bench_control_options *o)
+static int parse_option(int option, void *into)
 {
+	struct fer_bench_control_options *o = into;
+
 	switch (option) {
 	case SOCKET:
 		o->socket = optarg;
@@ -95,18 +97,8 @@ static int parse_options(int argc, char **argv, struct fer_bench_control_options
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = 0;
 
-	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-		if (c == 'h')
-			printf("%s%s", usage, help);
-		else
-			rc = parse_option(c, o);
-		o->done = c == 'h';
-		if (o->done)
-			break;
-	}
-	return rc;
+	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
 }
 
 // What single options cannot know.

@@ -69,8 +69,10 @@ static int parse_idle(const char *text, struct latency *l)
 		       : fer_bench_refuse("--idle: \"%s\" is neither poll nor nap", text);
 }
 
-static int parse_option(int option, struct latency *l)
+static int parse_option(int option, void *into)
 {
+	struct latency *l = into;
+
 	switch (option) {
 	case ALGORITHM:
 		return fer_bench_parse_algorithms(optarg, &l->algorithms);
@@ -102,18 +104,8 @@ static int parse_options(int argc, char **argv, struct latency *l)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = 0;
 
-	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-		if (c == 'h')
-			printf("%s%s", usage, help);
-		else
-			rc = parse_option(c, l);
-		l->done = c == 'h';
-		if (l->done)
-			break;
-	}
-	return rc;
+	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, l, &l->done);
 }
 
 static int parse(int argc, char **argv, struct latency *l)

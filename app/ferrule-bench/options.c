@@ -155,8 +155,10 @@ enum option_value {
 	COMPARE
 };
 
-static int parse_option(int option, struct fer_bench_options *o)
+static int parse_option(int option, void *into)
 {
+	struct fer_bench_options *o = into;
+
 	switch (option) {
 	case DIRECTION:
 		return parse_directions(optarg, o);
@@ -214,18 +216,8 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = 0;
 
-	for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-		if (c == 'h')
-			printf("%s%s", usage, help);
-		else
-			rc = parse_option(c, o);
-		o->done = c == 'h';
-		if (o->done)
-			break;
-	}
-	return rc;
+	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
 }
 
 // What single options cannot know.
