@@ -74,6 +74,7 @@ struct fer_ctl_server {
 	uint32_t n_ops;
 	uint32_t n_pairs;
 	uint32_t held; // pair and 1; 0: none
+	fer_ctl_gate *gate;
 	void *arg;
 	struct fer_msg_buf hello;
 	LIST_HEAD(fer_conns, fer_conn) conns;

@@ -103,7 +103,7 @@ void fer_request_start(struct fer_conn *c, const struct fer_msg_header *h, const
 	s->counters.pending++;
 	if (h->oid == FER_MSG_SUBSCRIBE)
 		subscribe(r, bytes, h->length);
-	else
+	else if (s->gate == NULL || s->gate(s->arg, r))
 		find_op(s, h->oid, h->type)->handle(s->arg, r, bytes, h->length);
 }
 

@@ -111,6 +111,7 @@ struct fer_ctl_server *fer_ctl_server_create(const struct fer_ctl_server_params 
 	s->group = p->group;
 	s->ops = p->ops;
 	s->n_ops = p->n_ops;
+	s->gate = p->gate;
 	s->n_pairs = p->n_pairs;
 	s->arg = p->arg;
 	LIST_INIT(&s->conns);

@@ -23,6 +23,9 @@ struct fer_ctl_request; // one request from its arrival to its completion
 // then: it may hold keys and is wiped afterwards.
 typedef void fer_ctl_handler(void *arg, struct fer_ctl_request *r, const void *data, size_t len);
 
+// May the handler have this request?  If not it has been completed.
+typedef bool fer_ctl_gate(void *arg, struct fer_ctl_request *r);
+
 struct fer_ctl_op {
 	uint32_t oid;
 	enum fer_msg_type type; // query or set
@@ -52,7 +55,8 @@ struct fer_ctl_server_params {
 	uint32_t n_pairs;
 	const struct fer_ctl_op *ops; // outlives the server; SUBSCRIBE is the server's own
 	uint32_t n_ops;
-	void *arg; // of the handlers
+	fer_ctl_gate *gate; // in front of all handlers; NULL: none
+	void *arg;          // of the handlers and the gate
 	struct fer_ctl_limits limits;
 };
 
