@@ -2,6 +2,7 @@
 #include "carrier.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <rte_ethdev.h>
@@ -40,11 +41,13 @@ static int find_tun(const char *name)
 	return found;
 }
 
-void fer_carrier_find(struct fer_carrier *c, uint16_t port, const struct rte_eth_dev_info *info)
+void fer_carrier_find(
+	struct fer_carrier *c, uint16_t port, const struct rte_eth_dev_info *info, bool is_hardware)
 {
 	char name[IF_NAMESIZE];
 
-	*c = (struct fer_carrier){.port = port, .if_index = info->if_index, .tun = -1};
+	*c = (struct fer_carrier){
+		.port = port, .if_index = info->if_index, .tun = -1, .is_hardware = is_hardware};
 	if (c->if_index != 0 && if_indextoname(c->if_index, name) != NULL)
 		c->tun = find_tun(name);
 }
@@ -61,15 +64,35 @@ static bool is_running(struct ifreq *r)
 	return up;
 }
 
-bool fer_carrier_is_up(const struct fer_carrier *c)
+static enum fer_carrier_state state_of(bool is_up)
+{
+	return is_up ? FER_CARRIER_UP : FER_CARRIER_DOWN;
+}
+
+static enum fer_carrier_state ask_driver(const struct fer_carrier *c)
 {
 	struct rte_eth_link link;
+
+	return state_of(rte_eth_link_get_nowait(c->port, &link) == 0 &&
+			link.link_status == RTE_ETH_LINK_UP);
+}
+
+static enum fer_carrier_state ask_kernel(const struct fer_carrier *c)
+{
 	struct ifreq r = {0};
 
-	if (c->if_index == 0)
-		return rte_eth_link_get_nowait(c->port, &link) == 0 &&
-		       link.link_status == RTE_ETH_LINK_UP;
 	if (if_indextoname(c->if_index, r.ifr_name) != NULL)
-		return is_running(&r);
-	return c->tun >= 0 && ioctl(c->tun, TUNGETIFF, &r) == 0;
+		return state_of(is_running(&r));
+	if (errno != ENXIO)
+		return FER_CARRIER_UP; // nobody knows
+	if (c->tun >= 0 && ioctl(c->tun, TUNGETIFF, &r) == 0)
+		return FER_CARRIER_UP;
+	return c->is_hardware ? FER_CARRIER_DOWN : FER_CARRIER_GONE;
+}
+
+enum fer_carrier_state fer_carrier_look(const struct fer_carrier *c)
+{
+	if (!rte_eth_dev_is_valid_port(c->port) || rte_eth_dev_is_removed(c->port) != 0)
+		return FER_CARRIER_GONE;
+	return c->if_index == 0 ? ask_driver(c) : ask_kernel(c);
 }

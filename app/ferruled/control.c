@@ -141,6 +141,7 @@ static int open_socket(struct fer_control *c, struct fer_daemon_error *error)
 		.n_pairs = d->n_pairs,
 		.ops = fer_service_ops,
 		.n_ops = fer_service_n_ops,
+		.gate = fer_service_gate,
 		.arg = c->service,
 	};
 	int rc;

@@ -320,6 +320,12 @@ static void watch_link(struct fer_daemon *d, struct fer_port *port)
 	case FER_PORT_BACK:
 		fer_log(&d->log, FER_LOG_NOTICE, "%s has a link again", port->name);
 		break;
+	case FER_PORT_REMOVED:
+		fer_log(&d->log, FER_LOG_ERROR,
+			"%s has been removed: its pair carries nothing any more, until ferruled is "
+			"started again",
+			port->name);
+		break;
 	case FER_PORT_SAME:
 		break;
 	}

@@ -124,6 +124,7 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info, b
 	bool needs_scatter = p->mtu + LINK_BYTES > RTE_MBUF_DEFAULT_DATAROOM;
 
 	p->is_virtual = bus != NULL && strcmp(rte_bus_name(bus), "vdev") == 0;
+	p->tells_removal = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
 	p->can_sleep = driver_sleeps(info->driver_name);
 	p->tx_offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	p->large_bytes = large_sends ? large_bytes(p, info->driver_name) : 0;
@@ -134,7 +135,7 @@ static void take_info(struct fer_port *p, const struct rte_eth_dev_info *info, b
 						       RTE_ETH_RSS_ESP | RTE_ETH_RSS_AH);
 	p->n_rx_desc = p->n_tx_desc = p->is_virtual ? N_DESC_VIRTUAL : N_DESC;
 	p->data_room = data_room(p);
-	fer_carrier_find(&p->carrier, p->id, info);
+	fer_carrier_find(&p->carrier, p->id, info, !p->is_virtual);
 }
 
 int fer_port_find(struct fer_port *p, const struct fer_doc_port *doc, uint32_t n_queues,
@@ -167,6 +168,7 @@ static int configure(struct fer_port *p, struct fer_port_error *error)
 	struct rte_eth_conf conf = {
 		.rxmode = {.mtu = p->mtu, .offloads = p->rx_offloads},
 		.txmode = {.offloads = p->tx_offloads},
+		.intr_conf = {.rmv = p->tells_removal},
 	};
 
 	if (p->n_queues > 1 && p->rss_hf != 0) {
@@ -222,9 +224,22 @@ int fer_port_set_up(struct fer_port *p, struct rte_mempool *pool, struct fer_por
 	return rc;
 }
 
+// In a thread of the EAL.
+static int on_removal(uint16_t id, enum rte_eth_event_type type, void *port, void *ret)
+{
+	struct fer_port *p = port;
+
+	(void)id, (void)type, (void)ret;
+	atomic_store_explicit(&p->is_removed, true, memory_order_relaxed);
+	return 0;
+}
+
 int fer_port_start(struct fer_port *p, struct fer_port_error *error)
 {
-	int rc = rte_eth_dev_start(p->id);
+	int rc = rte_eth_dev_callback_register(p->id, RTE_ETH_EVENT_INTR_RMV, on_removal, p);
+
+	if (rc == 0)
+		rc = rte_eth_dev_start(p->id);
 
 	if (rc != 0)
 		return fail(error, FER_PORT_NAME, rc, "%s cannot be started: %s", p->name,
@@ -249,6 +264,7 @@ int fer_port_reset(struct fer_port *p)
 
 void fer_port_stop(struct fer_port *p)
 {
+	(void)rte_eth_dev_callback_unregister(p->id, RTE_ETH_EVENT_INTR_RMV, on_removal, p);
 	if (p->is_started)
 		(void)rte_eth_dev_stop(p->id);
 	p->is_started = false;
@@ -262,15 +278,37 @@ void fer_port_close(struct fer_port *p)
 	p->is_set_up = false;
 }
 
+static enum fer_port_link look(const struct fer_port *p)
+{
+	if (atomic_load_explicit(&p->is_removed, memory_order_relaxed))
+		return FER_PORT_GONE;
+	switch (fer_carrier_look(&p->carrier)) {
+	case FER_CARRIER_UP:
+		return FER_PORT_UP;
+	case FER_CARRIER_DOWN:
+		return FER_PORT_DOWN;
+	case FER_CARRIER_GONE:
+		break;
+	}
+	return FER_PORT_GONE;
+}
+
 enum fer_port_news fer_port_watch(struct fer_port *p)
 {
 	enum fer_port_link was = p->link;
 
-	p->link = fer_carrier_is_up(&p->carrier) ? FER_PORT_UP : FER_PORT_DOWN;
+	if (was == FER_PORT_GONE)
+		return FER_PORT_SAME;
+	p->link = look(p);
 	if (p->link == was)
 		return FER_PORT_SAME;
 	// What some drivers never had cannot be lost: they may send without it.
-	atomic_store_explicit(&p->is_lost, was == FER_PORT_UP, memory_order_relaxed);
+	atomic_store_explicit(
+		&p->is_lost, was == FER_PORT_UP || p->link == FER_PORT_GONE, memory_order_relaxed);
+	if (p->link == FER_PORT_GONE) {
+		atomic_store_explicit(&p->is_removed, true, memory_order_relaxed);
+		return FER_PORT_REMOVED;
+	}
 	if (p->link == FER_PORT_DOWN)
 		return FER_PORT_LOST;
 	return was == FER_PORT_DOWN ? FER_PORT_BACK : FER_PORT_SAME;

@@ -18,7 +18,7 @@ struct rte_mempool;
 // The sides of a pair: towards those who speak in the clear, and towards the peers.
 enum fer_side { FER_HOST_SIDE, FER_WIRE_SIDE, FER_N_SIDES };
 
-enum fer_port_link { FER_PORT_UNKNOWN, FER_PORT_UP, FER_PORT_DOWN };
+enum fer_port_link { FER_PORT_UNKNOWN, FER_PORT_UP, FER_PORT_DOWN, FER_PORT_GONE };
 
 struct fer_port {
 	char name[FER_DOC_PORT_BYTES];
@@ -34,14 +34,16 @@ struct fer_port {
 	uint32_t large_bytes; // of data that a large send may have that comes in here; 0: none do
 	bool can_sleep;       // its driver may wait in the kernel
 	bool is_virtual;      // no hardware behind it
+	bool tells_removal;   // its driver does
 	bool is_set_up;
 	bool is_started;
 	struct fer_carrier carrier;
 	enum fer_port_link link; // as it was last seen
 	_Atomic bool is_lost;    // it had a link; nothing is sent until it has one again
+	_Atomic bool is_removed; // surprise removal: it is not touched any more, and stays lost
 };
 
-enum fer_port_news { FER_PORT_SAME, FER_PORT_LOST, FER_PORT_BACK };
+enum fer_port_news { FER_PORT_SAME, FER_PORT_LOST, FER_PORT_BACK, FER_PORT_REMOVED };
 
 // Which setting of the pair is at fault.
 enum fer_port_fault { FER_PORT_NAME, FER_PORT_MTU, FER_PORT_QUEUES };
@@ -73,6 +75,6 @@ __attribute__((warn_unused_result)) int fer_port_reset(struct fer_port *p);
 void fer_port_stop(struct fer_port *p);
 void fer_port_close(struct fer_port *p);
 
-// Looks for its link.  To be called from time to time; tells each change once, and that there is
-// none at first.
+// Looks for its link, and whether it is there at all.  To be called from time to time; tells each
+// change once, and that there is no link at first.  A port that was removed tells nothing more.
 enum fer_port_news fer_port_watch(struct fer_port *p);

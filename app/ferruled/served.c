@@ -50,6 +50,7 @@ static void open_server(struct served *s)
 		.n_pairs = N_ENDS,
 		.ops = fer_service_ops,
 		.n_ops = fer_service_n_ops,
+		.gate = fer_service_gate,
 		.arg = s->service};
 	s->server = fer_ctl_server_create(&p, &error);
 	assert_non_null(s->server);

@@ -43,6 +43,23 @@ const struct fer_ctl_op fer_service_ops[] = {
 
 const uint32_t fer_service_n_ops = sizeof(fer_service_ops) / sizeof(fer_service_ops[0]);
 
+bool fer_service_gate(void *arg, struct fer_ctl_request *r)
+{
+	const struct fer_service *s = arg;
+	const struct fer_msg_header *h = fer_ctl_request_header(r);
+
+	if (h->type != FER_MSG_TYPE_SET || h->pair >= s->n_pairs)
+		return true;
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (atomic_load_explicit(
+			    &s->pairs[h->pair].port[side].is_removed, memory_order_relaxed)) {
+			fer_ctl_refuse(r, NDIS_STATUS_NOT_ACCEPTED, 0, FER_MSG_NO_ELEMENT,
+				"a port of the pair has been removed");
+			return false;
+		}
+	return true;
+}
+
 // --- status codes -------------------------------------------------------------------------------
 
 uint32_t fer_service_status(int error)

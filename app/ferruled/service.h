@@ -37,5 +37,8 @@ void fer_service_tell(struct fer_service *s, struct fer_ctl_server *server);
 extern const struct fer_ctl_op fer_service_ops[];
 extern const uint32_t fer_service_n_ops;
 
+// a pair of which a port was removed takes no sets any more; queries it answers.
+fer_ctl_gate fer_service_gate;
+
 // How a pair presents itself: its name, number and what a bind tells.
 void fer_service_describe(const struct fer_pair *p, struct fer_msg_pair *msg);

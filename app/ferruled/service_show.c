@@ -34,7 +34,7 @@ static struct fer_msg_port describe_port(const struct fer_pair *p, enum fer_side
 	fer_msg_set_string(m.name, sizeof(m.name), port->name);
 	if (rte_eth_macaddr_get(port->id, &mac) == 0)
 		memcpy(m.mac, mac.addr_bytes, sizeof(m.mac));
-	m.link = fer_carrier_is_up(&port->carrier);
+	m.link = fer_carrier_look(&port->carrier) == FER_CARRIER_UP;
 	if (rte_eth_link_get_nowait(port->id, &link) == 0)
 		m.mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	return m;

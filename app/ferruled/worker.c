@@ -57,6 +57,8 @@ static unsigned receive(struct fer_worker *w, struct fer_lane *lane, enum fer_si
 	struct rte_mbuf **m = fer_intake_room(&lane->intake[side]);
 	uint64_t bytes = 0;
 
+	if (unlikely(atomic_load_explicit(&port->is_removed, memory_order_relaxed)))
+		return 0;
 	before_driver(w, port);
 	uint16_t n = rte_eth_rx_burst(port->id, lane->queue, m, FER_WORKER_BURST);
 	after_driver(w, port);
@@ -88,7 +90,8 @@ static unsigned transmit(
 {
 	unsigned done = 0;
 
-	if (unlikely(atomic_load_explicit(&port->is_lost, memory_order_relaxed)))
+	if (unlikely(atomic_load_explicit(&port->is_lost, memory_order_relaxed) ||
+		     atomic_load_explicit(&port->is_removed, memory_order_relaxed)))
 		return 0;
 	for (unsigned tries = 0; done < n && tries < SEND_TRIES; tries++) {
 		unsigned took =

@@ -4,6 +4,7 @@
 import contextlib
 import struct
 import threading
+import time
 
 import ah_oracle
 import ferrule_ctl as ctl
@@ -455,6 +456,60 @@ def _(nic):
         expect((n_sas(nic), nic.client.policy_list()), (before, []), "SAs and policies")
     nic.client.add_sa_ex(sample(nic)[0])
     nic.client.policy_add(few_policies("c"))
+
+
+def refusals(nic, handle, spi):
+    """How every set of the contract ends, and those of this daemon."""
+    requests = {
+        "ADD_SA": ctl.add_sa([sample(nic)[0]]), "ADD_SA_EX": ctl.add_sa_ex(sample(nic)[0]),
+        "UPDATE_SA": ctl.update_sa(handle, ESP, spi, 1), "DELETE_SA": ctl.delete_sa([handle]),
+        "OFFLOAD_PARAMETERS": ctl.offload_parameters(ipsec_v2=4),
+        "OFFLOAD_ENCAPSULATION": nics.encapsulation(nics.ON, nics.ON), "RESET": b""}
+    return {name: status_of(nic, name, data) for name, data in requests.items()}
+
+
+def is_taken_away(nic, interface):
+    sa = nic.sa(inbound=True, esn=True)
+    handle = nic.add(sa, inbound=True)
+    nic.activate()
+    nic.client.subscribe()
+    nic.lab.run("nic", "ip", "link", "del", interface)
+    for code in (0x40020007, 0x40020006):  # hardware capabilities, current configuration
+        expect(nic.client.indication().code, code, "indication")
+    said = refusals(nic, handle, sa.spi)
+    expect(said, dict.fromkeys(said, "NOT_ACCEPTED"), f"{interface} is gone")
+    expect(nic.client.hardware_capabilities()["tunnel"], 0, "capabilities")
+    expect([info["handle"] for info in nic.client.sa_list()], [handle], "SAs")
+    expect({port["name"]: port["link"] for port in nic.client.port_list()},
+           {"net_tap0": interface != "host", "net_tap1": interface != "wire"}, "links")
+    return sa
+
+
+@shows(47)
+def _(nic):
+    """A wire that is taken away: all sets are NOT_ACCEPTED, and sends fail."""
+    is_taken_away(nic, "wire")
+    for _ in range(100):
+        framed = plain()
+        cookie = nic.host.send(OUT_MACS + ether_type(framed) + framed)
+        completion = nic.host.completion()
+        expect((completion.cookie, completion.status == 0), (cookie, False), "a send")
+    expect(nic.daemon.stop(), 0, "exit status")
+
+
+@shows(47)
+def _(nic):
+    """A host port that is taken away: all sets are NOT_ACCEPTED, what comes ends in a count."""
+    sa = is_taken_away(nic, "host")
+    for seq in range(1, 101):
+        nic.wire.send(seal_esp(plain(inbound=True), sa, seq))
+    for _ in range(2000):
+        counted = dict(nic.client.stats("drop"))["net_tap1"]["tx_full"]
+        if counted == 100:
+            break
+        time.sleep(0.01)
+    expect(counted, 100, "tx_full")
+    expect(nic.daemon.stop(), 0, "exit status")
 
 
 @shows(81)

@@ -77,20 +77,28 @@ class Bench:
             sniffer.seen[kind] > before[kind] + 10 for kind, sniffer in self._sniffers.items()
         )) else ["packets do not flow"]
 
-    def loses(self, name, stop):
+    def loses(self, name, stop, told="has no link"):
         """Faults of a port that stops."""
-        lost = self.says(f"{name} has no link")
+        lost = self.says(f"{name} {told}")
         stop()
         faults = []
-        if not wait_until(lambda: self.says(f"{name} has no link") > lost):
+        if not wait_until(lambda: self.says(f"{name} {told}") > lost):
             faults.append(f"nothing is said: {self._daemon.stderr()}")
         if self.has_link(name):
             faults.append("it is listed with a link")
         before = outcomes(self._client)["tx_full"]
         if not wait_until(lambda: outcomes(self._client)["tx_full"] > before + 10):
             faults.append("what is not sent is not counted")
-        if self.says(f"{name} has no link") != lost + 1:
+        if self.says(f"{name} {told}") != lost + 1:
             faults.append(f"it is not said once: {self._daemon.stderr()}")
+        return faults
+
+    def is_removed(self, name, remove):
+        """Faults of a port that is taken away."""
+        faults = self.loses(name, remove, "has been removed")
+        answer = self._client.request("RESET")
+        if answer.status != "NOT_ACCEPTED":
+            faults.append(f"its pair is reset: {answer}")
         return faults
 
     def regains(self, name, start):
@@ -169,7 +177,7 @@ def interfaces(program, lab, report):
         report.add("it carries packets", bench.flows())
         stands_still(daemon, bench, report)
         comes_and_goes(lab, bench, report)
-        report.add("the wire is deleted", bench.loses(
+        report.add("the wire is deleted", bench.is_removed(
             "net_af_packet1", lambda: lab.run("lab", "ip", "link", "del", "wire-near")))
         ends(daemon, report, "the wire is deleted")
 
@@ -190,7 +198,7 @@ def taps(program, lab, report):
         if bench.says("net_tap0 has no link") > said + 1:  # it goes down on the way
             faults.append(daemon.stderr())
         report.add("a TAP moves to its host", faults)
-        report.add("a TAP is deleted", bench.loses(
+        report.add("a TAP is deleted", bench.is_removed(
             "net_tap0", lambda: lab.run("host", "ip", "link", "del", "tap-host")))
         ends(daemon, report, "a TAP is deleted")
 
