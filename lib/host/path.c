@@ -4,7 +4,6 @@
 #include "host/complete.h"
 #include "host/dummy.h"
 #include "host/fragment.h"
-#include "nic/oob.h"
 
 #include <rte_cycles.h>
 
@@ -46,23 +45,14 @@ void fer_path_fini(struct fer_path *path)
 	fer_nic_fini(&path->nic);
 }
 
-// What a frame brings along is not ours: words are zero in every frame that comes from a port, and
-// what its sender left to hardware is done.  Nearly always one look at all frames says that there
-// is nothing to do.
+// What the sender of a frame left to hardware is done.  Nearly always there is nothing to do.
 static void start(struct fer_path *path, struct fer_batch *b)
 {
-	uint64_t flags = 0;
-	bool shared = false;
+	const struct fer_arrival a = fer_batch_arrive(b);
 
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		fer_oob_clear(b->m[i]);
-		flags |= b->m[i]->ol_flags;
-		shared |= fer_may_be_shared(b->m[i]);
-	}
-	fer_batch_parse(b);
-	if (unlikely(shared))
+	if (unlikely(fer_arrival_may_be_shared(&a)))
 		fer_batch_own(b, path->pool);
-	if (unlikely(fer_complete_has_work(flags)))
+	if (unlikely(fer_complete_has_work(a.flags)))
 		fer_complete_run(b);
 }
 

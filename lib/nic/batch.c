@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define OPTIONS_UNIT_BYTES 8
+#define FETCH_AHEAD 2 // packets
 
 // Do the bytes that headers may lie in stand in one piece?
 static bool headers_are_whole(const struct rte_mbuf *m)
@@ -122,43 +123,98 @@ void fer_batch_pass_options(struct fer_batch *b, unsigned i)
 	f->protocol = type;
 }
 
-// The same of a packet as nearly all are, in one go: Ethernet without tags, and IPv4 without
-// options.  False: it is another, and nothing is set.
+// The same of a packet as nearly all are, in one go: Ethernet without tags, and IP without options.
+// False: it is another, and nothing is set.
 static inline bool parse_plain(
 	const struct fer_batch *b, const struct rte_mbuf *m, struct fer_pkt *p)
 {
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t avail = m->data_len, end = m->pkt_len;
+	uint64_t kind = 0;
 
-	if (b->link != FER_LINK_ETHERNET || m->data_len < FER_ETHER_HEADER_BYTES ||
-		fer_load_be16(bytes + FER_ETHER_TYPE_OFF) != FER_ETHER_TYPE_IPV4 ||
-		!fer_frame_parse_plain(
-			bytes, m->data_len, m->pkt_len, FER_ETHER_HEADER_BYTES, &p->frame))
+	if (b->link != FER_LINK_ETHERNET ||
+		avail < FER_ETHER_HEADER_BYTES + FER_IPV4_HEADER_BYTES + FER_FRAME_PORTS_BYTES)
 		return false;
-	uint8_t protocol = p->frame.protocol;
+	uint16_t type = fer_load_be16(bytes + FER_ETHER_TYPE_OFF);
+	if (type == FER_ETHER_TYPE_IPV4)
+		kind = fer_frame_parse_plain_ipv4(
+			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
+	else if (type == FER_ETHER_TYPE_IPV6)
+		kind = fer_frame_parse_plain_ipv6(
+			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
+	if (kind == 0)
+		return false;
 	p->parsed = FER_OK;
 	p->type_off = FER_ETHER_TYPE_OFF;
 	p->l2_len = FER_ETHER_HEADER_BYTES;
-	p->pending = fer_is_layer(protocol);
+	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0;
 	return true;
+}
+
+// Resets what is known of a packet, and parses it.
+static inline void start_one(struct fer_batch *b, unsigned i)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	p->verdict = FER_OK;
+	p->n_layers = 0;
+	p->class = 0;
+	p->handle[0] = p->handle[1] = 0;
+	p->inside[0] = p->inside[1] = 0;
+	if (unlikely(!parse_plain(b, b->m[i], p)))
+		parse_one(b, i);
+}
+
+static inline void fetch(const struct fer_batch *b, unsigned i, unsigned n)
+{
+	if (i + FETCH_AHEAD < n)
+		rte_prefetch0(rte_pktmbuf_mtod(b->m[i + FETCH_AHEAD], void *));
+}
+
+static inline void reset(struct fer_batch *b)
+{
+	b->mtu = 0;
+	b->n_more = b->n_side = 0;
 }
 
 void fer_batch_parse(struct fer_batch *b)
 {
-	b->mtu = 0;
-	b->n_more = b->n_side = 0;
+	reset(b);
 	for (unsigned i = 0, n = b->n; i < n; i++) {
-		if (i + 2 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(b->m[i + 2], void *));
-		struct fer_pkt *p = &b->pkt[i];
-		p->verdict = FER_OK;
-		p->n_layers = 0;
-		p->class = 0;
-		p->handle[0] = p->handle[1] = 0;
-		p->inside[0] = p->inside[1] = 0;
-		if (unlikely(!parse_plain(b, b->m[i], p)))
-			parse_one(b, i);
+		fetch(b, i, n);
+		start_one(b, i);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
+}
+
+// Reference count and number of segments by one load; both 1: 0.
+static inline uint32_t oddness(const struct rte_mbuf *m)
+{
+	uint32_t word;
+
+	static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+		"both in one word");
+	memcpy(&word, (const uint8_t *)m + offsetof(struct rte_mbuf, refcnt), sizeof(word));
+	return word ^ 0x00010001;
+}
+
+struct fer_arrival fer_batch_arrive(struct fer_batch *b)
+{
+	uint64_t flags = 0;
+	uint32_t odd = 0;
+
+	reset(b);
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		struct rte_mbuf *m = b->m[i];
+
+		fetch(b, i, n);
+		odd |= oddness(m);
+		flags |= m->ol_flags;
+		fer_oob_clear(m);
+		start_one(b, i);
+	}
+	fer_batch_mark(b, FER_STAGE_PARSE);
+	return (struct fer_arrival){flags, odd != 0};
 }
 
 // Pinned external memory is that of the pool: it comes and goes with the segment.

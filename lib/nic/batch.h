@@ -32,7 +32,7 @@ struct fer_sa_table;
 // asks the table again.
 //
 // Next header and pad length are no neighbours: a compiler would read them by one load, and that
-// waits for the two stores before it.  The same parts protocol and fragment in struct fer_frame.
+// waits for the two stores before it.
 struct fer_layer {
 	uint64_t seq;        // receive: the number it was verified with
 	uint32_t sa;         // index in the table
@@ -63,6 +63,8 @@ struct fer_pkt {
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
+
+static_assert(sizeof(struct fer_pkt) == 64, "a packet is a line of the cache");
 
 // Stages that a measurement can tell apart.
 #define FER_STAGES(S)                                                                              \
@@ -139,7 +141,7 @@ static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned
 // May it be an ESP or AH header that could be opened?  Behind UDP ESP may stand.
 static inline bool fer_is_layer(uint8_t protocol)
 {
-	return protocol == FER_PROTO_ESP || protocol == FER_PROTO_AH || protocol == FER_PROTO_UDP;
+	return (fer_frame_kinds[protocol] & FER_FRAME_KIND_LAYER) != 0;
 }
 
 // Does the frame show one?
@@ -153,20 +155,27 @@ static inline bool fer_pkt_shows_layer(const struct fer_pkt *p)
 // Frames that are no IP, or no sound IP, stay alive: whoever judges sees p->parsed.
 void fer_batch_parse(struct fer_batch *b);
 
+// What there may be to do before frames of a port can go their way; nearly always nothing.
+struct fer_arrival {
+	uint64_t flags; // those that any of the frames has
+	bool is_odd;    // one has several segments, or is referenced more than once
+};
+
+static inline bool fer_arrival_may_be_shared(const struct fer_arrival *a)
+{
+	return a->is_odd || (a->flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) != 0;
+}
+
+// The same for frames of a port: what they bring along is not ours, so their words are zeroed.
+struct fer_arrival fer_batch_arrive(struct fer_batch *b);
+
 // Parses one packet again, for a stage that replaced b->m[i]; its words, verdict and layers stay.
 void fer_batch_parse_one(struct fer_batch *b, unsigned i);
 
 // Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end);
 
-// Does it take more than one look to see that nobody else has a part of this packet?
-static inline bool fer_may_be_shared(const struct rte_mbuf *m)
-{
-	return m->nb_segs != 1 || rte_mbuf_refcnt_read(m) != 1 ||
-	       (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) != 0;
-}
-
-// The same of a plain layer.  False: it is none, and nothing is set.
+// The same where the layer is plain.  False: it is not, and nothing is set.
 static inline bool fer_batch_parse_inner_plain(
 	struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
 {

@@ -42,12 +42,18 @@ static inline uint16_t fer_cksum_20(const uint8_t *p)
 }
 
 // Is the checksum right of an IPv4 header without options?  Sums that fold to all ones are the
-// multiples of 2^16 - 1, but for 0, which no header with a version has.
+// multiples of 2^16 - 1, but for 0, which no header with a version has.  2^64 - 1 is one of them,
+// so a carry out of the sum counts 1.
 static inline bool fer_cksum_20_is_right(const uint8_t *p)
 {
-	uint64_t sum = (uint64_t)fer_cksum_load(p) + fer_cksum_load(p + 4) + fer_cksum_load(p + 8) +
-		       fer_cksum_load(p + 12) + fer_cksum_load(p + 16);
+	uint64_t sum, next;
 
+	memcpy(&sum, p, sizeof(sum));
+	memcpy(&next, p + 8, sizeof(next));
+	sum += next;
+	next = (sum < next) + (uint64_t)fer_cksum_load(p + 16);
+	sum += next;
+	sum += sum < next;
 	return sum % 0xffff == 0;
 }
 

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "proto/frame.h"
 
-#include "base/bytes.h"
-#include "proto/ip.h"
-#include "proto/ipsec.h"
-
-#include <stddef.h>
-
-#define IPV4_PROTOCOL_OFF 9
-#define IPV6_NEXT_OFF 6
 #define EXTENSION_UNIT_BYTES 8 // every extension header is this long, or a multiple of it
 
 // The extension headers of IPv6 that the walk passes, one bit each: all their numbers are below 64.
@@ -31,19 +23,32 @@ static void set_end(struct fer_frame *f, struct fer_cursor *c, uint32_t end)
 		c->end = c->at + payload;
 }
 
-const uint8_t fer_frame_ports_bits[256] = {
-	[FER_PROTO_TCP] = 32,
-	[FER_PROTO_UDP] = 32,
-	[FER_PROTO_SCTP] = 32,
-	[FER_PROTO_ICMP] = 16,
-	[FER_PROTO_ICMPV6] = 16,
+static const uint8_t ports_bytes[256] = {
+	[FER_PROTO_TCP] = 4,
+	[FER_PROTO_UDP] = 4,
+	[FER_PROTO_SCTP] = 4,
+	[FER_PROTO_ICMP] = 2,
+	[FER_PROTO_ICMPV6] = 2,
+};
+
+#define KIND(protocol) [protocol] = (uint64_t)(protocol) << 32
+#define WITH_PORTS (UINT64_C(1) << 48 | UINT32_MAX)
+
+const uint64_t fer_frame_kinds[256] = {
+	KIND(FER_PROTO_TCP) | WITH_PORTS,
+	KIND(FER_PROTO_UDP) | WITH_PORTS | FER_FRAME_KIND_LAYER,
+	KIND(FER_PROTO_SCTP) | WITH_PORTS,
+	KIND(FER_PROTO_ESP) | FER_FRAME_KIND_LAYER,
+	KIND(FER_PROTO_AH) | FER_FRAME_KIND_LAYER,
+	KIND(FER_PROTO_IPV4),
+	KIND(FER_PROTO_IPV6),
 };
 
 // A packet that is too short for ports has none; one that has them where they cannot be read is
 // refused, since no policy with ports could be applied to it.
 static inline enum fer_verdict parse_ports(struct fer_frame *f, struct fer_cursor *c)
 {
-	size_t len = fer_frame_ports_bits[f->protocol] / 8;
+	size_t len = ports_bytes[f->protocol];
 
 	if (len == 0 || f->end - f->up_off < len)
 		return FER_OK;
@@ -100,9 +105,9 @@ static enum fer_verdict parse_ipv4(struct fer_frame *f, struct fer_cursor *c, ui
 	}
 	f->version = 4;
 	f->df = (fragment & 0x4000) != 0;
-	f->protocol = ip[IPV4_PROTOCOL_OFF];
+	f->protocol = ip[FER_FRAME_IPV4_NEXT];
 	f->up_off = f->sec_off = (uint16_t)(f->ip_off + header_len);
-	f->up_next_off = f->sec_next_off = f->ip_off + IPV4_PROTOCOL_OFF;
+	f->up_next_off = f->sec_next_off = f->ip_off + FER_FRAME_IPV4_NEXT;
 	set_end(f, c, f->ip_off + total_len);
 	if ((fragment & 0x3fff) != 0 &&
 		!set_fragment(f, (fragment & 0x1fff) * 8u, (fragment & 0x2000) != 0,
@@ -176,9 +181,9 @@ static enum fer_verdict parse_ipv6(struct fer_frame *f, struct fer_cursor *c, ui
 		return FER_BAD_IP;
 	f->version = 6;
 	f->df = true;
-	f->protocol = ip[IPV6_NEXT_OFF];
+	f->protocol = ip[FER_FRAME_IPV6_NEXT];
 	f->up_off = f->sec_off = f->ip_off + FER_IPV6_HEADER_BYTES;
-	f->up_next_off = f->sec_next_off = f->ip_off + IPV6_NEXT_OFF;
+	f->up_next_off = f->sec_next_off = f->ip_off + FER_FRAME_IPV6_NEXT;
 	set_end(f, c, f->ip_off + total_len);
 	if (!is_extension(f->protocol))
 		return parse_ports(f, c);

@@ -10,9 +10,14 @@
 #include "base/bytes.h"
 #include "base/verdict.h"
 #include "proto/cksum.h"
+#include "proto/ip.h"
+#include "proto/ipsec.h"
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // All headers of a layer must end within this many bytes of the start of the frame.
 #define FER_HEADERS_MAX 1024
@@ -27,6 +32,7 @@
 #define FER_FRAGMENT_LATER 0x2
 
 struct fer_frame {
+	uint32_t end; // end of the IP packet; the frame may go on with padding
 	uint16_t ip_off;
 	uint16_t up_off;      // what follows the IP header and all extension headers
 	uint16_t up_next_off; // the byte that names it
@@ -38,16 +44,50 @@ struct fer_frame {
 	uint16_t sec_next_off;
 
 	uint16_t frag_off; // IPv6: the fragment header; 0 where there is none
-	uint32_t end;      // end of the IP packet; the frame may go on with padding
-	uint16_t sport;    // TCP, UDP, SCTP: host order; ICMP: type << 8 | code in dport, 0 here
+
+	// What a policy asks for besides addresses: one word, see fer_frame_selector().
+	uint16_t sport; // TCP, UDP, SCTP: host order; ICMP: type << 8 | code in dport, 0 here
 	uint16_t dport;
-	uint8_t version;  // 4 or 6
 	uint8_t protocol; // of what stands at up_off
-	bool has_ports;   // sport and dport were there to be read (false in later fragments)
+	uint8_t fragment;
+	bool has_ports;  // sport and dport were there to be read (false in later fragments)
+	uint8_t version; // 4 or 6
+
 	bool has_options; // IPv4 options, or IPv6 extension headers
 	bool df;          // IPv4 DF; always true for IPv6
-	uint8_t fragment;
 };
+
+#define FER_FRAME_SELECTOR_OFF 16 // of sport
+
+static_assert(offsetof(struct fer_frame, sport) == FER_FRAME_SELECTOR_OFF &&
+		      offsetof(struct fer_frame, has_options) == FER_FRAME_SELECTOR_OFF + 8,
+	"the fields of a policy are a word");
+
+// Ports, protocol, fragment, has_ports and version as one number.
+static inline uint64_t fer_frame_selector(const struct fer_frame *f)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)f + FER_FRAME_SELECTOR_OFF, sizeof(word));
+	return word;
+}
+
+// Writes the frame of a whole packet without options, in three words put together in registers.
+//   ip_bytes  of its IP header
+//   next_at   place of the byte in it that names what follows
+static inline void fer_frame_write(struct fer_frame *f, uint16_t ip_off, uint16_t ip_bytes,
+	uint16_t next_at, uint32_t len, uint64_t selector, bool df)
+{
+	const uint64_t up_off = (uint64_t)ip_off + ip_bytes, next_off = (uint64_t)ip_off + next_at;
+	const uint64_t place = up_off << 48 | (uint64_t)ip_off << 32 | (ip_off + len);
+	const uint64_t names = next_off << 32 | up_off << 16 | next_off;
+
+	memcpy(f, &place, sizeof(place));
+	memcpy((uint8_t *)f + 8, &names, sizeof(names));
+	memcpy((uint8_t *)f + FER_FRAME_SELECTOR_OFF, &selector, sizeof(selector));
+	f->has_options = false;
+	f->df = df;
+}
 
 // Parses the layer whose IP header begins at ip_off.
 //   bytes  the frame; avail of them can be read, up to FER_HEADERS_MAX are
@@ -61,47 +101,76 @@ struct fer_frame {
 __attribute__((warn_unused_result)) static inline enum fer_verdict fer_frame_parse(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);
 
-// The same of what is no plain IPv4.
+// The same of what is not plain.
 __attribute__((warn_unused_result)) enum fer_verdict fer_frame_parse_any(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f);
 
-// How many bits of the upper-layer header say what the ports are; 0 where there are none.
-extern const uint8_t fer_frame_ports_bits[256];
+// What is known of a protocol whose headers are looked at in one way only: protocol and has_ports
+// where the selector has them, below them the bits of the ports that count, and the highest bit
+// where ESP or AH may be found in it.  0: it needs a closer look.
+extern const uint64_t fer_frame_kinds[256];
 
-#define FER_FRAME_PLAIN_BYTES 24 // an IPv4 header without options, and the ports
+#define FER_FRAME_KIND_SELECTS 0x00ffffff00000000u
+#define FER_FRAME_KIND_LAYER (UINT64_C(1) << 63)
 
-// What most packets are: IPv4 without options, whole, with room for ports.  False: it is something
-// else, or nothing sound, and *f is not set.
+#define FER_FRAME_PORTS_BYTES 4
+#define FER_FRAME_IPV4_NEXT 9 // the protocol byte
+#define FER_FRAME_IPV6_NEXT 6
+
+static inline uint64_t fer_frame_plain_selector(
+	uint64_t kind, const uint8_t *ports, uint8_t version)
+{
+	uint32_t both = fer_load_be32(ports);
+
+	return ((both << 16 | both >> 16) & (uint32_t)kind) | (kind & FER_FRAME_KIND_SELECTS) |
+	       (uint64_t)version << 56;
+}
+
+// What most packets are: whole, IPv4 without options, of a protocol of that kind, with room for
+// ports.  Returns the kind; 0: it is something else, or nothing sound, and *f is not set.
+static inline uint64_t fer_frame_parse_plain_ipv4(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
+{
+	const uint32_t least = FER_IPV4_HEADER_BYTES + FER_FRAME_PORTS_BYTES;
+	const uint8_t *ip = bytes + ip_off;
+
+	if (ip_off + least > avail || ip_off + least > FER_HEADERS_MAX || ip[0] != 0x45)
+		return 0;
+	uint64_t kind = fer_frame_kinds[ip[FER_FRAME_IPV4_NEXT]];
+	uint32_t len = fer_load_be16(ip + 2), fragment = fer_load_be16(ip + 6);
+	if (kind == 0 || len < least || ip_off + len > end || (fragment & 0x3fff) != 0 ||
+		!fer_cksum_20_is_right(ip))
+		return 0;
+	fer_frame_write(f, ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, len,
+		fer_frame_plain_selector(kind, ip + FER_IPV4_HEADER_BYTES, 4),
+		(fragment & 0x4000) != 0);
+	return kind;
+}
+
+// The same of IPv6 without extension headers.
+static inline uint64_t fer_frame_parse_plain_ipv6(
+	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
+{
+	const uint32_t least = FER_IPV6_HEADER_BYTES + FER_FRAME_PORTS_BYTES;
+	const uint8_t *ip = bytes + ip_off;
+
+	if (ip_off + least > avail || ip_off + least > FER_HEADERS_MAX || ip[0] >> 4 != 6)
+		return 0;
+	uint64_t kind = fer_frame_kinds[ip[FER_FRAME_IPV6_NEXT]];
+	uint32_t len = FER_IPV6_HEADER_BYTES + (uint32_t)fer_load_be16(ip + 4);
+	if (kind == 0 || len < least || ip_off + len > end)
+		return 0;
+	fer_frame_write(f, ip_off, FER_IPV6_HEADER_BYTES, FER_FRAME_IPV6_NEXT, len,
+		fer_frame_plain_selector(kind, ip + FER_IPV6_HEADER_BYTES, 6), true);
+	return kind;
+}
+
+// One of the two.
 static inline bool fer_frame_parse_plain(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
 {
-	uint32_t most = avail < FER_HEADERS_MAX ? avail : FER_HEADERS_MAX;
-
-	if (ip_off + (uint32_t)FER_FRAME_PLAIN_BYTES > most || bytes[ip_off] != 0x45)
-		return false;
-	const uint8_t *ip = bytes + ip_off;
-	uint32_t len = fer_load_be16(ip + 2), fragment = fer_load_be16(ip + 6);
-	if (len < FER_FRAME_PLAIN_BYTES || ip_off + len > end || (fragment & 0x3fff) != 0 ||
-		!fer_cksum_20_is_right(ip))
-		return false;
-
-	uint8_t protocol = ip[9], ports_bits = fer_frame_ports_bits[protocol];
-	uint64_t ports = (uint64_t)fer_load_be32(ip + 20) >> (32 - ports_bits);
-	*f = (struct fer_frame){
-		.ip_off = ip_off,
-		.up_off = (uint16_t)(ip_off + 20),
-		.up_next_off = (uint16_t)(ip_off + 9),
-		.sec_off = (uint16_t)(ip_off + 20),
-		.sec_next_off = (uint16_t)(ip_off + 9),
-		.end = ip_off + len,
-		.sport = (uint16_t)(ports >> 16),
-		.dport = (uint16_t)ports,
-		.version = 4,
-		.protocol = protocol,
-		.has_ports = ports_bits != 0,
-		.df = (fragment & 0x4000) != 0,
-	};
-	return true;
+	return fer_frame_parse_plain_ipv4(bytes, avail, end, ip_off, f) != 0 ||
+	       fer_frame_parse_plain_ipv6(bytes, avail, end, ip_off, f) != 0;
 }
 
 static inline enum fer_verdict fer_frame_parse(
