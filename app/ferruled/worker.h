@@ -31,11 +31,10 @@ struct rte_rcu_qsbr;
 #define FER_WORKER_BURST 64
 #define FER_WORKER_DATAGRAMS 256 // of each pair, that may wait for fragments at once
 
-// Buffers that one worker may have in hand or keep waiting for one pair.  Fragments of AH and of
-// UDP have tables of their own.
+// Buffers that one worker may have in hand or keep waiting for one pair.
 #define FER_WORKER_BUFFERS                                                                         \
-	(3 * FER_WORKER_DATAGRAMS * FER_REASSEMBLY_MAX_FRAGMENTS + 4 * FER_BATCH_MAX +             \
-		FER_SEGMENTS_MAX + FER_BATCH_MORE + FER_BATCH_SIDE)
+	(FER_REASSEMBLY_BUFFERS(FER_WORKER_DATAGRAMS) + 4 * FER_BATCH_MAX + FER_SEGMENTS_MAX +     \
+		FER_BATCH_MORE + FER_BATCH_SIDE)
 
 // What one worker did at one port.
 struct fer_port_counters {

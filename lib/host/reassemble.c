@@ -43,12 +43,17 @@ static_assert(RTE_LIBRTE_IP_FRAG_MAX_FRAG == FER_REASSEMBLY_MAX_FRAGMENTS,
 // section 3.2): AH and UDP over IPv4 have tables of their own.
 enum { TABLE_MOST, TABLE_IPV4_AH, TABLE_IPV4_UDP, N_TABLES };
 
+static_assert(FER_REASSEMBLY_BUFFERS(1) == N_TABLES * FER_REASSEMBLY_MAX_FRAGMENTS,
+	"one for each fragment that may wait");
+
 struct fer_reassembly {
 	struct rte_ip_frag_tbl *table[N_TABLES];
 	uint64_t now; // never goes back
 	uint64_t timeout;
 	bool may_wait; // fragments may be in the tables; the last one came at last_take
 	uint64_t last_take;
+	uint32_t n_buffers; // of all that waits
+	uint32_t max_buffers;
 	struct rte_ip_frag_death_row dead; // empty between calls
 };
 
@@ -59,6 +64,7 @@ struct fer_reassembly *fer_reassembly_create(const struct fer_reassembly_params 
 	if (r == NULL)
 		return NULL;
 	r->timeout = params->timeout_ticks;
+	r->max_buffers = FER_REASSEMBLY_BUFFERS(params->n_datagrams);
 	for (unsigned i = 0; i < N_TABLES; i++) {
 		r->table[i] = rte_ip_frag_table_create((params->n_datagrams + WAYS - 1) / WAYS,
 			WAYS, params->n_datagrams, params->timeout_ticks, SOCKET_ID_ANY);
@@ -82,6 +88,8 @@ void fer_reassembly_destroy(struct fer_reassembly *r)
 
 static void free_dead(struct fer_reassembly *r)
 {
+	for (uint32_t i = 0; i < r->dead.cnt; i++)
+		r->n_buffers -= r->dead.row[i]->nb_segs;
 	rte_ip_frag_free_death_row(&r->dead, 0);
 }
 
@@ -250,6 +258,7 @@ static void settle(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 
 	if (r->dead.cnt == 1 && r->dead.row[0] == b->m[i]) { // no room for its datagram
 		p->verdict = FER_FRAGMENT_LIMIT;
+		r->n_buffers -= b->m[i]->nb_segs;
 		r->dead.cnt = 0;
 		return;
 	}
@@ -335,6 +344,11 @@ static void take(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 	p->verdict = (uint8_t)prepare(&b->m[i], f);
 	if (p->verdict != FER_OK)
 		return;
+	if (b->m[i]->nb_segs > r->max_buffers - r->n_buffers) { // no more than the pool has for it
+		p->verdict = FER_FRAGMENT_LIMIT;
+		return;
+	}
+	r->n_buffers += b->m[i]->nb_segs;
 	r->may_wait = true;
 	r->last_take = r->now;
 	struct rte_mbuf *whole = version == 4 ? put_ipv4(r, b->m[i], f) : put_ipv6(r, b->m[i], f);
@@ -344,6 +358,7 @@ static void take(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 		return;
 	}
 	b->m[i] = whole;
+	r->n_buffers -= whole->nb_segs;
 	p->verdict = (uint8_t)finish(whole, version, whole->l2_len);
 	if (p->verdict == FER_OK)
 		fer_batch_parse_one(b, i);

@@ -3,7 +3,7 @@
 
 // Outer fragments of ESP and AH packets, and of UDP where that may carry ESP, that are addressed to
 // us, put together before they are opened (RFC 4303 section 3.4.1).  Bounded in datagrams, in
-// fragments of one datagram and in time; one table per worker.
+// fragments of one datagram, in buffers and in time; one table per worker.
 //
 // A datagram is good or it is not: a fragment that overlaps another one or repeats it ends the
 // whole datagram (RFC 8200 section 4.5 for overlaps; the library makes no difference), and so does
@@ -21,6 +21,10 @@ struct fer_sa_table;
 struct fer_reassembly;
 
 #define FER_REASSEMBLY_MAX_FRAGMENTS 8
+
+// Buffers that may wait at once: one for each fragment.  Where long fragments take several each,
+// that many fewer fragments wait, so that nobody outside can leave a pool empty.
+#define FER_REASSEMBLY_BUFFERS(n_datagrams) (3 * (n_datagrams)*FER_REASSEMBLY_MAX_FRAGMENTS)
 
 struct fer_reassembly_params {
 	uint32_t n_datagrams;   // kept waiting at once, at least 1; AH and UDP over IPv4 each by
@@ -47,7 +51,7 @@ void fer_reassembly_destroy(struct fer_reassembly *r);
 //                       bytes in all, contradicting ECN fields; or alone: nothing in it, or headers
 //                       longer than the library can take
 //   FER_FRAGMENT_LIMIT  it ends, with its datagram: more than 8 fragments; or alone: no room for
-//                       another datagram
+//                       another datagram, or as many buffers wait as may
 //   FER_NO_ROOM         it ends alone: its headers lie in pieces, and no buffer to join them
 // b->m[i] becomes NULL where the fragment is held or was freed with its datagram.
 //

@@ -395,7 +395,7 @@ static void do_fragments_in_any_order_become_the_datagram(void **state)
 			.n_options = 24,
 			.segment_bytes = 50},
 	};
-	struct fer_reassembly *r = open_reassembly(4);
+	struct fer_reassembly *r = open_reassembly(64);
 
 	(void)state;
 	for (unsigned i = 0; i < RTE_DIM(shapes); i++)
@@ -660,6 +660,42 @@ static void is_a_full_table_full(void **state)
 	close_reassembly(r);
 }
 
+// Long fragments, or hostile ones, take many buffers each: no more of them wait than fragments of
+// one each would.  However a datagram ends, its buffers are given back.
+static void are_buffers_bounded(void **state)
+{
+	enum { LONG = 128 }; // in 10 buffers
+	struct spec s = esp4, one = esp4;
+	struct fer_reassembly *r = open_reassembly(2);
+
+	(void)state;
+	assert_int_equal(FER_REASSEMBLY_BUFFERS(2), 48);
+	s.segment_bytes = 16;
+	for (unsigned end = 0; end < 4; end++) {
+		uint64_t now = end * 10000;
+
+		for (uint32_t k = 0; k < 4; k++)
+			expect(r, &s, (struct piece){k * LONG, LONG, true, 0}, now,
+				FER_FRAGMENT_HELD);
+		expect(r, &s, (struct piece){4 * LONG, LONG, true, 0}, now, FER_FRAGMENT_LIMIT);
+		assert_true(n_free - rte_mempool_avail_count(pool) <= 48);
+		for (uint32_t k = 0; end == 2 && k < 3; k++)
+			expect(r, &one, (struct piece){4 * LONG + 8 * k, 8, true, 0}, now,
+				FER_FRAGMENT_HELD);
+		if (end == 0)
+			expect(r, &one, (struct piece){4 * LONG, 8, false, 0}, now, FER_OK);
+		else if (end == 1)
+			expect(r, &one, (struct piece){LONG, 8, false, 0}, now, FER_FRAGMENT_BAD);
+		else if (end == 2)
+			expect(r, &one, (struct piece){4 * LONG + 24, 8, true, 0}, now,
+				FER_FRAGMENT_LIMIT);
+		else
+			run_nothing(r, now + TIMEOUT + 1);
+		assert_int_equal(rte_mempool_avail_count(pool), n_free);
+	}
+	close_reassembly(r);
+}
+
 // What still waits is freed with the table.
 static void is_nothing_left_behind(void **state)
 {
@@ -868,7 +904,8 @@ int main(void)
 		cmocka_unit_test(does_no_mixture_come_out),
 		cmocka_unit_test(do_datagrams_keep_apart), cmocka_unit_test(are_others_left_alone),
 		cmocka_unit_test(do_fragments_wait_no_longer_than_that),
-		cmocka_unit_test(is_a_full_table_full), cmocka_unit_test(is_nothing_left_behind),
+		cmocka_unit_test(is_a_full_table_full), cmocka_unit_test(are_buffers_bounded),
+		cmocka_unit_test(is_nothing_left_behind),
 		cmocka_unit_test(do_long_datagrams_end_at_the_limit),
 		cmocka_unit_test(is_a_congestion_mark_kept), cmocka_unit_test(are_the_words_zero),
 		cmocka_unit_test(is_udp_put_together_where_it_may_have_esp), // last: ports linger
