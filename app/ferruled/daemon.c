@@ -89,6 +89,7 @@ static int open_pairs(
 			.ivs = d->ivs,
 			.qsbr = d->qsbr,
 			.grace = &d->grace,
+			.beside = i == 0 ? NULL : &d->pairs[i - 1],
 		};
 		int rc = fer_pair_open(&d->pairs[i], doc, &params, &err);
 

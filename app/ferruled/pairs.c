@@ -104,7 +104,8 @@ static int open_table(struct fer_pair *p, const struct fer_doc *doc,
 	struct fer_sa_table_params t = {.capacity = d->capacity,
 		.n_groups = d->capacity + POLICY_GROUPS,
 		.ivs = params->ivs,
-		.qsbr = params->qsbr};
+		.qsbr = params->qsbr,
+		.beside = params->beside == NULL ? NULL : params->beside->sas};
 	char name[16], what[128];
 	int error;
 

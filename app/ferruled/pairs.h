@@ -73,6 +73,8 @@ struct fer_pair_params {
 	const struct fer_iv_source *ivs;
 	struct rte_rcu_qsbr *qsbr;
 	struct fer_grace *grace;
+	const struct fer_pair *beside; // another pair, whose keys count with those of this one;
+				       // NULL: it is the first
 };
 
 // Finds and sets up the ports, and makes what belongs to the pair: no SAs, and rules that discard

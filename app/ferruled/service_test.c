@@ -282,6 +282,25 @@ static void a_refusal_changes_nothing(void **state)
 	assert_int_equal(delete_handles(handles, 2), NDIS_STATUS_SUCCESS);
 }
 
+// Two senders of one key repeat each other's nonces, whichever ports they send by.
+static void a_key_has_one_sender_in_all_pairs(void **state)
+{
+	struct sa_sample one, other;
+	uint64_t handle;
+
+	(void)state;
+	sa_sample_make(&one, "one", "g", false, 0x3001);
+	sa_sample_make(&other, "other", "g", true, 0x3001);
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, WEST, &one, 1, &handle), 0);
+	assert_int_equal(
+		served_add(client, FER_MSG_SA_ADD, EAST, &one, 1, NULL), NDIS_STATUS_INVALID_DATA);
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, EAST, &other, 1, NULL), 0);
+	assert_int_equal(served_delete(client, WEST, &handle, 1), 0);
+	assert_int_equal(by_ref(FER_MSG_SA_DELETE, 0, "other"), 0);
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, EAST, &one, 1, &handle), 0);
+	assert_int_equal(served_delete(client, EAST, &handle, 1), 0);
+}
+
 static void ah_and_bundles_are_listed(void **state)
 {
 	static struct sa_sample s[2];
@@ -801,6 +820,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_added_is_listed),
 		cmocka_unit_test(a_refusal_changes_nothing),
+		cmocka_unit_test(a_key_has_one_sender_in_all_pairs),
 		cmocka_unit_test(ah_and_bundles_are_listed),
 		cmocka_unit_test(a_list_that_finds_no_room_is_refused_whole),
 		cmocka_unit_test(a_swap_replaces_its_group),

@@ -111,7 +111,8 @@ static void open_pairs(struct two_pairs *t, unsigned n_workers)
 			.engine = t->engine,
 			.ivs = fer_iv_system(),
 			.qsbr = t->qsbr,
-			.grace = &t->grace};
+			.grace = &t->grace,
+			.beside = i == 0 ? NULL : &t->pair[i - 1]};
 
 		if (fer_pair_open(&t->pair[i], t->doc, &p, &err) != 0 ||
 			fer_pair_load(&t->pair[i], t->doc, &err) != 0 ||

@@ -121,6 +121,16 @@ static void write_identity(struct fer_sa *sa, const struct part *part)
 	memcpy(sa->dst, p->dst.bytes, sizeof(sa->dst));
 }
 
+// Does an outbound SA of another table have this key?
+static bool is_sent_with_elsewhere(const struct fer_sa_control *c, uint64_t print)
+{
+	bool found = false;
+
+	for (const struct fer_sa_control *o = c->beside; o != c && !found; o = o->beside)
+		found = fer_keyprints_has_outbound(o->keyprints, print);
+	return found;
+}
+
 // The key that must not be used twice belongs to the one algorithm of the suite that counts.
 static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, const struct part *part,
 	const char **why)
@@ -133,10 +143,21 @@ static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, cons
 		counter == part->encryption ? part->encryption_key : part->integrity_key);
 	if (print == 0)
 		return refuse(-ENOMEM, "the crypto library made no fingerprint of the key", why);
-	if (fer_keyprints_add(c->keyprints, print, part->params->direction) != 0)
+	if ((part->params->direction == FER_OUT && is_sent_with_elsewhere(c, print)) ||
+		fer_keyprints_add(c->keyprints, print, part->params->direction) != 0)
 		return refuse(-ENOTUNIQ, "another association has this key and salt", why);
 	c->key_prints[sa->index] = print;
 	return 0;
+}
+
+// Of all tables: the key may have been that of an SA of another one.
+static uint64_t iv_floor(const struct fer_sa_control *c)
+{
+	uint64_t floor = c->iv_floor;
+
+	for (const struct fer_sa_control *o = c->beside; o != c; o = o->beside)
+		floor = RTE_MAX(floor, o->iv_floor);
+	return floor;
 }
 
 // Behind the clock or the last IV of any SA before, whichever is later: the clock may have been
@@ -150,7 +171,7 @@ static int start_iv(struct fer_sa_control *c, struct fer_sa *sa, const char **wh
 	int error = c->ivs->counter_start(c->ivs->ctx, &start);
 	if (error != 0)
 		return refuse(error, "the clock cannot be trusted", why);
-	atomic_init(&sa->out.iv, RTE_MAX(start, c->iv_floor));
+	atomic_init(&sa->out.iv, RTE_MAX(start, iv_floor(c)));
 	return 0;
 }
 

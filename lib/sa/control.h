@@ -34,6 +34,7 @@ struct fer_sa_control {
 
 	alignas(64) struct fer_endpoints *endpoints;
 	struct fer_keyprints *keyprints;
+	struct fer_sa_control *beside; // of another table, and so on round to this one again
 	struct fer_engine *engine;
 	const struct fer_iv_source *ivs;
 	struct rte_rcu_qsbr *qsbr;

@@ -40,14 +40,21 @@ static bool mac_reset(struct fer_keyprints *k)
 	return EVP_MAC_init(k->mac, k->mac_key, sizeof(k->mac_key), params) == 1;
 }
 
-static bool mac_open(struct fer_keyprints *k)
+static bool choose_key(struct fer_keyprints *k, const struct fer_keyprints *like)
+{
+	if (like == NULL)
+		return getrandom(k->mac_key, sizeof(k->mac_key), 0) == sizeof(k->mac_key);
+	memcpy(k->mac_key, like->mac_key, sizeof(k->mac_key));
+	return true;
+}
+
+static bool mac_open(struct fer_keyprints *k, const struct fer_keyprints *like)
 {
 	EVP_MAC *siphash = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
 
 	k->mac = siphash == NULL ? NULL : EVP_MAC_CTX_new(siphash);
 	EVP_MAC_free(siphash);
-	return k->mac != NULL &&
-	       getrandom(k->mac_key, sizeof(k->mac_key), 0) == sizeof(k->mac_key) && mac_reset(k);
+	return k->mac != NULL && choose_key(k, like) && mac_reset(k);
 }
 
 static uint32_t slots_for(uint32_t capacity)
@@ -61,7 +68,7 @@ static struct slot *map_slots(uint32_t n)
 	return fer_secret_map(n * sizeof(struct slot));
 }
 
-struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
+struct fer_keyprints *fer_keyprints_create(uint32_t capacity, const struct fer_keyprints *like)
 {
 	struct fer_keyprints *k = calloc(1, sizeof(*k));
 
@@ -69,7 +76,7 @@ struct fer_keyprints *fer_keyprints_create(uint32_t capacity)
 		return NULL;
 	k->n_slots = slots_for(capacity);
 	k->slots = map_slots(k->n_slots);
-	if (k->slots == NULL || !mac_open(k)) {
+	if (k->slots == NULL || !mac_open(k, like)) {
 		fer_keyprints_destroy(k);
 		return NULL;
 	}
@@ -155,6 +162,13 @@ int fer_keyprints_add(struct fer_keyprints *k, uint64_t print, enum fer_directio
 		return -ENOTUNIQ;
 	k->slots[slot].users++;
 	return 0;
+}
+
+bool fer_keyprints_has_outbound(const struct fer_keyprints *k, uint64_t print)
+{
+	const struct slot *s = &k->slots[slot_of(k, print)];
+
+	return s->print != 0 && s->users == OUTBOUND;
 }
 
 static uint32_t distance(const struct fer_keyprints *k, uint32_t from, uint32_t to)

@@ -15,7 +15,7 @@
 static void every_bit_of_key_and_salt_counts(void **state)
 {
 	const struct fer_algo *gcm = fer_algo_find(FER_ENCRYPTION, "aes-gcm-128");
-	struct fer_keyprints *k = fer_keyprints_create(8);
+	struct fer_keyprints *k = fer_keyprints_create(8, NULL);
 	uint8_t key[FER_MAX_KEY_BYTES] = {1, 2, 3};
 	unsigned n_bits = 8u * (gcm->key_bytes + gcm->salt_bytes);
 
@@ -38,7 +38,7 @@ static void size_and_process_count(void **state)
 	const uint8_t key[FER_MAX_KEY_BYTES] = {0};
 	const struct fer_algo *gcm = fer_algo_find(FER_ENCRYPTION, "aes-gcm-128");
 	const struct fer_algo *longer = fer_algo_find(FER_ENCRYPTION, "aes-gcm-256");
-	struct fer_keyprints *a = fer_keyprints_create(8), *b = fer_keyprints_create(8);
+	struct fer_keyprints *a = fer_keyprints_create(8, NULL), *b = fer_keyprints_create(8, NULL);
 
 	(void)state;
 	assert_true(fer_keyprint(a, gcm, key) != fer_keyprint(a, longer, key));
@@ -55,7 +55,7 @@ static void size_and_process_count(void **state)
 
 static void outbound_is_alone(void **state)
 {
-	struct fer_keyprints *k = fer_keyprints_create(4);
+	struct fer_keyprints *k = fer_keyprints_create(4, NULL);
 
 	(void)state;
 	assert_int_equal(fer_keyprints_add(k, 7, FER_OUT), 0);
@@ -105,7 +105,7 @@ static void model_remove(struct model *m)
 // spread: how many of the upper bits differ, so that long runs form and wrap around the end.
 static void churn(unsigned spread)
 {
-	struct fer_keyprints *k = fer_keyprints_create(CAPACITY / 2);
+	struct fer_keyprints *k = fer_keyprints_create(CAPACITY / 2, NULL);
 	static struct model models[N_PRINTS];
 	unsigned n = 0, seed = 1;
 

@@ -138,12 +138,31 @@ static bool create_parts(
 	if (c->dummies != NULL)
 		memset(c->dummies, 0, FER_DUMMIES_MAX * sizeof(struct fer_dummy));
 	t->dummies = c->dummies;
-	c->keyprints = fer_keyprints_create(t->capacity);
+	c->keyprints = fer_keyprints_create(
+		t->capacity, p->beside == NULL ? NULL : p->beside->control->keyprints);
 	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
 	return t->dummies != NULL && t->blocks != NULL && t->groups != NULL &&
 	       t->in_limits != NULL && t->udp_in != NULL && t->udp_ports != NULL &&
 	       c->keyprints != NULL && c->endpoints != NULL && create_hints(t) &&
 	       create_lists(c, t->capacity);
+}
+
+static void stand_beside(struct fer_sa_control *c, struct fer_sa_table *other)
+{
+	c->beside = c;
+	if (other == NULL)
+		return;
+	c->beside = other->control->beside;
+	other->control->beside = c;
+}
+
+static void leave_others(struct fer_sa_control *c)
+{
+	struct fer_sa_control *before = c;
+
+	while (before->beside != c)
+		before = before->beside;
+	before->beside = c->beside;
 }
 
 static bool is_valid(const struct fer_sa_table_params *p)
@@ -168,6 +187,7 @@ struct fer_sa_table *fer_sa_table_create(
 	t->control = aligned_alloc(alignof(struct fer_sa_control), sizeof(*t->control));
 	if (t->control != NULL) {
 		memset(t->control, 0, sizeof(*t->control));
+		stand_beside(t->control, params->beside);
 		if (create_parts(t, params, engine))
 			t->control->hash = create_hash(t, params->name, error);
 		if (t->control->hash != NULL)
@@ -201,6 +221,7 @@ static void close_sas(struct fer_sa_table *t)
 
 static void destroy_control(struct fer_sa_control *c)
 {
+	leave_others(c);
 	rte_hash_free(c->hash);
 	rte_hash_free(c->ah_hash);
 	fer_udp_fini(c);

@@ -35,6 +35,8 @@ struct fer_sa_table_params {
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
 	struct rte_rcu_qsbr *qsbr;     // the workers that look up; NULL: nobody does during removal
 	const struct fer_clock *clock; // by which SAs age; outlives the table; NULL: monotonic
+	struct fer_sa_table *beside;   // of whose outbound SAs, and of those beside it, none may
+				       // have the key of one of this table; NULL: there is none
 };
 
 // The control thread alone may call the functions of this block.
@@ -54,7 +56,8 @@ void fer_sa_table_destroy(struct fer_sa_table *t);
 //             algorithm that the engine lacks
 //   -EEXIST   an inbound SA with this protocol, destination and SPI is there
 //   -ENOTUNIQ an outbound SA of a counter mode whose key and salt another SA has, or the other way
-//             round; an SA has its key until it is reclaimed
+//             round; or an outbound SA of a table beside this one.  An SA has its key until it is
+//             reclaimed
 //   -ENOSPC   the table is full, with SAs that are not reclaimed yet among the others; or
 //             FER_DUMMIES_MAX of them send dummies
 //   -ENOMEM   no memory for a wide window, or for the first bundle

@@ -320,6 +320,47 @@ static void an_outbound_counter_key_is_used_alone(void **state)
 	fer_sa_table_destroy(t);
 }
 
+static struct fer_sa_table *open_beside(
+	struct fer_sa_table *other, const char *name, const struct fer_iv_source *ivs)
+{
+	struct fer_sa_table_params params = {
+		.name = name, .capacity = 4, .n_groups = N_GROUPS, .ivs = ivs, .beside = other};
+	int error;
+	struct fer_sa_table *t = fer_sa_table_create(&params, engine, &error);
+
+	assert_non_null(t);
+	return t;
+}
+
+// Each table counts its IVs from the clock on by itself.  What one sends the other may receive.
+static void no_key_is_that_of_two_senders_in_several_tables(void **state)
+{
+	struct fer_sa_table *t[3];
+	struct fer_sa_params in = in_params(0x1000), out = out_params(0x1000);
+
+	(void)state;
+	t[0] = open_beside(NULL, "first", fer_iv_system());
+	t[1] = open_beside(t[0], "second", fer_iv_system());
+	t[2] = open_beside(t[1], "third", fer_iv_system());
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t handle = must_add(t[i], &out);
+
+		assert_int_equal(try_add(t[(i + 1) % 3], &out), -ENOTUNIQ);
+		assert_int_equal(try_add(t[(i + 2) % 3], &out), -ENOTUNIQ);
+		uint64_t peer = must_add(t[(i + 1) % 3], &in);
+		must_remove(t[(i + 1) % 3], peer);
+		assert_int_equal(fer_sa_reclaim(t[(i + 1) % 3]), 0);
+		must_remove(t[i], handle);
+		assert_int_equal(fer_sa_reclaim(t[i]), 0);
+	}
+	fer_sa_table_destroy(t[1]);
+	must_add(t[2], &out);
+	assert_int_equal(try_add(t[0], &out), -ENOTUNIQ);
+	fer_sa_table_destroy(t[2]);
+	must_add(t[0], &out);
+	fer_sa_table_destroy(t[0]);
+}
+
 // Until the workers let go of the SA that had it, a key is not free.
 static void a_key_comes_back_with_its_reclaim(void **state)
 {
@@ -632,6 +673,26 @@ static void an_iv_is_never_used_twice(void **state)
 	fer_sa_table_destroy(t);
 }
 
+// The clock was set back, and the key moved to another table.
+static void an_iv_is_never_used_twice_in_several_tables(void **state)
+{
+	struct clock clock = {.now = 1000};
+	const struct fer_iv_source ivs = {.counter_start = clock_start, .ctx = &clock};
+	struct fer_sa_table *a = open_beside(NULL, "first", &ivs);
+	struct fer_sa_table *b = open_beside(a, "second", &ivs);
+	struct fer_sa_params p = out_params(0x1000);
+
+	(void)state;
+	uint64_t handle = must_add(a, &p);
+	atomic_fetch_add(&fer_sa_get(a, handle)->out.iv, 500);
+	must_remove(a, handle);
+	assert_int_equal(fer_sa_reclaim(a), 0);
+	clock.now = 900;
+	assert_true(fer_sa_get(b, must_add(b, &p))->out.iv == 1500);
+	fer_sa_table_destroy(a);
+	fer_sa_table_destroy(b);
+}
+
 static void a_wrong_clock_refuses_counter_modes_only(void **state)
 {
 	struct clock clock = {.error = -ETIME};
@@ -721,6 +782,7 @@ int main(void)
 		cmocka_unit_test(a_refused_sa_leaves_nothing_behind),
 		cmocka_unit_test(an_identity_is_given_once),
 		cmocka_unit_test(an_outbound_counter_key_is_used_alone),
+		cmocka_unit_test(no_key_is_that_of_two_senders_in_several_tables),
 		cmocka_unit_test(a_key_comes_back_with_its_reclaim),
 		cmocka_unit_test(keys_without_counter_may_repeat),
 		cmocka_unit_test(a_contract_host_tells_the_high_half),
@@ -733,6 +795,7 @@ int main(void)
 		cmocka_unit_test(ipv6_template),
 		cmocka_unit_test(transport_has_no_template),
 		cmocka_unit_test(an_iv_is_never_used_twice),
+		cmocka_unit_test(an_iv_is_never_used_twice_in_several_tables),
 		cmocka_unit_test(a_wrong_clock_refuses_counter_modes_only),
 		cmocka_unit_test(the_first_outbound_sa_is_active),
 		cmocka_unit_test(inbound_and_groupless_are_never_active),
