@@ -21,6 +21,7 @@ import samples
 from daemon import EAL, Daemon
 from lab import Absent, wait_until
 from report import Report
+from talking import datagram_faults, tcp_faults, wire_faults
 
 ENDS = ("a", "b")
 # Transport mode protects no fragments (RFC 4301 section 7).
@@ -80,27 +81,17 @@ def document(end):
     })
 
 
-
 def talk(lab, report):
     for kind, *pair in addresses("b"):
         for address in pair:
             report.add(f"{kind}: datagrams over {address}",
-                       live.datagram_faults(lab, address, SIZES[KINDS[kind][0]]))
-            report.add(f"{kind}: TCP over {address}", live.tcp_faults(lab, address, TCP_BYTES))
+                       datagram_faults(lab, ENDS, address, SIZES[KINDS[kind][0]]))
+            report.add(f"{kind}: TCP over {address}", tcp_faults(lab, ENDS, address, TCP_BYTES))
 
 
 def is_ours(kind):
     words = kind.split(" ")
     return words[:2] in (["0800", str(AH)], ["86dd", str(AH)])
-
-
-def wire_faults(kinds):
-    clear = {kind: count for kind, count in kinds.items()
-             if not is_ours(kind) and not live.is_link_control(kind)}
-    faults = [f"without AH: {clear}"] if clear else []
-    if sum(count for kind, count in kinds.items() if is_ours(kind)) < 1000:
-        faults.append(f"hardly any AH: {kinds}")
-    return faults
 
 
 def update(client, name, protocols):
@@ -119,7 +110,7 @@ def updates(lab, clients, report):
         for sender, receiver in (("a", "b"), ("b", "a")):
             update(clients[receiver], f"{kind}1-in", protocols)
             update(clients[sender], f"{kind}1-out", protocols)
-        faults += live.datagram_faults(lab, address, SIZES[KINDS[kind][0]])
+        faults += datagram_faults(lab, ENDS, address, SIZES[KINDS[kind][0]])
 
         def moved(end):
             return {row["name"]: row["sequence"] >> 32 for row in clients[end].sa_list()
@@ -129,7 +120,7 @@ def updates(lab, clients, report):
         for end in ENDS:
             if not wait_until(lambda e=end: moved(e) == wanted, 10):
                 faults.append(f"{end}: high halves are {moved(end)}")
-                report.add(f"{kind}: sa update", faults)
+        report.add(f"{kind}: sa update", faults)
 
 
 def main():
@@ -154,12 +145,12 @@ def main():
         if all(ready):
             clients = {end: stack.enter_context(ctl.Client(str(folder / "run" / "control.sock")))
                        for end, folder in folders.items()}
-            with lab.sniffer() as kinds:
+            with lab.wire_sniffers() as wires:
                 for end in ENDS:
                     lab.give_host(end, [a for _, *pair in addresses(end) for a in pair])
                 talk(lab, report)
                 updates(lab, clients, report)
-            report.add("on the wire", wire_faults(kinds))
+            report.add("on the wire", wire_faults(wires, is_ours))
     return report.finish()
 
 
