@@ -95,6 +95,19 @@ int fer_bench_parse_sizes(
 	return rc;
 }
 
+int fer_bench_parse_direction(const char *text, enum fer_direction *direction)
+{
+	if (strcmp(text, "out") != 0 && strcmp(text, "in") != 0)
+		return fer_bench_refuse("--direction: \"%s\" is neither out nor in", text);
+	*direction = strcmp(text, "out") == 0 ? FER_OUT : FER_IN;
+	return 0;
+}
+
+const char *fer_bench_direction_name(enum fer_direction direction)
+{
+	return direction == FER_OUT ? "out" : "in";
+}
+
 const char *fer_bench_suite(const struct fer_bench_algorithm *a, struct fer_suite *suite)
 {
 	return a->encryption == NULL ? fer_suite_init_ah(suite, a->integrity, 0)

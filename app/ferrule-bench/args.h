@@ -5,6 +5,7 @@
 // and returns FER_BENCH_EXIT_USAGE.
 
 #include "crypto/algo.h"
+#include "proto/ipsec.h"
 
 #include <getopt.h>
 #include <stdbool.h>
@@ -52,6 +53,10 @@ __attribute__((warn_unused_result)) int fer_bench_parse_number(
 	const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number);
 __attribute__((warn_unused_result)) int fer_bench_parse_numbers(const char *option,
 	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers);
+
+__attribute__((warn_unused_result)) int fer_bench_parse_direction(
+	const char *text, enum fer_direction *direction);
+const char *fer_bench_direction_name(enum fer_direction direction);
 
 // Numbers, and the word imix, which becomes FER_BENCH_IMIX.
 #define FER_BENCH_IMIX 0

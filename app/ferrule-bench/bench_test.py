@@ -99,6 +99,9 @@ REFUSED = [
     ("latency --load 0", 2, "--load"),
     ("latency --load " + ",".join(["1"] * 24), 2, "more than"),
     ("latency --idle sleep", 2, "sleep"),
+    ("latency --direction up", 2, "up"),
+    ("control --direction out,in", 2, "out,in"),
+    ("control --turns 0", 2, "--turns"),
     ("latency --size 27", 2, "27"),
     ("latency --algorithm ah:hmac-sha1-96", 2, "ESP"),
     ("contention now", 2, "now"),
@@ -116,6 +119,7 @@ REFUSED = [
 
 CONTROL = "control --count 40 --list 16 --sas 300 --rate 400 --seconds 0.2"
 TIMES = {"median", "p99", "p99.9", "max"}
+GAPS = {"blocked", "preempted", "stolen"}
 
 
 def run(bench, arguments, **environment):
@@ -180,23 +184,42 @@ def test_table(bench):
     expect(abs(ticks - crypto - overhead) < 0.2, row)
 
 
-def test_latency(bench, idle):
+def test_latency(bench, idle, direction):
     # A machine that runs tests may keep the worker from its CPU, but not every time.
     lost = 1
     for _ in range(10):
-        lost = lost and latency_loses(bench, idle)
+        lost = lost and latency_loses(bench, idle, direction)
     expect(lost == 0, f"every time packets were lost, {lost} at last")
 
 
-def latency_loses(bench, idle):
-    result = run(bench, f"latency --load 1,50 --size 64 --seconds 0.1 --idle {idle} --json")
+def check_phase(phase):
+    check_times(phase["latency_us"])
+    check_times(phase["pause_us"])
+    expect(set(phase["lost_by"]) == {"slow"} | GAPS, phase)
+    expect(phase["lost"] == sum(phase["lost_by"].values()), phase)
+    expect(set(phase["gaps"]) == GAPS, phase)
+    for gaps in phase["gaps"].values():
+        expect(0 <= gaps["max_ms"] <= gaps["ms"], phase)
+        expect((gaps["n"] == 0) == (gaps["ms"] == 0), phase)
+    # A machine that runs tests may have lost some, but none has ended in a verdict.
+    expect(phase["dropped"] == 0 and phase["arrived"] > phase["lost"] >= 0, phase)
+
+
+def latency_loses(bench, idle, direction):
+    result = run(bench, f"latency --load 1,50 --size 64 --seconds 0.1 --idle {idle} --json "
+                 f"--direction {direction}")
     expect(result.returncode == 0 and result.stderr == "", result.stderr)
     document = json.loads(result.stdout)
     expect((document["size"], document["idle"]) == (64, idle), document)
+    expect(document["direction"] == direction, document)
     expect([row["load"] for row in document["rows"]] == [1, 50], document)
     for row in document["rows"]:
-        check_times(row["latency_us"])
-        expect(row["dropped"] == 0 and row["arrived"] > 100, row)
+        check_phase(row)
+        expect(row["arrived"] > 100, row)
+    # Who naps pauses of its own accord, and leaves the CPU to others.
+    first = document["rows"][0]
+    expect((first["gaps"]["blocked"]["n"] > 100) == (idle == "nap"), first)
+    expect(idle == "poll" or first["cpu_percent"] < 90, first)
     return document["rows"][0]["lost"]
 
 
@@ -248,9 +271,9 @@ def control_rows(algorithms):
     yield ("delete", algorithms[0], 16, 300)
 
 
-def test_control(bench):
+def test_control(bench, direction):
     algorithms = [GCM, CBC, "aes-cbc-128+hmac-sha2-256-128"]
-    result = run(bench, f"{CONTROL} --json")
+    result = run(bench, f"{CONTROL} --direction {direction} --json")
     expect(result.returncode == 0 and result.stderr == "", result.stderr)
     document = json.loads(result.stdout)
     rows = document["rows"]
@@ -263,15 +286,14 @@ def test_control(bench):
         expect(document["packets"] == [], document["packets"])
         return
     during = [packets["during"] for packets in document["packets"]]
-    expect(during == ["nothing", "rows", "load", "changes"], during)
+    expect(during == ["rows", "load", "nothing", "spinning", "asking", "changes"], during)
     expect(document["load"]["percent"] == 90, document["load"])
+    expect(document["load"]["direction"] == direction, document["load"])
     for packets in document["packets"]:
-        check_times(packets["latency_us"])
-        check_times(packets["pause_us"])
-        # A machine that runs tests may have lost some, but none has ended in a verdict.
-        expect(packets["dropped"] == 0, packets)
-        expect(packets["arrived"] > packets["lost"] >= packets["lost_preempted"] >= 0, packets)
-    expect(0 < document["packets"][3]["changes_per_second"] < 500, document["packets"])
+        check_phase(packets)
+        expect(packets["interrupts"] >= 0, packets)
+    rates = [packets["changes_per_second"] for packets in document["packets"]]
+    expect(0 < rates[-1] < 500 and not any(rates[:-1]), rates)
 
 
 def test_control_table(bench):
@@ -326,10 +348,11 @@ def cases(bench):
         yield f"rows of {arguments}", few, test_json, (arguments, names, values)
     yield "the table", "", test_table, ()
     yield "compare and HTML", "", test_compare, ()
-    for idle in ("poll", "nap"):
-        yield f"latency, {idle}", "" if enough else "needs two CPUs", test_latency, (idle,)
+    for how in (("poll", "out"), ("poll", "in"), ("nap", "out")):
+        yield f"latency, {how}", "" if enough else "needs two CPUs", test_latency, how
     yield "contention", "", test_contention, ()
-    yield "control", "", test_control, ()
+    for direction in ("out", "in"):
+        yield f"control, {direction}", "", test_control, (direction,)
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()
     for arguments, code, word in REFUSED:

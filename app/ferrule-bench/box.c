@@ -18,7 +18,6 @@
 
 #define MAX_TMP 24    // bytes of the folder for temporary files, because paths of sockets are short
 #define END_TRIES 200 // of 50 ms, until it is killed
-#define FIRST_TUNNEL_SPI 0x1000
 
 struct fer_bench_box {
 	char folder[MAX_TMP + 20];
@@ -38,17 +37,24 @@ static void put_hex(FILE *f, const char *name, const uint8_t *bytes, unsigned n)
 	fputs("\"", f);
 }
 
-// Tunnel i takes what is for inner destination i.
-static void put_tunnel(FILE *f, uint32_t i, const struct fer_bench_algorithm *a)
+static void put_address(FILE *f, const char *name, const struct fer_addr *a)
 {
+	fprintf(f, ", %s: %u.%u.%u.%u", name, a->bytes[0], a->bytes[1], a->bytes[2], a->bytes[3]);
+}
+
+// Tunnel i takes what is for inner destination i.  Inbound the same packets come again and again.
+static void put_tunnel(FILE *f, uint32_t i, const struct fer_bench_load *load)
+{
+	const struct fer_bench_algorithm *a = load->algorithm;
+	bool out = load->direction == FER_OUT;
 	struct fer_bench_keys keys;
 
-	// Far from those of the associations that are added.
-	fer_bench_keys_make(UINT32_MAX - i, &keys);
-	fprintf(f,
-		"  - {name: t%u, direction: out, mode: tunnel, src: 192.0.2.1, dst: 192.0.2.2,\n"
-		"     esp: {spi: %u, encryption: %s",
-		i, FIRST_TUNNEL_SPI + i, a->encryption->name);
+	fer_bench_keys_make(load->first_key + i, &keys);
+	const struct fer_sa_params sa = fer_bench_sa_params(load, i, load->direction, &keys);
+	fprintf(f, "  - {name: t%u, direction: %s, mode: tunnel", i, out ? "out" : "in");
+	put_address(f, "src", &sa.src);
+	put_address(f, "dst", &sa.dst);
+	fprintf(f, ",\n     esp: {spi: %u, encryption: %s", sa.spi, a->encryption->name);
 	put_hex(f, "encryption_key", keys.encryption,
 		(unsigned)a->encryption->key_bytes + a->encryption->salt_bytes);
 	if (a->integrity != NULL) {
@@ -56,12 +62,16 @@ static void put_tunnel(FILE *f, uint32_t i, const struct fer_bench_algorithm *a)
 		put_hex(f, "integrity_key", keys.integrity,
 			(unsigned)a->integrity->key_bytes + a->integrity->salt_bytes);
 	}
-	fputs("}, esn: true}\n", f);
+	fprintf(f, "}, %s}\n", out ? "esn: true" : "replay_window: 0");
 }
 
-static void put_document(FILE *f, const struct fer_bench_box *box,
-	const struct fer_bench_box_params *params, const struct fer_bench_algorithm *a)
+static void put_document(
+	FILE *f, const struct fer_bench_box *box, const struct fer_bench_box_params *params)
 {
+	const struct fer_bench_load load = {.direction = params->direction,
+		.algorithm = params->algorithm,
+		.first_key = FER_BENCH_FIRST_KEY};
+
 	fprintf(f,
 		"eal: [--no-huge, --no-pci, --no-telemetry, --no-shconf, "
 		"\"--vdev=net_null0,no-rx=1\", "
@@ -76,19 +86,18 @@ static void put_document(FILE *f, const struct fer_bench_box *box,
 		box->path, fer_bench_box_is_apart(box) && !params->naps ? "poll" : "nap",
 		params->capacity + FER_BENCH_FLOWS);
 	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++)
-		put_tunnel(f, i, a);
+		put_tunnel(f, i, &load);
 	fputs("policies:\n", f);
 	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++)
 		fprintf(f,
-			"  - {name: p%u, direction: out, src: any, dst: 10.0.0.%u/32, "
+			"  - {name: p%u, direction: %s, src: any, dst: 10.0.0.%u/32, "
 			"action: protect, sas: [t%u]}\n",
-			i, i, i);
+			i, params->direction == FER_OUT ? "out" : "in", i, i);
 }
 
 static struct fer_doc *make_document(
 	const struct fer_bench_box *box, const struct fer_bench_box_params *params, char *error)
 {
-	struct fer_bench_algorithms as;
 	struct fer_doc_error err;
 	struct fer_doc *doc = NULL;
 	char *text = NULL;
@@ -96,9 +105,9 @@ static struct fer_doc *make_document(
 	FILE *f = open_memstream(&text, &len);
 
 	snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "no memory");
-	if (f == NULL || fer_bench_parse_algorithms(params->algorithm, &as) != 0)
+	if (f == NULL)
 		return NULL;
-	put_document(f, box, params, &as.value[0]);
+	put_document(f, box, params);
 	if (fclose(f) == 0 && fer_doc_load_bytes("ferrule-bench", text, len, &doc, &err) != 0)
 		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "%s", err.text);
 	free(text);
@@ -111,11 +120,14 @@ static int connect_traffic(const struct fer_daemon *d, const struct fer_bench_bo
 	const struct fer_bench_box_params *params)
 {
 	const struct fer_pair *pair = &d->pairs[0];
+	bool out = params->direction == FER_OUT;
 	const struct fer_bench_traffic_params traffic = {
 		.shared = box->traffic,
-		.host_port = pair->port[FER_HOST_SIDE].id,
-		.wire_port = pair->port[FER_WIRE_SIDE].id,
+		.from_port = pair->port[out ? FER_HOST_SIDE : FER_WIRE_SIDE].id,
+		.to_port = pair->port[out ? FER_WIRE_SIDE : FER_HOST_SIDE].id,
 		.pool = pair->pool,
+		.direction = params->direction,
+		.algorithm = params->algorithm,
 		.size = params->size,
 	};
 
@@ -227,16 +239,23 @@ static int start_process(struct fer_bench_box *box, const struct fer_bench_box_p
 	return rc;
 }
 
+// The n-th that the process had; -1: it has not so many.
+static int cpu_of(const struct fer_bench_box *box, unsigned n)
+{
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &box->cpus) && n-- == 0)
+			return cpu;
+	return -1;
+}
+
 static void stay_on_first_cpu(const struct fer_bench_box *box)
 {
+	int cpu = cpu_of(box, 0);
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &box->cpus)) {
-			CPU_SET(cpu, &one);
-			break;
-		}
+	if (cpu >= 0)
+		CPU_SET(cpu, &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
@@ -299,7 +318,12 @@ struct fer_bench_traffic *fer_bench_box_traffic(const struct fer_bench_box *box)
 	return box->traffic;
 }
 
+int fer_bench_box_worker_cpu(const struct fer_bench_box *box)
+{
+	return cpu_of(box, 1);
+}
+
 bool fer_bench_box_is_apart(const struct fer_bench_box *box)
 {
-	return CPU_COUNT(&box->cpus) > 1;
+	return fer_bench_box_worker_cpu(box) >= 0;
 }

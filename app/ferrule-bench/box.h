@@ -15,10 +15,11 @@
 struct fer_bench_box;
 
 struct fer_bench_box_params {
-	const char *algorithm; // of the tunnels that packets go through, AES-GCM or a pair
-	uint32_t size;         // of the inner IPv4 packets
-	uint32_t capacity;     // associations, besides those of the tunnels
-	bool naps;             // while nothing comes, in place of polling
+	const struct fer_bench_algorithm *algorithm; // ESP, of the tunnels that packets go through
+	enum fer_direction direction;
+	uint32_t size;     // of the inner IPv4 packets
+	uint32_t capacity; // associations, besides those of the tunnels
+	bool naps;         // while nothing comes, in place of polling
 };
 
 // NULL with a line in error.
@@ -32,6 +33,9 @@ void fer_bench_box_close(struct fer_bench_box *box);
 const char *fer_bench_box_path(const struct fer_bench_box *box);
 
 struct fer_bench_traffic *fer_bench_box_traffic(const struct fer_bench_box *box);
+
+// That of the worker.  -1: it has none of its own.
+int fer_bench_box_worker_cpu(const struct fer_bench_box *box);
 
 // Has the worker a CPU of its own?
 bool fer_bench_box_is_apart(const struct fer_bench_box *box);

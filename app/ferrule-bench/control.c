@@ -7,6 +7,7 @@
 #include "crypto/engine.h"
 #include "crypto/iv.h"
 #include "exchange.h"
+#include "interrupts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,17 +18,28 @@
 #define WINDOW 4         // lists under way at once
 #define PACKET_BYTES 512 // inner
 #define SATURATION_SECONDS 0.3
-#define SETTLE_SECONDS 0.2
 #define SA_BYTES 6144u // of one that is loaded: in the daemon, and in the requests made before
 #define CHANGING 64    // associations that live at once while they change
 
-// What is counted while packets flow.
-enum phase { PHASE_SATURATED, PHASE_NOTHING, PHASE_ROWS, PHASE_LOAD, PHASE_CHANGES, N_PHASES };
+// What is counted while packets flow.  The last ones take turns, so that they can be compared: what
+// comes with CHANGES and neither with SPINNING nor ASKING is what changes cost.
+enum phase {
+	PHASE_SATURATED,
+	PHASE_ROWS,
+	PHASE_LOAD,
+	PHASE_NOTHING,
+	PHASE_SPINNING,
+	PHASE_ASKING,
+	PHASE_CHANGES,
+	N_PHASES
+};
 
 static const char *const phase_names[] = {
-	[PHASE_NOTHING] = "nothing",
 	[PHASE_ROWS] = "rows",
 	[PHASE_LOAD] = "load",
+	[PHASE_NOTHING] = "nothing",
+	[PHASE_SPINNING] = "spinning",
+	[PHASE_ASKING] = "asking",
 	[PHASE_CHANGES] = "changes",
 };
 
@@ -35,8 +47,10 @@ struct control {
 	struct fer_bench_control_options options;
 	struct fer_bench_box *box; // NULL: the daemon is somebody else's
 	struct fer_bench_traffic *traffic;
-	double packet_rate;
-	double rate[N_PHASES]; // changes a second
+	double most; // packets a second that the worker can carry: the last time this was asked
+	double change_seconds;
+	uint32_t n_changes;            // of pairs: one is added, one is deleted
+	uint64_t interrupts[N_PHASES]; // that other CPUs sent to the worker's
 	struct fer_bench_link link;
 	struct fer_bench_control_report *report;
 	uint32_t next; // association that none has been yet
@@ -51,16 +65,27 @@ static int fail(struct control *c, const char *what)
 
 // --- packets ------------------------------------------------------------------------------------
 
-static void packets_begin(struct control *c, enum phase phase)
+static void count_interrupts(struct control *c, enum phase phase, int sign)
 {
-	if (c->traffic != NULL)
-		fer_bench_traffic_begin(c->traffic, phase, c->packet_rate);
+	uint64_t n = fer_bench_interrupts_sent_to(fer_bench_box_worker_cpu(c->box));
+
+	c->interrupts[phase] += sign < 0 ? 0 - n : n;
 }
 
-static void packets_end(struct control *c)
+static void packets_begin(struct control *c, enum phase phase)
 {
-	if (c->traffic != NULL)
-		fer_bench_traffic_end(c->traffic);
+	if (c->traffic == NULL)
+		return;
+	count_interrupts(c, phase, -1);
+	fer_bench_traffic_begin(c->traffic, phase, c->most * c->options.load / 100);
+}
+
+static void packets_end(struct control *c, enum phase phase)
+{
+	if (c->traffic == NULL)
+		return;
+	fer_bench_traffic_end(c->traffic);
+	count_interrupts(c, phase, 1);
 }
 
 // Keeps the daemon's control thread busy with what changes nothing: what two CPUs share is shared
@@ -75,23 +100,20 @@ static int ask_for(struct control *c, double seconds)
 	return rc;
 }
 
-// Finds out what the worker can carry, and looks at packets while nothing changes.
+// Finds out what the worker can carry.
 static int measure_worker(struct control *c)
 {
 	if (c->options.load == 0)
 		c->traffic = NULL;
 	if (c->traffic == NULL)
 		return 0;
+	const struct fer_bench_phase *p = &c->traffic->phase[PHASE_SATURATED];
+	uint64_t before = p->sent;
+
 	fer_bench_traffic_begin(c->traffic, PHASE_SATURATED, FER_BENCH_SATURATE);
 	int rc = ask_for(c, SATURATION_SECONDS);
-	uint64_t sent = c->traffic->phase[PHASE_SATURATED].sent;
+	c->most = (double)(p->sent - before) / SATURATION_SECONDS;
 	fer_bench_traffic_end(c->traffic);
-	c->packet_rate = (double)sent / SATURATION_SECONDS * c->options.load / 100;
-	if (rc != 0)
-		return rc;
-	packets_begin(c, PHASE_NOTHING);
-	rc = ask_for(c, SETTLE_SECONDS);
-	packets_end(c);
 	return rc;
 }
 
@@ -100,11 +122,12 @@ static void report_packets(struct control *c)
 	if (c->traffic == NULL)
 		return;
 	fer_bench_control_report_load(
-		c->report, c->traffic, c->options.load, c->packet_rate * 100 / c->options.load);
-	for (unsigned i = PHASE_NOTHING; i < N_PHASES; i++) {
+		c->report, c->traffic, c->options.direction, c->options.load, c->most);
+	for (unsigned i = PHASE_ROWS; i < N_PHASES; i++) {
 		const struct fer_bench_control_packets packets = {
 			.during = phase_names[i],
-			.rate = c->rate[i],
+			.rate = i == PHASE_CHANGES ? 2 * c->n_changes / c->change_seconds : 0,
+			.interrupts = c->interrupts[i],
 			.phase = &c->traffic->phase[i],
 		};
 
@@ -196,7 +219,7 @@ static int run_algorithms(struct control *c)
 	packets_begin(c, PHASE_ROWS);
 	for (unsigned i = 0; i < c->options.algorithms.n && rc == 0; i++)
 		rc = run_algorithm(c, &c->options.algorithms.value[i]);
-	packets_end(c);
+	packets_end(c, PHASE_ROWS);
 	return rc;
 }
 
@@ -213,11 +236,11 @@ static int run_load(struct control *c)
 		rc = run_dump(c, a, n);
 	if (rc == 0)
 		rc = run_delete(c, a, n, c->options.list);
-	packets_end(c);
+	packets_end(c, PHASE_LOAD);
 	return rc;
 }
 
-// --- changes at a rate --------------------------------------------------------------------------
+// --- changes at a rate, and what they are compared with -----------------------------------------
 
 static void wait_until(uint64_t ns)
 {
@@ -249,23 +272,68 @@ static int change(struct control *c, const struct fer_bench_algorithm *a, uint32
 	return rc;
 }
 
-static int run_changes(struct control *c)
+static int change_for(struct control *c, double seconds)
 {
 	const struct fer_bench_algorithm *a = &c->options.algorithms.value[0];
 	const double pairs = (double)c->options.rate / 2; // a second
-	uint32_t n = (uint32_t)(pairs * c->options.seconds);
+	const uint64_t start = fer_bench_now_ns();
+	uint32_t n = (uint32_t)(pairs * seconds);
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		wait_until(start + (uint64_t)(i * 1e9 / pairs));
+		rc = change(c, a, c->n_changes++);
+	}
+	c->change_seconds += (double)(fer_bench_now_ns() - start) / 1e9;
+	return rc;
+}
+
+static int do_nothing_for(struct control *c, double seconds)
+{
+	(void)c;
+	wait_until(fer_bench_now_ns() + (uint64_t)(seconds * 1e9));
+	return 0;
+}
+
+static int spin_for(struct control *c, double seconds)
+{
+	const uint64_t end = fer_bench_now_ns() + (uint64_t)(seconds * 1e9);
+
+	(void)c;
+	while (fer_bench_now_ns() < end)
+		;
+	return 0;
+}
+
+static int take_turn(struct control *c)
+{
+	static const struct {
+		enum phase phase;
+		int (*job)(struct control *c, double seconds);
+	} jobs[] = {
+		{PHASE_NOTHING, do_nothing_for},
+		{PHASE_SPINNING, spin_for},
+		{PHASE_ASKING, ask_for},
+		{PHASE_CHANGES, change_for},
+	};
+	int rc = measure_worker(c);
+
+	for (unsigned i = 0; i < sizeof(jobs) / sizeof(jobs[0]) && rc == 0; i++) {
+		packets_begin(c, jobs[i].phase);
+		rc = jobs[i].job(c, c->options.seconds / c->options.turns);
+		packets_end(c, jobs[i].phase);
+	}
+	return rc;
+}
+
+static int run_changes(struct control *c)
+{
 	int rc = 0;
 
 	if (c->options.rate == 0 || c->traffic == NULL)
 		return 0;
-	packets_begin(c, PHASE_CHANGES);
-	const uint64_t start = fer_bench_now_ns();
-	for (uint32_t i = 0; i < n && rc == 0; i++) {
-		wait_until(start + (uint64_t)(i * 1e9 / pairs));
-		rc = change(c, a, i);
-	}
-	c->rate[PHASE_CHANGES] = 2e9 * n / (double)(fer_bench_now_ns() - start);
-	packets_end(c);
+	for (unsigned i = 0; i < c->options.turns && rc == 0; i++)
+		rc = take_turn(c);
 	return rc;
 }
 
@@ -298,7 +366,8 @@ static int open_box(struct control *c)
 	if (!o->sas_given && o->sas > most)
 		o->sas = most;
 	const struct fer_bench_box_params params = {
-		.algorithm = o->algorithms.value[0].name,
+		.algorithm = &o->algorithms.value[0],
+		.direction = o->direction,
 		.size = PACKET_BYTES,
 		.capacity = (o->sas > o->count ? o->sas : o->count) + CHANGING,
 	};

@@ -9,11 +9,13 @@
 #define MAX_SAS (1u << 22)
 #define MAX_RATE 1000000
 #define MAX_LOAD 100
+#define MAX_TURNS 1000
 #define DEFAULT_SAS 1000000
 
 static const char usage[] =
 	"usage: ferrule-bench control [--socket PATH [--pair N]] [--algorithm LIST] [--count N]\n"
-	"           [--list N] [--sas N] [--load PERCENT] [--rate N] [--seconds S] [--json]\n";
+	"           [--list N] [--sas N] [--direction out|in] [--load PERCENT] [--rate N]\n"
+	"           [--turns N] [--seconds S] [--json]\n";
 
 static const char help[] =
 	"\n"
@@ -32,9 +34,14 @@ static const char help[] =
 	"  --list N          of them in one request where there are lists, 1 to 100000 (1000)\n"
 	"  --sas N           then as many are loaded and dumped; 0: none (1000000, or what memory\n"
 	"                    allows; with --socket 0)\n"
+	"  --direction WAY   of packets; out: the worker protects them, in: it unprotects them "
+	"(out)\n"
 	"  --load PERCENT    of what the worker can carry, 0 to 100 (90)\n"
 	"  --rate N          at last, changes a second while packets are counted; 0: none (10000)\n"
-	"  --seconds S       time for that, up to 60 (2)\n"
+	"  --turns N         of that, and of what it is compared with: nothing, a client that "
+	"spins, and\n"
+	"                    questions that change nothing, 1 to 1000 (4)\n"
+	"  --seconds S       time for each of these, all turns together, up to 60 (2)\n"
 	"  --json            one object, in place of the table\n"
 	"  -h, --help        this text\n"
 	"\n"
@@ -46,7 +53,20 @@ static const char help[] =
 	"on\n"
 	"standard error.\n";
 
-enum option_value { SOCKET = 256, PAIR, ALGORITHM, COUNT, LIST, SAS, LOAD, RATE, SECONDS, JSON };
+enum option_value {
+	SOCKET = 256,
+	PAIR,
+	ALGORITHM,
+	COUNT,
+	LIST,
+	SAS,
+	DIRECTION,
+	LOAD,
+	RATE,
+	TURNS,
+	SECONDS,
+	JSON
+};
 
 static int parse_option(int option, void *into)
 {
@@ -67,10 +87,14 @@ static int parse_option(int option, void *into)
 	case SAS:
 		o->sas_given = true;
 		return fer_bench_parse_number("sas", optarg, 0, MAX_SAS, &o->sas);
+	case DIRECTION:
+		return fer_bench_parse_direction(optarg, &o->direction);
 	case LOAD:
 		return fer_bench_parse_number("load", optarg, 0, MAX_LOAD, &o->load);
 	case RATE:
 		return fer_bench_parse_number("rate", optarg, 0, MAX_RATE, &o->rate);
+	case TURNS:
+		return fer_bench_parse_number("turns", optarg, 1, MAX_TURNS, &o->turns);
 	case SECONDS:
 		return fer_bench_parse_seconds(optarg, &o->seconds);
 	case JSON:
@@ -90,8 +114,10 @@ static int parse_options(int argc, char **argv, struct fer_bench_control_options
 		{"count", required_argument, NULL, COUNT},
 		{"list", required_argument, NULL, LIST},
 		{"sas", required_argument, NULL, SAS},
+		{"direction", required_argument, NULL, DIRECTION},
 		{"load", required_argument, NULL, LOAD},
 		{"rate", required_argument, NULL, RATE},
+		{"turns", required_argument, NULL, TURNS},
 		{"seconds", required_argument, NULL, SECONDS},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, 'h'},
@@ -127,8 +153,10 @@ int fer_bench_control_parse(int argc, char **argv, struct fer_bench_control_opti
 		.count = 20000,
 		.list = 1000,
 		.sas = DEFAULT_SAS,
+		.direction = FER_OUT,
 		.load = 90,
 		.rate = 10000,
+		.turns = 4,
 		.seconds = 2,
 	};
 	int rc = fer_bench_parse_algorithms("aes-gcm-128,aes-cbc-128+hmac-sha1-96,"

@@ -2,6 +2,7 @@
 #include "control_report.h"
 
 #include "json.h"
+#include "phase.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -77,60 +78,40 @@ void fer_bench_control_report_row(
 }
 
 void fer_bench_control_report_load(struct fer_bench_control_report *r,
-	const struct fer_bench_traffic *t, uint32_t load, double most)
+	const struct fer_bench_traffic *t, enum fer_direction direction, uint32_t load, double most)
 {
 	if (r->all == NULL) {
-		printf("\nThe worker can carry %.0f packets a second; %" PRIu32
-		       " %% of that came.\n"
-		       "%-9s %10s %9s %8s %8s %8s %10s %10s %10s %10s %10s %9s\n",
-			most, load, "meanwhile", "changes/s", "packets", "dropped", "lost",
-			"not ours", "median us", "p99 us", "p99.9 us", "max us", "pause us",
-			"preempted");
+		printf("\nThe worker can carry %.0f packets a second %s; %" PRIu32
+		       " %% of that came.\n%-9s %9s",
+			most, fer_bench_direction_name(direction), load, "meanwhile", "changes/s");
+		fer_bench_phase_print_heading();
+		printf(" %10s\n", "interrupts");
 		return;
 	}
 	struct json_object *o = json_object_new_object();
 
+	fer_bench_add_text(o, "direction", fer_bench_direction_name(direction));
 	fer_bench_add_u64(o, "percent", load);
 	fer_bench_add_tenths(o, "packets_per_second", most);
 	fer_bench_add_u64(o, "tsc_hz", t->tsc_hz);
 	json_object_object_add(r->all, "load", o);
 }
 
-static double us_at(
-	const struct fer_bench_traffic *t, const struct fer_bench_histogram *h, double q)
-{
-	return fer_bench_traffic_us(t, fer_bench_histogram_quantile(h, q));
-}
-
 void fer_bench_control_report_packets(struct fer_bench_control_report *r,
 	const struct fer_bench_traffic *t, const struct fer_bench_control_packets *packets)
 {
-	const struct fer_bench_phase *p = packets->phase;
-	double median = us_at(t, &p->latency, 0.5), p99 = us_at(t, &p->latency, 0.99),
-	       p999 = us_at(t, &p->latency, 0.999), longest = us_at(t, &p->latency, 1),
-	       pause = us_at(t, &p->pauses, 1);
-
 	if (r->all == NULL) {
-		printf("%-9s %10.0f %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
-		       " %10.1f %10.1f %10.1f %10.1f %10.1f %9" PRIu64 "\n",
-			packets->during, packets->rate, p->arrived, fer_bench_phase_dropped(p),
-			p->lost, p->lost_preempted, median, p99, p999, longest, pause,
-			p->preempted);
+		printf("%-9s %9.0f", packets->during, packets->rate);
+		fer_bench_phase_print(t, packets->phase);
+		printf(" %10" PRIu64 "\n", packets->interrupts);
 		return;
 	}
 	struct json_object *o = json_object_new_object();
 
 	fer_bench_add_text(o, "during", packets->during);
 	fer_bench_add_tenths(o, "changes_per_second", packets->rate);
-	fer_bench_add_u64(o, "arrived", p->arrived);
-	fer_bench_add_u64(o, "lost", p->lost);
-	fer_bench_add_u64(o, "lost_preempted", p->lost_preempted);
-	fer_bench_add_u64(o, "preempted", p->preempted);
-	fer_bench_add_u64(o, "dropped", fer_bench_phase_dropped(p));
-	json_object_object_add(o, "latency_us", times(median, p99, p999, longest));
-	json_object_object_add(o, "pause_us",
-		times(us_at(t, &p->pauses, 0.5), us_at(t, &p->pauses, 0.99),
-			us_at(t, &p->pauses, 0.999), pause));
+	fer_bench_phase_add(o, t, packets->phase);
+	fer_bench_add_u64(o, "interrupts", packets->interrupts);
 	json_object_array_add(r->packets, o);
 }
 

@@ -18,8 +18,9 @@ struct fer_bench_control_row {
 
 // What became of the packets meanwhile.
 struct fer_bench_control_packets {
-	const char *during; // "nothing", "rows", "load", "changes"
-	double rate;        // changes a second that there were
+	const char *during;
+	double rate;         // changes a second that there were
+	uint64_t interrupts; // that other CPUs sent to the worker's
 	const struct fer_bench_phase *phase;
 };
 
@@ -30,9 +31,10 @@ __attribute__((warn_unused_result)) struct fer_bench_control_report *fer_bench_c
 void fer_bench_control_report_row(
 	struct fer_bench_control_report *r, const struct fer_bench_control_row *row);
 
-// load: per cent of `most` packets a second, which the worker can carry.
+// direction: of the packets; load: per cent of `most` packets a second, which the worker can carry.
 void fer_bench_control_report_load(struct fer_bench_control_report *r,
-	const struct fer_bench_traffic *t, uint32_t load, double most);
+	const struct fer_bench_traffic *t, enum fer_direction direction, uint32_t load,
+	double most);
 void fer_bench_control_report_packets(struct fer_bench_control_report *r,
 	const struct fer_bench_traffic *t, const struct fer_bench_control_packets *packets);
 

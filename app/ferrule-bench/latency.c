@@ -4,6 +4,7 @@
 #include "box.h"
 #include "json.h"
 #include "measure.h"
+#include "phase.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -19,18 +20,19 @@
 #define SATURATION_SECONDS 0.3
 
 static const char usage[] =
-	"usage: ferrule-bench latency [--algorithm NAME] [--size BYTES] [--load LIST] "
-	"[--idle poll|nap]\n"
-	"           [--seconds S] [--json]\n";
+	"usage: ferrule-bench latency [--direction out|in] [--algorithm NAME] [--size BYTES]\n"
+	"           [--load LIST] [--idle poll|nap] [--seconds S] [--json]\n";
 
 static const char help[] =
 	"\n"
-	"Lets packets arrive at a steady rate at a daemon of its own, whose worker protects them, "
-	"and\n"
-	"prints how long they were in it: from arrival at the host port to departure at the wire "
-	"port.\n"
-	"Needs two CPUs; no privileges, no hugepages, no NIC.\n"
+	"Lets packets arrive at a steady rate at a daemon of its own, and prints how long they "
+	"were "
+	"in it:\n"
+	"from arrival at one port to departure at the other.  Needs two CPUs; no privileges, no "
+	"hugepages,\n"
+	"no NIC.\n"
 	"\n"
+	"  --direction WAY   out: the worker protects them, in: it unprotects them (out)\n"
 	"  --algorithm NAME  as in ferrule-bench path, without AH (aes-gcm-128)\n"
 	"  --size BYTES      of the inner IPv4 packet, 28 to 9216 (512)\n"
 	"  --load LIST       per cent of what the worker can carry, 1 to 100 (1,50,90)\n"
@@ -44,6 +46,7 @@ static const char help[] =
 	"standard error.\n";
 
 struct latency {
+	enum fer_direction direction;
 	struct fer_bench_algorithms algorithms; // one
 	struct fer_bench_numbers loads;
 	uint32_t size;
@@ -59,7 +62,7 @@ struct latency {
 
 // --- command line -------------------------------------------------------------------------------
 
-enum option_value { ALGORITHM = 256, SIZE, LOAD, IDLE, SECONDS, JSON };
+enum option_value { DIRECTION = 256, ALGORITHM, SIZE, LOAD, IDLE, SECONDS, JSON };
 
 static int parse_idle(const char *text, struct latency *l)
 {
@@ -74,6 +77,8 @@ static int parse_option(int option, void *into)
 	struct latency *l = into;
 
 	switch (option) {
+	case DIRECTION:
+		return fer_bench_parse_direction(optarg, &l->direction);
 	case ALGORITHM:
 		return fer_bench_parse_algorithms(optarg, &l->algorithms);
 	case SIZE:
@@ -95,6 +100,7 @@ static int parse_option(int option, void *into)
 static int parse_options(int argc, char **argv, struct latency *l)
 {
 	static const struct option options[] = {
+		{"direction", required_argument, NULL, DIRECTION},
 		{"algorithm", required_argument, NULL, ALGORITHM},
 		{"size", required_argument, NULL, SIZE},
 		{"load", required_argument, NULL, LOAD},
@@ -110,7 +116,8 @@ static int parse_options(int argc, char **argv, struct latency *l)
 
 static int parse(int argc, char **argv, struct latency *l)
 {
-	*l = (struct latency){.loads = {3, {1, 50, 90}}, .size = 512, .seconds = 1};
+	*l = (struct latency){
+		.direction = FER_OUT, .loads = {3, {1, 50, 90}}, .size = 512, .seconds = 1};
 	int rc = fer_bench_parse_algorithms("aes-gcm-128", &l->algorithms);
 
 	if (rc == 0)
@@ -131,15 +138,16 @@ static int parse(int argc, char **argv, struct latency *l)
 static void report_start(struct latency *l, double most)
 {
 	if (!l->json) {
-		printf("The worker can carry %.0f packets a second.\n"
-		       "%4s %10s %9s %8s %8s %8s %10s %10s %10s %10s %9s\n",
-			most, "load", "per second", "packets", "dropped", "lost", "not ours",
-			"median us", "p99 us", "p99.9 us", "max us", "preempted");
+		printf("The worker can carry %.0f packets a second.\n%4s %10s", most, "load",
+			"per second");
+		fer_bench_phase_print_heading();
+		putchar('\n');
 		return;
 	}
 	l->all = json_object_new_object();
 	l->rows = json_object_new_array();
 	json_object_object_add(l->all, "machine", fer_bench_machine(NULL, l->traffic->tsc_hz));
+	fer_bench_add_text(l->all, "direction", fer_bench_direction_name(l->direction));
 	fer_bench_add_text(l->all, "algorithm", l->algorithms.value[0].name);
 	fer_bench_add_u64(l->all, "size", l->size);
 	fer_bench_add_text(l->all, "idle", l->naps ? "nap" : "poll");
@@ -147,42 +155,22 @@ static void report_start(struct latency *l, double most)
 	json_object_object_add(l->all, "rows", l->rows);
 }
 
-static struct json_object *json_row(
-	const struct fer_bench_phase *p, uint32_t load, double rate, const double us[4])
-{
-	static const char *const names[] = {"median", "p99", "p99.9", "max"};
-	struct json_object *o = json_object_new_object(), *times = json_object_new_object();
-
-	for (unsigned i = 0; i < 4; i++)
-		fer_bench_add_tenths(times, names[i], us[i]);
-	fer_bench_add_u64(o, "load", load);
-	fer_bench_add_tenths(o, "packets_per_second", rate);
-	fer_bench_add_u64(o, "arrived", p->arrived);
-	fer_bench_add_u64(o, "dropped", fer_bench_phase_dropped(p));
-	fer_bench_add_u64(o, "lost", p->lost);
-	fer_bench_add_u64(o, "lost_preempted", p->lost_preempted);
-	fer_bench_add_u64(o, "preempted", p->preempted);
-	json_object_object_add(o, "latency_us", times);
-	return o;
-}
-
 static void report_row(struct latency *l, unsigned phase, uint32_t load, double rate)
 {
-	static const double quantiles[] = {0.5, 0.99, 0.999, 1};
 	const struct fer_bench_phase *p = &l->traffic->phase[phase];
-	double us[4];
 
-	for (unsigned i = 0; i < 4; i++)
-		us[i] = fer_bench_traffic_us(
-			l->traffic, fer_bench_histogram_quantile(&p->latency, quantiles[i]));
 	if (l->json) {
-		json_object_array_add(l->rows, json_row(p, load, rate, us));
+		struct json_object *o = json_object_new_object();
+
+		fer_bench_add_u64(o, "load", load);
+		fer_bench_add_tenths(o, "packets_per_second", rate);
+		fer_bench_phase_add(o, l->traffic, p);
+		json_object_array_add(l->rows, o);
 		return;
 	}
-	printf("%4" PRIu32 " %10.0f %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
-	       " %10.1f %10.1f %10.1f %10.1f %9" PRIu64 "\n",
-		load, rate, p->arrived, fer_bench_phase_dropped(p), p->lost, p->lost_preempted,
-		us[0], us[1], us[2], us[3], p->preempted);
+	printf("%4" PRIu32 " %10.0f", load, rate);
+	fer_bench_phase_print(l->traffic, p);
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -209,7 +197,8 @@ static int fail(const char *why)
 static int run(struct latency *l)
 {
 	const struct fer_bench_box_params params = {
-		.algorithm = l->algorithms.value[0].name,
+		.algorithm = &l->algorithms.value[0],
+		.direction = l->direction,
 		.size = l->size,
 		.capacity = 1,
 		.naps = l->naps,

@@ -116,7 +116,7 @@ static int add_sas(struct fer_bench_load *l, char error[FER_BENCH_ERROR_BYTES])
 	int rc = 0;
 
 	for (uint32_t i = 0; i < l->n_sas && rc == 0; i++) {
-		fer_bench_keys_make(i, &keys);
+		fer_bench_keys_make(l->first_key + i, &keys);
 		struct fer_sa_params params = fer_bench_sa_params(l, i, l->direction, &keys);
 		params.group = l->direction == FER_OUT ? i : 0;
 		rc = fer_sa_add(l->sas, &params, &handle, &why);

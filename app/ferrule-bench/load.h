@@ -24,6 +24,7 @@ struct fer_bench_load {
 	uint32_t n_sas;
 	uint32_t n_policies; // as they were asked for
 	uint32_t window;
+	uint32_t first_key; // association i has the keys of that number + i
 
 	struct fer_engine *engine; // expands keys
 	struct fer_sa_table *sas;
@@ -34,7 +35,7 @@ struct fer_bench_load {
 	uint64_t n_packets;        // that went over it
 };
 
-// Keying material of association i: always the same, and no other's.
+// Keying material number i: always the same, and no other's.
 struct fer_bench_keys {
 	uint8_t encryption[FER_MAX_KEY_BYTES];
 	uint8_t integrity[FER_MAX_KEY_BYTES];

@@ -101,16 +101,15 @@ const char *fer_bench_order_name(enum fer_bench_order order)
 static int parse_directions(const char *list, struct fer_bench_options *o)
 {
 	char item[FER_BENCH_NAME_BYTES];
+	int rc = 0;
 
-	for (o->n_directions = 0; fer_bench_next_item(&list, item); o->n_directions++) {
+	for (o->n_directions = 0; rc == 0 && fer_bench_next_item(&list, item); o->n_directions++) {
 		if (o->n_directions == FER_BENCH_MAX_ITEMS)
 			return fer_bench_refuse(
 				"--direction: more than %d items", FER_BENCH_MAX_ITEMS);
-		if (strcmp(item, "out") != 0 && strcmp(item, "in") != 0)
-			return fer_bench_refuse("--direction: \"%s\" is neither out nor in", item);
-		o->direction[o->n_directions] = strcmp(item, "out") == 0 ? FER_OUT : FER_IN;
+		rc = fer_bench_parse_direction(item, &o->direction[o->n_directions]);
 	}
-	return 0;
+	return rc;
 }
 
 static int parse_packets(const char *list, struct fer_bench_options *o)

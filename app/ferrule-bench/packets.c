@@ -258,7 +258,7 @@ static int seal(
 	uint32_t sa = p->sa[first];
 	const char *why;
 
-	fer_bench_keys_make(sa, &keys);
+	fer_bench_keys_make(p->load->first_key + sa, &keys);
 	struct fer_sa_params params = fer_bench_sa_params(p->load, sa, FER_OUT, &keys);
 	params.sequence = params.ah.sequence =
 		atomic_fetch_add_explicit(&p->load->numbers[sa], n, memory_order_relaxed);

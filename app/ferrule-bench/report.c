@@ -51,11 +51,6 @@ struct fer_bench_report *fer_bench_report_open(const struct fer_bench_report_par
 	return r;
 }
 
-static const char *direction_name(enum fer_direction direction)
-{
-	return direction == FER_OUT ? "out" : "in";
-}
-
 static struct json_object *json_row(
 	const struct fer_bench_load *load, const struct fer_bench_row *row)
 {
@@ -63,7 +58,7 @@ static struct json_object *json_row(
 	struct json_object *o = json_object_new_object(), *ticks = json_object_new_object();
 	struct json_object *stages = json_object_new_object();
 
-	fer_bench_add_text(o, "direction", direction_name(load->direction));
+	fer_bench_add_text(o, "direction", fer_bench_direction_name(load->direction));
 	fer_bench_add_text(o, "mode", "tunnel");
 	fer_bench_add_text(o, "algorithm", load->algorithm->name);
 	if (row->size == FER_BENCH_IMIX)
@@ -100,7 +95,7 @@ static void print_row(const struct fer_bench_load *load, const struct fer_bench_
 	if (row->size != FER_BENCH_IMIX)
 		snprintf(size, sizeof(size), "%u", row->size);
 	printf("%-3s %-33s %5s %-7s %5u %7u %-11s %7u %8u %8.1f %8.1f %8.1f %8.1f %8.1f %7u",
-		direction_name(load->direction), load->algorithm->name, size,
+		fer_bench_direction_name(load->direction), load->algorithm->name, size,
 		row->is_cold ? "cold" : "warm", row->burst, load->n_sas,
 		fer_bench_order_name(row->order), row->workers, fer_bench_load_selectors(load),
 		result->median, result->p10, result->p90, result->crypto,

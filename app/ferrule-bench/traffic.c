@@ -2,6 +2,7 @@
 #include "traffic.h"
 
 #include "load.h"
+#include "packets.h"
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -12,60 +13,171 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define ETHER_BYTES 14
-#define HEAD_BYTES (ETHER_BYTES + FER_IPV4_HEADER_BYTES)
-#define UDP_BYTES 8
-#define LONG_PAUSE_US 30 // more than a burst takes
+#define GAP_US 30     // at least
+#define GAP_BURSTS 4  // full ones, at least
+#define ASK_EVERY 100 // us, for what the kernel counts
 #define DRAIN_NS 2000000u
 #define DRAIN_TRIES 1000
+
+// What the kernel counts of a thread.
+struct kernel_counts {
+	long blocked; // switches to others of its own accord, and pages that were not there
+	long preempted;
+	uint64_t cpu_us; // that it ran
+};
 
 struct port {
 	struct fer_bench_traffic *shared;
 	struct rte_mempool *pool;
-	uint32_t frame_bytes;
-	unsigned flow;   // of the next packet
 	uint64_t start;  // all ticks count from there
-	uint64_t looked; // 0: not yet
-	uint64_t long_pause;
-	long n_preempted; // -1: not known yet
-	bool is_behind;   // because it was preempted
-	uint64_t next;    // arrival, in ticks / 65536; 0: none is due
+	uint64_t looked; // 0: no packets were to come then
+	uint64_t us;     // ticks
+	uint64_t burst;  // ticks of a full one, about
+	uint64_t asked;  // for the counts
+	struct kernel_counts counts;
+	uint64_t next; // arrival, in ticks / 65536; 0: none is due
 	unsigned first, n_waiting;
-	uint32_t arrival[FER_BENCH_QUEUE]; // ticks
-	uint8_t *frame;
-	uint8_t head[FER_BENCH_FLOWS][HEAD_BYTES];
+	int64_t waiting[FER_BENCH_N_CAUSES]; // in what those came that wait
+	uint32_t arrival[FER_BENCH_QUEUE];   // ticks
+	unsigned flow;                       // of the next packet
+	uint32_t frame_bytes;
+	uint8_t *frames; // one of each flow
 };
+
+const char *fer_bench_cause_name(enum fer_bench_cause cause)
+{
+	static const char *const names[] = {
+#define CAUSE_NAME(name, text) text,
+		FER_BENCH_CAUSES(CAUSE_NAME)
+#undef CAUSE_NAME
+	};
+
+	return names[cause];
+}
 
 static struct fer_bench_phase *phase_of(struct fer_bench_traffic *t)
 {
 	return &t->phase[atomic_load_explicit(&t->order, memory_order_acquire)];
 }
 
+// --- what the worker did meanwhile --------------------------------------------------------------
+
+static uint64_t us_of(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+// Sets p->counts, and returns those of before.
+static struct kernel_counts ask_kernel(struct port *p, uint64_t now)
+{
+	struct kernel_counts before = p->counts;
+	struct rusage usage = {0};
+
+	(void)getrusage(RUSAGE_THREAD, &usage); // refuses only what it does not know
+	p->asked = now;
+	p->counts = (struct kernel_counts){
+		.blocked = usage.ru_nvcsw + usage.ru_minflt + usage.ru_majflt,
+		.preempted = usage.ru_nivcsw,
+		.cpu_us = us_of(&usage.ru_utime) + us_of(&usage.ru_stime),
+	};
+	return before;
+}
+
+// What could be our own doing comes first.
+static enum fer_bench_cause cause_of_gap(
+	const struct kernel_counts *before, const struct kernel_counts *after)
+{
+	if (after->blocked != before->blocked)
+		return FER_BENCH_BLOCKED;
+	return after->preempted != before->preempted ? FER_BENCH_PREEMPTED : FER_BENCH_STOLEN;
+}
+
+static bool is_gap(const struct port *p, uint64_t pause)
+{
+	return pause > GAP_US * p->us && pause > GAP_BURSTS * p->burst;
+}
+
+static void note_gap(struct fer_bench_gaps *g, uint64_t pause)
+{
+	g->n++;
+	g->ticks += pause;
+	g->longest = RTE_MAX(g->longest, pause);
+}
+
+// The worker looks for packets again: what has it done since it did before?
+static enum fer_bench_cause note_look(struct port *p, struct fer_bench_phase *ph, uint64_t now)
+{
+	enum fer_bench_cause cause = FER_BENCH_WORKING;
+	uint64_t pause = now - p->looked;
+
+	ph->ticks += pause;
+	// Asked often: what was not of a gap is not to be put down to one.
+	if (is_gap(p, pause) || now - p->asked > ASK_EVERY * p->us) {
+		const struct kernel_counts before = ask_kernel(p, now);
+
+		ph->cpu_us += p->counts.cpu_us - before.cpu_us;
+		if (is_gap(p, pause)) {
+			cause = cause_of_gap(&before, &p->counts);
+			note_gap(&ph->gaps[cause], pause);
+		}
+	}
+	if (cause == FER_BENCH_WORKING || cause == FER_BENCH_BLOCKED)
+		fer_bench_histogram_add(&ph->pauses, pause);
+	return cause;
+}
+
+static enum fer_bench_cause most_of_waiting(const struct port *p)
+{
+	enum fer_bench_cause most = FER_BENCH_WORKING;
+
+	for (unsigned c = 0; c < FER_BENCH_N_CAUSES; c++)
+		if (p->waiting[c] > p->waiting[most])
+			most = (enum fer_bench_cause)c;
+	return most;
+}
+
 // --- arrivals -----------------------------------------------------------------------------------
 
-// Puts those into the queue that have arrived until now.
-static void fill_queue(struct port *p, struct fer_bench_phase *ph, uint64_t now, uint64_t interval)
+// Puts those into the queue that have arrived until now; returns how many found no room.
+static unsigned fill_queue(
+	struct port *p, struct fer_bench_phase *ph, uint64_t now, uint64_t interval)
 {
+	unsigned n_lost = 0;
+
 	if (interval == 0) {
 		p->next = 0;
-		return;
+		return 0;
 	}
 	if (p->next == 0)
 		p->next = now << 16;
 	for (; p->next >> 16 <= now; p->next += interval) {
 		ph->arrived++;
 		if (p->n_waiting == FER_BENCH_QUEUE)
-			ph->lost++;
+			n_lost++;
 		else
 			p->arrival[(p->first + p->n_waiting++) % FER_BENCH_QUEUE] =
 				(uint32_t)(p->next >> 16);
 	}
+	return n_lost;
 }
 
-static void fill_to(struct port *p, struct fer_bench_phase *ph, uint64_t now, unsigned n)
+// As many as there is room for, so that bursts are full.
+static void saturate(struct port *p, struct fer_bench_phase *ph, uint64_t now, unsigned room)
 {
-	for (; p->n_waiting < n; ph->arrived++)
+	for (; p->n_waiting < room; ph->arrived++)
 		p->arrival[(p->first + p->n_waiting++) % FER_BENCH_QUEUE] = (uint32_t)now;
+}
+
+// The cause is that of the time in which they arrived.
+static void arrive(struct port *p, struct fer_bench_phase *ph, uint64_t now, uint64_t interval,
+	enum fer_bench_cause cause)
+{
+	uint64_t before = ph->arrived;
+	unsigned n_lost = fill_queue(p, ph, now, interval);
+
+	p->waiting[cause] += (int64_t)(ph->arrived - before);
+	if (unlikely(n_lost != 0))
+		ph->lost[most_of_waiting(p)] += n_lost;
 }
 
 static void write_packet(struct port *p, struct rte_mbuf *m)
@@ -73,39 +185,27 @@ static void write_packet(struct port *p, struct rte_mbuf *m)
 	m->data_len = (uint16_t)p->frame_bytes;
 	m->pkt_len = p->frame_bytes;
 	m->hash.usr = p->arrival[p->first];
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(frame, p->frame, p->frame_bytes);
-	memcpy(frame, p->head[p->flow], HEAD_BYTES);
+	memcpy(rte_pktmbuf_mtod(m, void *), p->frames + (size_t)p->flow * p->frame_bytes,
+		p->frame_bytes);
 	p->flow = (p->flow + 1) % FER_BENCH_FLOWS;
 	p->first = (p->first + 1) % FER_BENCH_QUEUE;
 	p->n_waiting--;
 }
 
-// Was the worker's CPU taken from it since this was asked last?
-static bool was_preempted(struct port *p)
+static uint16_t take(struct port *p, struct rte_mbuf *m[], uint16_t room)
 {
-	struct rusage usage;
-	long before = p->n_preempted;
+	uint16_t n = (uint16_t)RTE_MIN(p->n_waiting, (unsigned)room);
 
-	if (getrusage(RUSAGE_THREAD, &usage) != 0)
-		return false;
-	p->n_preempted = usage.ru_nivcsw;
-	return before >= 0 && usage.ru_nivcsw != before;
-}
-
-// The worker is here again.
-static void note_pause(struct port *p, struct fer_bench_phase *ph, uint64_t now)
-{
-	uint64_t pause = now - p->looked;
-	bool is_first = p->looked == 0;
-
-	p->looked = now;
-	if (pause > p->long_pause && was_preempted(p)) {
-		ph->preempted++;
-		p->is_behind = true;
-	} else if (!is_first) {
-		fer_bench_histogram_add(&ph->pauses, pause);
-	}
+	if (n == 0)
+		atomic_fetch_add_explicit(&p->shared->rests, 1, memory_order_release);
+	if (n == 0 || rte_pktmbuf_alloc_bulk(p->pool, m, n) != 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		write_packet(p, m[i]);
+	p->waiting[FER_BENCH_WORKING] -= n;
+	if (p->n_waiting == 0)
+		memset(p->waiting, 0, sizeof(p->waiting));
+	return n;
 }
 
 static uint16_t receive(
@@ -117,25 +217,23 @@ static uint16_t receive(
 	bool saturates = atomic_load_explicit(&t->saturates, memory_order_acquire);
 	uint64_t interval = atomic_load_explicit(&t->interval, memory_order_acquire);
 	struct fer_bench_phase *ph = phase_of(t);
-	uint64_t now = rte_rdtsc() - p->start;
+	uint64_t now = rte_rdtsc() - p->start, looked = p->looked;
+	enum fer_bench_cause cause = FER_BENCH_WORKING;
 
 	(void)port, (void)queue, (void)n; // the port itself has none
-	note_pause(p, ph, now);
-	uint64_t lost = ph->lost;
-	if (saturates)
-		fill_to(p, ph, now, room);
+	if (looked != 0)
+		cause = note_look(p, ph, now);
 	else
-		fill_queue(p, ph, now, interval);
-	ph->lost_preempted += p->is_behind ? ph->lost - lost : 0;
-	p->is_behind &= p->n_waiting > room;
-	uint16_t take = (uint16_t)RTE_MIN(p->n_waiting, (unsigned)room);
-	if (take == 0)
-		atomic_fetch_add_explicit(&t->rests, 1, memory_order_release);
-	if (take == 0 || rte_pktmbuf_alloc_bulk(p->pool, m, take) != 0)
-		return 0;
-	for (unsigned i = 0; i < take; i++)
-		write_packet(p, m[i]);
-	return take;
+		(void)ask_kernel(p, now);
+	p->looked = saturates || interval != 0 ? now : 0;
+	if (saturates) {
+		if (cause == FER_BENCH_WORKING && looked != 0)
+			p->burst = (7 * p->burst + now - looked) / 8;
+		saturate(p, ph, now, room);
+	} else {
+		arrive(p, ph, now, interval, cause);
+	}
+	return take(p, m, room);
 }
 
 static uint16_t depart(uint16_t port, uint16_t queue, struct rte_mbuf *m[], uint16_t n, void *arg)
@@ -153,40 +251,39 @@ static uint16_t depart(uint16_t port, uint16_t queue, struct rte_mbuf *m[], uint
 
 // --- connecting ---------------------------------------------------------------------------------
 
-static uint8_t *make_frame(const struct fer_bench_traffic_params *params)
+static bool copy_frames(struct port *p, const struct fer_bench_packets *packets)
 {
-	uint8_t *frame = calloc(1, ETHER_BYTES + params->size);
-	uint32_t len = params->size - FER_IPV4_HEADER_BYTES;
-
-	if (frame == NULL)
-		return NULL;
-	uint8_t *udp = frame + HEAD_BYTES;
-	fer_store_be16(udp, 40000);
-	fer_store_be16(udp + 2, 5001);
-	fer_store_be16(udp + 4, (uint16_t)len);
-	for (uint32_t i = UDP_BYTES; i < len; i++)
-		udp[i] = (uint8_t)i;
-	return frame;
+	p->frame_bytes = packets->m[0]->pkt_len;
+	p->frames = calloc(FER_BENCH_FLOWS, p->frame_bytes);
+	for (unsigned i = 0; p->frames != NULL && i < FER_BENCH_FLOWS; i++)
+		memcpy(p->frames + (size_t)i * p->frame_bytes,
+			rte_pktmbuf_mtod(packets->m[i], const void *), p->frame_bytes);
+	return p->frames != NULL;
 }
 
-static void make_heads(struct port *p, uint32_t size)
+// One packet of each flow, as the path measures them.
+static int make_frames(struct port *p, const struct fer_bench_traffic_params *params)
 {
-	static const uint8_t ether[ETHER_BYTES] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
-	struct fer_addr src = fer_bench_inner_src();
+	_Atomic uint32_t numbers[FER_BENCH_FLOWS] = {0};
+	struct fer_bench_load load = {.direction = params->direction,
+		.algorithm = params->algorithm,
+		.n_sas = FER_BENCH_FLOWS,
+		.first_key = FER_BENCH_FIRST_KEY,
+		.numbers = numbers};
+	const struct fer_bench_packets_params how = {.load = &load,
+		.size = params->size,
+		.burst = FER_BENCH_FLOWS,
+		.order = FER_BENCH_ROUND_ROBIN,
+		.n_workers = 1};
+	struct fer_bench_packets *packets = calloc(1, sizeof(*packets));
+	char error[FER_BENCH_ERROR_BYTES];
+	bool ok = packets != NULL && fer_bench_packets_init(packets, &how, error) == 0 &&
+		  fer_bench_packets_fill(packets, error) == 0 && copy_frames(p, packets);
 
-	for (uint32_t i = 0; i < FER_BENCH_FLOWS; i++) {
-		struct fer_addr dst = fer_bench_inner_dst(i);
-		const struct fer_ip_header header = {
-			.src = &src,
-			.dst = &dst,
-			.len = size,
-			.ttl = 64,
-			.protocol = FER_PROTO_UDP,
-		};
-
-		memcpy(p->head[i], ether, ETHER_BYTES);
-		fer_ip_write(p->head[i] + ETHER_BYTES, &header);
-	}
+	if (packets != NULL)
+		fer_bench_packets_fini(packets);
+	free(packets);
+	return ok ? 0 : -ENOMEM;
 }
 
 int fer_bench_traffic_connect(const struct fer_bench_traffic_params *params)
@@ -196,20 +293,19 @@ int fer_bench_traffic_connect(const struct fer_bench_traffic_params *params)
 	if (p == NULL)
 		return -ENOMEM;
 	p->start = rte_rdtsc();
-	p->long_pause = rte_get_tsc_hz() / 1000000 * LONG_PAUSE_US;
-	p->n_preempted = -1;
+	p->us = rte_get_tsc_hz() / 1000000;
 	p->shared = params->shared;
 	p->pool = params->pool;
-	p->frame_bytes = ETHER_BYTES + params->size;
-	p->frame = make_frame(params);
-	make_heads(p, params->size);
 	params->shared->tsc_hz = rte_get_tsc_hz();
-	if (p->frame != NULL && rte_eth_add_tx_callback(params->wire_port, 0, depart, p) != NULL &&
-		rte_eth_add_rx_callback(params->host_port, 0, receive, p) != NULL)
+	int rc = make_frames(p, params);
+	if (rc == 0 && (rte_eth_add_tx_callback(params->to_port, 0, depart, p) == NULL ||
+			       rte_eth_add_rx_callback(params->from_port, 0, receive, p) == NULL))
+		rc = -ENOTSUP;
+	if (rc == 0)
 		return 0;
-	free(p->frame);
+	free(p->frames);
 	free(p);
-	return -ENOTSUP;
+	return rc;
 }
 
 // --- the other process --------------------------------------------------------------------------
@@ -252,9 +348,18 @@ void fer_bench_traffic_run(struct fer_bench_traffic *t, unsigned phase, double r
 	fer_bench_traffic_end(t);
 }
 
+uint64_t fer_bench_phase_lost(const struct fer_bench_phase *p)
+{
+	uint64_t lost = 0;
+
+	for (unsigned c = 0; c < FER_BENCH_N_CAUSES; c++)
+		lost += p->lost[c];
+	return lost;
+}
+
 uint64_t fer_bench_phase_dropped(const struct fer_bench_phase *p)
 {
-	return p->arrived - p->lost - p->sent;
+	return p->arrived - fer_bench_phase_lost(p) - p->sent;
 }
 
 double fer_bench_traffic_us(const struct fer_bench_traffic *t, uint64_t ticks)

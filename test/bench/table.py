@@ -102,8 +102,9 @@ def control_rows(reports):
 
 def packet_rows(reports):
     for row in reports["control"]["packets"]:
+        ours = row["lost_by"]["slow"] + row["lost_by"]["blocked"]
         yield (row["during"], f"{row['changes_per_second']:.0f}", row["arrived"], row["dropped"],
-               row["lost"] - row["lost_preempted"], row["lost_preempted"])
+               ours, row["lost"] - ours)
 
 
 def latency_rows(reports):
