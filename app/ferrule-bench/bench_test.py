@@ -44,6 +44,11 @@ ROWS = [
         [("out", 1, 5), ("out", 100, 100), ("in", 1, 1), ("in", 100, 100)],
     ),
     (
+        "--size 64 --policies 50 --selectors overlapping --sas 3 --flows 1,4000 --order random",
+        ["direction", "shape", "flows"],
+        [(d, "overlapping", flows) for d in ("out", "in") for flows in (1, 4000)],
+    ),
+    (
         "--size 64,imix --packets cold,warm --direction out",
         ["size", "packets"],
         [(64, "cold"), (64, "warm"), ("imix", "cold"), ("imix", "warm")],
@@ -77,6 +82,9 @@ REFUSED = [
     ("path --workers 0", 2, "--workers"),
     ("path --helpers 65", 2, "--helpers"),
     ("path --policies one", 2, "one"),
+    ("path --flows 0", 2, "--flows"),
+    ("path --flows 4194305", 2, "4194305"),
+    ("path --selectors beside", 2, "beside"),
     ("path --direction out,up", 2, "up"),
     ("path --order own --workers 2", 2, "own"),
     ("path --order shuffled", 2, "shuffled"),

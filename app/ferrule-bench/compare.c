@@ -29,6 +29,8 @@ static const struct {
 	{"workers", ""},
 	{"helpers", "0"},
 	{"policies", ""},
+	{"shape", "apart"},
+	{"flows", "1"},
 };
 
 struct fer_bench_compare *fer_bench_compare_open(const char *path, char error[256])

@@ -104,6 +104,10 @@ static void put_label(FILE *f, struct json_object *row)
 		fprintf(f, " %s workers", text_of(row, "workers"));
 	if (number_of(row, "policies") > 1)
 		fprintf(f, " %s policies", text_of(row, "policies"));
+	if (strcmp(text_of(row, "shape"), "overlapping") == 0)
+		fputs(", overlapping", f);
+	if (number_of(row, "flows") > 1)
+		fprintf(f, " %s flows", text_of(row, "flows"));
 	if (strcmp(text_of(row, "packets"), "cold") == 0)
 		fputs(" cold", f);
 }
@@ -151,7 +155,7 @@ static void put_plot(FILE *f, struct json_object *rows)
 // --- table --------------------------------------------------------------------------------------
 
 static const char *const columns[] = {"direction", "algorithm", "size", "packets", "burst", "sas",
-	"order", "workers", "policies"};
+	"order", "workers", "policies", "shape", "flows"};
 
 static void put_compare(FILE *f, struct json_object *row)
 {

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #define FIRST_SPI 0x10000u
-#define INNER_SRC 0xc0a80001u  // 192.168.0.1
-#define INNER_DST 0x0a000000u  // 10.0.0.0 and on
+#define INNER_SRC 0xc0a80001u // 192.168.0.1
+#define INNER_DST 0x0a000000u // 10.0.0.0 and on
+#define FIRST_SPORT 40000
+#define N_SPORTS 1024          // of one source address
 #define OTHER_DST 0xac100000u  // 172.16.0.0 and on: no packet goes there
 #define OUTER_NEAR 0xc6336401u // 198.51.100.1
 #define OUTER_FAR 0xcb007101u  // 203.0.113.1
@@ -25,9 +27,14 @@ static struct fer_addr ipv4(uint32_t address)
 	return a;
 }
 
-struct fer_addr fer_bench_inner_src(void)
+struct fer_addr fer_bench_inner_src(uint32_t k)
 {
-	return ipv4(INNER_SRC);
+	return ipv4(INNER_SRC + k / N_SPORTS);
+}
+
+uint16_t fer_bench_inner_sport(uint32_t k)
+{
+	return (uint16_t)(FIRST_SPORT + k % N_SPORTS);
 }
 
 struct fer_addr fer_bench_inner_dst(uint32_t i)
@@ -158,6 +165,39 @@ static struct fer_policy_rule other_rule(const struct fer_bench_load *l, uint32_
 	return r;
 }
 
+// A prefix of any length around an address.
+static struct fer_prefix around(uint32_t address, uint64_t random)
+{
+	uint8_t len = (uint8_t)(8 + random % 25);
+
+	return (struct fer_prefix){ipv4(address >> (32 - len) << (32 - len)), len};
+}
+
+// Of ports from `from` to `to`.
+static struct fer_port_range range_in(uint16_t from, uint16_t to, uint64_t random)
+{
+	uint32_t n = to - from + 1u, a = random % n, b = (random >> 32) % n;
+
+	return (struct fer_port_range){
+		(uint16_t)(from + RTE_MIN(a, b)), (uint16_t)(from + RTE_MAX(a, b))};
+}
+
+// Only the destination port tells that packets do not meet it.
+static struct fer_policy_rule overlapping_rule(const struct fer_bench_load *l, uint32_t i)
+{
+	struct fer_policy_rule r = protect_to(l, INNER_DST, 8, 0);
+	uint64_t random = mix(i + 1);
+	bool above = random >> 63 != 0;
+
+	r.src = around(INNER_SRC, mix(random + 1));
+	r.dst = around(INNER_DST + (uint32_t)(mix(random + 2) % l->n_sas), mix(random + 3));
+	r.protocol = FER_PROTO_UDP;
+	r.sport = range_in(0, UINT16_MAX, mix(random + 4));
+	r.dport = range_in(above ? FER_BENCH_INNER_DPORT + 1 : 0,
+		above ? UINT16_MAX : FER_BENCH_INNER_DPORT - 1, mix(random + 5));
+	return r;
+}
+
 static uint32_t matching_selectors(const struct fer_bench_load *l)
 {
 	return l->direction == FER_OUT ? l->n_sas : 1;
@@ -177,7 +217,7 @@ static int build_policies(struct fer_bench_load *l, char error[FER_BENCH_ERROR_B
 
 	if (rules != NULL) {
 		for (uint32_t i = 0; i < n_other; i++)
-			rules[i] = other_rule(l, i);
+			rules[i] = l->overlap ? overlapping_rule(l, i) : other_rule(l, i);
 		for (uint32_t i = n_other; i < n; i++)
 			rules[i] = l->direction == FER_OUT
 					   ? protect_to(l, INNER_DST + i - n_other, 32, i - n_other)

@@ -7,6 +7,8 @@
 // Association i is an IPv4 tunnel for the inner destination i.  Outbound, each has a group and a
 // selector of its own; inbound, one group and one selector take them all.  Selectors that no packet
 // meets stand in front of these.
+//
+// An association has flows, told apart by their source address and port.
 
 #include "host/host.h"
 #include "options.h"
@@ -23,6 +25,7 @@ struct fer_bench_load {
 	const struct fer_bench_algorithm *algorithm;
 	uint32_t n_sas;
 	uint32_t n_policies; // as they were asked for
+	bool overlap;        // those that no packet meets lie around the packets
 	uint32_t window;
 	uint32_t first_key; // association i has the keys of that number + i
 
@@ -43,9 +46,11 @@ struct fer_bench_keys {
 
 void fer_bench_keys_make(uint32_t i, struct fer_bench_keys *keys);
 
-// The inner packet of association i: its ends.
-struct fer_addr fer_bench_inner_src(void);
+// The ends of flow k of association i.
+struct fer_addr fer_bench_inner_src(uint32_t k);
 struct fer_addr fer_bench_inner_dst(uint32_t i);
+uint16_t fer_bench_inner_sport(uint32_t k);
+#define FER_BENCH_INNER_DPORT 5001
 
 // Association i, seen from that side.  The keys are referred to, not copied.
 struct fer_sa_params fer_bench_sa_params(const struct fer_bench_load *l, uint32_t i,

@@ -328,6 +328,7 @@ static int open_worker(struct run *r, unsigned i, const struct fer_bench_row *ro
 		.load = r->load,
 		.size = row->size,
 		.burst = row->burst,
+		.n_flows = row->flows,
 		.order = row->order,
 		.is_cold = row->is_cold,
 		.worker = i,

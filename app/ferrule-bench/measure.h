@@ -12,6 +12,7 @@
 struct fer_bench_row {
 	uint32_t size; // or FER_BENCH_IMIX
 	uint32_t burst;
+	uint32_t flows; // at least
 	enum fer_bench_order order;
 	uint32_t workers;
 	uint32_t helpers; // beside them, for their crypto alone

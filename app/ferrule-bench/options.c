@@ -14,14 +14,16 @@
 #define MAX_SIZE 9216
 #define MAX_SAS (1u << 20)
 #define MAX_WORKERS 64
+#define MAX_FLOWS (1u << 22)
 
 static const char usage[] =
 	"usage: ferrule-bench path [--direction out,in] [--algorithm LIST] [--size LIST] "
 	"[--burst LIST]\n"
 	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
-	"[--policies LIST]\n"
-	"           [--helpers N] [--packets warm,cold] [--seconds S] [--json] [--html FILE]\n"
-	"           [--compare OLD.json]\n";
+	"[--helpers N]\n"
+	"           [--policies LIST] [--selectors apart|overlapping] [--flows LIST]\n"
+	"           [--packets warm,cold] [--seconds S] [--json] [--html FILE] [--compare "
+	"OLD.json]\n";
 
 static const char help[] =
 	"\n"
@@ -49,6 +51,14 @@ static const char help[] =
 	"association\n"
 	"                    needs a selector that names it, so there are never fewer than "
 	"those\n"
+	"  --selectors KIND  of those that do not match: apart, each for a host that no packet "
+	"goes to; or\n"
+	"                    overlapping: prefixes of all lengths around the packets, with two "
+	"ranges of\n"
+	"                    ports (apart)\n"
+	"  --flows LIST      of packets, by addresses and ports, spread over the associations, of "
+	"which\n"
+	"                    each has one at least; up to 4194304 (1)\n"
 	"  --packets LIST    warm, or cold: out of the CPU's own caches, as a NIC leaves them "
 	"(warm)\n"
 	"  --seconds S       time for each row, up to 60 (1)\n"
@@ -127,6 +137,15 @@ static int parse_packets(const char *list, struct fer_bench_options *o)
 	return 0;
 }
 
+static int parse_selectors(const char *text, struct fer_bench_options *o)
+{
+	o->overlap = strcmp(text, "overlapping") == 0;
+	return o->overlap || strcmp(text, "apart") == 0
+		       ? 0
+		       : fer_bench_refuse(
+				 "--selectors: \"%s\" is neither apart nor overlapping", text);
+}
+
 static int parse_order(const char *text, struct fer_bench_options *o)
 {
 	for (unsigned i = 0; i < sizeof(order_names) / sizeof(order_names[0]); i++)
@@ -147,6 +166,8 @@ enum option_value {
 	WORKERS,
 	HELPERS,
 	POLICIES,
+	SELECTORS,
+	FLOWS,
 	PACKETS,
 	SECONDS,
 	JSON,
@@ -177,6 +198,10 @@ static int parse_option(int option, void *into)
 		return fer_bench_parse_number("helpers", optarg, 0, MAX_WORKERS, &o->helpers);
 	case POLICIES:
 		return fer_bench_parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
+	case SELECTORS:
+		return parse_selectors(optarg, o);
+	case FLOWS:
+		return fer_bench_parse_numbers("flows", optarg, 1, MAX_FLOWS, &o->flows);
 	case PACKETS:
 		return parse_packets(optarg, o);
 	case SECONDS:
@@ -207,6 +232,8 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"workers", required_argument, NULL, WORKERS},
 		{"helpers", required_argument, NULL, HELPERS},
 		{"policies", required_argument, NULL, POLICIES},
+		{"selectors", required_argument, NULL, SELECTORS},
+		{"flows", required_argument, NULL, FLOWS},
 		{"packets", required_argument, NULL, PACKETS},
 		{"seconds", required_argument, NULL, SECONDS},
 		{"html", required_argument, NULL, HTML},
@@ -240,6 +267,7 @@ int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
 		.sas = {1, {1}},
 		.workers = {1, {1}},
 		.policies = {1, {1}},
+		.flows = {1, {1}},
 		.n_packets = 1, // warm
 		.seconds = 1,
 	};

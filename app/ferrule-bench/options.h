@@ -21,6 +21,8 @@ struct fer_bench_options {
 	struct fer_bench_numbers workers;
 	uint32_t helpers;
 	struct fer_bench_numbers policies;
+	bool overlap; // these selectors, and name ranges of ports
+	struct fer_bench_numbers flows;
 	enum fer_bench_order order;
 	unsigned n_packets;
 	bool is_cold[FER_BENCH_MAX_ITEMS];

@@ -16,7 +16,7 @@
 
 #define ETHER_BYTES 14
 #define UDP_BYTES 8
-#define UDP_LEN_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES + 4)
+#define UDP_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES)
 #define ESP_OFF (ETHER_BYTES + FER_IPV4_HEADER_BYTES) // in a tunnel
 #define AROUND_BYTES 256                              // room for all that protection adds
 #define SPARE_PACKETS 64
@@ -113,8 +113,7 @@ static uint8_t *make_frame(uint32_t size)
 		return NULL;
 	uint8_t *udp = frame + ETHER_BYTES + FER_IPV4_HEADER_BYTES;
 	memcpy(frame, ether, sizeof(ether));
-	fer_store_be16(udp, 40000);
-	fer_store_be16(udp + 2, 5001);
+	fer_store_be16(udp + 2, FER_BENCH_INNER_DPORT);
 	for (uint32_t i = UDP_BYTES; i < size - FER_IPV4_HEADER_BYTES; i++)
 		udp[i] = (uint8_t)i;
 	return frame;
@@ -166,7 +165,8 @@ int fer_bench_packets_init(struct fer_bench_packets *p,
 		.frame = make_frame(largest_size(params->size)),
 	};
 	p->first = own ? p->n_sas * params->worker : 0;
-	p->cursor = (uint32_t)((uint64_t)p->n_sas * params->worker / params->n_workers);
+	p->n_flows = RTE_MAX(params->n_flows / (own ? params->n_workers : 1), p->n_sas);
+	p->cursor = (uint32_t)((uint64_t)p->n_flows * params->worker / params->n_workers);
 	snprintf(name, sizeof(name), "packets-%u", params->worker);
 	p->pool = create_pool(name, data_room(largest_size(params->size)));
 	if (p->pool == NULL || p->frame == NULL)
@@ -200,21 +200,21 @@ static uint32_t next_random(struct fer_bench_packets *p)
 	return (uint32_t)(p->random * UINT64_C(0x2545f4914f6cdd1d) >> 32);
 }
 
-static uint32_t next_sa(struct fer_bench_packets *p)
+static uint32_t next_flow(struct fer_bench_packets *p)
 {
 	if (p->order == FER_BENCH_RANDOM)
-		return (uint32_t)((uint64_t)next_random(p) * p->n_sas >> 32);
+		return (uint32_t)((uint64_t)next_random(p) * p->n_flows >> 32);
 	uint32_t at = p->cursor;
 
-	p->cursor = at + 1 == p->n_sas ? 0 : at + 1;
-	return p->first + at;
+	p->cursor = at + 1 == p->n_flows ? 0 : at + 1;
+	return at;
 }
 
 static void write_plain(struct fer_bench_packets *p, unsigned i)
 {
 	struct rte_mbuf *m = p->m[i];
 	uint32_t sa = p->sa[i], size = size_of(p->size, i);
-	struct fer_addr src = fer_bench_inner_src(), dst = fer_bench_inner_dst(sa);
+	struct fer_addr src = fer_bench_inner_src(p->flow[i]), dst = fer_bench_inner_dst(sa);
 	const struct fer_ip_header header = {
 		.src = &src,
 		.dst = &dst,
@@ -228,7 +228,8 @@ static void write_plain(struct fer_bench_packets *p, unsigned i)
 	m->pkt_len = m->data_len;
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(frame, p->frame, ETHER_BYTES + size);
-	fer_store_be16(frame + UDP_LEN_OFF, (uint16_t)(size - FER_IPV4_HEADER_BYTES));
+	fer_store_be16(frame + UDP_OFF, fer_bench_inner_sport(p->flow[i]));
+	fer_store_be16(frame + UDP_OFF + 4, (uint16_t)(size - FER_IPV4_HEADER_BYTES));
 	fer_ip_write(frame + ETHER_BYTES, &header);
 }
 
@@ -290,7 +291,10 @@ static int seal_all(struct fer_bench_packets *p, char error[FER_BENCH_ERROR_BYTE
 int fer_bench_packets_fill(struct fer_bench_packets *p, char error[FER_BENCH_ERROR_BYTES])
 {
 	for (unsigned i = 0; i < p->n; i++) {
-		p->sa[i] = next_sa(p);
+		uint32_t flow = next_flow(p);
+
+		p->sa[i] = p->first + flow % p->n_sas;
+		p->flow[i] = flow / p->n_sas;
 		write_plain(p, i);
 	}
 	if (p->sealer == NULL)

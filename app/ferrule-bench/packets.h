@@ -24,12 +24,14 @@ struct fer_bench_packets {
 
 	enum fer_bench_order order;
 	uint32_t first, n_sas; // the share of the associations that is visited
+	uint32_t n_flows;      // of these, in all
 	uint32_t cursor;
 	uint64_t random;
 
 	struct rte_mempool *pool;
 	struct fer_bench_sealer *sealer; // in
 	uint32_t sa[FER_BENCH_MAX_PACKETS];
+	uint32_t flow[FER_BENCH_MAX_PACKETS];      // of the flows of its association
 	struct rte_mbuf *m[FER_BENCH_MAX_PACKETS]; // owned; whoever replaces one says so here
 	struct fer_bench_span sealed[FER_BENCH_MAX_PACKETS]; // where the protected bytes are
 	uint8_t *frame;                                      // a plain packet
@@ -39,6 +41,7 @@ struct fer_bench_packets_params {
 	struct fer_bench_load *load;
 	uint32_t size;
 	uint32_t burst;
+	uint32_t n_flows; // at least; each association has one
 	enum fer_bench_order order;
 	bool is_cold;
 	unsigned worker, n_workers;

@@ -42,6 +42,7 @@ static int make_load(struct bench *b, enum fer_direction direction,
 		.algorithm = algorithm,
 		.n_sas = n_sas,
 		.n_policies = n_policies,
+		.overlap = b->options.overlap,
 		.window = window_of(&b->options),
 	};
 	return fer_bench_load_init(&b->load, b->error);
@@ -59,12 +60,13 @@ static struct fer_bench_report *open_report(const struct bench *b)
 	return fer_bench_report_open(&params);
 }
 
-static int measure_row(
-	struct bench *b, uint32_t workers, uint32_t size, uint32_t burst, bool is_cold)
+static int measure_row(struct bench *b, uint32_t workers, uint32_t flows, uint32_t size,
+	uint32_t burst, bool is_cold)
 {
 	const struct fer_bench_load *l = &b->load;
 	struct fer_bench_row row = {.size = size,
 		.burst = burst,
+		.flows = flows,
 		.order = b->options.order,
 		.workers = workers,
 		.helpers = b->options.helpers,
@@ -85,6 +87,19 @@ static int measure_row(
 	return rc;
 }
 
+static int measure_sizes(struct bench *b, uint32_t workers, uint32_t flows)
+{
+	const struct fer_bench_options *o = &b->options;
+	int rc = 0;
+
+	for (unsigned s = 0; s < o->sizes.n; s++)
+		for (unsigned u = 0; u < o->bursts.n; u++)
+			for (unsigned c = 0; c < o->n_packets && rc == 0; c++)
+				rc = measure_row(b, workers, flows, o->sizes.value[s],
+					o->bursts.value[u], o->is_cold[c]);
+	return rc;
+}
+
 // All rows of one load.
 static int measure_load(struct bench *b)
 {
@@ -92,11 +107,8 @@ static int measure_load(struct bench *b)
 	int rc = 0;
 
 	for (unsigned w = 0; w < o->workers.n; w++)
-		for (unsigned s = 0; s < o->sizes.n; s++)
-			for (unsigned u = 0; u < o->bursts.n; u++)
-				for (unsigned c = 0; c < o->n_packets && rc == 0; c++)
-					rc = measure_row(b, o->workers.value[w], o->sizes.value[s],
-						o->bursts.value[u], o->is_cold[c]);
+		for (unsigned f = 0; f < o->flows.n && rc == 0; f++)
+			rc = measure_sizes(b, o->workers.value[w], o->flows.value[f]);
 	return rc;
 }
 
