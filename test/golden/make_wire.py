@@ -31,7 +31,7 @@ class Case:
 
     def __init__(self, name):
         self._name = name
-        self._sas = {sa.name: sa.esp for sa in document.load(HERE / f"cases/{name}.yaml").sas}
+        self._sas = {sa.name: sa for sa in document.load(HERE / f"cases/{name}.yaml").sas}
         self._records = []
         self._now_ns = make_plain.START_NS
 
@@ -39,12 +39,23 @@ class Case:
         return samples.udp_packet(*HOSTS[version], text.encode(), ecn)
 
     def seal(self, sa_name, seq, packet, **how):
-        sa = self._sas[sa_name]
+        sa = self._sas[sa_name].esp
         return ipsec_oracle.seal_esp(packet, sa, seq, iv=self._iv(sa, seq), **how)
+
+    def seal_ah(self, sa_name, seq, packet):
+        """With AH, inside which is the ESP of a bundle."""
+        sa = self._sas[sa_name]
+        if len(sa.headers) > 1:
+            packet = self.seal(sa_name, seq, packet)
+        return sa.headers[-1].seal(packet, seq)
+
+    def half_a_bundle(self, sa_name, seq, packet):
+        """AH, but no ESP inside."""
+        return self._sas[sa_name].headers[-1].seal(packet, seq)
 
     def seal_raw(self, sa_name, seq, plaintext):
         """An authentic packet with this payload and trailer."""
-        sa = self._sas[sa_name]
+        sa = self._sas[sa_name].esp
         example = self.seal(sa_name, seq, samples.udp_packet(sa.src, sa.dst))
         headers = ip.parse(example)
         front = example[: headers.payload_at]
@@ -128,6 +139,43 @@ def forged():
         case.add(case.seal(sa, 1, packet))
         case.wait()
     case.save()
+
+
+def forged_ah():
+    """RFC 4302 section 3.3.3.1: what routers may change does not count, and all else does."""
+    case = Case("unprotect-ah-forged")
+    for sa, version, ends in (("transport", 4, HOSTS[4]), ("tunnel", 6, HOSTS[4]),
+                              ("bundle", 4, ("10.1.0.11", "10.2.0.21"))):
+        packet = samples.udp_packet(*ends, b"authentic")
+        sealed = case.seal_ah(sa, 10, packet)
+        ah_at = 20 if version == 4 else 40
+        # Identification, source; length, reserved, SPI, number, ICV and what is behind it.
+        for at in (4, 12, *range(ah_at + 1, ah_at + 13), *range(ah_at + 14, len(sealed), 5), -1):
+            if version == 4 or at != 4:  # there it is the length of the packet
+                changed = bytearray(sealed)
+                changed[at] ^= 1
+                case.add(with_checksum(bytes(changed)))
+        for length in (0, 4, 11, 12, 20):
+            case.add(ip.with_length(sealed[: ah_at + length]))
+        case.add(ip.with_length(sealed + bytes(4)))
+        case.wait()
+        case.add(sealed)
+        case.add(sealed)
+        # DSCP with ECN, and TTL; flow label and hop limit.
+        for seq, at in ((11, 1), (12, 8 if version == 4 else 7)):
+            changed = bytearray(case.seal_ah(sa, seq, packet))
+            changed[at] ^= 0x14
+            case.add(with_checksum(bytes(changed)))
+        case.wait()
+    bundled = samples.udp_packet("10.1.0.11", "10.2.0.21", b"half a bundle")
+    case.add(case.seal("bundle", 20, bundled))
+    case.add(case.half_a_bundle("bundle", 21, bundled))
+    case.save()
+
+
+def with_checksum(packet):
+    """Forwarded by a router: the IPv4 header has a right checksum."""
+    return ip.with_checksum(packet[:20]) + packet[20:] if packet[0] >> 4 == 4 else packet
 
 
 def contents():
@@ -349,5 +397,5 @@ def policies():
 
 
 if __name__ == "__main__":
-    for make in (replay, forged, contents, ecn, fragments, links, policies):
+    for make in (replay, forged, forged_ah, contents, ecn, fragments, links, policies):
         make()

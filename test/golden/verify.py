@@ -21,6 +21,8 @@ import document
 import ip
 import ipsec_oracle
 import pcapio
+from ah_oracle import AH
+from esp_algorithms import Refused
 from replay_model import ReplayWindow
 from report import Report, difference
 
@@ -129,7 +131,7 @@ class Sender:
         self._lives = {sa.name: Life(sa.lifetime) for sa in doc.sas}
         self._left = {}  # association -> how many numbers it still has
         for sa in doc.sas:
-            last = sa.sequence + len(doc.sas) + (1 << 33) if sa.esp.esn else LAST_32_BIT_NUMBER
+            last = sa.sequence + len(doc.sas) + (1 << 33) if sa.esn else LAST_32_BIT_NUMBER
             self._left[sa.name] = last - sa.sequence
 
     def chain(self, packet, age_ns):
@@ -149,13 +151,15 @@ class Sender:
 
     def _seal(self, packet, sa, age_ns):
         header = ip.parse(packet)
-        if sa.esp.mode == "transport":
-            if (header.src, header.dst) != (sa.esp.src, sa.esp.dst):
+        if sa.mode == "transport":
+            if (header.src, header.dst) != (sa.src, sa.dst):
                 raise Ended("no_policy")
             if header.is_fragment:
                 raise Ended("transport_fragment")
         try:
-            sealed = ipsec_oracle.seal_esp(packet, sa.esp, 0)
+            sealed = packet
+            for wanted in sa.headers:
+                sealed = wanted.seal(sealed, 0)
         except struct.error:
             raise Ended("too_long") from None
         if len(sealed) > LONGEST[sealed[0] >> 4]:
@@ -170,6 +174,7 @@ class Sender:
 def verify_protect(case):
     sender, out = Sender(case.doc), case.outputs()
     numbers, ivs, faults = defaultdict(list), defaultdict(set), []
+    opened = defaultdict(list)  # header -> [(sealed, plain, number)]
     for index, record in enumerate(case.capture.records):
         where, line = f"packet {index + 1}", case.lines[index]
         try:
@@ -184,47 +189,48 @@ def verify_protect(case):
         result = next(out)
         seqs = line.get("seqs", [])
         wanted = {"packet": index + 1, "verdict": "ok", "out_packets": 1}
+        headers = [(sa, header) for sa in reversed(sas) for header in reversed(sa.headers)]
         if sas:
-            names = [sa.name for sa in reversed(sas)]
+            names = [sa.name for sa, _ in headers]
             wanted |= {"sa": names[0], "sas": names, "seq": (seqs or [0])[0], "seqs": seqs}
-        if line != wanted or len(seqs) != len(sas):
+        if line != wanted or len(seqs) != len(headers):
             faults.append(f"{where}: line {line}, expected {wanted}")
             continue
         faults += record_faults(where, case, record, result)
         sealed = pcapio.network_packet(result.data, case.capture.link)
-        for sa, seq in zip(reversed(sas), seqs):
-            numbers[sa.name].append(seq)
-        faults += opening_faults(where, packet, sealed, list(zip(reversed(sas), seqs)), ivs)
+        for (sa, header), seq in zip(headers, seqs):
+            numbers[sa.name, header.protocol].append(seq)
+        faults += opening_faults(where, packet, sealed, list(zip(headers, seqs)), ivs, opened)
+    for header, layers in opened.items():
+        faults += header.scapy_faults(*zip(*layers))
     for sa in case.doc.sas:
-        used = numbers[sa.name]
-        if sorted(used) != list(range(sa.sequence + 1, sa.sequence + 1 + len(used))):
-            faults.append(f"{sa.name}: numbers {used} after {sa.sequence}")
+        for header in sa.headers:
+            used = numbers[sa.name, header.protocol]
+            if sorted(used) != list(range(sa.sequence + 1, sa.sequence + 1 + len(used))):
+                faults.append(f"{sa.name}: numbers {used} after {sa.sequence}")
     return faults
 
 
-def opening_faults(where, plain, sealed, layers, ivs):
-    """layers: (association, number) from the outermost inwards."""
+def opening_faults(where, plain, sealed, layers, ivs, seen):
+    """layers: ((association, header), number) from the outermost inwards; seen: told for others."""
     opened_layers = []
     try:
-        for sa, seq in layers:
-            opened = open_esp(sealed, sa.esp, seq)
-            opened_layers.append((sa, sealed, opened))
+        for (sa, header), seq in layers:
+            opened = header.open(sealed, seq)
+            opened_layers.append((sa, header, sealed, opened))
+            seen[header].append((sealed, opened.packet, seq))
             sealed = opened.packet
-    except (ipsec_oracle.Refused, ip.IpError) as error:
+    except (Refused, ip.IpError) as error:
         return [f"{where}: the oracle refuses it: {error}"]
     faults = difference(f"{where}: inside", sealed, plain)
-    for sa, packet, opened in opened_layers:
-        found = ipsec_oracle.sender_faults(opened.packet, packet, opened, sa.esp)
+    for sa, header, packet, opened in opened_layers:
+        found = header.sender_faults(opened.packet, packet, opened)
         faults += [f"{where}: {sa.name}: {fault}" for fault in found]
-        if opened.iv and opened.iv in ivs[sa.name]:
+        used = ivs[sa.name, header.protocol]
+        if opened.iv and opened.iv in used:
             faults.append(f"{where}: {sa.name}: the IV {opened.iv.hex()} comes twice")
-        ivs[sa.name].add(opened.iv)
+        used.add(opened.iv)
     return faults
-
-
-def open_esp(packet, sa, seq):
-    """Opens also what says "no next header": a sender in transport mode has to seal it."""
-    return ipsec_oracle.open_esp(packet, sa, seq, keep_dummy=True)
 
 
 # --- Wire to host ---------------------------------------------------------------------------
@@ -235,7 +241,7 @@ class Opening:
     """What became of one packet on its way through the associations."""
 
     packet: bytes
-    layers: list  # (association, number or None, Opened or None), outermost first
+    layers: list  # (association, its header, number or None, Opened or None), outermost first
     verdicts: tuple = ("ok",)
 
 
@@ -244,11 +250,13 @@ class Receiver:
 
     def __init__(self, doc):
         self._doc = doc
-        self._by_spi = {(sa.esp.dst, sa.esp.spi): sa for sa in doc.sas}
-        self._ends = {sa.esp.dst for sa in doc.sas}
+        self._by_spi = {(sa.dst, header.protocol, header.spi): (sa, header)
+                        for sa in doc.sas for header in sa.headers}
+        self._ends = {sa.dst for sa in doc.sas}
         self._lives = {sa.name: Life(sa.lifetime) for sa in doc.sas}
         self._windows = {
-            sa.name: ReplayWindow(sa.sequence, sa.replay_window, sa.esp.esn) for sa in doc.sas
+            (sa.name, header.protocol): ReplayWindow(sa.sequence, sa.replay_window, sa.esn)
+            for sa in doc.sas for header in sa.headers
         }
 
     def is_ours(self, header):
@@ -267,44 +275,64 @@ class Receiver:
     def _open_layer(self, opening, age_ns):
         """Takes one layer off; False where there is none that is ours."""
         packet = opening.packet
-        header = ip.parse(packet)
-        if header.protocol not in (ip.ESP, ip.UDP) or header.is_fragment:
+        sa, header, at = self._find(packet)
+        if opening.layers:
+            self._check_bundle(opening.layers[-1], sa)
+        if sa is None:
             return False
-        esp_at = header.payload_at + (8 if header.protocol == ip.UDP else 0)
-        spi = int.from_bytes(packet[esp_at : esp_at + 4], "big")
-        sa = self._by_spi.get((header.dst, spi))
-        if sa is None or (header.protocol == ip.UDP) != bool(sa.esp.udp):
-            return False
-        if len(packet) < esp_at + 8:
-            opening.layers.append((sa, None, None))
+        if len(packet) < at + header.least_bytes:
+            opening.layers.append((sa, header, None, None))
             raise Ended("bad_syntax")
-        low = int.from_bytes(packet[esp_at + 4 : esp_at + 8], "big")
-        window = self._windows[sa.name]
+        low = int.from_bytes(packet[at + header.sequence_at :][:4], "big")
+        window = self._windows[sa.name, header.protocol]
         seq = window.check(low) if sa.replay_window else low
         if seq is None:
-            opening.layers.append((sa, None, None))
+            opening.layers.append((sa, header, None, None))
             raise Ended(*self._replayed(sa))
         try:
-            opened = open_esp(packet, sa.esp, seq)
-        except ipsec_oracle.Refused as refused:
-            opening.layers.append((sa, seq, None))
-            if refused.verdict == "bad_icv" and sa.esp.esn:
+            opened = header.open(packet, seq)
+        except Refused as refused:
+            opening.layers.append((sa, header, seq, None))
+            if refused.verdict == "bad_icv" and sa.esn:
                 raise Ended(*self._replayed(sa)) from None
             if refused.verdict not in ("bad_icv", "bad_syntax"):
                 window.commit(seq)
             raise Ended(refused.verdict) from None
         window.commit(seq)
-        opening.layers.append((sa, seq, opened))
-        self._lives[sa.name].spend(len(opened.packet), age_ns)
+        is_bare = header is not sa.headers[-1] and sa not in [layer[0] for layer in opening.layers]
+        opening.layers.append((sa, header, seq, None if is_bare else opened))
+        if is_bare:
+            raise Ended("bad_protocol")  # ESP of a bundle without its AH
+        if header is sa.headers[0]:
+            self._lives[sa.name].spend(len(opened.packet), age_ns)
         if opened.next_header == ip.NO_NEXT:
             raise Ended("dummy")
-        opening.packet = self._accept(sa, opened)
+        opening.packet = self._accept(sa, opened) if header is sa.headers[0] else opened.packet
         return True
+
+    def _find(self, packet):
+        """(association, header, where that begins), each None where it is none of ours."""
+        header = ip.parse(packet)
+        protocol, at = header.protocol, header.payload_at
+        if protocol == ip.UDP:
+            protocol, at = ip.ESP, at + 8
+        spi_at = at + (4 if protocol == AH else 0)
+        spi = int.from_bytes(packet[spi_at : spi_at + 4], "big")
+        found = self._by_spi.get((header.dst, protocol, spi))
+        if header.is_fragment or not found or (header.protocol == ip.UDP) != bool(found[0].udp):
+            return None, None, None
+        return *found, at
+
+    @staticmethod
+    def _check_bundle(last, sa):
+        """Behind the AH of a bundle comes its ESP."""
+        if last[1] is not last[0].headers[0] and sa is not last[0]:
+            raise Ended("bad_protocol")
 
     @staticmethod
     def _replayed(sa):
         """With ESN an old number can also look like a new one, with another high half."""
-        return ("replay", "bad_icv") if sa.esp.esn else ("replay",)
+        return ("replay", "bad_icv") if sa.esn else ("replay",)
 
     @staticmethod
     def _accept(sa, opened):
@@ -312,7 +340,7 @@ class Receiver:
             inner = ip.parse(opened.packet)
         except ip.IpError:
             raise Ended("bad_inner") from None
-        if sa.esp.mode == "transport":
+        if sa.mode == "transport":
             return opened.packet
         ecn = ip.decapsulated_ecn(inner.ecn, opened.header.ecn)
         if ecn is None:
@@ -320,9 +348,10 @@ class Receiver:
         return ip.with_ecn(opened.packet, ecn)
 
     def _check_policy(self, opening):
-        groups = tuple(self._doc.groups[sa.name] for sa, *_ in reversed(opening.layers))
+        groups = tuple(self._doc.groups[sa.name] for sa, header, *_ in reversed(opening.layers)
+                       if header is sa.headers[0])
         header = ip.parse(opening.packet)
-        if not groups and header.protocol == ip.ESP and self.is_ours(header):
+        if not groups and header.protocol in (ip.ESP, AH) and self.is_ours(header):
             raise Ended("no_sa")
         if not self._doc.policies:
             if not groups:
@@ -429,7 +458,7 @@ def line_faults(where, line, number, opening):
 def layer_fields(opening):
     if not opening.layers:
         return {}
-    names, seqs = zip(*((sa.name, seq) for sa, seq, _ in opening.layers))
+    names, seqs = zip(*((sa.name, seq) for sa, _, seq, _ in opening.layers))
     known = None if None in seqs else list(seqs)
     return {"sa": names[0], "seq": seqs[0], "sas": list(names), "seqs": known}
 
@@ -442,7 +471,7 @@ def is_low(seq, esn):
 
 def receive_words(opening):
     """The contract's: NextCryptoDone is for a tunnel and a transport portion, not two of a kind."""
-    modes = {sa.esp.mode for sa, *_ in opening.layers}
+    modes = {sa.mode for sa, *_ in opening.layers}
     words = {
         "crypto_done": int(bool(modes)),
         "next_crypto_done": int(len(modes) > 1),
@@ -450,24 +479,27 @@ def receive_words(opening):
     }
     # When a worker knows that a lifetime is over depends on what it had in hand.
     if not any(any(sa.lifetime.values()) for sa, *_ in opening.layers):
-        words["sa_delete_req"] = int(any(opened and is_low(seq, sa.esp.esn)
-                                         for sa, seq, opened in opening.layers))
-    innermost = opening.layers[-1][2] if opening.layers else None
-    if innermost:
+        words["sa_delete_req"] = int(any(opened and is_low(seq, sa.esn)
+                                         for sa, _, seq, opened in opening.layers))
+    innermost = opening.layers[-1][3] if opening.layers else None
+    has_esp = any(header.protocol == ip.ESP for _, header, *_ in opening.layers)
+    if innermost and has_esp:
         words["next_header"] = innermost.next_header
         words["pad_length"] = innermost.pad_length
     if len(opening.layers) < 2:
         opened = innermost or opening.verdicts == ("bad_inner",)
-        words["header_info_set"] = int(bool(opened))
+        words["header_info_set"] = int(bool(opened and has_esp))
     return words
 
 
 def crypto_status(opening):
-    """Of the contract; 1, 3, 5 and 6 are generic, ESP in transport, ESP in tunnel, syntax."""
+    """Of the contract; 1 and 6 are generic and syntax, 7 an unexpected protocol."""
     verdict = opening.verdicts[0]
     if verdict == "bad_icv":
-        return {"transport": 3, "tunnel": 5}[opening.layers[-1][0].esp.mode]
-    return {"bad_syntax": 6, "bad_padding": 1}.get(verdict, 0)
+        sa, header, *_ = opening.layers[-1]
+        return {("transport", AH): 2, ("transport", ip.ESP): 3,
+                ("tunnel", AH): 4, ("tunnel", ip.ESP): 5}[sa.mode, header.protocol]
+    return {"bad_syntax": 6, "bad_padding": 1, "bad_protocol": 7}.get(verdict, 0)
 
 
 # --- Cases ----------------------------------------------------------------------------------

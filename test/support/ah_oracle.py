@@ -142,8 +142,11 @@ def put_on(packet, ah, seq, *, tunnel=False, room=False, iv=None):
     return front + fixed + iv + icv + padding + payload
 
 
-def take_off(packet, ah, seq):
-    """The packet without AH, or the one inside the tunnel; raises Refused or ip.IpError."""
+def take_off(packet, ah, seq, *, tunnel=None):
+    """The packet without AH, or the one inside the tunnel; raises Refused or ip.IpError.
+
+    Where tunnel does not say which of them, IP inside is that of a tunnel.
+    """
     header = ip.parse(packet)
     at = header.payload_at
     if header.protocol != AH or header.is_fragment:
@@ -151,8 +154,8 @@ def take_off(packet, ah, seq):
     next_header, words, reserved, spi, low = struct.unpack_from("!BBHII", packet, at)
     if (header.dst, spi) != (ah.dst, ah.spi):
         raise Refused("no_sa", f"destination {header.dst}, SPI {spi:#x}")
-    if low != seq & 0xFFFFFFFF or reserved != 0:
-        raise Refused("bad_sequence", f"number {low}, reserved {reserved}")
+    if low != seq & 0xFFFFFFFF:
+        raise Refused("bad_sequence", f"number {low}")
     length = (words + 2) * 4
     # Longer than need be is allowed: Linux pads over IPv4 to a multiple of 8.
     if length < _FIXED_BYTES + ah.iv_bytes + ah.icv_bytes or at + length > len(packet):
@@ -163,6 +166,11 @@ def take_off(packet, ah, seq):
     right = _icv(ah, seq, packet[:at], packet[at:at + _FIXED_BYTES], iv, padding, payload)
     if not hmac.compare_digest(icv, right):
         raise Refused("bad_icv", "ICV is wrong")
-    if next_header in (ip.IPV4_INSIDE, ip.IPV6_INSIDE):
+    if reserved:
+        raise Refused("bad_reserved", f"reserved field is {reserved}")
+    has_ip = next_header in (ip.IPV4_INSIDE, ip.IPV6_INSIDE)
+    if tunnel and not has_ip:
+        raise Refused("bad_inner", f"next header {next_header} in a tunnel")
+    if has_ip and tunnel is not False:
         return payload
     return ip.with_payload(packet[:at], header.protocol_at, next_header, payload)

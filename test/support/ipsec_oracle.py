@@ -263,36 +263,43 @@ def udp_faults(sealed, sa):
     return faults
 
 
+def _expect(faults, what, got, wanted):
+    if got != wanted:
+        faults.append(f"{what} is {got}, expected {wanted}")
+
+
 def sender_faults(plain, sealed, opened, sa):
     """What a sender did that its document and the RFCs do not want, one line each."""
-    faults = []
-
-    def expect(what, got, wanted):
-        if got != wanted:
-            faults.append(f"{what} is {got}, expected {wanted}")
-
-    faults += udp_faults(sealed, sa)
+    faults = udp_faults(sealed, sa)
     sealed = without_udp(sealed, sa)
-    outer = opened.header
-    expect("pad length", opened.pad_length, opened.minimal_pad_length)
-    expect("length of TFC padding", opened.tfc_bytes, _wanted_tfc_bytes(plain, sa))
-    if sa.mode == "transport":
-        protocol_at, split = ip.transport_split(plain)
-        front = ip.with_payload(plain[:split], protocol_at, ip.ESP, sealed[split:])[:split]
-        expect("offset of ESP", opened.esp_at, split)
-        expect("headers in front of ESP", sealed[: opened.esp_at].hex(), front.hex())
-        return faults
-    inner = ip.parse(plain)
-    expect("outer source", outer.src, sa.src)
-    expect("outer destination", outer.dst, sa.dst)
-    expect("length of the outer header", opened.esp_at, 20 if outer.version == 4 else 40)
-    dscp, df, flow_label = sa.outer.of(inner)
-    expect("outer DSCP", outer.dscp, dscp)
-    expect("outer ECN", outer.ecn, inner.ecn)
-    expect("outer TTL", outer.ttl, sa.outer.ttl)
+    _expect(faults, "pad length", opened.pad_length, opened.minimal_pad_length)
+    _expect(faults, "length of TFC padding", opened.tfc_bytes, _wanted_tfc_bytes(plain, sa))
+    if sa.mode == "tunnel":
+        return faults + outer_faults(plain, sealed, sa, sa.outer)
+    protocol_at, split = ip.transport_split(plain)
+    front = ip.with_payload(plain[:split], protocol_at, ip.ESP, sealed[split:])[:split]
+    _expect(faults, "offset of ESP", opened.esp_at, split)
+    _expect(faults, "headers in front of ESP", sealed[: opened.esp_at].hex(), front.hex())
+    return faults
+
+
+def outer_faults(plain, sealed, ends, rules):
+    """The same of the outer header of a tunnel between two ends."""
+    faults = []
+    inner, outer = ip.parse(plain), ip.parse(sealed)
+    dscp, df, flow_label = rules.of(inner)
+    for what, got, wanted in (
+        ("source", outer.src, ends.src),
+        ("destination", outer.dst, ends.dst),
+        ("header's length", outer.payload_at, 20 if outer.version == 4 else 40),
+        ("DSCP", outer.dscp, dscp),
+        ("ECN", outer.ecn, inner.ecn),
+        ("TTL", outer.ttl, rules.ttl),
+    ):
+        _expect(faults, f"outer {what}", got, wanted)
     if outer.version == 4:
-        expect("outer DF", outer.df, df)
-        expect("reserved flag", bool(sealed[6] & 0x80), False)
+        _expect(faults, "outer DF", outer.df, df)
+        _expect(faults, "reserved flag", bool(sealed[6] & 0x80), False)
     else:
-        expect("outer flow label", outer.flow_label, flow_label)
+        _expect(faults, "outer flow label", outer.flow_label, flow_label)
     return faults

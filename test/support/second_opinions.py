@@ -77,14 +77,43 @@ def scapy_faults(sealed, plain, numbers, sa):
         tunnel_header=outer if sa.mode == "tunnel" else None,
         esn_en=sa.esn,
     )
-    faults = []
     sealed = [without_udp(packet, sa) for packet in sealed]
+    return _scapy_opens(association, sealed, plain, numbers, sa.esn)
+
+
+def scapy_is_right_about_ah(ah):
+    return ah.integrity in _SCAPY_INTEGRITY and not ah.esn
+
+
+def scapy_ah_faults(sealed, plain, numbers, ah, tunnel):
+    """The same for AH alone."""
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+    from scapy.layers.ipsec import AH, SecurityAssociation
+
+    family = {4: IP, 6: IPv6}
+    outer = family[sealed[0][0] >> 4](src=ah.src, dst=ah.dst)
+    association = SecurityAssociation(
+        AH,
+        spi=ah.spi,
+        auth_algo=_SCAPY_INTEGRITY[ah.integrity],
+        auth_key=ah.integrity_key,
+        tunnel_header=outer if tunnel else None,
+    )
+    return _scapy_opens(association, sealed, plain, numbers, False)
+
+
+def _scapy_opens(association, sealed, plain, numbers, esn):
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+
+    family, faults = {4: IP, 6: IPv6}, []
     for index, (packet, wanted, number) in enumerate(zip(sealed, plain, numbers)):
         if ip.has_routing_header(packet):
             continue
         try:
             opened = association.decrypt(
-                family[packet[0] >> 4](packet), esn_en=sa.esn, esn=number >> 32
+                family[packet[0] >> 4](packet), esn_en=esn, esn=number >> 32
             )
             got = bytes(opened)
         except Exception as error:  # scapy raises whatever its layers raise
