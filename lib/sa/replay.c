@@ -43,21 +43,22 @@ static bool is_seen(const struct fer_replay *w, uint64_t seq)
 {
 	uint64_t at = seq & ring_mask(w);
 
-	return (w->seen[at / WORD_BITS] >> at % WORD_BITS & 1) != 0;
+	return (__atomic_load_n(&w->seen[at / WORD_BITS], __ATOMIC_RELAXED) >> at % WORD_BITS &
+		       1) != 0;
 }
 
-static bool is_new(const struct fer_replay *w, uint64_t seq)
+static bool is_new(const struct fer_replay *w, uint64_t top, uint64_t seq)
 {
-	if (seq > w->top)
+	if (seq > top)
 		return true;
-	return w->top - seq < w->n_pkts && !is_seen(w, seq);
+	return top - seq < w->n_pkts && !is_seen(w, seq);
 }
 
-// RFC 4303 appendix A2.2: chooses the high half with which lo is in the window, or else right of
-// it.  False when that half does not exist.
-static bool infer(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+// RFC 4303 appendix A2.2: chooses the high half with which lo is in the window below top, or else
+// right of it.  False when that half does not exist.
+static bool infer(const struct fer_replay *w, uint64_t top, uint32_t lo, uint64_t *seq)
 {
-	uint32_t top_lo = (uint32_t)w->top, top_hi = (uint32_t)(w->top >> 32);
+	uint32_t top_lo = (uint32_t)top, top_hi = (uint32_t)(top >> 32);
 	uint32_t bottom_lo = top_lo - (w->n_pkts - 1); // modulo 2^32
 	uint32_t hi = top_hi;
 
@@ -72,14 +73,14 @@ static bool infer(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
 	return true;
 }
 
-enum fer_verdict fer_replay_check(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+enum fer_verdict fer_replay_check_any(const struct fer_replay *w, uint32_t lo, uint64_t *seq)
 {
-	uint64_t full = (w->top & ~(uint64_t)UINT32_MAX) | lo;
+	uint64_t top = fer_replay_top(w), full = (top & ~(uint64_t)UINT32_MAX) | lo;
 
 	if (w->n_pkts != 0) {
-		if (w->esn && !infer(w, lo, &full))
+		if (w->esn && !infer(w, top, lo, &full))
 			return FER_REPLAY;
-		if (!is_new(w, full))
+		if (!is_new(w, top, full))
 			return FER_REPLAY;
 	}
 	*seq = full;
@@ -103,9 +104,18 @@ bool fer_replay_resync(struct fer_replay *w, uint64_t *seq)
 	return true;
 }
 
-// Makes n numbers from first on unseen; n is at most the size of the ring.
-static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
+static void write_word(struct fer_replay *w, uint64_t at, uint64_t bits, bool seen)
 {
+	uint64_t *word = &w->seen[at / WORD_BITS];
+
+	__atomic_store_n(word, seen ? *word | bits : *word & ~bits, __ATOMIC_RELAXED);
+}
+
+// Makes n numbers from first on seen, or unseen; more than the ring has are one round.
+static void write_bits(struct fer_replay *w, uint64_t first, uint64_t n, bool seen)
+{
+	if (n > ring_mask(w) + 1)
+		n = ring_mask(w) + 1;
 	while (n != 0) {
 		uint64_t at = first & ring_mask(w);
 		uint64_t bit = at % WORD_BITS;
@@ -116,7 +126,7 @@ static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 			in_word = n;
 			bits &= ~(UINT64_MAX << (bit + n));
 		}
-		w->seen[at / WORD_BITS] &= ~bits;
+		write_word(w, at, bits, seen);
 		first += in_word;
 		n -= in_word;
 	}
@@ -124,18 +134,15 @@ static void clear(struct fer_replay *w, uint64_t first, uint64_t n)
 
 static void set_top(struct fer_replay *w, uint64_t top)
 {
-	__atomic_store_n(&w->top, top, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->top, top, __ATOMIC_RELEASE);
 }
 
-static void advance(struct fer_replay *w, uint64_t top)
+// Moves the window: all numbers in front of first are unseen then, and last is its top.
+static void advance(struct fer_replay *w, uint64_t first, uint64_t last)
 {
-	uint64_t jump = top - w->top;
-
-	if (jump > ring_mask(w))
-		memset(w->seen, 0, fer_replay_ring_bytes(w->n_pkts));
-	else
-		clear(w, w->top + 1, jump);
-	set_top(w, top);
+	if (first != w->top + 1) // as it mostly is: there is nothing in between
+		write_bits(w, w->top + 1, first - w->top - 1, false);
+	set_top(w, last);
 }
 
 enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
@@ -145,14 +152,24 @@ enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 			set_top(w, seq);
 		return FER_OK;
 	}
-	if (!is_new(w, seq))
+	if (!is_new(w, w->top, seq))
 		return FER_REPLAY;
 	w->n_failed = 0;
-	if (seq == w->top + 1) // as most do: its own bit is all there is to change
-		set_top(w, seq);
-	else if (seq > w->top)
-		advance(w, seq);
+	if (seq > w->top)
+		advance(w, seq, seq);
 	uint64_t at = seq & ring_mask(w);
-	w->seen[at / WORD_BITS] |= UINT64_C(1) << at % WORD_BITS;
+	write_word(w, at, UINT64_C(1) << at % WORD_BITS, true);
 	return FER_OK;
+}
+
+bool fer_replay_commit_run(struct fer_replay *w, uint64_t first, uint32_t n)
+{
+	uint64_t last = first + n - 1;
+
+	if (first <= w->top || last < first || w->n_pkts == 0)
+		return false;
+	w->n_failed = 0;
+	advance(w, first, last);
+	write_bits(w, first, n, true);
+	return true;
 }

@@ -3,10 +3,14 @@
 
 // Anti-replay window: RFC 4303 section 3.4.3 and appendix A2.
 //
-// One window per inbound SA.  Any worker may ask; the caller holds the SA's receive lock, taken
-// once per group of packets, but for fer_replay_top().  Two questions, in this order, with
-// authentication between them: check() "may this number be new?", commit() "it was real: remember
-// it".
+// One window per inbound SA.  Two questions, in this order, with authentication between them:
+// check() "may this number be new?", commit() "it was real: remember it".
+//
+// Any worker may ask.  Whoever commits or tries further ahead holds the SA's receive lock, taken
+// once per group of packets.  Whoever checks, does not: top is written behind the bits that it
+// makes valid and read in front of them, so a check sees the window as it was when it read top, or
+// newer.  It never refuses a number that the window would take, and what it lets through too much
+// the commit refuses.
 //
 // With ESN there is a third: when more than 2^32 packets in a row were lost, what check() infers
 // never verifies again, and resync() proposes numbers further ahead (RFC 4303 appendix A3).
@@ -20,7 +24,7 @@
 #define FER_REPLAY_MAX_PKTS 65536
 
 struct fer_replay {
-	uint64_t top;      // highest authenticated number; others may read it at any time
+	uint64_t top;      // highest authenticated number
 	uint64_t *seen;    // ring of bits, the next power of two (64 at least) above n_pkts
 	uint32_t n_pkts;   // window size in packets, judged exactly; 0: nothing is ever refused,
 			   // and every number has the high half of top
@@ -51,7 +55,7 @@ static inline uint16_t fer_replay_count_failed(struct fer_replay *w, bool verifi
 // The highest authenticated number.  Whoever does not hold the lock may get one of a moment ago.
 static inline uint64_t fer_replay_top(const struct fer_replay *w)
 {
-	return __atomic_load_n(&w->top, __ATOMIC_RELAXED);
+	return __atomic_load_n(&w->top, __ATOMIC_ACQUIRE);
 }
 
 // Brings into the cache what the commit of a number that is near the top needs.
@@ -75,7 +79,7 @@ void fer_replay_init(struct fer_replay *w, uint32_t n_pkts, bool esn, uint64_t t
 //   seq  set on FER_OK only: the 64-bit number to authenticate with
 // Returns FER_OK, or FER_REPLAY when the number was seen, lies left of the window, is 0, or would
 // belong to the subspace before the first or behind the last.
-__attribute__((warn_unused_result)) enum fer_verdict fer_replay_check(
+__attribute__((warn_unused_result)) static inline enum fer_verdict fer_replay_check(
 	const struct fer_replay *w, uint32_t lo, uint64_t *seq);
 
 // A packet did not verify with the number seq that check() gave.  True: another number with the
@@ -86,3 +90,24 @@ __attribute__((warn_unused_result)) bool fer_replay_resync(struct fer_replay *w,
 // pass check() twice within one burst; the second commit gets FER_REPLAY.
 __attribute__((warn_unused_result)) enum fer_verdict fer_replay_commit(
 	struct fer_replay *w, uint64_t seq);
+
+// The same for n consecutive numbers from first on, n > 0.  False: they are not all right of the
+// window, and none was recorded.
+__attribute__((warn_unused_result)) bool fer_replay_commit_run(
+	struct fer_replay *w, uint64_t first, uint32_t n);
+
+// The same as fer_replay_check() for a number that may lie in the window or left of it.
+__attribute__((warn_unused_result)) enum fer_verdict fer_replay_check_any(
+	const struct fer_replay *w, uint32_t lo, uint64_t *seq);
+
+static inline enum fer_verdict fer_replay_check(
+	const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+{
+	uint64_t top = fer_replay_top(w), full = (top & ~(uint64_t)UINT32_MAX) | lo;
+	bool is_in_one_subspace = !w->esn || (uint32_t)top >= w->n_pkts - 1;
+
+	if (full <= top || !is_in_one_subspace)
+		return fer_replay_check_any(w, lo, seq);
+	*seq = full; // right of the window, as most are
+	return FER_OK;
+}

@@ -5,6 +5,7 @@
 // time.
 #include "sa/replay.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,6 +153,21 @@ static void check_one(struct fer_replay *w, uint32_t lo)
 		assert_int_equal(fer_replay_commit(w, seq), FER_REPLAY);
 }
 
+// Consecutive numbers from one near the top on, as a group of packets brings them.
+static void commit_run(struct fer_replay *w)
+{
+	uint64_t first = model.top + rng() % 8 + (rng() % 64 == 0 ? rng() % 100000 : 0);
+	uint32_t n = 1 + (uint32_t)(rng() % 256), limit = w->esn ? 0 : UINT32_MAX;
+	bool is_right = first > model.top && first + n - 1 >= first;
+
+	if (limit != 0 && (uint64_t)first + n - 1 > limit)
+		return;
+	assert_int_equal(fer_replay_commit_run(w, first, n), is_right);
+	for (uint32_t i = 0; is_right && i < n; i++)
+		model_commit(first + i);
+	assert_true(w->top == model.top);
+}
+
 static void run_model(const struct run *r)
 {
 	uint64_t *ring = malloc(fer_replay_ring_bytes(r->n_pkts));
@@ -160,8 +176,13 @@ static void run_model(const struct run *r)
 	assert_non_null(ring);
 	fer_replay_init(&w, r->n_pkts, r->esn, r->start, ring);
 	model_init(r->n_pkts, r->esn, r->start);
-	for (unsigned i = 0; i < r->n_ops; i++)
-		check_one(&w, (uint32_t)around(model.top, r->n_pkts, r->esn ? TWO_32 : 1 << 20));
+	for (unsigned i = 0; i < r->n_ops; i++) {
+		if (rng() % 512 == 0)
+			commit_run(&w);
+		else
+			check_one(&w,
+				(uint32_t)around(model.top, r->n_pkts, r->esn ? TWO_32 : 1 << 20));
+	}
 	free(ring);
 }
 
@@ -296,6 +317,56 @@ static void a_window_full_in_any_order(void **state)
 	for (uint64_t seq = 101; seq >= 2; seq--)
 		assert_int_equal(fer_replay_commit(&w, seq), FER_OK);
 	assert_int_equal(fer_replay_commit(&w, 1), FER_REPLAY);
+}
+
+// --- questions while somebody else commits
+
+#define STEP 7 // every so many numbers one is left out
+
+struct traffic {
+	struct fer_replay w;
+	uint64_t ring[16];
+	bool over;
+};
+
+// Commits all numbers but the multiples of STEP, one by one, in groups, and with jumps.
+static void *commit_most(void *arg)
+{
+	struct traffic *t = arg;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < 1000000; i++, at += STEP) {
+		if (i % 3 == 0)
+			assert_true(fer_replay_commit_run(&t->w, at + 1, STEP - 1));
+		for (unsigned k = 1; i % 3 != 0 && k < STEP; k++)
+			assert_int_equal(fer_replay_commit(&t->w, at + k), FER_OK);
+		if (i % 1000 == 0)
+			at += STEP * (i % 500);
+	}
+	__atomic_store_n(&t->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+// A number that nobody committed is refused only when it lies left of the window by now.
+static void nothing_new_is_refused_meanwhile(void **state)
+{
+	static struct traffic t;
+	pthread_t thread;
+	uint64_t seq;
+
+	(void)state;
+	fer_replay_init(&t.w, 1000, false, 0, t.ring);
+	assert_int_equal(pthread_create(&thread, NULL, commit_most, &t), 0);
+	while (!__atomic_load_n(&t.over, __ATOMIC_ACQUIRE)) {
+		uint64_t top = fer_replay_top(&t.w), back = rng() % 1000;
+		uint64_t left_out = (back < top ? top - back : top + STEP) / STEP * STEP;
+
+		if (left_out == 0)
+			continue;
+		if (fer_replay_check(&t.w, (uint32_t)left_out, &seq) != FER_OK)
+			assert_true(fer_replay_top(&t.w) - left_out >= 1000);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 // --- RFC 4303 appendix A2
@@ -554,6 +625,7 @@ int main(void)
 		cmocka_unit_test(long_runs_agree_with_the_reference),
 		cmocka_unit_test(numbered_lines),
 		cmocka_unit_test(a_window_full_in_any_order),
+		cmocka_unit_test(nothing_new_is_refused_meanwhile),
 		cmocka_unit_test(high_half_is_inferred),
 		cmocka_unit_test(late_packets_across_the_boundary),
 		cmocka_unit_test(check_alone_changes_nothing),

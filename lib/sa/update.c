@@ -34,7 +34,7 @@ static void follow_host(struct fer_sa *sa, uint32_t high)
 		return;
 	}
 	rte_spinlock_lock(&sa->in.lock);
-	sa->in.replay.top = numbers;
+	__atomic_store_n(&sa->in.replay.top, numbers, __ATOMIC_RELEASE);
 	rte_spinlock_unlock(&sa->in.lock);
 }
 
