@@ -9,59 +9,117 @@
 #include "nic/segment.h"
 #include "sa/table.h"
 
+// Packets in a row that came over one SA in one layer, and verified.
+struct run {
+	uint32_t n;
+	bool in_sequence; // their numbers are first, first + 1, ...
+	uint64_t first;
+	unsigned bad;                // not 0: not all of them are FER_OK
+	uint64_t seq[FER_BATCH_MAX]; // of the first n packets
+	uint16_t at[FER_BATCH_MAX];  // their places in the batch
+	uint32_t len[FER_BATCH_MAX]; // what has a number and no sound payload counts as a packet
+};
+
 static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
 {
 	return k < b->pkt[i].n_layers && b->layer[i][k].verified;
 }
 
-// Commits layer k of the packets from first to last, which all came over sa.
-static void commit_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
-	unsigned k, struct fer_sa *sa)
+// Collects the run that begins with packet first, which has verified.
+static void collect_run(struct run *r, const struct fer_batch *b, unsigned first, unsigned k,
+	const struct fer_sa *sa)
 {
-	uint16_t at[FER_BATCH_MAX];
-	uint32_t len[FER_BATCH_MAX]; // what has a number and no sound payload counts as a packet
+	uint64_t next = b->layer[first][k].seq;
+	unsigned n = 0;
+
+	r->first = next;
+	r->in_sequence = true;
+	r->bad = 0;
+	for (unsigned i = first, end = b->n; i < end && has_verified(b, i, k); i++, n++) {
+		const struct fer_layer *layer = &b->layer[i][k];
+
+		if (layer->sa != sa->index)
+			break;
+		r->in_sequence &= layer->seq == next++;
+		r->bad |= layer->verdict;
+		r->seq[n] = layer->seq;
+		r->at[n] = (uint16_t)i;
+		r->len[n] =
+			likely(layer->verdict == FER_OK) ? fer_outer_inside(sa, b->layer[i], k) : 0;
+	}
+	r->n = n;
+}
+
+// Records the numbers one by one.  What is refused leaves the run.
+__attribute__((noinline)) static void commit_each(
+	struct run *r, struct fer_batch *b, unsigned k, struct fer_sa *sa)
+{
 	uint32_t n = 0;
+
+	for (uint32_t j = 0; j < r->n; j++) {
+		if (fer_replay_commit(&sa->in.replay, r->seq[j]) != FER_OK) {
+			b->layer[r->at[j]][k].verdict = FER_REPLAY;
+			r->bad = 1;
+			continue;
+		}
+		r->len[n] = r->len[j];
+		r->at[n++] = r->at[j];
+	}
+	r->n = n;
+}
+
+// Commits layer k of the packets of a run.
+static void commit_run(
+	struct fer_host *host, struct fer_batch *b, struct run *r, unsigned k, struct fer_sa *sa)
+{
 	unsigned crossed;
 
 	rte_spinlock_lock(&sa->in.lock);
-	for (unsigned i = first; i < last; i++) {
-		struct fer_layer *layer = &b->layer[i][k];
-
-		if (fer_replay_commit(&sa->in.replay, layer->seq) != FER_OK) {
-			layer->verdict = FER_REPLAY;
-			continue;
-		}
-		len[n] = layer->verdict == FER_OK ? fer_outer_inside(sa, b->layer[i], k) : 0;
-		at[n++] = (uint16_t)i;
-	}
-	uint32_t n_alive = n; // what the AH of a bundle lets in counts on the head
+	if (!r->in_sequence || !fer_replay_commit_run(&sa->in.replay, r->first, r->n))
+		commit_each(r, b, k, sa);
+	uint32_t n_alive = r->n; // what the AH of a bundle lets in counts on the head
 	if (likely(!fer_sa_is_outside(sa))) {
-		n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
+		n_alive = fer_life_accept(host->sas, sa, r->len, r->n, &crossed);
 		fer_audit_life(host, sa, crossed);
 	}
 	if (unlikely(sa->udp_at != 0))
-		fer_nat_learn(host, b, at, n_alive, k, sa);
+		fer_nat_learn(host, b, r->at, n_alive, k, sa);
 	rte_spinlock_unlock(&sa->in.lock);
-	for (uint32_t j = n_alive; j < n; j++)
-		b->layer[at[j]][k].verdict = FER_EXPIRED;
+	for (uint32_t j = n_alive; j < r->n; j++)
+		b->layer[r->at[j]][k].verdict = FER_EXPIRED;
+	r->bad |= n_alive != r->n;
 }
 
-// Returns how many packets have layers inside layer k.
-static unsigned commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
+// Adds to *bad where a packet is not FER_OK.
+static void commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k, unsigned *bad)
 {
-	unsigned n_inside = 0;
+	struct run r;
 
-	for (unsigned first = 0, last, n = b->n; first < n; first = last) {
-		last = first + 1;
-		n_inside += k + 1 < b->pkt[first].n_layers;
-		if (!has_verified(b, first, k))
+	for (unsigned i = 0, next; i < b->n; i = next) {
+		const struct fer_layer *layer = &b->layer[i][k];
+
+		next = i + 1;
+		if (b->pkt[i].n_layers <= k)
 			continue;
-		uint32_t sa = b->layer[first][k].sa;
-		for (; last < n && has_verified(b, last, k) && b->layer[last][k].sa == sa; last++)
-			n_inside += k + 1 < b->pkt[last].n_layers;
-		commit_group(host, b, first, last, k, fer_sa_at(host->sas, sa));
+		if (!layer->verified) {
+			*bad = 1;
+			continue;
+		}
+		struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
+		collect_run(&r, b, i, k, sa);
+		next = i + r.n;
+		commit_run(host, b, &r, k, sa);
+		*bad |= r.bad;
 	}
-	return n_inside;
+}
+
+static unsigned most_layers(const struct fer_batch *b)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < b->n; i++)
+		most = RTE_MAX(most, (unsigned)b->pkt[i].n_layers);
+	return most;
 }
 
 // A packet ends on the outermost layer that went wrong.
@@ -75,9 +133,11 @@ static void judge_layers(struct fer_batch *b, unsigned i)
 
 void fer_commit_in(struct fer_host *host, struct fer_batch *b)
 {
-	for (unsigned k = 0; k < FER_MAX_ROUNDS && commit_layer(host, b, k) > 0; k++)
-		;
-	for (unsigned i = 0; i < b->n; i++)
+	unsigned bad = 0;
+
+	for (unsigned k = 0, n = most_layers(b); k < n; k++)
+		commit_layer(host, b, k, &bad);
+	for (unsigned i = 0; bad != 0 && i < b->n; i++)
 		judge_layers(b, i);
 }
 
@@ -112,35 +172,18 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 	return p->parsed == FER_OK ? FER_OK : FER_BAD_INNER;
 }
 
-// Of SAs as most are one that packet after packet came over.
-struct plain {
-	uint32_t sa; // FER_NO_SA_INDEX: none
-};
-
-// Strips a packet of one layer of ESP in tunnel mode.  False: it is none, or not in one piece.
-static inline bool strip_plain(
-	struct fer_host *host, struct fer_batch *b, unsigned i, struct plain *plain)
-{
-	struct fer_layer *layer = b->layer[i];
-
-	if (b->pkt[i].n_layers != 1)
-		return false;
-	if (unlikely(layer->sa != plain->sa)) {
-		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
-		if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
-			return false;
-		plain->sa = layer->sa;
-	}
-	return fer_outer_take_off_plain(b->m[i], &b->pkt[i], layer);
-}
-
 void fer_strip_in(struct fer_host *host, struct fer_batch *b)
 {
-	struct plain plain = {FER_NO_SA_INDEX};
-
-	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > 0 &&
-			!strip_plain(host, b, i, &plain))
+	for (unsigned i = 0, next; i < b->n; i = next) {
+		next = i + 1;
+		if (!fer_pkt_alive(&b->pkt[i]) || b->pkt[i].n_layers == 0)
+			continue;
+		const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
+		unsigned n = fer_outer_take_off_run(b, i, sa);
+		if (likely(n != 0))
+			next = i + n;
+		else
 			b->pkt[i].verdict = (uint8_t)strip_one(host, b, i);
+	}
 	fer_batch_mark(b, FER_STAGE_ACCEPT);
 }

@@ -52,13 +52,11 @@ static uint32_t udp_bytes_of(const struct fer_sa *sa)
 }
 
 // In transport mode the IP header of the packet stands in front of all layers that share it.
-uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers[], unsigned k)
+uint32_t fer_outer_inside_transport(
+	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k, uint32_t payload)
 {
 	const struct fer_layer *layer = &layers[k];
-	uint32_t payload = layer->end - layer->pay_off - sa->tail_bytes - layer->pad_len;
 
-	if (sa->mode == FER_TUNNEL)
-		return payload;
 	payload -= udp_bytes_of(sa);
 	for (; k > 0 && layers[k - 1].ip_off == layer->ip_off; k--)
 		payload += layers[k].sec_off - layers[k - 1].pay_off; // options in between
@@ -452,18 +450,44 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 		      : take_off_transport(*m, p, sa, layer, done);
 }
 
-bool fer_outer_take_off_plain(struct rte_mbuf *m, struct fer_pkt *p, struct fer_layer *layer)
+// Is packet i as fer_outer_take_off_run() takes it off?
+static inline bool is_plain_inside(
+	const struct fer_batch *b, unsigned i, uint32_t sa, uint8_t *version)
 {
-	struct fer_outer_progress done = {0};
-	uint8_t next = layer->next_header;
+	const struct fer_pkt *p = &b->pkt[i];
+	const struct fer_layer *layer = b->layer[i];
+	const struct rte_mbuf *m = b->m[i];
 
-	if (p->parsed != FER_OK || m->nb_segs != 1 || p->frame.end > m->data_len ||
-		(next != FER_PROTO_IPV4 && next != FER_PROTO_IPV6))
-		return false;
-	p->verdict = layer->verdict = (uint8_t)take_off_tunnel(m, p, layer, &done);
-	if (unlikely(!fer_pkt_alive(p)))
-		return true;
-	fer_outer_shift_frame(&p->frame, done.shift);
-	m->pkt_len = m->data_len = (uint16_t)p->frame.end;
-	return true;
+	*version = p->frame.version;
+	return fer_pkt_has_one_layer(p) && layer->sa == sa && m->nb_segs == 1 &&
+	       p->frame.end <= m->data_len &&
+	       layer->next_header == (*version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6);
+}
+
+unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struct fer_sa *sa)
+{
+	unsigned i = first, n = b->n, outer_shift = fer_tunnel_ecn_shift(sa->version);
+	uint8_t version;
+
+	if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
+		return 0;
+	for (; i < n && is_plain_inside(b, i, sa->index, &version); i++) {
+		struct fer_pkt *p = &b->pkt[i];
+		const struct fer_layer *layer = b->layer[i];
+		struct rte_mbuf *m = b->m[i];
+		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+		const uint8_t *inner = frame + layer->pay_off, *outer = frame + layer->ip_off;
+		uint32_t gap = layer->pay_off - p->l2_len;
+
+		unsigned ecn = inner[1] >> fer_tunnel_ecn_shift(version);
+		if (unlikely(((ecn ^ outer[1] >> outer_shift) & 3) != 0))
+			break;
+		move_front(frame + gap, frame, p->l2_len);
+		if (p->l2_len > 0 && unlikely(version != sa->version))
+			fer_store_be16(frame + gap + p->type_off, fer_ether_type(version));
+		fer_outer_shift_frame(&p->frame, gap);
+		m->data_off += (uint16_t)gap;
+		m->pkt_len = m->data_len = (uint16_t)p->frame.end;
+	}
+	return i - first;
 }

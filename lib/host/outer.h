@@ -59,7 +59,22 @@ static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_t most);
 
 // Length of the IP packet inside layer k, which is opened and of sa; TFC padding counts.
-uint32_t fer_outer_inside(const struct fer_sa *sa, const struct fer_layer layers[], unsigned k);
+static inline uint32_t fer_outer_inside(
+	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k);
+
+// The same in transport mode, of a layer that carried so many bytes.
+uint32_t fer_outer_inside_transport(
+	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k, uint32_t payload);
+
+static inline uint32_t fer_outer_inside(
+	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k)
+{
+	const struct fer_layer *layer = &layers[k];
+	uint32_t payload = layer->end - layer->pay_off - sa->tail_bytes - layer->pad_len;
+
+	return likely(sa->mode == FER_TUNNEL) ? payload
+					      : fer_outer_inside_transport(sa, layers, k, payload);
+}
 
 // How far taking layers off has come.  Offsets in receipts are those of the packet as it arrived;
 // at first both are 0.
@@ -93,8 +108,8 @@ static inline void fer_outer_shift_frame(struct fer_frame *f, uint32_t shift)
 	f->end -= shift;
 }
 
-// Takes off the only layer of a packet, ESP in tunnel mode, trims what follows the payload, and
-// gives the packet its verdict.  False: it has to go through fer_outer_take_off(), and is as it
-// was.
-__attribute__((warn_unused_result)) bool fer_outer_take_off_plain(
-	struct rte_mbuf *m, struct fer_pkt *p, struct fer_layer *layer);
+// Takes off the only layer of the packets from first on, which all are alive, and trims what
+// follows their payload, as long as they came over sa, in tunnel mode with ESP, and are as most
+// are: sound, in one piece, and with nothing to say about ECN.  Returns how many that were; the
+// next one has to go through fer_outer_take_off().
+unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struct fer_sa *sa);

@@ -40,6 +40,12 @@ static inline uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, co
 	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
 }
 
+// How far left the ECN field stands in the second byte of a header.
+static inline unsigned fer_tunnel_ecn_shift(uint8_t version)
+{
+	return version == 4 ? 0 : 4;
+}
+
 // The inner ECN after decapsulation (RFC 6040 section 4.2); -1: the packet has to be dropped.  What
 // is the same in both headers stays so.
 int fer_tunnel_ecn_out(uint8_t inner_ecn, uint8_t outer_ecn);

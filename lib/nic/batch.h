@@ -50,6 +50,18 @@ struct fer_layer {
 
 static_assert(sizeof(struct fer_layer) == 32, "two layers a cache line");
 
+static_assert(offsetof(struct fer_layer, generation) == offsetof(struct fer_layer, sa) + 4,
+	"fer_layer_handle() reads both at once");
+
+// Of the SA.
+static inline uint64_t fer_layer_handle(const struct fer_layer *layer)
+{
+	uint64_t handle;
+
+	memcpy(&handle, &layer->sa, sizeof(handle));
+	return handle;
+}
+
 struct fer_pkt {
 	struct fer_frame frame; // the innermost layer seen so far; version 0: it is no sound IP
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
@@ -131,6 +143,22 @@ static inline bool fer_pkt_alive(const struct fer_pkt *p)
 {
 	return p->verdict == FER_OK;
 }
+
+// Is it alive, sound, of one layer, and let by by no rule?  One look tells.
+static inline bool fer_pkt_has_one_layer(const struct fer_pkt *p)
+{
+	static const uint8_t wanted[4] = {FER_OK, FER_OK, 1, 0};
+	uint32_t is, shall;
+
+	memcpy(&is, &p->verdict, sizeof(is));
+	memcpy(&shall, wanted, sizeof(shall));
+	return is == shall;
+}
+
+static_assert(offsetof(struct fer_pkt, parsed) == offsetof(struct fer_pkt, verdict) + 1 &&
+		      offsetof(struct fer_pkt, n_layers) == offsetof(struct fer_pkt, verdict) + 2 &&
+		      offsetof(struct fer_pkt, class) == offsetof(struct fer_pkt, verdict) + 3,
+	"fer_pkt_has_one_layer() reads them at once");
 
 // The layer that waits, or that was added last.
 static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)
