@@ -29,9 +29,19 @@ static void find_runs(struct fer_host_work *w, const struct fer_policy_decision 
 	w->first[w->n_runs] = (uint16_t)w->n;
 }
 
+static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	uint32_t len = f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
+
+	w->query[w->n].frame = f;
+	w->query[w->n].ip = rte_pktmbuf_read(b->m[i], f->ip_off, len, w->ip[w->n]);
+	w->at[w->n++] = (uint16_t)i;
+}
+
 // Looks every living IP packet up.  Those that are no sound IP end here.
-static void find_rules(struct fer_host *host, const struct fer_host_rules *rules,
-	struct fer_batch *b, enum fer_direction direction)
+static void find_rules(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 
@@ -45,14 +55,10 @@ static void find_rules(struct fer_host *host, const struct fer_host_rules *rules
 			p->verdict = p->parsed;
 			continue;
 		}
-		uint32_t len =
-			p->frame.version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
-		w->query[w->n].frame = &p->frame;
-		w->query[w->n].ip = rte_pktmbuf_read(b->m[i], p->frame.ip_off, len, w->ip[w->n]);
-		w->at[w->n++] = (uint16_t)i;
+		ask(w, b, i);
 	}
 	fer_flows_find(
-		host->flows, rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+		host->flows, rules->policies, FER_OUT, w->query, w->n, w->rule, w->needs_ports);
 	find_runs(w, fer_policies_decisions(rules->policies));
 }
 
@@ -165,7 +171,7 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 	if (rules->policies == NULL) {
 		select_only_sa(rules, b);
 	} else {
-		find_rules(host, rules, b, FER_OUT);
+		find_rules(host, rules, b);
 		select_runs(host, rules, b);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
@@ -225,30 +231,97 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
 }
 
-// What was found out for the packet before, of one layer: most of a burst is judged the same way.
-struct judged {
-	uint32_t rule;
-	uint32_t sa; // FER_NO_SA_INDEX: nothing yet
-	uint8_t verdict;
-};
-
-// Judges what was looked up as query j.
-static inline void check_found(struct fer_host *host, const struct fer_host_rules *rules,
-	struct fer_batch *b, unsigned j, struct judged *last)
+static inline uint64_t selector_of(const struct fer_frame *f)
 {
-	const struct fer_host_work *w = host->work;
-	unsigned i = w->at[j];
-	struct fer_pkt *p = &b->pkt[i];
-	bool is_plain = p->n_layers == 1 && !w->needs_ports[j];
+	uint64_t word;
 
-	if (likely(is_plain && b->layer[i][0].sa == last->sa && w->rule[j] == last->rule)) {
-		p->verdict = last->verdict;
-		return;
+	memcpy(&word, &f->sport, sizeof(word));
+	return word;
+}
+
+// Is packet i judged like the last one?
+static inline bool is_like(const struct fer_batch *b, unsigned i, const struct fer_host_inner *last)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+	const struct rte_mbuf *m = b->m[i];
+	uint64_t addr[4];
+
+	if (!fer_pkt_has_one_layer(p) || fer_layer_handle(b->layer[i]) != last->over ||
+		selector_of(&p->frame) != last->selector || p->frame.fragment != 0 ||
+		p->frame.ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
+		return false;
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->frame.ip_off);
+	if (likely(p->frame.version == 4)) {
+		memcpy(addr, ip + 12, sizeof(addr[0]));
+		return addr[0] == last->addr[0];
 	}
-	p->verdict =
-		(uint8_t)check_one(host, b, i, decision_of(rules, w->rule[j]), w->needs_ports[j]);
-	if (is_plain)
-		*last = (struct judged){w->rule[j], b->layer[i][0].sa, p->verdict};
+	memcpy(addr, ip + 8, sizeof(addr));
+	return ((addr[0] ^ last->addr[0]) | (addr[1] ^ last->addr[1]) | (addr[2] ^ last->addr[2]) |
+		       (addr[3] ^ last->addr[3])) == 0;
+}
+
+// Makes packet i, of which ip is the header, the last one.  To a fragment none is like, nor to one
+// of several layers, or of none.
+static void describe(
+	struct fer_host_inner *last, const struct fer_batch *b, unsigned i, const uint8_t *ip)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+
+	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && f->fragment == 0;
+
+	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : 0;
+	last->selector = selector_of(f);
+	if (f->version == 4)
+		memcpy(last->addr, ip + 12, sizeof(last->addr[0]));
+	else
+		memcpy(last->addr, ip + 8, sizeof(last->addr));
+}
+
+// Asks for the first packet of each run of those that are judged alike.  Those that are no sound IP
+// end here.
+static void ask_in(struct fer_host_work *w, struct fer_batch *b)
+{
+	w->n = 0;
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+
+		if (likely(is_like(b, i, &w->last))) {
+			w->end[w->n] = (uint16_t)(i + 1);
+			continue;
+		}
+		w->last.over = 0;
+		if (!is_judged(p))
+			continue;
+		if (p->parsed != FER_OK) {
+			p->verdict = p->parsed;
+			continue;
+		}
+		ask(w, b, i);
+		w->end[w->n] = (uint16_t)(i + 1);
+		describe(&w->last, b, i, w->query[w->n - 1].ip);
+	}
+}
+
+// Judges the runs that were asked for.  The one in front of them goes on as it is.
+static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	struct fer_host_work *w = host->work;
+	enum fer_verdict v = FER_OK;
+
+	fer_flows_find(
+		host->flows, rules->policies, FER_IN, w->query, w->n, w->rule, w->needs_ports);
+	for (unsigned j = 0; j < w->n; j++)
+		if (w->rule[j] != FER_NO_RULE)
+			rte_prefetch0(decision_of(rules, w->rule[j]));
+	for (unsigned j = 0; j < w->n; j++) {
+		unsigned first = w->at[j];
+
+		v = check_one(host, b, first, decision_of(rules, w->rule[j]), w->needs_ports[j]);
+		for (unsigned i = first; v != FER_OK && i < w->end[j + 1]; i++)
+			b->pkt[i].verdict = (uint8_t)v;
+	}
+	if (v != FER_OK)
+		w->last.over = 0;
 }
 
 // Without policies exactly what was verified goes on.
@@ -268,14 +341,17 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	struct judged last = {.sa = FER_NO_SA_INDEX};
+	struct fer_host_inner *last = &host->work->last;
 
 	if (rules->policies == NULL) {
 		check_verified(host, b);
 	} else {
-		find_rules(host, rules, b, FER_IN);
-		for (unsigned j = 0; j < host->work->n; j++)
-			check_found(host, rules, b, j, &last);
+		uint64_t policies = fer_policies_generation(rules->policies);
+		if (last->policies != policies)
+			*last = (struct fer_host_inner){.policies = policies};
+		ask_in(host->work, b);
+		if (host->work->n != 0)
+			judge_in(host, rules, b);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }

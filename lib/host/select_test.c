@@ -220,15 +220,53 @@ static void does_the_only_sa_protect_all(void **state)
 
 // The way in.
 
-// Checks a packet to dst that came over these SAs, outermost first; 0: not.
-static enum fer_verdict check(uint8_t dst, uint64_t outer, uint64_t inner)
+struct arrival {
+	uint8_t dst;
+	uint64_t outer, inner; // SAs that it came over, outermost first; 0: not
+	enum fer_verdict want;
+};
+
+static struct fer_layer receipt_of(uint64_t handle)
 {
-	put(dst, FER_PROTO_UDP, 0);
-	test_ends.batch.layer[0][0] = (struct fer_layer){.sa = (uint32_t)outer, .verified = 1};
-	test_ends.batch.layer[0][1] = (struct fer_layer){.sa = (uint32_t)inner, .verified = 1};
-	test_ends.batch.pkt[0].n_layers = (uint8_t)((outer != 0) + (inner != 0));
+	return (struct fer_layer){
+		.sa = (uint32_t)handle, .generation = (uint32_t)(handle >> 32), .verified = 1};
+}
+
+static void came(unsigned i, const struct arrival *a)
+{
+	test_ends.batch.layer[i][0] = receipt_of(a->outer);
+	test_ends.batch.layer[i][1] = receipt_of(a->inner);
+	test_ends.batch.pkt[i].n_layers = (uint8_t)((a->outer != 0) + (a->inner != 0));
+}
+
+static enum fer_verdict check(const struct arrival *a)
+{
+	put(a->dst, FER_PROTO_UDP, 0);
+	came(0, a);
 	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	return done();
+}
+
+// A burst of both, and of the first again, in which the third packet ended before.
+static void check_between(const struct arrival *a, const struct arrival *b)
+{
+	const struct arrival *all[] = {a, b, b, b, a};
+	struct rte_mbuf *m[RTE_DIM(all)];
+
+	for (unsigned i = 0; i < RTE_DIM(all); i++) {
+		put(all[i]->dst, FER_PROTO_UDP, 0);
+		m[i] = test_ends.batch.m[0];
+	}
+	memcpy(test_ends.batch.m, m, sizeof(m));
+	test_ends.batch.n = RTE_DIM(all);
+	fer_batch_parse(&test_ends.batch);
+	for (unsigned i = 0; i < RTE_DIM(all); i++)
+		came(i, all[i]);
+	test_ends.batch.pkt[2].verdict = FER_REPLAY;
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	for (unsigned i = 0; i < RTE_DIM(all); i++)
+		assert_verdict(test_ends.batch.pkt[i].verdict, i == 2 ? FER_REPLAY : all[i]->want);
+	done();
 }
 
 // RFC 4301 section 5.2.
@@ -236,11 +274,7 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 {
 	uint64_t a = add(FER_IN, 0, 1), b = add(FER_IN, 1, 1), other = add(FER_IN, 2, 1);
 	uint64_t rekeyed = add(FER_IN, 0, 1), alone = add(FER_IN, FER_NO_GROUP, 1);
-	const struct {
-		uint8_t dst;
-		uint64_t outer, inner;
-		enum fer_verdict want;
-	} cases[] = {
+	const struct arrival cases[] = {
 		{PROTECTED, a, 0, FER_OK},
 		{PROTECTED, rekeyed, 0, FER_OK},
 		{PROTECTED, 0, 0, FER_UNPROTECTED},
@@ -268,7 +302,10 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 	(void)state;
 	use_rules();
 	for (unsigned i = 0; i < RTE_DIM(cases); i++)
-		assert_verdict(check(cases[i].dst, cases[i].outer, cases[i].inner), cases[i].want);
+		assert_verdict(check(&cases[i]), cases[i].want);
+	for (unsigned i = 0; i < RTE_DIM(cases); i++)
+		for (unsigned j = 0; j < RTE_DIM(cases); j++)
+			check_between(&cases[i], &cases[j]);
 }
 
 static enum fer_verdict check_clear(uint8_t dst, uint8_t protocol)
@@ -299,8 +336,8 @@ static void does_without_policies_pass_what_verified_alone(void **state)
 	uint64_t a = add(FER_IN, FER_NO_GROUP, BYPASSED);
 
 	(void)state;
-	assert_verdict(check(UNKNOWN, a, 0), FER_OK);
-	assert_verdict(check(UNKNOWN, 0, 0), FER_NO_POLICY);
+	assert_verdict(check(&(struct arrival){.dst = UNKNOWN, .outer = a}), FER_OK);
+	assert_verdict(check(&(struct arrival){.dst = UNKNOWN}), FER_NO_POLICY);
 	assert_verdict(check_clear(BYPASSED, FER_PROTO_ESP), FER_NO_SA);
 	assert_verdict(check_clear(UNKNOWN, FER_PROTO_ESP), FER_NO_POLICY);
 }

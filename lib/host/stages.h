@@ -7,6 +7,14 @@
 #include "host/host.h"
 #include "sa/sa.h"
 
+// What the answer of policies hangs from, of a packet that came over one SA and no other.
+struct fer_host_inner {
+	uint64_t policies; // generation
+	uint64_t over;     // handle of the SA; 0: there is none
+	uint64_t selector; // ports, protocol, version
+	uint64_t addr[4];  // source and destination; of IPv4 one word
+};
+
 // Work space of a worker for look-ups over a whole burst.
 struct fer_host_work {
 	unsigned n;
@@ -18,6 +26,9 @@ struct fer_host_work {
 	uint16_t first[FER_BATCH_MAX + 1];                // of a run; behind the last: n
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
+	struct fer_host_inner last; // in: of a packet that was accepted, or is being judged
+	uint16_t
+		end[FER_BATCH_MAX + 1]; // in: of the run that begins with a query; first: with last
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
