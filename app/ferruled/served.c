@@ -118,6 +118,26 @@ uint32_t served_ask(struct fer_client *c, const struct fer_client_request *q, st
 	return reply->header.status;
 }
 
+struct fer_msg_buf served_look(struct fer_client *c, uint16_t pair)
+{
+	static const uint32_t oids[] = {FER_MSG_SA_LIST, FER_MSG_POLICY_LIST, FER_MSG_STATS_SA,
+		FER_MSG_PORT_LIST, OID_TCP_OFFLOAD_CURRENT_CONFIG,
+		OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES};
+	struct fer_msg_buf all = {0};
+
+	for (size_t i = 0; i < sizeof(oids) / sizeof(oids[0]); i++) {
+		const struct fer_client_request q = {
+			.oid = oids[i], .type = FER_MSG_TYPE_QUERY, .pair = pair};
+		struct fer_client_reply reply;
+
+		assert_int_equal(served_ask(c, &q, NULL, &reply), NDIS_STATUS_SUCCESS);
+		fer_msg_put(&all, reply.data, reply.len);
+		fer_client_reply_fini(&reply);
+	}
+	assert_false(all.failed);
+	return all;
+}
+
 uint32_t served_set(struct fer_client *c, uint32_t oid, uint16_t pair, struct fer_msg_buf *b)
 {
 	const struct fer_client_request q = {.oid = oid, .type = FER_MSG_TYPE_SET, .pair = pair};

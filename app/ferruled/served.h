@@ -42,6 +42,9 @@ uint32_t served_ask(struct fer_client *c, const struct fer_client_request *q, st
 // The same for a set of which nothing but the status matters.
 uint32_t served_set(struct fer_client *c, uint32_t oid, uint16_t pair, struct fer_msg_buf *b);
 
+// Everything that a client can see of a pair and that does not move by itself.
+struct fer_msg_buf served_look(struct fer_client *c, uint16_t pair);
+
 // An SA and its two halves.
 struct sa_sample {
 	struct fer_msg_sa sa;

@@ -71,24 +71,9 @@ static bool takes(const struct fer_ctl_op *op, const struct request *r)
 
 // --- the state ----------------------------------------------------------------------------------
 
-// Everything that a client can see of a pair and that does not move by itself.
 static struct fer_msg_buf look(void)
 {
-	static const uint32_t oids[] = {FER_MSG_SA_LIST, FER_MSG_POLICY_LIST, FER_MSG_STATS_SA,
-		FER_MSG_PORT_LIST, OID_TCP_OFFLOAD_CURRENT_CONFIG,
-		OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES};
-	struct fer_msg_buf all = {0};
-
-	for (size_t i = 0; i < sizeof(oids) / sizeof(oids[0]); i++) {
-		const struct fer_client_request q = {.oid = oids[i], .type = FER_MSG_TYPE_QUERY};
-		struct fer_client_reply reply;
-
-		assert_int_equal(served_ask(client, &q, NULL, &reply), NDIS_STATUS_SUCCESS);
-		fer_msg_put(&all, reply.data, reply.len);
-		fer_client_reply_fini(&reply);
-	}
-	assert_false(all.failed);
-	return all;
+	return served_look(client, 0);
 }
 
 static void assert_same(const struct fer_msg_buf *before, const char *name, size_t at)
