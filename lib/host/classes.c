@@ -5,11 +5,13 @@
 #include "nic/segment.h"
 
 #define ETHER_TYPE_ARP 0x0806
-#define ETHER_LENGTH_MAX 1500 // up to here the field is a length, and an LLC header follows
+#define ETHER_LENGTH_MAX 1535 // up to here the field may be taken for a length: LLC follows
 
 #define LLC_IP 0x06
 #define LLC_SNAP 0xaa
 #define SNAP_HEADER_BYTES 8
+#define SNAP_OUI_OFF 3
+#define OUI_BRIDGED 0x0080c2 // whole frames in a frame
 
 #define ICMPV6_HOP_LIMIT_OFF 7
 #define MLD_HEADERS_BYTES (FER_IPV6_HEADER_BYTES + 8) // with the router alert
@@ -36,15 +38,28 @@ static bool type_hides_ip(uint16_t type)
 	case FER_ETHER_TYPE_IPV6:
 	case FER_ETHER_TYPE_VLAN:
 	case FER_ETHER_TYPE_QINQ:
+	case 0x22f3: // TRILL
 	case 0x6558: // Ethernet in something
+	case 0x876b: // TCP/IP with compressed headers
+	case 0x880b: // PPP
 	case 0x8847: // MPLS
 	case 0x8848:
 	case 0x8864: // PPPoE session
+	case 0x8870: // LLC in long frames
+	case 0x88b7: // types of others, by their OUI
+	case 0x88e5: // MACsec, which need not encrypt
 	case 0x88e7: // Ethernet in Ethernet
+	case 0x8903: // FabricPath
+	case 0x8909: // tags of Cisco, of a VM's port, of a port's extender
+	case 0x8926:
+	case 0x892f: // tag of a ring (HSR)
+	case 0x893b: // TRILL with longer labels
+	case 0x893f:
 	case 0x894f: // network service header
 	case 0x9100: // tags before they were standardised
 	case 0x9200:
 	case 0x9300:
+	case 0xf1c1: // tag of frames that are sent twice (802.1CB)
 		return true;
 	default:
 		return false;
@@ -57,7 +72,8 @@ static bool llc_hides_ip(const uint8_t *llc, uint32_t avail)
 	if (avail > 0 && llc[0] == LLC_IP)
 		return true;
 	return avail >= SNAP_HEADER_BYTES && llc[0] == LLC_SNAP && llc[1] == LLC_SNAP &&
-	       type_hides_ip(fer_load_be16(llc + SNAP_HEADER_BYTES - 2));
+	       (fer_load_be32(llc + SNAP_OUI_OFF) >> 8 == OUI_BRIDGED ||
+		       type_hides_ip(fer_load_be16(llc + SNAP_HEADER_BYTES - 2)));
 }
 
 static enum fer_class class_of_frame(const struct rte_mbuf *m, enum fer_link link)
