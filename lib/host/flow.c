@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define MIN_FLOWS (UINT32_C(1) << 15)
+#define MIN_FLOWS (UINT32_C(1) << 18)
 #define MAX_FLOWS (UINT32_C(1) << 21)
 #define CHUNK 64 // packets looked up at once
 

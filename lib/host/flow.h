@@ -12,7 +12,7 @@
 
 struct fer_flows;
 
-// Room for about n flows of each IP version, within bounds: at least 32,768, at most 2,097,152.
+// Room for about n flows of each IP version, within bounds: at least 262,144, at most 2,097,152.
 // Memory becomes real where flows come to be.  NULL without memory or random numbers.
 __attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(uint32_t n);
 

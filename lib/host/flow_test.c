@@ -216,18 +216,26 @@ static void is_an_established_flow_asked_for_once(void **state)
 	fer_flows_destroy(f);
 }
 
-static void is_there_room_for_as_many_as_were_asked_for(void **state)
+// Also where nobody asked for so many: a classifier of selectors that overlap costs ten times what
+// everything else does.
+static void is_there_room_for_many_flows(void **state)
 {
-	enum { N_FLOWS = 200000 };
-	struct fer_flows *f = fer_flows_create(N_FLOWS);
+	static const struct {
+		uint32_t asked_for, n, known_per_cent;
+	} rows[] = {{0, 100000, 99}, {200000, 200000, 95}};
 	struct fer_policies *p = build(0);
 
 	(void)state;
-	assert_non_null(f);
-	(void)ask_for(f, p, 4, N_FLOWS);
-	assert_true(ask_for(f, p, 4, N_FLOWS) < N_FLOWS / 20);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fer_flows *f = fer_flows_create(rows[i].asked_for);
+
+		assert_non_null(f);
+		(void)ask_for(f, p, 4, rows[i].n);
+		assert_true(ask_for(f, p, 4, rows[i].n) <
+			    rows[i].n / 100 * (100 - rows[i].known_per_cent));
+		fer_flows_destroy(f);
+	}
 	fer_policies_destroy(p);
-	fer_flows_destroy(f);
 }
 
 static void is_a_run_of_a_flow_asked_for_once(void **state)
@@ -255,7 +263,7 @@ int main(void)
 		cmocka_unit_test(do_two_values_keep_apart),
 		cmocka_unit_test(does_it_survive_a_flood),
 		cmocka_unit_test(is_an_established_flow_asked_for_once),
-		cmocka_unit_test(is_there_room_for_as_many_as_were_asked_for),
+		cmocka_unit_test(is_there_room_for_many_flows),
 		cmocka_unit_test(is_a_run_of_a_flow_asked_for_once),
 	};
 
