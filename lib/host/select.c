@@ -231,6 +231,8 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
 }
 
+#define LIKE_NOTHING FER_NO_SA_INDEX // as a handle: no layer has it, of whatever generation
+
 static inline uint64_t selector_of(const struct fer_frame *f)
 {
 	uint64_t word;
@@ -261,15 +263,16 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 }
 
 // Makes packet i, of which ip is the header, the last one.  To a fragment none is like, nor to one
-// of several layers, or of none.
+// of several layers, or of none, nor to what came over an SA that is being removed.
 static void describe(
 	struct fer_host_inner *last, const struct fer_batch *b, unsigned i, const uint8_t *ip)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 
-	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && f->fragment == 0;
+	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && f->fragment == 0 &&
+			     b->layer[i][0].generation != 0;
 
-	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : 0;
+	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : LIKE_NOTHING;
 	last->selector = selector_of(f);
 	if (f->version == 4)
 		memcpy(last->addr, ip + 12, sizeof(last->addr[0]));
@@ -289,7 +292,7 @@ static void ask_in(struct fer_host_work *w, struct fer_batch *b)
 			w->end[w->n] = (uint16_t)(i + 1);
 			continue;
 		}
-		w->last.over = 0;
+		w->last.over = LIKE_NOTHING;
 		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK) {
@@ -321,7 +324,7 @@ static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, 
 			b->pkt[i].verdict = (uint8_t)v;
 	}
 	if (v != FER_OK)
-		w->last.over = 0;
+		w->last.over = LIKE_NOTHING;
 }
 
 // Without policies exactly what was verified goes on.
@@ -348,7 +351,7 @@ void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, str
 	} else {
 		uint64_t policies = fer_policies_generation(rules->policies);
 		if (last->policies != policies)
-			*last = (struct fer_host_inner){.policies = policies};
+			*last = (struct fer_host_inner){.policies = policies, .over = LIKE_NOTHING};
 		ask_in(host->work, b);
 		if (host->work->n != 0)
 			judge_in(host, rules, b);

@@ -308,6 +308,29 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 			check_between(&cases[i], &cases[j]);
 }
 
+// A packet may have been opened by an SA that is being removed: its receipt has no generation, and
+// nothing that was judged before is like it.
+static void is_what_came_over_an_sa_that_leaves_judged_by_itself(void **state)
+{
+	uint64_t other = add(FER_IN, 1, 1), a = add(FER_IN, 0, 1);
+	const struct arrival clear = {.dst = PROTECTED}, good = {.dst = PROTECTED, .outer = a};
+	const struct arrival *before[] = {&clear, &good};
+
+	(void)state;
+	use_rules();
+	assert_int_equal((uint32_t)other, 0); // a handle without generation is 0
+	for (unsigned i = 0; i < 2 * RTE_DIM(before); i++) {
+		uint64_t handle = i < 2 ? other : a;
+
+		check(before[i % 2]);
+		put(PROTECTED, FER_PROTO_UDP, 0);
+		came(0, &(struct arrival){.outer = handle});
+		test_ends.batch.layer[0][0].generation = 0;
+		fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		assert_verdict(done(), handle == a ? FER_OK : FER_POLICY_MISMATCH);
+	}
+}
+
 static enum fer_verdict check_clear(uint8_t dst, uint8_t protocol)
 {
 	put(dst, protocol, 0);
@@ -383,6 +406,7 @@ int main(void)
 		TEST_WITH_ENDS(does_what_is_no_sound_ip_end),
 		TEST_WITH_ENDS(does_the_only_sa_protect_all),
 		TEST_WITH_ENDS(does_a_packet_have_to_come_over_the_sas_of_its_policy),
+		TEST_WITH_ENDS(is_what_came_over_an_sa_that_leaves_judged_by_itself),
 		TEST_WITH_ENDS(is_esp_without_sa_ours_or_somebody_elses),
 		TEST_WITH_ENDS(does_without_policies_pass_what_verified_alone),
 		TEST_WITH_ENDS(do_cuts_not_matter),
