@@ -49,9 +49,9 @@ static void expand_nothing(
 const struct imb_method fer_imb_methods[FER_N_METHODS] = {
 	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL},
 	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm),
-	[FER_METHOD_AES_CCM] = AEAD(ccm, fer_imb_cipher_expand, pair.dec),
+	[FER_METHOD_AES_CCM] = AEAD(aead, fer_imb_cipher_expand, pair.dec),
 	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw),
-	[FER_METHOD_CHACHA20_POLY1305] = AEAD(chacha, fer_imb_chacha_expand, raw),
+	[FER_METHOD_CHACHA20_POLY1305] = AEAD(aead, fer_imb_chacha_expand, raw),
 	[FER_METHOD_AES_CBC_128] = AES,
 	[FER_METHOD_AES_CBC_192] = AES,
 	[FER_METHOD_AES_CBC_256] = AES,

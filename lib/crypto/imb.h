@@ -116,13 +116,12 @@ struct fer_engine {
 	imb_block tag[FER_ENGINE_BURST];
 
 	struct imb_gmac gmac[IMB_AES_SIZES];
-	struct chacha20_poly1305_context_data chacha_ctx;
 	struct evp_cipher_st *evp_cipher;
 	struct evp_cipher_ctx_st *evp_ctx;
 
 	IMB_JOB cipher_jobs[IMB_MAX_BURST_SIZE];
 	const void *des[IMB_MAX_BURST_SIZE][IMB_N_DES];
-	IMB_JOB ccm_jobs[IMB_MAX_BURST_SIZE];
+	IMB_JOB aead_jobs[IMB_MAX_BURST_SIZE];
 	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
 	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
@@ -253,9 +252,11 @@ void fer_imb_gmac_expand(
 void fer_imb_gmac_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_gmac_open(struct fer_engine *e, enum fer_method m);
 
-// AES-CCM with 128 and 256 bits.
-void fer_imb_ccm_seal(struct fer_engine *e, enum fer_method m);
-void fer_imb_ccm_open(struct fer_engine *e, enum fer_method m);
+// AES-CCM with 128 and 256 bits, ChaCha20-Poly1305.
+void fer_imb_chacha_expand(
+	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
+void fer_imb_aead_seal(struct fer_engine *e, enum fer_method m);
+void fer_imb_aead_open(struct fer_engine *e, enum fer_method m);
 
 // AES-CCM with 192 bits, which the library lacks.
 __attribute__((warn_unused_result)) bool fer_imb_ccm_evp_init(struct fer_engine *e);
@@ -279,12 +280,6 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_imb_ccm_evp_decrypt(
 	struct fer_engine *e, const struct imb_ccm *c);
 void fer_imb_ccm_evp_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_ccm_evp_open(struct fer_engine *e, enum fer_method m);
-
-// ChaCha20-Poly1305.
-void fer_imb_chacha_expand(
-	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
-void fer_imb_chacha_seal(struct fer_engine *e, enum fer_method m);
-void fer_imb_chacha_open(struct fer_engine *e, enum fer_method m);
 
 // Encryption without integrity of its own.  The IV stands in the packet.
 void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES]);
