@@ -94,6 +94,7 @@ extern const struct imb_method fer_imb_methods[FER_N_METHODS];
 // AES-GMAC of one key size.
 struct imb_gmac {
 	aes_gcm_pre_t expand;
+	aes_gcm_enc_dec_t encrypt;
 	aes_gmac_init_t init;
 	aes_gmac_update_t update;
 	aes_gmac_finalize_t finalize;
