@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Integrity over ESP and AH that needs no IV: HMAC (RFC 2403, RFC 2404, RFC 4868), AES-XCBC (RFC
-// 3566) and AES-CMAC (RFC 4494).  One burst per method, over all associations.  The library makes
-// whole digests, for it refuses some lengths; they are cut when they are used.
+// 3566) and AES-CMAC (RFC 4494).  One burst per method, over all associations.  A tag of the usual
+// length is cut by the library and written where it belongs.  Others it would not cut; these, and
+// what is only compared, are whole digests in a place of their own, and cut when they are used.
 //
 // With extended sequence numbers the high half is hashed behind everything else, but not sent (RFC
 // 4303 section 2.2.1, RFC 4302 section 2.5.1).  It stands there while the packet is hashed: in ESP
@@ -27,6 +28,7 @@
 struct imb_mac {
 	IMB_HASH_ALG hash;
 	uint8_t digest_bytes;
+	uint8_t cut_bytes; // what the library can cut it to; 0: not relied upon
 	// Fewer packets than this go to the narrow code, and so do those that are left when the
 	// lanes of the wide code have been filled; for short packets and for long ones.
 	uint8_t few_short;
@@ -62,13 +64,13 @@ static void md5_block(IMB_MGR *m, const void *block, void *state)
 }
 
 static const struct imb_mac macs[FER_N_METHODS] = {
-	[FER_METHOD_HMAC_SHA1] = {IMB_AUTH_HMAC_SHA_1, 20, 11, 7, sha1_block, false},
-	[FER_METHOD_HMAC_SHA2_256] = {IMB_AUTH_HMAC_SHA_256, 32, 22, 13, sha256_block, false},
-	[FER_METHOD_HMAC_SHA2_384] = {IMB_AUTH_HMAC_SHA_384, 48, 0, 0, sha384_block, false},
-	[FER_METHOD_HMAC_SHA2_512] = {IMB_AUTH_HMAC_SHA_512, 64, 0, 0, sha512_block, false},
-	[FER_METHOD_HMAC_MD5] = {IMB_AUTH_MD5, 16, 0, 0, md5_block, true},
-	[FER_METHOD_AES_XCBC] = {IMB_AUTH_AES_XCBC, 16, 0, 0, NULL, true},
-	[FER_METHOD_AES_CMAC] = {IMB_AUTH_AES_CMAC, 16, 0, 0, NULL, true},
+	[FER_METHOD_HMAC_SHA1] = {IMB_AUTH_HMAC_SHA_1, 20, 12, 11, 7, sha1_block, false},
+	[FER_METHOD_HMAC_SHA2_256] = {IMB_AUTH_HMAC_SHA_256, 32, 16, 22, 13, sha256_block, false},
+	[FER_METHOD_HMAC_SHA2_384] = {IMB_AUTH_HMAC_SHA_384, 48, 24, 0, 0, sha384_block, false},
+	[FER_METHOD_HMAC_SHA2_512] = {IMB_AUTH_HMAC_SHA_512, 64, 32, 0, 0, sha512_block, false},
+	[FER_METHOD_HMAC_MD5] = {IMB_AUTH_MD5, 16, 0, 0, 0, md5_block, true},
+	[FER_METHOD_AES_XCBC] = {IMB_AUTH_AES_XCBC, 16, 0, 0, 0, NULL, true},
+	[FER_METHOD_AES_CMAC] = {IMB_AUTH_AES_CMAC, 16, 0, 0, 0, NULL, true},
 };
 
 void fer_imb_mac_init(struct fer_engine *e)
@@ -145,23 +147,29 @@ static uint8_t *behind(const struct fer_job *j)
 	return j->start + fer_imb_covered(j);
 }
 
-// Describes a job to the library, with seq_hi where it is to be hashed.
-static void fill(
-	struct fer_engine *e, unsigned i, const struct imb_mac *mac, const struct fer_job *j)
+// Puts seq_hi where it is to be hashed.
+static void put_seq_hi(struct fer_engine *e, unsigned i, const struct fer_job *j)
+{
+	memcpy(&e->under_seq_hi[i], behind(j), ESN_BYTES);
+	fer_store_be32(behind(j), j->seq_hi);
+	e->mac_jobs[i].msg_len_to_hash_in_bytes += ESN_BYTES;
+}
+
+// Describes a job to the library.  The tag goes to its place in the packet, or whole to e->digest.
+static inline void fill(struct fer_engine *e, unsigned i, const struct imb_mac *mac,
+	const struct fer_job *j, bool in_place)
 {
 	IMB_JOB *to = &e->mac_jobs[i];
 
 	to->hash_alg = mac->hash;
-	to->auth_tag_output_len_in_bytes = mac->digest_bytes;
+	to->auth_tag_output = in_place ? fer_imb_icv(j) : e->digest[i];
+	to->auth_tag_output_len_in_bytes = in_place ? mac->cut_bytes : mac->digest_bytes;
 	to->src = j->start;
 	to->msg_len_to_hash_in_bytes = fer_imb_covered(j);
 	point_to_key(to, mac, j->key);
 	to->status = IMB_STATUS_BEING_PROCESSED;
-	if (!j->suite->esn)
-		return;
-	memcpy(&e->under_seq_hi[i], behind(j), ESN_BYTES);
-	fer_store_be32(behind(j), j->seq_hi);
-	to->msg_len_to_hash_in_bytes += ESN_BYTES;
+	if (j->suite->esn)
+		put_seq_hi(e, i, j);
 }
 
 // How many of n packets, the last ones, the narrow code is better for.  One packet alone in 16
@@ -173,13 +181,6 @@ static unsigned narrow_share(const struct imb_mac *mac, unsigned n, size_t bytes
 	if (n < few)
 		return n;
 	return n % LANES < few ? n % LANES : 0;
-}
-
-static void take_back_seq_hi(const struct fer_engine *e, struct fer_job *const *job, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (job[i]->suite->esn)
-			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
 }
 
 // The library counts the bytes of MACs that are made of AES in 16 bits.
@@ -241,40 +242,53 @@ static void run_one_by_one(struct fer_engine *e, const struct imb_mac *mac, unsi
 	}
 }
 
-static void submit(struct fer_engine *e, const struct imb_mac *mac, unsigned n, size_t bytes)
+// Returns how many are known to have been hashed.
+static unsigned submit(struct fer_engine *e, const struct imb_mac *mac, unsigned n, size_t bytes)
 {
+	unsigned narrow = narrow_share(mac, n, bytes), done = 0;
+	IMB_JOB *jobs = e->mac_jobs;
+
 	if (mac->one_by_one) {
 		run_one_by_one(e, mac, n);
-		return;
+		return 0;
 	}
-	unsigned narrow = narrow_share(mac, n, bytes);
-	unsigned wide = n - narrow;
-
-	if (wide != 0)
-		IMB_SUBMIT_HASH_BURST_NOCHECK(e->wide, e->mac_jobs, wide, mac->hash);
+	if (n != narrow)
+		done += IMB_SUBMIT_HASH_BURST_NOCHECK(e->wide, jobs, n - narrow, mac->hash);
 	if (narrow != 0)
-		IMB_SUBMIT_HASH_BURST_NOCHECK(e->narrow, e->mac_jobs + wide, narrow, mac->hash);
+		done += IMB_SUBMIT_HASH_BURST_NOCHECK(
+			e->narrow, jobs + n - narrow, narrow, mac->hash);
+	return done;
 }
 
-// Hashes n jobs, leaving each whole digest in e->digest.
-static void run(
-	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
+// The hashed bytes of a burst, and where its tags are.
+struct burst {
+	size_t bytes;
+	bool esn;   // of some of its jobs
+	bool apart; // some tags are in e->digest
+};
+
+// Describes n jobs to the library; to seal, or to verify.
+static inline struct burst fill_all(struct fer_engine *e, const struct imb_mac *mac,
+	struct fer_job *const *job, unsigned n, bool seal)
 {
-	size_t bytes = 0;
-	bool esn = false;
+	const struct fer_key *before = NULL;
+	struct burst b = {0, false, false};
 
 	for (unsigned i = 0; i < n; i++) {
-		if (i == 0 || job[i]->key != job[i - 1]->key) {
-			fer_imb_fetch_line(job[i]->key->pair.inner);
-			fer_imb_fetch_line(job[i]->key->pair.outer);
+		const struct fer_job *j = job[i];
+		bool in_place = seal && j->suite->icv_bytes == mac->cut_bytes;
+
+		if (j->key != before) {
+			fer_imb_fetch_line(j->key->pair.inner);
+			fer_imb_fetch_line(j->key->pair.outer);
 		}
-		fill(e, i, mac, job[i]);
-		esn |= job[i]->suite->esn;
-		bytes += job[i]->len;
+		before = j->key;
+		fill(e, i, mac, j, in_place);
+		b.bytes += j->len;
+		b.esn |= j->suite->esn;
+		b.apart |= !in_place;
 	}
-	submit(e, mac, n, bytes);
-	if (esn)
-		take_back_seq_hi(e, job, n);
+	return b;
 }
 
 static bool is_hashed(const struct fer_engine *e, unsigned i)
@@ -295,12 +309,27 @@ static void copy_icv(uint8_t *to, const uint8_t *from, size_t n)
 	memcpy(to + n - 16, from + n - 16, 8);
 }
 
-static void put_icv(const struct fer_engine *e, unsigned i, struct fer_job *j)
+// In ESP the ICV stands where seq_hi stood.
+static void finish_sealed(const struct fer_engine *e, unsigned i, struct fer_job *j)
 {
-	if (is_hashed(e, i))
-		copy_icv(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
-	else
+	if (!is_hashed(e, i))
 		j->verdict = FER_CRYPTO_ERROR;
+	else if (e->mac_jobs[i].auth_tag_output == e->digest[i])
+		copy_icv(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
+	if (j->suite->ah && j->suite->esn)
+		memcpy(behind(j), &e->under_seq_hi[i], ESN_BYTES);
+}
+
+static void seal_chunk(
+	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
+{
+	struct burst b = fill_all(e, mac, job, n, true);
+	unsigned done = submit(e, mac, n, b.bytes);
+
+	if (done == n && !b.esn && !b.apart)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		finish_sealed(e, i, job[i]);
 }
 
 static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
@@ -315,24 +344,27 @@ static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
 		fer_imb_push(e, s->method, j);
 }
 
+static void open_chunk(
+	struct fer_engine *e, const struct imb_mac *mac, struct fer_job *const *job, unsigned n)
+{
+	struct burst b = fill_all(e, mac, job, n, false);
+
+	submit(e, mac, n, b.bytes);
+	for (unsigned i = 0; i < n; i++) {
+		if (b.esn && job[i]->suite->esn)
+			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
+		judge(e, i, job[i]);
+	}
+}
+
 void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE) {
-		unsigned n = fer_imb_chunk(e->n[m], at);
-
-		run(e, &macs[m], e->list[m] + at, n);
-		for (unsigned i = 0; i < n; i++)
-			put_icv(e, i, e->list[m][at + i]);
-	}
+	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE)
+		seal_chunk(e, &macs[m], e->list[m] + at, fer_imb_chunk(e->n[m], at));
 }
 
 void fer_imb_mac_open(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE) {
-		unsigned n = fer_imb_chunk(e->n[m], at);
-
-		run(e, &macs[m], e->list[m] + at, n);
-		for (unsigned i = 0; i < n; i++)
-			judge(e, i, e->list[m][at + i]);
-	}
+	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE)
+		open_chunk(e, &macs[m], e->list[m] + at, fer_imb_chunk(e->n[m], at));
 }

@@ -399,8 +399,8 @@ static void mac_part(struct fer_job *job, void (*part)(struct fer_engine *e, enu
 	part(engine, m);
 }
 
-// The library makes whole digests: that of the text that was hashed last.  Any tag of the file is
-// judged by it, also one that is longer or shorter than an ICV.
+// To compare, the library makes whole digests: that of the text that was hashed last.  Any tag of
+// the file is judged by it, also one that is longer or shorter than an ICV.
 static void mac_digest(const struct bytes *tag, bool valid)
 {
 	assert_int_equal(memcmp(engine->digest[0], tag->at, tag->n) == 0, valid);
@@ -415,6 +415,8 @@ static void mac_run(const struct fer_suite *s, const struct fer_key *key, const 
 
 	memcpy(text, msg->at, msg->n);
 	mac_part(&job, fer_imb_mac_seal);
+	assert_int_equal(job.verdict, FER_OK);
+	mac_part(&job, fer_imb_mac_open);
 	assert_int_equal(job.verdict, FER_OK);
 	mac_digest(tag, valid);
 	tally->parts++;
