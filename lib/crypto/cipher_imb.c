@@ -9,22 +9,29 @@
 
 #define FIRST_BLOCK_COUNTER 1 // RFC 3686 section 4
 
+// A packet alone in the lanes of the wide code takes as long as one in each, and what the narrow
+// code loses by having half of them it makes good where packets are short.
+#define LANES 16 // of the wide code
+#define FEW 8    // packets, as many as the narrow code has lanes
+#define SHORT_BYTES 160
+
 struct imb_cipher {
 	IMB_CIPHER_MODE mode;
 	uint8_t key_bytes;
 	bool one_by_one; // the library has no burst for it
 	bool triple;     // its key is an array of three
+	bool chains;     // encrypts a block only behind the one before it
 };
 
 static const struct imb_cipher ciphers[FER_METHOD_FIRST_MAC] = {
-	[FER_METHOD_AES_CBC_128] = {IMB_CIPHER_CBC, IMB_KEY_128_BYTES, false, false},
-	[FER_METHOD_AES_CBC_192] = {IMB_CIPHER_CBC, IMB_KEY_192_BYTES, false, false},
-	[FER_METHOD_AES_CBC_256] = {IMB_CIPHER_CBC, IMB_KEY_256_BYTES, false, false},
-	[FER_METHOD_AES_CTR_128] = {IMB_CIPHER_CNTR, IMB_KEY_128_BYTES, false, false},
-	[FER_METHOD_AES_CTR_192] = {IMB_CIPHER_CNTR, IMB_KEY_192_BYTES, false, false},
-	[FER_METHOD_AES_CTR_256] = {IMB_CIPHER_CNTR, IMB_KEY_256_BYTES, false, false},
-	[FER_METHOD_3DES_CBC] = {IMB_CIPHER_DES3, 24, true, true},
-	[FER_METHOD_DES_CBC] = {IMB_CIPHER_DES, 8, true, false},
+	[FER_METHOD_AES_CBC_128] = {IMB_CIPHER_CBC, IMB_KEY_128_BYTES, false, false, true},
+	[FER_METHOD_AES_CBC_192] = {IMB_CIPHER_CBC, IMB_KEY_192_BYTES, false, false, true},
+	[FER_METHOD_AES_CBC_256] = {IMB_CIPHER_CBC, IMB_KEY_256_BYTES, false, false, true},
+	[FER_METHOD_AES_CTR_128] = {IMB_CIPHER_CNTR, IMB_KEY_128_BYTES, false, false, false},
+	[FER_METHOD_AES_CTR_192] = {IMB_CIPHER_CNTR, IMB_KEY_192_BYTES, false, false, false},
+	[FER_METHOD_AES_CTR_256] = {IMB_CIPHER_CNTR, IMB_KEY_256_BYTES, false, false, false},
+	[FER_METHOD_3DES_CBC] = {IMB_CIPHER_DES3, 24, true, true, false},
+	[FER_METHOD_DES_CBC] = {IMB_CIPHER_DES, 8, true, false, false},
 };
 
 void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_BYTES])
@@ -66,7 +73,7 @@ void fer_imb_3des_expand(
 }
 
 // Encrypts zeroes in counter mode: the key stream is AES of (refill number, index).
-static bool refill(struct fer_engine *e)
+bool fer_imb_refill_ivs(struct fer_engine *e)
 {
 	uint64_t start[2] = {e->iv_refills++, 0};
 	IMB_JOB job = {
@@ -90,18 +97,6 @@ static bool refill(struct fer_engine *e)
 	return true;
 }
 
-bool fer_imb_random_iv(struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
-{
-	if (e->iv_left == 0 && !refill(e))
-		return false;
-	const uint8_t *from = e->iv_pool[--e->iv_left];
-	if (iv_bytes == FER_ESP_MAX_IV_BYTES) // one store, which the library reads by one load
-		memcpy(iv, from, FER_ESP_MAX_IV_BYTES);
-	else
-		memcpy(iv, from, iv_bytes);
-	return true;
-}
-
 // Points a job to the one key that the library wants for both directions.
 static void point_to_des(
 	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_key *k)
@@ -120,21 +115,29 @@ static void start_counting(struct fer_engine *e, unsigned i, const struct fer_jo
 	e->cipher_jobs[i].iv_len_in_bytes = sizeof(e->nonce[i]);
 }
 
-static void fill(
+// What the calls for one job at a time ask the job itself.
+static void name_method(IMB_JOB *to, const struct imb_cipher *c, IMB_CIPHER_DIRECTION direction)
+{
+	to->cipher_mode = c->mode;
+	to->key_len_in_bytes = c->key_bytes;
+	to->cipher_direction = direction;
+}
+
+static inline void fill(
 	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_job *j)
 {
+	const struct fer_suite *s = j->suite;
 	IMB_JOB *to = &e->cipher_jobs[i];
+	uint8_t *iv = j->start + FER_ESP_HEADER_BYTES, *text = iv + s->iv_bytes;
 
-	to->cipher_mode = c->mode;
 	to->enc_keys = j->key->pair.enc;
 	to->dec_keys = j->key->pair.dec;
-	to->key_len_in_bytes = c->key_bytes;
-	to->src = fer_imb_text(j);
-	to->dst = fer_imb_text(j);
-	to->msg_len_to_cipher_in_bytes = fer_imb_text_bytes(j);
-	to->iv = fer_imb_iv(j);
-	to->iv_len_in_bytes = j->suite->iv_bytes;
-	if (j->suite->counter)
+	to->src = text;
+	to->dst = text;
+	to->msg_len_to_cipher_in_bytes = j->len - s->around_bytes;
+	to->iv = iv;
+	to->iv_len_in_bytes = s->iv_bytes;
+	if (s->counter)
 		start_counting(e, i, j);
 	if (c->one_by_one)
 		point_to_des(e, i, c, j->key);
@@ -150,24 +153,62 @@ static void fetch_key(const uint8_t *round_keys, unsigned key_bytes)
 		fer_imb_fetch_line(round_keys + at);
 }
 
+// How many of n packets, the last ones, the narrow code is better for.
+static unsigned narrow_share(const struct imb_cipher *c, unsigned n, size_t bytes)
+{
+	if (!c->chains)
+		return 0;
+	if (bytes < (size_t)n * SHORT_BYTES)
+		return n;
+	return n % LANES <= FEW ? n % LANES : 0;
+}
+
+// Returns how many have been done.
+static unsigned submit(struct fer_engine *e, const struct imb_cipher *c, unsigned n, size_t bytes,
+	IMB_CIPHER_DIRECTION direction)
+{
+	unsigned narrow = direction == IMB_DIR_ENCRYPT ? narrow_share(c, n, bytes) : 0, done = 0;
+	IMB_KEY_SIZE_BYTES key = (IMB_KEY_SIZE_BYTES)c->key_bytes;
+	IMB_JOB *jobs = e->cipher_jobs;
+
+	if (n != narrow)
+		done += IMB_SUBMIT_CIPHER_BURST_NOCHECK(
+			e->wide, jobs, n - narrow, c->mode, direction, key);
+	if (narrow != 0)
+		done += IMB_SUBMIT_CIPHER_BURST_NOCHECK(
+			e->narrow, jobs + n - narrow, narrow, c->mode, direction, key);
+	return done;
+}
+
+// The same, one by one, or 0.
+static unsigned submit_one_by_one(struct fer_engine *e, const struct imb_cipher *c, unsigned n,
+	IMB_CIPHER_DIRECTION direction)
+{
+	for (unsigned i = 0; i < n; i++)
+		name_method(&e->cipher_jobs[i], c, direction);
+	fer_imb_jobs_run(e, e->cipher_jobs, n);
+	return 0;
+}
+
 static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job *const *job,
 	unsigned n, IMB_CIPHER_DIRECTION direction)
 {
+	const struct fer_key *before = NULL;
+	size_t bytes = 0;
+
 	for (unsigned i = 0; i < n; i++) {
 		const struct fer_key *key = job[i]->key;
 
-		if (i == 0 || key != job[i - 1]->key)
+		if (key != before)
 			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
 				c->key_bytes);
+		before = key;
+		bytes += job[i]->len;
 		fill(e, i, c, job[i]);
-		e->cipher_jobs[i].cipher_direction = direction;
 	}
-	if (c->one_by_one)
-		fer_imb_jobs_run(e, e->cipher_jobs, n);
-	else
-		IMB_SUBMIT_CIPHER_BURST_NOCHECK(e->wide, e->cipher_jobs, n, c->mode, direction,
-			(IMB_KEY_SIZE_BYTES)c->key_bytes);
-	for (unsigned i = 0; i < n; i++)
+	unsigned done = c->one_by_one ? submit_one_by_one(e, c, n, direction)
+				      : submit(e, c, n, bytes, direction);
+	for (unsigned i = 0; i < n && done != n; i++)
 		if ((e->cipher_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
 			job[i]->verdict = FER_CRYPTO_ERROR;
 }

@@ -293,9 +293,22 @@ void fer_imb_3des_expand(
 void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
 
-// Writes an IV that nobody can predict.  False when the library failed.
-__attribute__((warn_unused_result)) bool fer_imb_random_iv(
-	struct fer_engine *e, uint8_t *iv, size_t iv_bytes);
+// Makes a pool full of IVs that nobody can predict.  False when the library failed.
+__attribute__((warn_unused_result)) bool fer_imb_refill_ivs(struct fer_engine *e);
+
+// Writes one of them.  False when the library failed.
+__attribute__((warn_unused_result)) static inline bool fer_imb_random_iv(
+	struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
+{
+	if (e->iv_left == 0 && !fer_imb_refill_ivs(e))
+		return false;
+	const uint8_t *from = e->iv_pool[--e->iv_left];
+	if (iv_bytes == FER_ESP_MAX_IV_BYTES) // one store, which the library reads by one load
+		memcpy(iv, from, FER_ESP_MAX_IV_BYTES);
+	else
+		memcpy(iv, from, iv_bytes);
+	return true;
+}
 
 // Integrity.
 void fer_imb_mac_init(struct fer_engine *e);
