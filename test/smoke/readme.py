@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Does README.md tell the truth about the live box?
+"""Does README.md tell the truth about the live box, and about captures?
 
 Its tour is run as it stands, in namespaces with other names; each line of what it shows has to
 come, whatever the numbers in it are.  The set-up for network cards has to fail for want of the
@@ -19,6 +19,8 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "test" / "support"))
 
+import pcapio
+import samples
 from daemon import EAL, Daemon
 from lab import Absent, Lab
 from report import Report
@@ -101,6 +103,36 @@ def network_cards(programs, folder):
     return [] if "pairs[0].host.port: 0000:3b:00.0 is no port" in said else [said]
 
 
+def captures(programs, folder):
+    """The commands as they stand, over a packet; the far end's document and the mistake are told."""
+    text = section("Protect and unprotect a capture")
+    ((_, document),) = BLOCK.findall(text)
+    text = BLOCK.sub("", text)
+    shown = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    packet = samples.ethernet(samples.udp_packet("10.1.0.1", "10.2.0.1", b"plain"))
+    pcapio.write(folder / "plain.pcap", pcapio.of_frames([packet], pcapio.ETHERNET))
+    (folder / "doc.yaml").write_text(document, encoding="utf-8")
+    (folder / "far.yaml").write_text(document.replace("east-out", "east-in").replace(
+        "direction: out", "direction: in"), encoding="utf-8")
+
+    def run(command):
+        command = command.replace("build/app", str(programs))
+        return subprocess.run(command.split(), cwd=folder, capture_output=True, text=True,
+                              check=False)
+
+    commands = [line for line in shown if line.startswith("build/app")]
+    runs = [run(command) for command in commands]
+    came = (folder / "lines.jsonl").read_text(encoding="utf-8") if len(runs) == 2 else ""
+    if pcapio.read(folder / "opened.pcap").records[0].data != packet:
+        came += "another packet"
+    wrong = re.sub(r'encryption_key: ".*"', 'encryption_key: "0001"', document)
+    (folder / "doc.yaml").write_text(wrong, encoding="utf-8")
+    came += run(commands[0]).stderr
+    lines = {shape(line) for line in came.splitlines()}
+    wanted = {shape(line) for line in shown if not line.startswith("build/app")}
+    return [] if lines == wanted else [f"came {lines}", f"shown {wanted}", *(r.stderr for r in runs)]
+
+
 def box(_programs, _folder):
     """The document of a box is the one in the folder."""
     shown = dict(BLOCK.findall(section("The live box in five minutes")))["yaml"]
@@ -112,10 +144,11 @@ def box(_programs, _folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("programs", type=Path,
-                        help="where ferruled/ferruled and ferrule/ferrule are")
+                        help="the folder with a folder for each of them")
     programs = parser.parse_args().programs.resolve()
     report = Report()
-    for name, test in (("network cards", network_cards), ("box", box), ("tour", tour)):
+    tests = {"captures": captures, "network cards": network_cards, "box": box, "tour": tour}
+    for name, test in tests.items():
         with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
             if test is tour:
                 try:
