@@ -22,7 +22,7 @@ import kernel_cases
 import pcapio
 import second_opinions
 from expect import NOT_OK, Expected, compare_outcomes
-from program import Program, arguments, check_run, check_sa_counters
+from program import JOBS, Program, arguments, check_run, check_sa_counters
 from report import Report, difference
 from sa_document import sa_document
 
@@ -250,7 +250,7 @@ def other_opinions(case, name, sealed, plain, numbers, sa):
 def main():
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--case", default="*", help="only cases of this name (a shell pattern)")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=JOBS)
     parser.add_argument("--verbose", action="store_true", help="show replay and tamper steps")
     args = parser.parse_args()
     report = Report()

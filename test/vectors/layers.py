@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import ip
 import kernel_cases
 import pcapio
-from program import Program, arguments
+from program import JOBS, Program, arguments
 from report import Report, difference
 
 AH = 51
@@ -242,7 +242,7 @@ def main():
         report.absent("all cases with AH or several layers", str(missing))
         return report.finish()
     work = functools.partial(run_case, Program(args.program, args.keep))
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(JOBS) as pool:
         for outcomes in pool.map(work, cases):
             for name, faults in outcomes:
                 report.add(name, faults)
