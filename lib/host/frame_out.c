@@ -15,10 +15,6 @@ struct bundle {
 	struct fer_sa *ah;           // outside the head; NULL: no bundle
 	struct fer_outer_numbers no; // of the first packet of a group
 	uint64_t ah_seq;
-	// Whether the SA is as most are, with nothing around it yet, and how long a packet may be
-	// that needs no closer look then.
-	bool is_plain;
-	uint32_t plain_most;
 };
 
 static uint32_t growth(const struct bundle *u)
@@ -223,42 +219,28 @@ static void learn_udp_link(const struct fer_batch *b, unsigned i, const struct f
 static void collect(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
 	unsigned k, const struct bundle *u, struct group *g)
 {
-	uint32_t n = 0, most = u->plain_most;
+	uint32_t n = 0;
 
 	for (unsigned i = first; i < last; i++) {
 		struct fer_pkt *p = &b->pkt[i];
-		uint32_t len = p->frame.end - p->frame.ip_off;
-
-		if (!fer_pkt_alive(p))
+		if (!fer_pkt_alive(p) || !fits(host, b, i, k, u))
 			continue;
-		if (unlikely(len > most)) {
-			if (!fits(host, b, i, k, u))
-				continue;
-			len = p->frame.end - p->frame.ip_off;
-		}
-		g->len[n] = len;
+		g->len[n] = p->frame.end - p->frame.ip_off;
 		g->at[n++] = (uint16_t)i;
 	}
 	g->n = n;
 }
 
-static struct bundle bundle_of(const struct fer_host *host, uint64_t handle, unsigned k)
+static struct bundle bundle_of(const struct fer_host *host, struct fer_sa *sa)
 {
-	struct bundle u = {.sa = fer_sa_get(host->sas, handle)};
-
-	if (unlikely(u.sa == NULL))
-		return u;
-	u.ah = fer_sa_ah(host->sas, u.sa);
-	u.is_plain = k == 0 && fer_outer_is_plain(u.sa);
-	u.plain_most = u.is_plain ? fer_outer_plain_most(u.sa) : 0;
-	return u;
+	return (struct bundle){.sa = sa, .ah = sa == NULL ? NULL : fer_sa_ah(host->sas, sa)};
 }
 
 // Frames the packets from first to last, which all want that SA: their numbers are taken at once.
-static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned last,
-	unsigned k, uint64_t handle)
+__attribute__((noinline)) static void frame_group(struct fer_host *host, struct fer_batch *b,
+	unsigned first, unsigned last, unsigned k, struct fer_sa *sa, uint64_t handle)
 {
-	struct bundle u = bundle_of(host, handle, k);
+	struct bundle u = bundle_of(host, sa);
 	struct group g;
 
 	collect(host, b, first, last, k, &u, &g);
@@ -268,28 +250,140 @@ static void frame_group(struct fer_host *host, struct fer_batch *b, unsigned fir
 	if (g.n != 0)
 		fer_audit_life(host, u.sa, number_group(b, &u, &g));
 	identify_group(host, &u, g.n);
-	if (likely(u.is_plain))
-		fer_outer_put_on_plain(b, g.at, g.n, u.sa, handle, u.no, host->pool);
-	else
-		for (uint32_t j = 0; j < g.n; j++)
-			frame_one(host, b, g.at[j], k, &u, j);
+	for (uint32_t j = 0; j < g.n; j++)
+		frame_one(host, b, g.at[j], k, &u, j);
 	if (unlikely(u.sa->out.dummy != 0) && g.n > 0)
 		learn_link(host, b, g.at[g.n - 1], u.sa, handle);
 	if (unlikely(u.sa->out.udp != NULL) && g.n > 0)
 		learn_udp_link(b, g.at[g.n - 1], u.sa);
 }
 
+// Packets of a plain SA that stand one behind the other.
+struct run {
+	unsigned first;
+	uint32_t n;
+	uint64_t bytes; // that the SA protects
+};
+
+// Ends the packets of a run behind the first n.
+static void end_run(struct fer_batch *b, struct run *run, uint32_t n, enum fer_verdict v)
+{
+	while (run->n > n)
+		b->pkt[run->first + --run->n].verdict = (uint8_t)v;
+}
+
+// Counts a run on an SA that has limits.
+__attribute__((noinline)) static void take_limited_life(
+	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct run *run)
+{
+	uint32_t len[FER_BATCH_MAX], n;
+	unsigned crossed;
+
+	for (uint32_t j = 0; j < run->n; j++)
+		len[j] = b->pkt[run->first + j].inside[0];
+	n = fer_life_take(host->sas, sa, len, run->n, &crossed);
+	for (uint32_t j = n; j < run->n; j++)
+		b->pkt[run->first + j].inside[0] = 0;
+	end_run(b, run, n, FER_EXPIRED);
+	fer_audit_life(host, sa, crossed);
+}
+
+// The numbers of the run, as far as there are any; *first is that of its first packet.
+static inline void number_run(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
+	struct run *run, uint64_t *first)
+{
+	uint32_t n = fer_seq_take(&sa->out.seq, run->n, first);
+
+	if (likely(n == run->n && !fer_seq_is_low(&sa->out.seq, *first + n - 1)))
+		return;
+	unsigned over = FER_LIFE_SOFT | (n < run->n ? FER_LIFE_NUMBERS : 0);
+	end_run(b, run, n, FER_SEQ_EXHAUSTED);
+	fer_audit_life(host, sa, fer_life_end(sa, over));
+}
+
+// The packets from first on that want that SA, and fit it as they are.  *more gets what any of them
+// wants in the next round.
+static inline struct run plain_run(const struct fer_sa *sa, struct fer_batch *b, unsigned first,
+	uint64_t handle, uint64_t *more)
+{
+	uint32_t most = fer_outer_plain_most(sa), ip_off = b->pkt[first].frame.ip_off;
+	struct run run = {.first = first};
+	unsigned i = first;
+
+	for (unsigned n = b->n; i < n; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+		uint32_t len = p->frame.end - ip_off;
+
+		if (p->handle[0] != handle || p->frame.ip_off != ip_off || !fer_pkt_alive(p) ||
+			len > most)
+			break;
+		p->inside[0] = len;
+		run.bytes += len;
+		*more |= p->handle[1];
+	}
+	run.n = i - first;
+	return run;
+}
+
+// frame_group() of a plain SA.
+static inline void frame_plain(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
+	uint64_t handle, struct run *run)
+{
+	struct fer_outer_numbers no = {.id_step = host->ident.step};
+
+	if (unlikely(!fer_life_take_free(sa, run->n, run->bytes)))
+		take_limited_life(host, b, sa, run);
+	if (unlikely(run->n == 0))
+		return;
+	number_run(host, b, sa, run, &no.seq);
+	no.id = fer_ident_take(&host->ident, sa->out.template.ip, run->n);
+	fer_outer_put_on_plain(b, run->first, run->n, sa, handle, no, host->pool);
+}
+
+// The packets from first to end that want that SA.  Returns the first that does not.
+static inline unsigned same_wish(const struct fer_batch *b, unsigned first, unsigned end,
+	unsigned k, uint64_t handle, uint64_t *more)
+{
+	unsigned last = first;
+
+	for (; last < end && b->pkt[last].handle[k] == handle; last++)
+		*more |= b->pkt[last].handle[1];
+	return last;
+}
+
+// Frames the packet at first, which wants that SA, and those behind it that go with it.  Returns
+// the first that does not.
+static inline unsigned frame_from(struct fer_host *host, struct fer_batch *b, unsigned first,
+	unsigned k, uint64_t handle, uint64_t *more)
+{
+	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+	bool is_plain = k == 0 && likely(sa != NULL) && fer_outer_is_plain(sa);
+
+	if (likely(is_plain)) {
+		struct run run = plain_run(sa, b, first, handle, more);
+		unsigned last = first + run.n;
+
+		if (likely(run.n > 0)) {
+			frame_plain(host, b, sa, handle, &run);
+			return last;
+		}
+	}
+	unsigned last = same_wish(b, first, is_plain ? first + 1 : b->n, k, handle, more);
+	frame_group(host, b, first, last, k, sa, handle);
+	return last;
+}
+
 bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
 {
 	uint64_t more = 0;
 
-	for (unsigned first = 0, last, n = b->n; first < n; first = last) {
-		uint64_t handle = b->pkt[first].handle[k];
+	for (unsigned i = 0; i < b->n;) {
+		uint64_t handle = b->pkt[i].handle[k];
 
-		for (last = first; last < n && b->pkt[last].handle[k] == handle; last++)
-			more |= b->pkt[last].handle[1];
-		if (handle != 0)
-			frame_group(host, b, first, last, k, handle);
+		if (likely(handle != 0))
+			i = frame_from(host, b, i, k, handle, &more);
+		else
+			more |= b->pkt[i++].handle[1];
 	}
 	fer_batch_mark(b, FER_STAGE_FRAME);
 	return k == 0 && more != 0;

@@ -86,19 +86,6 @@ static bool ends_are_those_of(
 	return fer_addr_equal(&src, &sa_src) && fer_addr_equal(&dst, &sa_dst);
 }
 
-bool fer_outer_is_plain(const struct fer_sa *sa)
-{
-	return sa->mode == FER_TUNNEL && sa->protocol == FER_PROTO_ESP && sa->out.udp == NULL &&
-	       sa->partner == FER_NO_SA_INDEX && sa->out.pad_to == 0 && sa->out.dummy == 0;
-}
-
-uint32_t fer_outer_plain_most(const struct fer_sa *sa)
-{
-	uint32_t most = sa->out.template.version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
-
-	return most - fer_outer_growth(sa) - sa->tail_bytes - sa->suite.align_bytes;
-}
-
 enum fer_verdict fer_outer_fits(const struct rte_mbuf *m, const struct fer_pkt *p,
 	const struct fer_sa *sa, const struct fer_sa *ah)
 {
@@ -156,7 +143,8 @@ static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header,
 struct around {
 	const uint8_t *ip;          // tunnel: the outer header is made from this
 	struct fer_ipv4_stamp ipv4; // the same if it is IPv4
-	struct fer_outer_rules rules;
+	struct fer_tunnel_marks marks;
+	uint32_t flow_label;
 	uint32_t index;
 	uint32_t spi;
 	uint32_t growth;
@@ -178,7 +166,8 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 	return (struct around){
 		.ip = ip,
 		.ipv4 = fer_ipv4_stamp_of(ip),
-		.rules = t->rules,
+		.marks = fer_tunnel_marks_of(&t->rules),
+		.flow_label = t->rules.flow_label,
 		.index = sa->index,
 		.spi = sa->spi,
 		.growth = fer_outer_growth(sa),
@@ -191,6 +180,14 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 	};
 }
 
+// The frame that an outer header makes.
+static inline struct fer_frame_words words_of(uint16_t l2_len, bool v4, uint8_t protocol)
+{
+	return fer_frame_words_of(l2_len, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES,
+		v4 ? FER_FRAME_IPV4_NEXT : FER_FRAME_IPV6_NEXT,
+		fer_frame_bare_selector(protocol, v4 ? 4 : 6));
+}
+
 // The outer header in front of an inner one, and the frame that results.
 static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct around *a, bool v4,
 	uint16_t id, uint32_t len)
@@ -199,28 +196,17 @@ static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct a
 	uint16_t l2_len = p->l2_len;
 	uint8_t *ip = frame + l2_len;
 	const uint8_t *inner = ip + a->growth;
-	uint8_t tos = fer_tunnel_tos(&a->rules, fer_ip_tos(inner));
-	bool df = fer_tunnel_df(&a->rules, f);
-	uint16_t up_off = l2_len + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
-	uint16_t up_next_off = l2_len + (v4 ? 9 : 6);
+	uint8_t tos = fer_tunnel_tos(&a->marks, fer_ip_tos(inner));
+	bool df = fer_tunnel_df(&a->marks, f->df);
 
 	if (v4)
 		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
 	else
-		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(&a->rules, inner));
+		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(a->flow_label, inner));
 	if (l2_len > 0)
 		fer_store_be16(frame + p->type_off, fer_ether_type(v4 ? 4 : 6));
-	*f = (struct fer_frame){
-		.ip_off = l2_len,
-		.up_off = up_off,
-		.up_next_off = up_next_off,
-		.sec_off = up_off,
-		.sec_next_off = up_next_off,
-		.end = l2_len + len,
-		.version = v4 ? 4 : 6,
-		.protocol = a->protocol,
-		.df = df || !v4,
-	};
+	const struct fer_frame_words w = words_of(l2_len, v4, a->protocol);
+	fer_frame_write(f, &w, len, df || !v4);
 }
 
 // The IP header of the packet itself, which now says that ESP or AH follows.
@@ -337,36 +323,90 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
-__attribute__((always_inline)) static inline void put_on_plain(struct fer_batch *b,
-	const uint16_t at[], uint32_t n, const struct around *a, bool v4, uint64_t handle,
-	struct fer_outer_numbers no, struct rte_mempool *pool)
-{
-	for (uint32_t j = 0; j < n; j++) {
-		struct rte_mbuf **m = &b->m[at[j]];
-		struct fer_pkt *p = &b->pkt[at[j]];
-		struct fer_layer layer;
+// What is the same in all packets of a run.
+struct plain {
+	struct around around;
+	struct fer_frame_words frame;
+	uint64_t handle;
+	uint32_t slot12; // but for padding and next header
+	uint16_t l2_len;
+	uint16_t type_off;
+};
 
-		p->verdict = (uint8_t)put_on(m, p, a, true, v4, true, NULL, no.seq + j,
-			(uint16_t)(no.id + j * no.id_step), pool, &layer);
-		if (unlikely(!fer_pkt_alive(p)))
-			continue;
-		fer_oob_of(*m)->ipsec = handle;
-		fer_oob_of(*m)->header = fer_oob_header_send(
-			layer.next_header, layer.pad_len, 0, layer.sec_off - layer.ip_off);
+// put_on() for a plain SA, and the send words.
+__attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struct rte_mbuf **m,
+	struct fer_pkt *p, const struct plain *run, bool v4, uint64_t seq, uint16_t id,
+	struct rte_mempool *pool)
+{
+	const struct around *a = &run->around;
+	uint32_t l2_len = run->l2_len, frame_end = p->frame.end;
+	bool inner_v4 = p->frame.version == 4;
+	uint32_t inner_ip = inner_v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
+	uint8_t next_header = inner_v4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+	struct tail tail = tail_of(a->align, a->tail_bytes, frame_end - l2_len);
+	uint32_t len = frame_end - l2_len + a->growth + tail.bytes;
+	uint8_t *end = make_room(m, frame_end, a->growth, l2_len + inner_ip, tail.bytes, pool);
+
+	if (unlikely(end == NULL))
+		return FER_NO_ROOM;
+	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *), *ip = frame + l2_len;
+	const uint8_t *inner = ip + a->growth;
+	uint8_t tos = inner_v4 ? inner[1] : fer_ip_tos(inner);
+	bool df = fer_tunnel_df(&a->marks, p->frame.df);
+
+	tos = fer_tunnel_tos(&a->marks, tos);
+	move_front(frame, frame + a->growth, l2_len);
+	if (likely(l2_len > 0))
+		fer_store_be16(frame + run->type_off, fer_ether_type(v4 ? 4 : 6));
+	if (v4)
+		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
+	else
+		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(a->flow_label, inner));
+	// One store, because the crypto stage reads both by one load.
+	fer_store_be64(ip + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES),
+		(uint64_t)a->spi << 32 | (uint32_t)seq);
+	write_tail(end, tail.pad_len, next_header, FER_OUTER_PLAIN_ICV_BYTES);
+	fer_frame_write(&p->frame, &run->frame, len, df || !v4);
+	struct fer_oob *o = fer_oob_of(*m);
+	o->ipsec = run->handle;
+	o->header = run->slot12 | (uint32_t)tail.pad_len << 8 | next_header;
+	return FER_OK;
+}
+
+__attribute__((always_inline)) static inline void put_on_run(struct fer_batch *b, unsigned first,
+	uint32_t n, const struct plain *run, bool v4, struct fer_outer_numbers no,
+	struct rte_mempool *pool)
+{
+	for (unsigned i = first, last = first + n; i < last; i++) {
+		enum fer_verdict v =
+			put_on_plain(&b->m[i], &b->pkt[i], run, v4, no.seq, no.id, pool);
+
+		if (unlikely(v != FER_OK))
+			b->pkt[i].verdict = (uint8_t)v;
+		no.seq++;
+		no.id = (uint16_t)(no.id + no.id_step);
 	}
 }
 
-void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
+void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
 	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
 	struct rte_mempool *pool)
 {
-	struct around a = around_of(sa, NULL);
+	const struct fer_pkt *p = &b->pkt[first];
+	bool v4 = sa->out.template.version == 4;
+	const struct plain run = {
+		.around = around_of(sa, NULL),
+		.frame = words_of(p->l2_len, v4, FER_PROTO_ESP),
+		.handle = handle,
+		.slot12 = fer_oob_header_send(0, 0, 0, sa->out.template.ip_bytes),
+		.l2_len = p->l2_len,
+		.type_off = p->type_off,
+	};
 
-	a.udp_bytes = 0;
-	if (a.version == 4)
-		put_on_plain(b, at, n, &a, true, handle, no, pool);
+	if (v4)
+		put_on_run(b, first, n, &run, true, no, pool);
 	else
-		put_on_plain(b, at, n, &a, false, handle, no, pool);
+		put_on_run(b, first, n, &run, false, no, pool);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

@@ -30,16 +30,24 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 	struct fer_pkt *p, const struct fer_sa *sa, struct fer_outer_numbers no,
 	struct rte_mempool *pool, struct fer_layer *layer);
 
+#define FER_OUTER_PLAIN_ICV_BYTES 8 // at least
+
 // Is it an SA as most are: one of tunnel mode with ESP, which is not in UDP, part of no bundle, and
 // has no padding or dummies?  Then every IP packet fits that is not longer than
 // fer_outer_plain_most().
-bool fer_outer_is_plain(const struct fer_sa *sa);
-uint32_t fer_outer_plain_most(const struct fer_sa *sa);
+static inline bool fer_outer_is_plain(const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL && sa->protocol == FER_PROTO_ESP && sa->out.udp == NULL &&
+	       sa->partner == FER_NO_SA_INDEX && sa->out.pad_to == 0 && sa->out.dummy == 0 &&
+	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
+}
 
-// Puts such an SA on n packets of a batch, as the first around them, with numbers from these on,
-// and writes their send words.  What the words say is not said again in layers.
-//   at  their places in the batch
-void fer_outer_put_on_plain(struct fer_batch *b, const uint16_t at[], uint32_t n,
+static inline uint32_t fer_outer_plain_most(const struct fer_sa *sa);
+
+// Puts such an SA on n living packets of a batch, from first on, with link headers of one length,
+// as the first around them, with numbers from these on, and writes their send words.  What the
+// words say is not said again in layers.
+void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
 	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
 	struct rte_mempool *pool);
 
@@ -51,6 +59,13 @@ static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
 	// ip_bytes is 0 in transport mode
 	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes + sa->head_bytes;
+}
+
+static inline uint32_t fer_outer_plain_most(const struct fer_sa *sa)
+{
+	uint32_t most = sa->out.template.version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
+
+	return most - fer_outer_growth(sa) - sa->tail_bytes - sa->suite.align_bytes;
 }
 
 // Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is

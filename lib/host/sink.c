@@ -16,9 +16,9 @@ static unsigned move_rest(
 
 unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte_mbuf *out[])
 {
-	unsigned n_out = 0, more = 0;
+	unsigned n_out = 0, more = 0, n_more = b->n_more;
 
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		const struct fer_pkt *p = &b->pkt[i];
 
 		if (unlikely(!fer_pkt_alive(p))) {
@@ -29,7 +29,7 @@ unsigned fer_sink(struct fer_batch *b, struct fer_outcomes *outcomes, struct rte
 		out[n_out++] = b->m[i];
 		if (unlikely(p->class != FER_CLASS_NONE))
 			outcomes->classes[p->class]++;
-		if (unlikely(b->n_more > 0))
+		if (unlikely(n_more > 0))
 			n_out += move_rest(b, i, &more, out + n_out);
 	}
 	outcomes->packets[FER_OK] += n_out - more;

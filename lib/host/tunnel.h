@@ -17,26 +17,42 @@
 #define FER_CODEPOINT_ECT0 2
 #define FER_CODEPOINT_CE 3
 
+// The rules of a tunnel for DSCP and DF, as what is kept of the inner header and what is set.
+struct fer_tunnel_marks {
+	uint8_t tos_kept, tos_set;
+	bool df_kept, df_set;
+};
+
+static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer_rules *r)
+{
+	bool copy = r->dscp == FER_DSCP_COPY;
+
+	return (struct fer_tunnel_marks){
+		.tos_kept = copy ? 0xff : 3,
+		.tos_set = copy ? 0 : (uint8_t)(r->dscp << 2),
+		.df_kept = r->df == FER_DF_COPY,
+		.df_set = r->df == FER_DF_SET,
+	};
+}
+
 // Type of service of the outer header from that of the inner one: DSCP by the rule, ECN copied
 // (RFC 6040 section 4.1, normal mode).
-static inline uint8_t fer_tunnel_tos(const struct fer_outer_rules *r, uint8_t inner_tos)
+static inline uint8_t fer_tunnel_tos(const struct fer_tunnel_marks *m, uint8_t inner_tos)
 {
-	uint8_t dscp = r->dscp == FER_DSCP_COPY ? inner_tos & 0xfc : (uint8_t)(r->dscp << 2);
-
-	return dscp | (inner_tos & 3);
+	return (inner_tos & m->tos_kept) | m->tos_set;
 }
 
 // DF of an outer IPv4 header.
-static inline bool fer_tunnel_df(const struct fer_outer_rules *r, const struct fer_frame *inner)
+static inline bool fer_tunnel_df(const struct fer_tunnel_marks *m, bool inner_df)
 {
-	return r->df == FER_DF_SET || (r->df == FER_DF_COPY && inner->df);
+	return (inner_df & m->df_kept) | m->df_set;
 }
 
-// Flow label of an outer IPv6 header; inner is the IP header inside.
-static inline uint32_t fer_tunnel_flow_label(const struct fer_outer_rules *r, const uint8_t *inner)
+// Flow label of an outer IPv6 header by its rule; inner is the IP header inside.
+static inline uint32_t fer_tunnel_flow_label(uint32_t rule, const uint8_t *inner)
 {
-	if (r->flow_label != FER_FLOW_LABEL_COPY)
-		return r->flow_label;
+	if (rule != FER_FLOW_LABEL_COPY)
+		return rule;
 	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
 }
 

@@ -37,12 +37,14 @@ static void is_the_type_of_service_copied_or_set(void **state)
 	(void)state;
 	for (unsigned inner = 0; inner < 256; inner++) {
 		struct fer_outer_rules r = {.dscp = FER_DSCP_COPY};
+		struct fer_tunnel_marks m = fer_tunnel_marks_of(&r);
 
-		assert_int_equal(fer_tunnel_tos(&r, (uint8_t)inner), inner);
+		assert_int_equal(fer_tunnel_tos(&m, (uint8_t)inner), inner);
 		for (unsigned dscp = 0; dscp < 64; dscp++) {
 			r.dscp = (uint8_t)dscp;
+			m = fer_tunnel_marks_of(&r);
 			assert_int_equal(
-				fer_tunnel_tos(&r, (uint8_t)inner), dscp << 2 | (inner & 3));
+				fer_tunnel_tos(&m, (uint8_t)inner), dscp << 2 | (inner & 3));
 		}
 	}
 }
@@ -65,9 +67,9 @@ static void is_df_copied_or_set_or_cleared(void **state)
 	(void)state;
 	for (unsigned i = 0; i < N(cases); i++) {
 		const struct fer_outer_rules r = {.df = (uint8_t)cases[i].rule};
-		const struct fer_frame inner = {.version = 4, .df = cases[i].inner};
+		const struct fer_tunnel_marks m = fer_tunnel_marks_of(&r);
 
-		assert_int_equal(fer_tunnel_df(&r, &inner), cases[i].outer);
+		assert_int_equal(fer_tunnel_df(&m, cases[i].inner), cases[i].outer);
 	}
 }
 
@@ -75,19 +77,16 @@ static void is_the_flow_label_copied_or_set(void **state)
 {
 	static const uint8_t v4[20] = {0x45, 1, 2, 3};
 	uint8_t v6[40] = {0};
-	struct fer_outer_rules r = {.flow_label = FER_FLOW_LABEL_COPY};
 
 	(void)state;
 	fer_store_be32(v6, 0x6fffffff);
-	assert_int_equal(fer_tunnel_flow_label(&r, v6), 0xfffff);
+	assert_int_equal(fer_tunnel_flow_label(FER_FLOW_LABEL_COPY, v6), 0xfffff);
 	fer_store_be32(v6, 0x6ff12345);
-	assert_int_equal(fer_tunnel_flow_label(&r, v6), 0x12345);
-	assert_int_equal(fer_tunnel_flow_label(&r, v4), 0);
-	r.flow_label = 0xabcde;
-	assert_int_equal(fer_tunnel_flow_label(&r, v6), 0xabcde);
-	assert_int_equal(fer_tunnel_flow_label(&r, v4), 0xabcde);
-	r.flow_label = 0;
-	assert_int_equal(fer_tunnel_flow_label(&r, v6), 0);
+	assert_int_equal(fer_tunnel_flow_label(FER_FLOW_LABEL_COPY, v6), 0x12345);
+	assert_int_equal(fer_tunnel_flow_label(FER_FLOW_LABEL_COPY, v4), 0);
+	assert_int_equal(fer_tunnel_flow_label(0xabcde, v6), 0xabcde);
+	assert_int_equal(fer_tunnel_flow_label(0xabcde, v4), 0xabcde);
+	assert_int_equal(fer_tunnel_flow_label(0, v6), 0);
 }
 
 // Every rule with every type of service, DF and flow label inside, IPv4 and IPv6 in either: from

@@ -72,19 +72,41 @@ static inline uint64_t fer_frame_selector(const struct fer_frame *f)
 	return word;
 }
 
-// Writes the frame of a whole packet without options, in three words put together in registers.
+// That of a whole packet without ports.
+static inline uint64_t fer_frame_bare_selector(uint8_t protocol, uint8_t version)
+{
+	return (uint64_t)protocol << 32 | (uint64_t)version << 56;
+}
+
+// A frame of a whole packet without options, but for its length and DF, as the words that it begins
+// with.
+struct fer_frame_words {
+	uint64_t place, names, selector;
+};
+
 //   ip_bytes  of its IP header
 //   next_at   place of the byte in it that names what follows
-static inline void fer_frame_write(struct fer_frame *f, uint16_t ip_off, uint16_t ip_bytes,
-	uint16_t next_at, uint32_t len, uint64_t selector, bool df)
+static inline struct fer_frame_words fer_frame_words_of(
+	uint16_t ip_off, uint16_t ip_bytes, uint16_t next_at, uint64_t selector)
 {
 	const uint64_t up_off = (uint64_t)ip_off + ip_bytes, next_off = (uint64_t)ip_off + next_at;
-	const uint64_t place = up_off << 48 | (uint64_t)ip_off << 32 | (ip_off + len);
-	const uint64_t names = next_off << 32 | up_off << 16 | next_off;
+
+	return (struct fer_frame_words){
+		.place = up_off << 48 | (uint64_t)ip_off << 32 | ip_off,
+		.names = next_off << 32 | up_off << 16 | next_off,
+		.selector = selector,
+	};
+}
+
+//   len  of the IP packet
+static inline void fer_frame_write(
+	struct fer_frame *f, const struct fer_frame_words *w, uint32_t len, bool df)
+{
+	const uint64_t place = w->place + len;
 
 	memcpy(f, &place, sizeof(place));
-	memcpy((uint8_t *)f + 8, &names, sizeof(names));
-	memcpy((uint8_t *)f + FER_FRAME_SELECTOR_OFF, &selector, sizeof(selector));
+	memcpy((uint8_t *)f + 8, &w->names, sizeof(w->names));
+	memcpy((uint8_t *)f + FER_FRAME_SELECTOR_OFF, &w->selector, sizeof(w->selector));
 	f->has_options = false;
 	f->df = df;
 }
@@ -141,9 +163,9 @@ static inline uint64_t fer_frame_parse_plain_ipv4(
 	if (kind == 0 || len < least || ip_off + len > end || (fragment & 0x3fff) != 0 ||
 		!fer_cksum_20_is_right(ip))
 		return 0;
-	fer_frame_write(f, ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, len,
-		fer_frame_plain_selector(kind, ip + FER_IPV4_HEADER_BYTES, 4),
-		(fragment & 0x4000) != 0);
+	const struct fer_frame_words w = fer_frame_words_of(ip_off, FER_IPV4_HEADER_BYTES,
+		FER_FRAME_IPV4_NEXT, fer_frame_plain_selector(kind, ip + FER_IPV4_HEADER_BYTES, 4));
+	fer_frame_write(f, &w, len, (fragment & 0x4000) != 0);
 	return kind;
 }
 
@@ -160,8 +182,9 @@ static inline uint64_t fer_frame_parse_plain_ipv6(
 	uint32_t len = FER_IPV6_HEADER_BYTES + (uint32_t)fer_load_be16(ip + 4);
 	if (kind == 0 || len < least || ip_off + len > end)
 		return 0;
-	fer_frame_write(f, ip_off, FER_IPV6_HEADER_BYTES, FER_FRAME_IPV6_NEXT, len,
-		fer_frame_plain_selector(kind, ip + FER_IPV6_HEADER_BYTES, 6), true);
+	const struct fer_frame_words w = fer_frame_words_of(ip_off, FER_IPV6_HEADER_BYTES,
+		FER_FRAME_IPV6_NEXT, fer_frame_plain_selector(kind, ip + FER_IPV6_HEADER_BYTES, 6));
+	fer_frame_write(f, &w, len, true);
 	return kind;
 }
 

@@ -13,6 +13,7 @@
 
 #include "proto/ipsec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct fer_sa;
@@ -49,6 +50,11 @@ struct fer_limits {
 // may go; the others are not counted.
 __attribute__((warn_unused_result)) uint32_t fer_life_take(const struct fer_sa_table *t,
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, unsigned *crossed);
+
+// The same of n packets, bytes long together, on an SA that may send as much as it likes: all may
+// go.  False, and nothing is counted: it has limits, or has stopped.
+__attribute__((warn_unused_result)) static inline bool fer_life_take_free(
+	struct fer_sa *sa, uint32_t n, uint64_t bytes);
 
 // Gives back a packet that was taken and did not go.
 void fer_life_give_back(struct fer_sa *sa, uint32_t len);

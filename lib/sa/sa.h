@@ -109,6 +109,17 @@ struct fer_sa {
 
 static_assert(sizeof(struct fer_sa) == 6 * 64, "an SA is six lines and its keys");
 
+static inline bool fer_life_take_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
+{
+	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
+
+	if ((life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) != 0)
+		return false;
+	atomic_fetch_add_explicit(&sa->out.packets, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sa->out.bytes, bytes, memory_order_relaxed);
+	return true;
+}
+
 // Is it the AH of a bundle?
 static inline bool fer_sa_is_outside(const struct fer_sa *sa)
 {
