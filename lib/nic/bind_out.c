@@ -198,53 +198,78 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 	return bind_nested(nic, b, i, sa, tunnel, o);
 }
 
-// The SA of the packet before, if it is one of ESP alone, not in UDP: what its packets need is
-// known.
+// What is known from a packet before of the next one with the same handle, offset and link header,
+// if its SA is one of ESP alone, not in UDP.
 struct known {
-	uint64_t handle; // 0: none
-	uint32_t spi;
-	uint32_t least; // bytes from the ESP header on
+	uint64_t handle; // 0: nothing is
+	uint32_t slot12; // the upper half, with the offsets
+	uint32_t ip_off;
+	uint32_t spi;       // as in memory
+	uint32_t least_end; // of the packet
 	struct fer_layer layer;
 };
 
-static struct known know(const struct fer_nic *nic, uint64_t handle)
+#define SLOT12_OFFSETS 0xffff0000u
+
+static struct known know(
+	const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
 {
-	const struct fer_sa *sa = outbound(nic, handle);
+	const struct fer_sa *sa = outbound(nic, o->ipsec);
+	const struct place at = {.ip_off = p->frame.ip_off};
+	uint32_t off = fer_oob_esp_offset(o), sec_off = p->frame.ip_off + off;
 
 	if (sa == NULL || sa->protocol != FER_PROTO_ESP || sa->partner != FER_NO_SA_INDEX ||
-		sa->udp_at != 0 || sa->out.template.udp_sum)
+		sa->udp_at != 0 || sa->out.template.udp_sum || off == 0)
 		return (struct known){0};
 	return (struct known){
-		.handle = handle,
-		.spi = sa->spi,
-		.least = least_bytes(sa),
-		.layer = layer_of(sa, &(struct place){0}, 0, sa->head_bytes),
+		.handle = o->ipsec,
+		.slot12 = o->header & SLOT12_OFFSETS,
+		.ip_off = p->frame.ip_off,
+		.spi = __builtin_bswap32(sa->spi),
+		.least_end = sec_off + least_bytes(sa),
+		.layer = layer_of(sa, &at, sec_off, sa->head_bytes),
 	};
 }
 
-// bind() for a packet of a known SA and no other.  False: something is not as it mostly is, and
-// nothing was done.
+// bind() of a packet of which all is known.  False: something is not as it mostly is, and nothing
+// was done.
 static inline bool bind_known(
 	struct fer_batch *b, unsigned i, const struct known *known, const struct fer_oob *o)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	const struct rte_mbuf *m = b->m[i];
-	uint32_t words_off = fer_oob_esp_offset(o), off = p->frame.ip_off + words_off;
-	uint32_t end = p->frame.end;
+	uint32_t end = p->frame.end, spi;
 
-	if (o->ipsec == 0 || o->ipsec != known->handle || o->tunnel != 0 || p->parsed != FER_OK ||
-		words_off == 0 || end > m->pkt_len || off + known->least > end ||
-		off + FER_ESP_HEADER_BYTES > m->data_len ||
-		fer_load_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, off)) != known->spi)
+	if (o->ipsec == 0 || o->ipsec != known->handle || o->tunnel != 0 ||
+		((o->header ^ known->slot12) & SLOT12_OFFSETS) != 0 ||
+		p->frame.ip_off != known->ip_off || p->parsed != FER_OK || end < known->least_end ||
+		end > m->data_len)
+		return false;
+	memcpy(&spi, rte_pktmbuf_mtod_offset(m, const uint8_t *, known->layer.sec_off),
+		sizeof(spi));
+	if (spi != known->spi)
 		return false;
 	struct fer_layer *layer = b->layer[i];
 	*layer = known->layer;
-	layer->ip_off = p->frame.ip_off;
-	layer->sec_off = (uint16_t)off;
-	layer->pay_off = (uint16_t)(off + known->layer.pay_off);
 	layer->end = end;
 	p->n_layers = 1;
 	return true;
+}
+
+// Learns from a packet what the next one is compared with, and binds it.  Returns how many layers
+// it has.
+__attribute__((noinline)) static unsigned bind_anew(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct known *known)
+{
+	const struct fer_oob *o = fer_oob_of(b->m[i]);
+	struct fer_pkt *p = &b->pkt[i];
+
+	*known = know(nic, p, o);
+	if (likely(known->handle != 0) && bind_known(b, i, known, o))
+		return 1;
+	p->n_layers = 0;
+	p->verdict = (uint8_t)bind(nic, b, i);
+	return p->n_layers;
 }
 
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
@@ -253,18 +278,13 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 	unsigned n_rounds = 0;
 
 	for (unsigned i = 0, n = b->n; i < n; i++) {
-		struct fer_pkt *p = &b->pkt[i];
-		const struct fer_oob *o = fer_oob_of(b->m[i]);
+		unsigned n_layers = 1;
 
-		if (!fer_pkt_alive(p))
+		if (!fer_pkt_alive(&b->pkt[i]))
 			continue;
-		if (o->ipsec != known.handle && o->ipsec != 0)
-			known = know(nic, o->ipsec);
-		if (unlikely(!bind_known(b, i, &known, o))) {
-			p->n_layers = 0;
-			p->verdict = (uint8_t)bind(nic, b, i);
-		}
-		n_rounds = RTE_MAX(n_rounds, p->n_layers);
+		if (unlikely(!bind_known(b, i, &known, fer_oob_of(b->m[i]))))
+			n_layers = bind_anew(nic, b, i, &known);
+		n_rounds = RTE_MAX(n_rounds, n_layers);
 	}
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_rounds;
