@@ -199,35 +199,25 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }
 
-// The same for ESP with numbers of 32 bits.
-static inline void number_plain(struct fer_layer *layer, struct fer_job *job, uint64_t iv)
+// Numbers the jobs from first on, which are of one SA: one atomic add for the IVs of a counter
+// mode.
+static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, unsigned k,
+	struct fer_sa *sa, unsigned first)
 {
-	job->seq_hi = 0;
-	job->iv = iv;
-	layer->seq = fer_load_be32(job->start + 4);
-}
+	unsigned n = c->n - first;
+	struct fer_job *job = &c->job[first];
+	uint64_t iv = 0;
 
-// IVs of counter modes: one atomic add for a run of packets of one SA.
-static void number_jobs(struct fer_nic *nic, struct fer_batch *b, struct fer_crypt *c, unsigned k)
-{
-	for (unsigned first = 0, last; first < c->n; first = last) {
-		struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[c->at[first]][k].sa);
-
-		for (last = first + 1; last < c->n && c->job[last].suite == &sa->suite;)
-			last++;
-		uint64_t iv = !sa->suite.counter ? 0
-						 : atomic_fetch_add_explicit(&sa->out.iv,
-							   last - first, memory_order_relaxed);
-		bool is_plain = !sa->suite.ah && !sa->suite.esn;
-		for (unsigned j = first; j < last; j++) {
-			struct fer_layer *layer = &b->layer[c->at[j]][k];
-
-			if (likely(is_plain))
-				number_plain(layer, &c->job[j], iv++);
-			else
-				number_job(sa, layer, &c->job[j], iv++);
-		}
-	}
+	if (n == 0)
+		return;
+	if (likely(sa->suite.counter))
+		iv = atomic_fetch_add_explicit(&sa->out.iv, n, memory_order_relaxed);
+	if (likely(!sa->suite.ah && !sa->suite.esn))
+		for (unsigned j = 0; j < n; j++)
+			job[j].iv = iv + j;
+	else
+		for (unsigned j = 0; j < n; j++)
+			number_job(sa, &b->layer[c->at[first + j]][k], &job[j], iv + j);
 }
 
 static void number_split(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
@@ -283,15 +273,73 @@ static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, uns
 						   : seal_split_esp(nic, b->m[i], sa, layer));
 }
 
-static inline void add_sealed(
-	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k, struct recent *recent)
+static inline bool is_to_seal(const struct fer_batch *b, unsigned i, unsigned k)
 {
-	const struct fer_sa *sa = sa_of(nic, &b->layer[i][k], recent);
+	return fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k;
+}
 
-	if (likely(!sa->suite.ah))
-		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
-	else
+// Adds ESP packets of one SA, from first on, to the burst; numbers of 32 bits are what stands in
+// them.  Returns the first packet that is none of these.
+static inline unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, unsigned first,
+	unsigned k, const struct fer_sa *sa)
+{
+	const struct fer_suite *suite = &sa->suite;
+	const struct fer_key *key = fer_sa_key(sa);
+	uint32_t index = b->layer[first][k].sa;
+	struct fer_job *job = &c->job[c->n];
+	uint16_t *at = &c->at[c->n];
+	unsigned i = first;
+
+	for (unsigned n = b->n; i < n; i++) {
+		const struct rte_mbuf *m = b->m[i];
+		struct fer_layer *layer = &b->layer[i][k];
+
+		if (!is_to_seal(b, i, k) || layer->sa != index || layer->end > m->data_len)
+			break;
+		uint8_t *start = rte_pktmbuf_mtod_offset(m, uint8_t *, layer->sec_off);
+		job->start = start;
+		job->suite = suite;
+		job->key = key;
+		job->len = layer->end - layer->sec_off;
+		job->seq_hi = 0;
+		if (likely(!suite->esn))
+			layer->seq = fer_load_be32(start + 4);
+		else
+			job->seq_hi = (uint32_t)(layer->seq >> 32);
+		job++;
+		*at++ = (uint16_t)i;
+	}
+	c->n += i - first;
+	return i;
+}
+
+// The same for AH.
+static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned k,
+	const struct fer_sa *sa)
+{
+	uint32_t index = b->layer[first][k].sa;
+	unsigned i = first;
+
+	for (; i < b->n && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++)
 		b->pkt[i].verdict = (uint8_t)add_ah(nic, b, i, k, sa, FER_OUT);
+	return i;
+}
+
+// Adds what there is to seal of one SA, from packet first on.  Returns the first packet behind it.
+static inline unsigned add_sealed(
+	struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned k)
+{
+	struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[first][k].sa);
+	struct fer_crypt *c = nic->crypt;
+	unsigned last, n_before = c->n;
+
+	last = likely(!sa->suite.ah) ? add_sealed_esp(c, b, first, k, sa)
+				     : add_sealed_ah(nic, b, first, k, sa);
+	number_run(c, b, k, sa, n_before);
+	if (likely(last > first))
+		return last;
+	c->split[c->n_split++] = (uint16_t)first;
+	return first + 1;
 }
 
 // The checksum of a UDP header around ESP covers what was just encrypted.
@@ -312,22 +360,21 @@ static void write_udp_sums(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
-	struct recent recent = {FER_NO_SA_INDEX, NULL};
 
 	c->n = c->n_split = 0;
 	c->has_ah = false;
-	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k)
-			add_sealed(nic, b, i, k, &recent);
-	number_jobs(nic, b, c, k);
+	for (unsigned i = 0, n = b->n; i < n;)
+		i = likely(is_to_seal(b, i, k)) ? add_sealed(nic, b, i, k) : i + 1;
 	unsigned n_late = run_jobs(nic, FER_OUT);
 
-	for (unsigned j = 0; j < c->n; j++) {
+	if (unlikely(c->has_ah))
+		for (unsigned j = 0; j < c->n; j++)
+			show_ah(c, j);
+	for (unsigned j = 0; j < c->n; j++)
 		if (unlikely(n_late != 0) && give_up(nic, b, j))
 			continue;
-		show_ah(c, j);
-		b->pkt[c->at[j]].verdict = c->job[j].verdict;
-	}
+		else if (unlikely(c->job[j].verdict != FER_OK))
+			b->pkt[c->at[j]].verdict = c->job[j].verdict;
 	if (unlikely(n_late != 0))
 		change_lists(c);
 	for (unsigned j = 0; j < c->n_split; j++)
