@@ -10,9 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-// The longest payload of an IP packet, and the longest IP packet.  The library counts some lengths
-// in 16 bits.
-#define MAX_ESP_BYTES 65535
 #define MAX_AH_BYTES FER_IPV6_MAX_BYTES
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
@@ -231,14 +228,7 @@ const char *fer_engine_arch(const struct fer_engine *e)
 
 static uint32_t max_bytes(const struct fer_suite *s)
 {
-	return s->ah ? MAX_AH_BYTES : MAX_ESP_BYTES;
-}
-
-// Is len one that the suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an
-// IP header.
-static inline bool is_possible(uint32_t len, uint32_t around, uint32_t max, uint32_t mask)
-{
-	return len > around && len <= max && ((len - around) & mask) == 0;
+	return s->ah ? MAX_AH_BYTES : IMB_MAX_ESP_BYTES;
 }
 
 // Judges the lengths of the jobs from j on that are of its suite, and puts those that are possible
@@ -252,7 +242,7 @@ static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const s
 	unsigned n = e->n[method];
 
 	for (; j < end && j->suite == s; j++) {
-		bool possible = is_possible(j->len, around, max, mask);
+		bool possible = fer_imb_is_possible(j->len, around, max, mask);
 
 		j->verdict = possible ? FER_OK : bad;
 		list[n] = j;
@@ -284,7 +274,7 @@ static struct fer_job *list_pairs(
 	unsigned n_first = e->n[s->method], n_second = e->n[s->auth_method];
 
 	for (; j < end && j->suite == s; j++) {
-		bool possible = is_possible(j->len, around, max, mask) && put_iv(e, j);
+		bool possible = fer_imb_is_possible(j->len, around, max, mask) && put_iv(e, j);
 
 		j->verdict = possible ? FER_OK : FER_CRYPTO_ERROR;
 		if (!possible)
@@ -302,6 +292,8 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 	const struct fer_job *end = jobs + n;
 
 	assert(n <= FER_ENGINE_BURST);
+	if (fer_imb_gcm_seal_run(e, jobs, n))
+		return;
 	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < end;)
 		j = j->suite->aead ? list_run(e, j, end, j->suite->method, FER_CRYPTO_ERROR)

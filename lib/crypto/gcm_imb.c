@@ -171,6 +171,46 @@ void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 	}
 }
 
+// The same as build_all() for jobs of one suite, which are also judged.
+static inline bool build_run(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n, const struct fer_suite *s)
+{
+	const uint32_t around = s->around_bytes, mask = s->align_bytes - 1u;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = &jobs[i];
+		uint64_t iv_be = htobe64(j->iv);
+
+		if (j->suite != s || !fer_imb_is_possible(j->len, around, IMB_MAX_ESP_BYTES, mask))
+			return false;
+		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
+		build(e, i, j, iv_be);
+		j->verdict = FER_OK;
+	}
+	return true;
+}
+
+bool fer_imb_gcm_seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	const struct fer_suite *s = n == 0 ? NULL : jobs->suite;
+
+	if (s == NULL || s->method != FER_METHOD_AES_GCM || !build_run(e, jobs, n, s))
+		return false;
+	const aes_gcm_enc_dec_t enc = gcm_of(e, s)->enc;
+	const struct gcm_key_data *key = &jobs->key->gcm;
+	const uint32_t icv_bytes = s->icv_bytes, around = IMB_GCM_TEXT_OFF + icv_bytes;
+	const uint32_t aad_bytes = s->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *text = jobs[i].start + IMB_GCM_TEXT_OFF;
+		uint32_t text_len = jobs[i].len - around;
+
+		enc(key, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
+			(const uint8_t *)&e->aad[i], aad_bytes, text + text_len, icv_bytes);
+	}
+	return true;
+}
+
 // A packet of which the tag is wrong becomes again what it was: what the library took for
 // ciphertext comes back when its "plaintext" is encrypted with the same nonce.
 __attribute__((noinline)) static void undo(struct fer_engine *e, unsigned i, struct fer_job *j)

@@ -202,6 +202,17 @@ static inline uint32_t fer_imb_aad_bytes(const struct fer_job *j)
 	return j->suite->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES;
 }
 
+// The longest payload of an IP packet.  The library counts some lengths in 16 bits.
+#define IMB_MAX_ESP_BYTES 65535
+
+// Is len one that a suite can make?  There is at least the trailer (RFC 4303 section 2.4), or an IP
+// header.
+//   around  bytes that are always there; max: the most; mask: of the alignment of the rest
+static inline bool fer_imb_is_possible(uint32_t len, uint32_t around, uint32_t max, uint32_t mask)
+{
+	return len > around && len <= max && ((len - around) & mask) == 0;
+}
+
 // Writes the IV of a counter mode; returns it as it stands in the packet.
 static inline uint64_t fer_imb_put_counter(const struct fer_job *j)
 {
@@ -240,6 +251,12 @@ __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 	const struct fer_iv_source *ivs, const char *widest, int *error);
 
 // AES-GCM.
+
+// Seals n jobs in the usual way, if all are of one suite and of possible lengths.  False: they are
+// not, and no more was done than IVs written.
+__attribute__((warn_unused_result)) bool fer_imb_gcm_seal_run(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
 void fer_imb_gcm_init(struct fer_engine *e);
 void fer_imb_gcm_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
