@@ -19,7 +19,8 @@
 // Everything but addresses in the first word; then source and destination, 1 word or 4.
 #define WORDS 5
 #define WORDS_IPV4 2
-#define IS_IPV6 (UINT64_C(1) << 63)
+#define IS_IPV6 (UINT64_C(1) << 57) // in the version of a selector
+#define DIRECTION_SHIFT 47          // no fragment has that bit
 
 struct flow {
 	uint64_t word[WORDS];
@@ -83,20 +84,14 @@ static bool is_ipv6(const struct flow *flow)
 	return (flow->word[0] & IS_IPV6) != 0;
 }
 
-static void describe(
+static inline void describe(
 	struct flow *flow, enum fer_direction direction, const struct fer_policy_query *q)
 {
-	const struct fer_frame *f = q->frame;
-
-	flow->word[0] = f->sport | (uint64_t)f->dport << 16 | (uint64_t)f->protocol << 32 |
-			(uint64_t)f->fragment << 40 | (uint64_t)f->has_ports << 48 |
-			(uint64_t)direction << 49;
-	if (f->version == 4) {
+	flow->word[0] = fer_frame_selector(q->frame) | (uint64_t)direction << DIRECTION_SHIFT;
+	if (!is_ipv6(flow))
 		memcpy(&flow->word[1], q->ip + 12, 8);
-	} else {
-		flow->word[0] |= IS_IPV6;
+	else
 		memcpy(&flow->word[1], q->ip + 8, 32);
-	}
 }
 
 // Are the words from a on those of the flow?
@@ -270,9 +265,27 @@ static void find_chunk(struct fer_flows *f, const struct fer_policies *p,
 		learn(f, &c, p, direction, query, rule, needs_ports);
 }
 
+// One flow alone.  False: it is not known.
+static inline bool find_one(const struct fer_flows *f, const struct fer_policies *p,
+	enum fer_direction direction, const struct fer_policy_query *q, uint32_t *rule,
+	bool *needs_ports)
+{
+	struct flow flow;
+
+	describe(&flow, direction, q);
+	const struct known *k = find_known(home_of(f, &flow), &flow, fer_policies_generation(p));
+	if (unlikely(k == NULL))
+		return false;
+	*rule = k->rule;
+	*needs_ports = k->needs_ports;
+	return true;
+}
+
 void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
 	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[])
 {
+	if (n == 1 && likely(find_one(f, p, direction, query, rule, needs_ports)))
+		return;
 	for (unsigned at = 0; at < n; at += CHUNK)
 		find_chunk(f, p, direction, query + at, n - at < CHUNK ? n - at : CHUNK, rule + at,
 			needs_ports + at);

@@ -35,8 +35,10 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 
 	fer_classes_run(&rules->classes, b, FER_OUT);
 	fer_select_out(host, rules, b);
-	fer_mtu_out(host, rules, b);
-	fer_mss_out(host, rules, b);
+	if (rules->mtu[FER_OUT] != 0)
+		fer_mtu_out(host, rules, b);
+	if (rules->clamp_mss)
+		fer_mss_out(host, rules, b);
 	fer_host_frame(host, b);
 }
 

@@ -14,21 +14,6 @@ static bool is_judged(const struct fer_pkt *p)
 	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
 }
 
-// Finds runs of packets that met one rule, and brings what it decides into the cache.
-static void find_runs(struct fer_host_work *w, const struct fer_policy_decision *decision)
-{
-	w->n_runs = 0;
-	for (unsigned j = 0; j < w->n; j++) {
-		if (j > 0 && w->rule[j] == w->rule[j - 1] &&
-			w->needs_ports[j] == w->needs_ports[j - 1])
-			continue;
-		if (w->rule[j] != FER_NO_RULE)
-			rte_prefetch0(&decision[w->rule[j]]);
-		w->first[w->n_runs++] = (uint16_t)j;
-	}
-	w->first[w->n_runs] = (uint16_t)w->n;
-}
-
 static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
@@ -39,27 +24,71 @@ static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
 	w->at[w->n++] = (uint16_t)i;
 }
 
-// Looks every living IP packet up.  Those that are no sound IP end here.
-static void find_rules(
-	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+static inline bool same_words(const uint8_t *a, const uint8_t *b, unsigned n)
 {
-	struct fer_host_work *w = host->work;
+	uint64_t differs = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		differs |= fer_load_be64(a + i * sizeof(differs)) ^
+			   fer_load_be64(b + i * sizeof(differs));
+	return differs == 0;
+}
+
+// The addresses of two headers of one version.
+static inline bool same_addresses(const uint8_t *a, const uint8_t *b, uint8_t version)
+{
+	return version == 4 ? same_words(a + 12, b + 12, 1) : same_words(a + 8, b + 8, 4);
+}
+
+// Does packet i, which is sound, look to policies as the one that was asked for last?
+static inline bool is_asked(const struct fer_host_work *w, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_policy_query *q = &w->query[w->n - 1];
+	const struct fer_frame *f = &b->pkt[i].frame;
+	const struct rte_mbuf *m = b->m[i];
+
+	return fer_frame_selector(f) == fer_frame_selector(q->frame) &&
+	       f->ip_off + (uint32_t)FER_IPV6_HEADER_BYTES <= m->data_len &&
+	       same_addresses(
+		       rte_pktmbuf_mtod_offset(m, const uint8_t *, f->ip_off), q->ip, f->version);
+}
+
+// Asks for the first packet of each run of neighbours of one flow.  Those that are no sound IP end
+// here.
+static void ask_out(struct fer_host_work *w, struct fer_batch *b)
+{
+	unsigned end = 0; // of the run
 
 	w->n = 0;
-	for (unsigned i = 0; i < b->n; i++) {
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (!is_judged(p))
+		if (unlikely(!is_judged(p)))
 			continue;
-		if (p->parsed != FER_OK) {
+		if (unlikely(p->parsed != FER_OK)) {
 			p->verdict = p->parsed;
 			continue;
 		}
-		ask(w, b, i);
+		if (end == 0 || i != end || !is_asked(w, b, i)) {
+			w->end[w->n] = (uint16_t)end;
+			ask(w, b, i);
+		}
+		end = i + 1;
 	}
+	w->end[w->n] = (uint16_t)end;
+}
+
+// Finds the rules of the runs.
+static void find_rules(struct fer_host *host, const struct fer_host_rules *rules)
+{
+	struct fer_host_work *w = host->work;
+	const struct fer_policy_decision *decision = fer_policies_decisions(rules->policies);
+
 	fer_flows_find(
 		host->flows, rules->policies, FER_OUT, w->query, w->n, w->rule, w->needs_ports);
-	find_runs(w, fer_policies_decisions(rules->policies));
+	for (unsigned r = 0; r < w->n; r++)
+		if (w->rule[r] != FER_NO_RULE)
+			rte_prefetch0(&decision[w->rule[r]]);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
@@ -89,8 +118,8 @@ static void end_run(struct fer_host *host, struct fer_batch *b, unsigned run, en
 {
 	const struct fer_host_work *w = host->work;
 
-	for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
-		b->pkt[w->at[j]].verdict = (uint8_t)v;
+	for (unsigned i = w->at[run]; i < w->end[run + 1]; i++)
+		b->pkt[i].verdict = (uint8_t)v;
 }
 
 // Protects with the SAs that the groups of a rule send with now.  None: the packets must not leave
@@ -103,8 +132,8 @@ static void protect_run(struct fer_host *host, struct fer_batch *b, unsigned run
 	for (unsigned g = 0; g < d->n_groups; g++) {
 		uint64_t handle = fer_group_active(host->sas, d->group[g]);
 
-		for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
-			b->pkt[w->at[j]].handle[g] = handle;
+		for (unsigned i = w->at[run], end = w->end[run + 1]; i < end; i++)
+			b->pkt[i].handle[g] = handle;
 		if (handle == 0) {
 			end_run(host, b, run, FER_NO_ACTIVE_SA);
 			return;
@@ -117,14 +146,14 @@ static void bypass_run(struct fer_host *host, struct fer_batch *b, unsigned run)
 {
 	const struct fer_host_work *w = host->work;
 
-	for (unsigned j = w->first[run]; j < w->first[run + 1]; j++)
-		b->pkt[w->at[j]].verdict = (uint8_t)bypass(b->m[w->at[j]], &b->pkt[w->at[j]]);
+	for (unsigned i = w->at[run]; i < w->end[run + 1]; i++)
+		b->pkt[i].verdict = (uint8_t)bypass(b->m[i], &b->pkt[i]);
 }
 
 static void select_run(struct fer_host *host, struct fer_batch *b, unsigned run,
 	const struct fer_policy_decision *d)
 {
-	enum fer_verdict v = judge(d, host->work->needs_ports[host->work->first[run]]);
+	enum fer_verdict v = judge(d, host->work->needs_ports[run]);
 
 	if (v != FER_OK)
 		end_run(host, b, run, v);
@@ -139,14 +168,14 @@ static void select_runs(
 {
 	const struct fer_host_work *w = host->work;
 
-	for (unsigned k = 0; k < w->n_runs; k++) {
-		const struct fer_policy_decision *d = decision_of(rules, w->rule[w->first[k]]);
+	for (unsigned k = 0; k < w->n; k++) {
+		const struct fer_policy_decision *d = decision_of(rules, w->rule[k]);
 
 		for (unsigned g = 0; d != NULL && g < d->n_groups; g++)
 			fer_group_prefetch(host->sas, d->group[g]);
 	}
-	for (unsigned k = 0; k < w->n_runs; k++)
-		select_run(host, b, k, decision_of(rules, w->rule[w->first[k]]));
+	for (unsigned k = 0; k < w->n; k++)
+		select_run(host, b, k, decision_of(rules, w->rule[k]));
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -171,7 +200,8 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 	if (rules->policies == NULL) {
 		select_only_sa(rules, b);
 	} else {
-		find_rules(host, rules, b);
+		ask_out(host->work, b);
+		find_rules(host, rules);
 		select_runs(host, rules, b);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
@@ -233,14 +263,6 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 
 #define LIKE_NOTHING FER_NO_SA_INDEX // as a handle: no layer has it, of whatever generation
 
-static inline uint64_t selector_of(const struct fer_frame *f)
-{
-	uint64_t word;
-
-	memcpy(&word, &f->sport, sizeof(word));
-	return word;
-}
-
 // Is packet i judged like the last one?
 static inline bool is_like(const struct fer_batch *b, unsigned i, const struct fer_host_inner *last)
 {
@@ -249,7 +271,7 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 	uint64_t addr[4];
 
 	if (!fer_pkt_has_one_layer(p) || fer_layer_handle(b->layer[i]) != last->over ||
-		selector_of(&p->frame) != last->selector || p->frame.fragment != 0 ||
+		fer_frame_selector(&p->frame) != last->selector || p->frame.fragment != 0 ||
 		p->frame.ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
 		return false;
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->frame.ip_off);
@@ -273,7 +295,7 @@ static void describe(
 			     b->layer[i][0].generation != 0;
 
 	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : LIKE_NOTHING;
-	last->selector = selector_of(f);
+	last->selector = fer_frame_selector(f);
 	if (f->version == 4)
 		memcpy(last->addr, ip + 12, sizeof(last->addr[0]));
 	else

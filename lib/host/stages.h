@@ -21,14 +21,11 @@ struct fer_host_work {
 	struct fer_policy_query query[FER_BATCH_MAX];
 	uint32_t rule[FER_BATCH_MAX];
 	bool needs_ports[FER_BATCH_MAX];
-	uint16_t at[FER_BATCH_MAX];                       // place in the batch
-	unsigned n_runs;                                  // of packets that met one rule
-	uint16_t first[FER_BATCH_MAX + 1];                // of a run; behind the last: n
+	uint16_t at[FER_BATCH_MAX];      // place in the batch where the run begins that asks
+	uint16_t end[FER_BATCH_MAX + 1]; // of the run before it; behind the last: of that
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_inner last; // in: of a packet that was accepted, or is being judged
-	uint16_t
-		end[FER_BATCH_MAX + 1]; // in: of the run that begins with a query; first: with last
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
