@@ -14,10 +14,10 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define SEND_TRIES 16 // in a row in which the port takes nothing
-
-// Of a batch of sends: with one more of 64 KiB there is room for segments of 512 bytes.
-#define SEND_BYTES (FER_BATCH_MORE * 512u - 65536u)
+// Times in a row in which the port takes nothing.  Sends of an external host wait for a wire that
+// is slower than it is, a fraction of a millisecond, because each that fails is a failure to it.
+#define SEND_TRIES 16
+#define SEND_TRIES_FOR_HOST 4096
 
 #define EMPTY_ROUNDS 128 // before a nap
 #define NAP_NS 50000
@@ -88,12 +88,14 @@ static void check_mtu(struct fer_batch *b, uint32_t mtu)
 static unsigned transmit(
 	const struct fer_lane *lane, const struct fer_port *port, struct rte_mbuf *m[], unsigned n)
 {
+	const bool is_for_host = lane->shim != NULL && port == lane->port[FER_WIRE_SIDE];
+	const unsigned most = likely(!is_for_host) ? SEND_TRIES : SEND_TRIES_FOR_HOST;
 	unsigned done = 0;
 
 	if (unlikely(atomic_load_explicit(&port->is_lost, memory_order_relaxed) ||
 		     atomic_load_explicit(&port->is_removed, memory_order_relaxed)))
 		return 0;
-	for (unsigned tries = 0; done < n && tries < SEND_TRIES; tries++) {
+	for (unsigned tries = 0; done < n && tries < most; tries++) {
 		unsigned took =
 			rte_eth_tx_burst(port->id, lane->queue, m + done, (uint16_t)(n - done));
 
@@ -286,7 +288,7 @@ static bool take(struct fer_worker *w, struct fer_lane *lane, enum fer_side from
 	struct fer_intake *in = &lane->intake[from];
 
 	if (unlikely(lane->shim != NULL) && from == FER_HOST_SIDE)
-		return fer_intake_take_bytes(in, &w->batch, SEND_BYTES);
+		return fer_intake_take_some(in, &w->batch, fer_shim_more);
 	return fer_intake_take(in, &w->batch);
 }
 

@@ -500,6 +500,40 @@ static void no_buffers(void **state)
 	}
 }
 
+// Each says by its port how many frames it becomes besides its first.
+static uint32_t more_of(const struct rte_mbuf *m)
+{
+	return m->port == UINT16_MAX ? UINT32_MAX : m->port;
+}
+
+// So many of them end a batch; one that has no room in any still comes, by itself.
+static void sends_that_have_room_together(void **state)
+{
+	static const uint16_t more[] = {FER_BATCH_MORE, 0, 1, UINT16_MAX, 0, 500, 500, 536, 0, 1,
+		FER_BATCH_MORE - 1, 0, FER_BATCH_MORE};
+	static const unsigned together[] = {2, 1, 2, 4, 3, 1};
+	const unsigned n = sizeof(more) / sizeof(more[0]);
+	const struct spec usual = {.version = 4, .protocol = FER_PROTO_TCP, .n_data = 10};
+	unsigned at = 0;
+
+	(void)state;
+	put(&usual);
+	for (unsigned i = 0; i < n; i++) {
+		fer_intake_room(&intake)[i] = make(0);
+		fer_intake_room(&intake)[i]->port = more[i];
+	}
+	fer_intake_put(&intake, (uint16_t)n);
+	for (unsigned k = 0; k < sizeof(together) / sizeof(together[0]); k++) {
+		assert_true(fer_intake_take_some(&intake, &batch, more_of));
+		assert_int_equal(batch.n, together[k]);
+		for (unsigned i = 0; i < batch.n; i++)
+			assert_int_equal(batch.m[i]->port, more[at++]);
+		rte_pktmbuf_free_bulk(batch.m, batch.n);
+	}
+	assert_int_equal(at, n);
+	assert_false(fer_intake_take_some(&intake, &batch, more_of));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +547,7 @@ int main(void)
 		cmocka_unit_test(large_sends_that_are_refused),
 		cmocka_unit_test(order_of_frames),
 		cmocka_unit_test(the_end_of_an_intake),
+		cmocka_unit_test(sends_that_have_room_together),
 		cmocka_unit_test(no_buffers),
 	};
 

@@ -195,16 +195,27 @@ bool fer_intake_take(struct fer_intake *in, struct fer_batch *b)
 	return b->n > 0;
 }
 
-bool fer_intake_take_bytes(struct fer_intake *in, struct fer_batch *b, uint32_t bytes)
+// The frame that is next, unless it is a segment.
+static const struct rte_mbuf *peek(const struct fer_intake *in)
 {
+	return in->next_segment == in->n_segments && in->next < in->n ? in->m[in->next] : NULL;
+}
+
+bool fer_intake_take_some(
+	struct fer_intake *in, struct fer_batch *b, uint32_t (*more_of)(const struct rte_mbuf *m))
+{
+	uint32_t room = FER_BATCH_MORE;
 	struct rte_mbuf *m;
 
 	b->link = in->link;
-	for (b->n = 0; b->n < FER_BATCH_MAX && (m = next_frame(in)) != NULL; b->n++) {
+	for (b->n = 0; b->n < FER_BATCH_MAX; b->n++) {
+		const struct rte_mbuf *next = peek(in);
+		uint32_t more = next == NULL ? 0 : more_of(next);
+
+		if ((more > room && b->n > 0) || (m = next_frame(in)) == NULL)
+			break;
 		b->m[b->n] = m;
-		if (m->pkt_len >= bytes)
-			return ++b->n > 0;
-		bytes -= m->pkt_len;
+		room -= RTE_MIN(room, more);
 	}
 	return b->n > 0;
 }

@@ -48,6 +48,8 @@ void fer_intake_put(struct fer_intake *in, uint16_t n);
 __attribute__((warn_unused_result)) bool fer_intake_take(
 	struct fer_intake *in, struct fer_batch *b);
 
-// The same, but with no frame behind the one with which there are so many bytes.
-__attribute__((warn_unused_result)) bool fer_intake_take_bytes(
-	struct fer_intake *in, struct fer_batch *b, uint32_t bytes);
+// The same, of frames that become more than one: as many as have room together in b->more, and at
+// least one.
+//   more_of  how many frames one may become besides its first
+__attribute__((warn_unused_result)) bool fer_intake_take_some(
+	struct fer_intake *in, struct fer_batch *b, uint32_t (*more_of)(const struct rte_mbuf *m));

@@ -22,7 +22,8 @@
 #include <stdint.h>
 
 #define FER_BATCH_MAX 256
-#define FER_BATCH_MORE 512 // fragments behind the first ones, of all packets of a batch
+#define FER_BATCH_MORE                                                                             \
+	1536 // fragments and segments behind the first ones, of all packets of a batch
 #define FER_BATCH_SIDE FER_BATCH_MAX
 
 struct fer_sa_table;

@@ -153,7 +153,7 @@ static bool read_headers(struct large *l)
 		return false;
 	l->n_data = l->frame.end - l->n_headers - pad;
 	l->n = (l->n_data + l->mss - 1) / l->mss;
-	return l->n_data <= FER_LSO_MAX_BYTES && l->n <= 1 + FER_BATCH_MORE &&
+	return l->n_data <= FER_LSO_MAX_BYTES && l->n <= FER_LSO_MAX_SEGMENTS &&
 	       fer_segment_read(l->m, 0, l->headers, l->n_headers);
 }
 

@@ -28,6 +28,7 @@ struct fer_lso; // work space
 
 // Bytes of data that a large send may have, however long its headers are.
 #define FER_LSO_MAX_BYTES 64000
+#define FER_LSO_MAX_SEGMENTS (1 + FER_BATCH_MORE) // all that with an MSS of 42
 
 struct fer_lso *fer_lso_create(void);
 void fer_lso_destroy(struct fer_lso *l);
@@ -40,7 +41,8 @@ void fer_lso_prepare(struct fer_batch *b, uint32_t may);
 // others follow it in b->more; its handles are gone, and its slot 2 says that all was sent. Buffers
 // are those of the pool that the send came from.
 //
-// Ends, and stays as it is: one that is not TCP in transport mode, or is too long, in
-// FER_LARGE_SEND; one that would repeat numbers in FER_SEQ_EXHAUSTED; one for which there are not
-// enough buffers, or no room in b->more, in FER_NO_ROOM; else in what fer_nic_transmit() says.
+// Ends, and stays as it is: one that is not TCP in transport mode, is too long, or has too many
+// segments, in FER_LARGE_SEND; one that would repeat numbers in FER_SEQ_EXHAUSTED; one for which
+// there are not enough buffers, or no room in b->more, in FER_NO_ROOM; else in what
+// fer_nic_transmit() says.
 void fer_lso_send(struct fer_nic *nic, struct fer_batch *b);

@@ -47,6 +47,16 @@ static bool read_record(const struct rte_mbuf *m, struct record *r)
 	       fer_segment_read(m, FER_ETHER_HEADER_BYTES, r, sizeof(*r));
 }
 
+uint32_t fer_shim_more(const struct rte_mbuf *m)
+{
+	struct record r;
+
+	if (!read_record(m, &r))
+		return 0;
+	const struct fer_oob words = {.lso = (uint32_t)rte_le_to_cpu_64(r.slot2)};
+	return fer_oob_mss(&words) == 0 ? 0 : m->pkt_len / fer_oob_mss(&words);
+}
+
 static void set_words(struct rte_mbuf *m, const struct record *r)
 {
 	*fer_oob_of(m) = (struct fer_oob){

@@ -39,6 +39,9 @@ struct fer_shim {
 	uint8_t macs[FER_BATCH_MAX][FER_SHIM_MACS_BYTES]; // where completes_all needs them
 };
 
+// How many frames a send request may become besides its first one; more, if anything, than it does.
+uint32_t fer_shim_more(const struct rte_mbuf *m);
+
 // Takes the shim off every frame of a batch that the host sent: its words are then those of the
 // mbuf, and the frame is parsed.  In: b->n, b->link and b->m.  Frames without a shim, with a record
 // that is no send request, or with nothing behind it, end in FER_BAD_SHIM.

@@ -228,6 +228,26 @@ def _(nic):
                 nic.client.delete_sa([handle])
 
 
+@shows(98)
+def _(nic):
+    """A burst of large sends with a small MSS leaves whole: none of them fails."""
+    raise_mtu(nic)
+    able = nic.client.hardware_capabilities()
+    most = struct.unpack_from("<I", able["lso_v2"], 4)[0]
+    n_sends, sa, seq = 8, nic.sa("transport"), 1
+    handle = nic.add(sa)
+    for mss in (536, 64, 42):
+        packet, n = tcp(4, payload(most)), (most + mss - 1) // mss
+        for framed in [frame_large(packet, sa, seq + k * n) for k in range(n_sends)]:
+            send_large(nic, framed, handle, large_send_word(mss))
+        wanted = list(segments(4, payload(most), mss, 2))
+        for k in range(n_sends * n):
+            opened = open_esp(nic.wire.packet(), sa, seq + k)
+            expect(opened.packet, wanted[k % n], f"MSS {mss}: segment {k % n} of send {k // n}")
+        seq += n_sends * n
+    expect(nic.host.is_silent(), True, "no send has failed")
+
+
 @shows(100)
 def _(nic):
     """The high half of extended numbers follows within a large send."""

@@ -290,7 +290,7 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 	struct box_frame *frames, unsigned n, struct rng *r)
 {
 	static struct fer_batch batch;
-	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 	struct shared shared[BOX_BURST];
 	unsigned sent = 0;
 
@@ -337,7 +337,7 @@ static void show(struct rte_mbuf *out[], unsigned n, bool is_side,
 static void run_batch(struct box *b, enum fer_direction direction, struct fer_batch *batch,
 	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg)
 {
-	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 
 	run_path(b, direction, batch);
 	show(out, fer_sink(batch, &b->outcomes, out), false, see, arg);
@@ -404,7 +404,7 @@ void box_send(struct box *b, const uint8_t *frame, uint32_t len, struct rng *r,
 {
 	static struct fer_shim shim;
 	static struct fer_batch batch;
-	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 	struct shared shared;
 
 	start_oob(b, &batch, &shim);
@@ -434,7 +434,7 @@ void box_indicate(struct box *b, const uint8_t *frame, uint32_t len,
 {
 	static struct fer_shim shim;
 	static struct fer_batch batch;
-	struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 
 	start_oob(b, &batch, &shim);
 	batch.m[0] = make_one(frame, len, NULL);

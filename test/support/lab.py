@@ -115,6 +115,7 @@ class Lab:
         """A socket that sends into an interface that is there, and gets what comes out of it."""
         sock = self._socket(name, socket.htons(_ETH_P_ALL))
         sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 26)
         sock.bind((interface, 0))
         return sock
 
