@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -218,6 +219,52 @@ static int read_file(const char *path, char **bytes, size_t *len, mode_t *mode)
 	return rc;
 }
 
+// --- the file beside it -----------------------------------------------------------------------
+
+// Does the descriptor still have that name?
+static bool has_name(int fd, const char *name)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && lstat(name, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+// Opens the file that a new one is written into before it gets its name, for one at a time.  Its
+// name is always the same, so what a killed writer leaves is found again.  The descriptor, or
+// -errno.
+static int open_beside(const char *path, char beside[PATH_MAX], int flags)
+{
+	int n = snprintf(beside, PATH_MAX, "%s.new", path);
+
+	if (n < 0 || n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (;;) {
+		int fd = open(beside, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+			close(fd);
+			return -EBUSY;
+		}
+		if (has_name(fd, beside))
+			return fd;
+		close(fd); // it has just become the file itself, or is gone
+	}
+}
+
+static void sweep(const char *path)
+{
+	char beside[PATH_MAX];
+	int fd = open_beside(path, beside, 0);
+
+	if (fd < 0)
+		return; // there is nothing, or its writer is at work
+	(void)unlink(beside);
+	close(fd);
+}
+
 static int fail_errno(struct fer_doc_error *err, const char *path, int rc)
 {
 	fer_doc_error_set(err, path, 0, NULL, strerror(-rc));
@@ -230,8 +277,9 @@ int fer_keywords_load(
 	char *bytes;
 	size_t len;
 	mode_t mode;
-	int rc = read_file(path, &bytes, &len, &mode);
 
+	sweep(path);
+	int rc = read_file(path, &bytes, &len, &mode);
 	if (rc != 0)
 		rc = fail_errno(err, path, rc);
 	else
@@ -296,40 +344,38 @@ static int sync_folder(char *path)
 	return rc;
 }
 
-// Everything is on the disk when this returns 0.  Takes the file over.
+// Everything is on the disk when this returns 0.
 static int finish(FILE *f, mode_t mode)
 {
-	int rc = ferror(f) != 0 || fflush(f) != 0 ? -EIO : 0;
-
-	if (rc == 0 && (fchmod(fileno(f), mode) != 0 || fsync(fileno(f)) != 0))
-		rc = -errno;
-	if (fclose(f) != 0 && rc == 0)
-		rc = -errno;
-	return rc;
+	if (ferror(f) != 0 || fflush(f) != 0)
+		return -EIO;
+	return fchmod(fileno(f), mode) == 0 && fsync(fileno(f)) == 0 ? 0 : -errno;
 }
 
 static int replace(const char *path, mode_t mode, struct text all, const char *pair,
 	const struct fer_keywords *k, const bool changed[FER_N_KEYWORDS])
 {
 	char beside[PATH_MAX];
-	int fd, rc, n = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
+	int fd = open_beside(path, beside, O_CREAT);
+	int rc = fd >= 0 && ftruncate(fd, 0) != 0 ? -errno : 0;
+	FILE *f = fd < 0 || rc != 0 ? NULL : fdopen(fd, "w");
 
-	if (n < 0 || (size_t)n >= sizeof(beside))
-		return -ENAMETOOLONG;
-	fd = mkostemp(beside, O_CLOEXEC);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd < 0)
+		return fd;
 	if (f == NULL) {
-		rc = -errno;
-		if (fd >= 0)
-			close(fd);
-	} else {
-		rewrite(f, all, pair, k, changed);
-		rc = finish(f, mode);
+		rc = rc != 0 ? rc : -errno;
+		close(fd);
+		return rc;
 	}
+	rewrite(f, all, pair, k, changed);
+	rc = finish(f, mode);
+	// It is locked until it is closed, with its new name.
 	if (rc == 0 && rename(beside, path) != 0)
 		rc = -errno;
-	if (rc != 0 && fd >= 0)
+	if (rc != 0)
 		(void)unlink(beside);
+	if (fclose(f) != 0 && rc == 0)
+		rc = -errno;
 	return rc == 0 ? sync_folder(beside) : rc; // in the same folder
 }
 

@@ -41,13 +41,15 @@ struct fer_keywords {
 
 void fer_keywords_default(struct fer_keywords *k);
 
-// Reads those of one pair.  0 with *k set; or -EINVAL or what the system said, with *err set.
+// Reads those of one pair, and takes away what a writer left that was killed.  0 with *k set; or
+// -EINVAL or what the system said, with *err set.
 __attribute__((warn_unused_result)) int fer_keywords_load(
 	const char *path, const char *pair, struct fer_keywords *k, struct fer_doc_error *err);
 
 // Writes those that differ from what the file says of the pair, into its section, which is added
 // where there is none; all other lines stay.  The file is replaced as a whole and reaches the disk
-// before this returns: a crash leaves the old one or the new one.  0; or -errno with *err set, and
-// the file as it was.
+// before this returns: a crash leaves the old one or the new one, and perhaps the beginning of a
+// new one beside it, PATH.new, which the next reader or writer takes away.  0; or -errno with *err
+// set, and the file as it was; -EBUSY: somebody else is writing it.
 __attribute__((warn_unused_result)) int fer_keywords_save(const char *path, const char *pair,
 	const struct fer_keywords *k, struct fer_doc_error *err);

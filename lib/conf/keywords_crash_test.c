@@ -6,6 +6,8 @@
 // and behind it, a process is killed in its turn.
 #include "conf/keywords.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +52,8 @@ static void step(char letter)
 		return result;                                                                     \
 	}
 
-WRAP(int, mkostemp64, (char *name, int flags), (name, flags), 'c')
+WRAP(int, flock, (int fd, int what), (fd, what), 0)
+WRAP(int, ftruncate64, (int fd, off_t len), (fd, len), 'c')
 WRAP(int, fsync, (int fd), (fd), 's')
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), 0)
 WRAP(int, rename, (const char *from, const char *to), (from, to), 'r')
@@ -57,6 +61,19 @@ WRAP(int, fflush, (FILE * f), (f), 'w')
 WRAP(int, fclose, (FILE * f), (f), 0)
 WRAP(int, close, (int fd), (fd), 0)
 WRAP(size_t, fwrite, (const void *p, size_t size, size_t n, FILE *f), (p, size, n, f), 0)
+
+// How many files there are besides the file itself.
+static unsigned count_strays(void)
+{
+	DIR *d = opendir(folder);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL;)
+		n += e->d_name[0] != '.' && strcmp(e->d_name, "keywords") != 0;
+	closedir(d);
+	return n;
+}
 
 static void put_old(void)
 {
@@ -113,7 +130,9 @@ static int run_until(unsigned at)
 
 static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
 {
-	unsigned n_old = 0, n_new = 0, at = 0;
+	unsigned n_old = 0, n_new = 0, n_strays = 0, at = 0;
+	struct fer_keywords k;
+	struct fer_doc_error err;
 	int rc;
 
 	(void)state;
@@ -128,11 +147,17 @@ static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
 		// New exactly when the new name had been given.
 		if (is == '?' || (is == 'n') < (strchr(trace, 'r') != NULL))
 			fail_msg("step %u: %c, %s", at, is, trace);
+		// What it was writing is one file at most, which the next start takes away.
+		assert_true(count_strays() <= 1);
+		n_strays += count_strays();
+		assert_int_equal(fer_keywords_load(path, "east", &k, &err), 0);
+		assert_int_equal(count_strays(), 0);
 		n_old += is == 'o';
 		n_new += is == 'n';
 	}
 	assert_int_equal(look(), 'n');
-	assert_true(n_old > 5 && n_new > 2);
+	assert_true(n_old > 5 && n_new > 2 && n_strays > 5);
+	assert_int_equal(count_strays(), 0);
 	// Created, written, on the disk; renamed; and the name on the disk.
 	const char *r = strchr(trace, 'r');
 	assert_non_null(r);
@@ -146,8 +171,34 @@ static void what_a_crash_leaves_can_be_written_again(void **state)
 	put_old();
 	assert_int_equal(run_until(6), -SIGKILL);
 	assert_int_equal(look(), 'o');
+	assert_int_equal(count_strays(), 1);
 	assert_int_equal(run_until(UINT32_MAX), 0);
 	assert_int_equal(look(), 'n');
+	assert_int_equal(count_strays(), 0);
+}
+
+// A file that somebody is writing is neither taken away nor written by a second one.
+static void one_writes_at_a_time(void **state)
+{
+	struct fer_keywords k;
+	struct fer_doc_error err;
+	char beside[80];
+
+	(void)state;
+	put_old();
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+	assert_int_equal(fer_keywords_load(path, "east", &k, &err), 0);
+	assert_int_equal(count_strays(), 1);
+	k.value[FER_KEYWORD_IPSEC_V2] = 1;
+	assert_int_equal(fer_keywords_save(path, "east", &k, &err), -EBUSY);
+	assert_int_equal(look(), 'o');
+	assert_int_equal(close(fd), 0);
+	k.value[FER_KEYWORD_LSO_V2_IPV4] = 0;
+	assert_int_equal(fer_keywords_save(path, "east", &k, &err), 0);
+	assert_int_equal(look(), 'n');
+	assert_int_equal(count_strays(), 0);
 }
 
 static int setup(void **state)
@@ -175,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kill_leaves_the_old_file_or_the_new_one),
 		cmocka_unit_test(what_a_crash_leaves_can_be_written_again),
+		cmocka_unit_test(one_writes_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
