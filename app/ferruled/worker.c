@@ -85,8 +85,8 @@ static void check_mtu(struct fer_batch *b, uint32_t mtu)
 
 // Gives n frames to a port; those it does not take within a bound stay the caller's.  Returns how
 // many it took.  Drivers whose link is gone may take all and lose them.
-static unsigned transmit(
-	const struct fer_lane *lane, const struct fer_port *port, struct rte_mbuf *m[], unsigned n)
+static unsigned transmit(const struct fer_lane *lane, const struct fer_port *port, uint16_t queue,
+	struct rte_mbuf *m[], unsigned n)
 {
 	const bool is_for_host = lane->shim != NULL && port == lane->port[FER_WIRE_SIDE];
 	const unsigned most = likely(!is_for_host) ? SEND_TRIES : SEND_TRIES_FOR_HOST;
@@ -96,8 +96,7 @@ static unsigned transmit(
 		     atomic_load_explicit(&port->is_removed, memory_order_relaxed)))
 		return 0;
 	for (unsigned tries = 0; done < n && tries < most; tries++) {
-		unsigned took =
-			rte_eth_tx_burst(port->id, lane->queue, m + done, (uint16_t)(n - done));
+		unsigned took = rte_eth_tx_burst(port->id, queue, m + done, (uint16_t)(n - done));
 
 		done += took;
 		if (took > 0)
@@ -108,24 +107,61 @@ static unsigned transmit(
 	return done;
 }
 
-// Sends n frames from w->out, and returns how many the port took: these are the port's.
-static unsigned send_out(
-	struct fer_worker *w, const struct fer_lane *lane, enum fer_side side, unsigned n)
+// Sends n frames, and returns how many the port took: these are the port's.
+static unsigned send_frames(struct fer_worker *w, const struct fer_lane *lane, enum fer_side side,
+	uint16_t queue, struct rte_mbuf *m[], unsigned n)
 {
 	const struct fer_port *port = lane->port[side];
 	struct fer_port_counters *c = lane->counters[side];
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		bytes += w->out[i]->pkt_len;
+		bytes += m[i]->pkt_len;
 	before_driver(w, port);
-	unsigned sent = transmit(lane, port, w->out, n);
+	unsigned sent = transmit(lane, port, queue, m, n);
 	after_driver(w, port);
 	for (unsigned i = sent; i < n; i++)
-		bytes -= w->out[i]->pkt_len;
+		bytes -= m[i]->pkt_len;
 	add(&c->tx_packets, sent);
 	add(&c->tx_bytes, bytes);
 	return sent;
+}
+
+// The same from w->out, by the queue of the lane.
+static unsigned send_out(
+	struct fer_worker *w, const struct fer_lane *lane, enum fer_side side, unsigned n)
+{
+	return send_frames(w, lane, side, lane->queue, w->out, n);
+}
+
+// --- to a host with several queues --------------------------------------------------------------
+
+struct spreading {
+	struct fer_worker *w;
+	const struct fer_lane *lane;
+};
+
+static unsigned send_by(void *arg, uint16_t queue, struct rte_mbuf *m[], unsigned n)
+{
+	const struct spreading *s = arg;
+
+	return send_frames(s->w, s->lane, FER_HOST_SIDE, queue, m, n);
+}
+
+static void leave_unsent(void *arg, struct rte_mbuf *m[], unsigned n, const bool is_rest[])
+{
+	const struct spreading *s = arg;
+
+	fer_sink_unsent(&s->w->burst, FER_TX_FULL, m, n, is_rest);
+}
+
+static void spread_out(
+	struct fer_worker *w, const struct fer_lane *lane, unsigned n, const bool is_rest[])
+{
+	struct spreading s = {w, lane};
+	const struct fer_spread_port port = {send_by, leave_unsent, &s};
+
+	fer_spread_send(lane->spread, w->out, is_rest, n, lane->queue, rte_rdtsc(), &port);
 }
 
 // Sends what became of the batch on to one side.
@@ -133,6 +169,11 @@ static void send_on(struct fer_worker *w, const struct fer_lane *lane, enum fer_
 {
 	bool has_rests = fer_sink_rests(&w->batch, w->is_rest);
 	unsigned n = fer_sink(&w->batch, &w->burst, w->out);
+
+	if (unlikely(lane->spread != NULL) && side == FER_HOST_SIDE) {
+		spread_out(w, lane, n, has_rests ? w->is_rest : NULL);
+		return;
+	}
 	unsigned sent = n == 0 ? 0 : send_out(w, lane, side, n);
 
 	if (sent < n)

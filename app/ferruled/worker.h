@@ -14,6 +14,7 @@
 //   everything else    the control thread before the start, the worker afterwards
 
 #include "ports.h"
+#include "spread.h"
 
 #include "host/intake.h"
 #include "host/path.h"
@@ -45,7 +46,8 @@ struct fer_port_counters {
 	struct fer_outcomes outcomes; // of what came in here; OK: the other port has sent it
 };
 
-// One queue of a pair, both ways: what comes in at one side is sent by the same queue of the other.
+// One queue of a pair, both ways: what comes in at one side is sent by the same queue of the other,
+// but for what goes to a host port that shows its queues to several CPUs.
 struct fer_lane {
 	struct fer_path *path;
 	struct fer_shim *shim; // an external host plays the host half; NULL: the path does
@@ -53,6 +55,7 @@ struct fer_lane {
 	struct fer_port_counters *counters[FER_N_SIDES];
 	struct fer_intake intake[FER_N_SIDES];
 	struct rte_ring *keepalives; // for this lane to send; NULL: another one does
+	struct fer_spread *spread;   // sends to the host by all queues of the worker; NULL: by this
 	uint16_t queue;
 };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #define N_EVENTS 1024 // that wait for the control thread, of each path
@@ -63,6 +64,7 @@ static bool allocate_all(struct fer_workers *ws, const struct fer_workers_params
 	ws->events = calloc(n_paths, sizeof(ws->events[0]));
 	ws->lanes = calloc(n_queues, sizeof(ws->lanes[0]));
 	ws->shims = calloc(n_queues, sizeof(ws->shims[0]));
+	ws->spreads = calloc(n_paths, sizeof(ws->spreads[0]));
 	ws->counters = allocate(n_paths * FER_N_SIDES, sizeof(ws->counters[0]));
 	if (params->share_patience_ns != 0 && ws->n > 1) {
 		ws->share = fer_share_create(ws->n, params->share_patience_ns);
@@ -70,7 +72,8 @@ static bool allocate_all(struct fer_workers *ws, const struct fer_workers_params
 			return false;
 	}
 	return ws->worker != NULL && ws->watch != NULL && ws->paths != NULL && ws->events != NULL &&
-	       ws->lanes != NULL && ws->shims != NULL && ws->counters != NULL;
+	       ws->lanes != NULL && ws->shims != NULL && ws->spreads != NULL &&
+	       ws->counters != NULL;
 }
 
 // Finds the lcore of each worker.  The main one is the control thread's.
@@ -154,6 +157,28 @@ static void open_lane(struct fer_workers *ws, struct fer_lane *lane, unsigned wo
 	}
 }
 
+// A worker that has several queues of a pair sends by all of them, where the other end of the host
+// port sees which it was.
+static void open_spreads(
+	struct fer_workers *ws, const struct fer_workers_params *params, const struct fer_worker *w)
+{
+	for (unsigned i = 0; i < ws->n_pairs; i++) {
+		struct fer_spread *s = &ws->spreads[w->id * ws->n_pairs + i];
+		struct fer_path *path = &ws->paths[w->id * ws->n_pairs + i];
+
+		fer_spread_init(s, rte_get_tsc_hz());
+		for (unsigned k = 0; k < w->n_lanes; k++)
+			if (w->lanes[k].path == path)
+				fer_spread_add(s, w->lanes[k].queue);
+		if (s->n < 2 || !params->pairs[i].port[FER_HOST_SIDE].is_virtual)
+			continue;
+		path->nic.rss = &ws->rss;
+		for (unsigned k = 0; k < w->n_lanes; k++)
+			if (w->lanes[k].path == path)
+				w->lanes[k].spread = s;
+	}
+}
+
 // Deals the queues out, one after the other; each worker gets its own in one piece.
 static void open_lanes(struct fer_workers *ws, const struct fer_workers_params *params)
 {
@@ -168,7 +193,19 @@ static void open_lanes(struct fer_workers *ws, const struct fer_workers_params *
 				if (n++ % ws->n == w)
 					open_lane(ws, next++, w, &params->pairs[i], q);
 		ws->worker[w].n_lanes = (unsigned)(next - ws->worker[w].lanes);
+		open_spreads(ws, params, &ws->worker[w]);
 	}
+}
+
+// Flows are hashed with a key that nobody knows, so nobody can make many that share a queue.
+static int make_key(struct fer_workers *ws)
+{
+	uint8_t key[FER_RSS_KEY_BYTES];
+
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return -EIO;
+	fer_rss_init(&ws->rss, key);
+	return 0;
 }
 
 static int open_workers(
@@ -202,6 +239,8 @@ int fer_workers_create(
 	if (allocate_all(ws, params))
 		error = choose_lcores(ws, params, why);
 	if (error == 0)
+		error = make_key(ws);
+	if (error == 0)
 		error = open_workers(ws, params, why);
 	if (error != 0)
 		fer_workers_destroy(ws);
@@ -217,6 +256,7 @@ void fer_workers_destroy(struct fer_workers *ws)
 	fer_share_destroy(ws->share);
 	free(ws->events);
 	free(ws->counters);
+	free(ws->spreads);
 	free(ws->shims);
 	free(ws->lanes);
 	free(ws->paths);

@@ -6,6 +6,8 @@
 #include "pairs.h"
 #include "worker.h"
 
+#include "nic/rss.h"
+
 struct fer_workers_params {
 	struct fer_pair *pairs; // open
 	unsigned n_pairs;
@@ -29,6 +31,8 @@ struct fer_workers {
 	struct fer_events **events; // of each path
 	struct fer_lane *lanes;
 	struct fer_shim *shims;             // by lane
+	struct fer_spread *spreads;         // by worker, pair
+	struct fer_rss rss;                 // of paths that spread
 	struct fer_port_counters *counters; // by worker, pair, side
 	unsigned n;
 	unsigned n_pairs;

@@ -41,13 +41,23 @@ static uint32_t read_tuple(const struct rte_mbuf *m, const struct fer_frame *f, 
 	return n_bytes / 4;
 }
 
+static bool gets_hash(const struct fer_batch *b, unsigned i)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+
+	if (p->parsed != FER_OK)
+		return false;
+	return p->n_layers > 0 ? b->layer[i][0].verdict == FER_OK
+			       : (b->m[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0;
+}
+
 void fer_rss_hash(const struct fer_rss *r, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_pkt *p = &b->pkt[i];
 		uint32_t tuple[MAX_WORDS], n = 0;
 
-		if (p->n_layers > 0 && b->layer[i][0].verdict == FER_OK && p->parsed == FER_OK)
+		if (gets_hash(b, i))
 			n = read_tuple(b->m[i], &p->frame, tuple);
 		if (n == 0)
 			continue;

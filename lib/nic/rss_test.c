@@ -49,6 +49,7 @@ static struct fer_rss rss;
 static struct fer_batch batch;
 static struct test_packet packet;
 static struct oracle_sa oracle;
+static bool port_hashes;
 
 static uint8_t version_of(const struct flow *f)
 {
@@ -94,6 +95,7 @@ static void receive(void)
 	batch.link = FER_LINK_RAW_IP;
 	batch.m[0] = test_mbuf_cut(pool, packet.bytes, packet.len, cuts, 3);
 	batch.m[0]->hash.rss = PORTS_HASH;
+	batch.m[0]->ol_flags |= port_hashes ? RTE_MBUF_F_RX_RSS_HASH : 0;
 	fer_batch_parse(&batch);
 	fer_nic_receive(&nic, &batch);
 }
@@ -173,6 +175,7 @@ static void does_what_is_not_opened_keep_its_own(void **state)
 	const struct flow *f = &flows[0];
 
 	(void)state;
+	port_hashes = true;
 	make(f, FER_PROTO_TCP, 0);
 	receive();
 	expect(PORTS_HASH);
@@ -190,9 +193,24 @@ static void does_what_is_not_opened_keep_its_own(void **state)
 	expect(PORTS_HASH);
 }
 
+// All packets to a host have one, so that it can be sent by.
+static void has_what_comes_in_the_clear_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(flows); i++) {
+		make(&flows[i], FER_PROTO_TCP, 0);
+		receive();
+		expect(flows[i].with_ports);
+		make(&flows[i], FER_PROTO_ICMP, 0);
+		receive();
+		expect(flows[i].without);
+	}
+}
+
 static int open_one(void **state)
 {
 	(void)state;
+	port_hashes = false;
 	sas = test_sas_open("rss", test_engine);
 	oracle = test_sa_oracle(&tunnel);
 	test_sa_add(sas, &tunnel, FER_IN);
@@ -220,6 +238,7 @@ int main(void)
 		TEST(are_ports_of_fragments_left_out),
 		TEST(does_transport_mode_show_its_ports),
 		TEST(does_what_is_not_opened_keep_its_own),
+		TEST(has_what_comes_in_the_clear_one),
 	};
 	int error;
 
