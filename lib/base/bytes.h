@@ -48,6 +48,18 @@ static inline void fer_store_be64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
+// Copies n = 8 to 32 bytes by moves that overlap; of a length it does not know, gcc makes a call or
+// a string instruction, which costs more.
+static inline void fer_copy_few(uint8_t *to, const uint8_t *from, size_t n)
+{
+	memcpy(to, from, 8);
+	memcpy(to + n - 8, from + n - 8, 8);
+	if (n <= 16)
+		return;
+	memcpy(to + 8, from + 8, 8);
+	memcpy(to + n - 16, from + n - 16, 8);
+}
+
 // A place in a run of bytes.  Taking more than is left gives NULL and moves nothing, so a length
 // read from a packet is safe to hand to it as it is.
 struct fer_cursor {

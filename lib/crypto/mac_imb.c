@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+_Static_assert(FER_ESP_MAX_ICV_BYTES <= 32, "an ICV is few bytes");
+
 #define ESN_BYTES 4
 #define LONG_BYTES 256
 #define LANES 16 // of AVX512, for the hashes that have a narrow code
@@ -296,26 +298,13 @@ static bool is_hashed(const struct fer_engine *e, unsigned i)
 	return (e->mac_jobs[i].status & IMB_STATUS_COMPLETED_AUTH) != 0;
 }
 
-// Copies n = 8 to 32 bytes by moves that overlap; of a length it does not know, gcc makes a string
-// instruction that costs more than a quarter of the hash of a small packet.
-static void copy_icv(uint8_t *to, const uint8_t *from, size_t n)
-{
-	_Static_assert(FER_ESP_MAX_ICV_BYTES == 32, "four moves");
-	memcpy(to, from, 8);
-	memcpy(to + n - 8, from + n - 8, 8);
-	if (n <= 16)
-		return;
-	memcpy(to + 8, from + 8, 8);
-	memcpy(to + n - 16, from + n - 16, 8);
-}
-
 // In ESP the ICV stands where seq_hi stood.
 static void finish_sealed(const struct fer_engine *e, unsigned i, struct fer_job *j)
 {
 	if (!is_hashed(e, i))
 		j->verdict = FER_CRYPTO_ERROR;
 	else if (e->mac_jobs[i].auth_tag_output == e->digest[i])
-		copy_icv(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
+		fer_copy_few(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
 	if (j->suite->ah && j->suite->esn)
 		memcpy(behind(j), &e->under_seq_hi[i], ESN_BYTES);
 }

@@ -30,6 +30,8 @@ struct fer_crypt {
 	uint8_t piece[FER_IPV6_MAX_BYTES + ESN_BYTES];
 	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
 	struct fer_ah_hidden hidden_piece;
+	uint8_t front[FER_BATCH_MAX][FER_HEADERS_MAX]; // of those that have more than an IP header
+	uint8_t front_piece[FER_HEADERS_MAX];
 	struct fer_job lists[2][FER_BATCH_MAX]; // one may be in use by a worker that is late
 };
 
@@ -39,8 +41,12 @@ struct fer_crypt *fer_crypt_create(void)
 {
 	struct fer_crypt *c = malloc(sizeof(*c));
 
-	if (c != NULL)
-		c->job = c->lists[0];
+	if (c == NULL)
+		return NULL;
+	c->job = c->lists[0];
+	for (unsigned j = 0; j < FER_BATCH_MAX; j++)
+		c->hidden[j].front = c->front[j];
+	c->hidden_piece.front = c->front_piece;
 	return c;
 }
 
@@ -98,8 +104,8 @@ static inline struct fer_sa *sa_of(
 
 // Where what stands in front of AH ends: at AH, unless on receive other headers of transport mode
 // are in between, which are not there any more when AH is looked at by itself.
-static uint32_t front_end(const struct fer_nic *nic, const struct fer_layer layers[], unsigned k,
-	enum fer_direction direction)
+__attribute__((noinline)) static uint32_t front_end_behind(const struct fer_nic *nic,
+	const struct fer_layer layers[], unsigned k, enum fer_direction direction)
 {
 	unsigned first = k;
 
@@ -110,7 +116,13 @@ static uint32_t front_end(const struct fer_nic *nic, const struct fer_layer laye
 	return layers[first].sec_off - (first != k && in_udp ? (uint32_t)FER_UDP_HEADER_BYTES : 0);
 }
 
-static bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mbuf *m,
+static inline uint32_t front_end(const struct fer_nic *nic, const struct fer_layer layers[],
+	unsigned k, enum fer_direction direction)
+{
+	return likely(k == 0) ? layers[k].sec_off : front_end_behind(nic, layers, k, direction);
+}
+
+static inline bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mbuf *m,
 	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k,
 	enum fer_direction direction)
 {

@@ -313,6 +313,34 @@ static void any_bytes_are_safe_and_masked_once(void **state)
 	}
 }
 
+// A header without options goes a shorter way to the same bytes, and back.
+static void a_plain_header_is_masked_the_same_and_restored(void **state)
+{
+	uint32_t seed = 3331;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		bool v4 = (next_random(&seed) & 1) != 0;
+		uint32_t n = v4 ? 20 : 40;
+		uint8_t ip[40], was[40], want[40];
+
+		for (uint32_t j = 0; j < n; j++)
+			ip[j] = (uint8_t)next_random(&seed);
+		ip[0] = v4 ? 0x45 : (uint8_t)(0x60 | (ip[0] & 0xf));
+		memcpy(was, ip, n);
+		memcpy(want, ip, n);
+		assert_true(fer_mutable_is_plain(ip, n));
+		assert_true(fer_mutable_mask(want, n));
+		struct fer_mutable_head head = fer_mutable_mask_plain(ip);
+		assert_memory_equal(ip, want, n);
+		fer_mutable_restore_plain(ip, &head);
+		assert_memory_equal(ip, was, n);
+		assert_false(fer_mutable_is_plain(ip, n + 4));
+		ip[0] ^= v4 ? 1 : 0x20; // options; another version
+		assert_false(fer_mutable_is_plain(ip, n));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +352,7 @@ int main(void)
 		cmocka_unit_test(lengths_that_lead_nowhere_are_refused),
 		cmocka_unit_test(a_route_that_has_arrived_stays),
 		cmocka_unit_test(any_bytes_are_safe_and_masked_once),
+		cmocka_unit_test(a_plain_header_is_masked_the_same_and_restored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
