@@ -1,59 +1,83 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures what README.md shows, and writes it there.
+"""Measures what README.md and test/bench/FIGURES.md show, and writes it there.
 
-usage: table.py FERRULE-BENCH README [--json FILE] [--quick]
+usage: table.py FERRULE-BENCH README FIGURES --json FILE [--part NAME ...] [--quick]
 
-The tables stand between two comments of README, and everything between these is replaced.  Takes
-about ten minutes, in which nothing else should run.  --quick does everything for a moment only: for
-tests, not for eyes.
+The tables stand between two comments of each file, and everything between these is replaced.  Takes
+about ten minutes, in which nothing else should run; or less at a time: each part takes a minute at
+most, what was measured stays in FILE, and the tables are written when every part is there.  --quick
+does everything for a moment only: for tests, not for eyes.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 
+import peer
+
 BEGIN, END = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
-SIZES = ["64", "512", "1420", "imix"]
-ALGORITHMS = ["aes-gcm-128", "aes-gcm-256", "aes-cbc-128+hmac-sha1-96",
-              "aes-cbc-128+hmac-sha2-256-128", "chacha20-poly1305", "ah:hmac-sha1-96",
-              "ah:hmac-sha2-256-128"]
+SIZES = ["64", "512", "1420"]
+HMACS = ["aes-cbc-128+hmac-sha1-96", "aes-cbc-128+hmac-sha2-256-128"]
+ALGORITHMS = ["aes-gcm-128", "aes-gcm-256", *HMACS, "chacha20-poly1305", "null+aes-gmac-128",
+              "null+hmac-sha2-256-128", "ah:hmac-sha1-96", "ah:hmac-sha2-256-128"]
 MANY = [1000, 10000, 100000, 1000000]
+FLOWS = [1, 1000, 10000, 100000]
+
+_all, _sizes = ",".join(ALGORITHMS), ",".join(SIZES)
+_many, _flows = ",".join(map(str, MANY)), ",".join(map(str, FLOWS))
+_few_sas = "--count 2000 --algorithm aes-gcm-128 --sas 0 --turns 8 --seconds 4"
+
+# Name, verb, options, and those that make it quick.
+PARTS = [
+    ("out", "path", f"--direction out --algorithm {_all} --size {_sizes},imix", ""),
+    ("in", "path", f"--direction in --algorithm {_all} --size {_sizes},imix", ""),
+    ("single", "path", f"--algorithm aes-gcm-128,{HMACS[0]} --size {_sizes},imix --burst 1,8", ""),
+    ("long-out", "path", f"--direction out --algorithm {_all} --size {_sizes} --burst 256", ""),
+    ("long-in", "path", f"--direction in --algorithm {_all} --size {_sizes} --burst 256", ""),
+    ("cold", "path", f"--algorithm aes-gcm-128,aes-gcm-256,{HMACS[0]},{HMACS[1]} --size {_sizes},imix "
+                     "--packets cold", ""),
+    ("many", "path", f"--size 64,1420 --order random --sas {_many}", "--sas 1000,2000"),
+    ("one", "path", f"--size 64 --order random --flows {_flows}", "--flows 1,1000"),
+    ("apart", "path", f"--size 64 --order random --flows {_flows} --policies 10000",
+     "--flows 1,1000 --policies 100"),
+    ("overlapping", "path", f"--size 64 --order random --flows {_flows} --policies 10000 "
+                            "--selectors overlapping", "--flows 1,1000 --policies 100"),
+    ("workers", "path", "--size 64,1420 --workers 2 --sas 2,1", ""),
+    ("control", "control", "--turns 8 --seconds 4",
+     "--count 20 --sas 100 --rate 100 --turns 1 --seconds 0.1"),
+    ("control-in", "control", f"{_few_sas} --direction in",
+     "--count 20 --rate 100 --turns 1 --seconds 0.1"),
+    ("latency-out", "latency", "--seconds 4", "--seconds 0.05"),
+    ("latency-in", "latency", "--seconds 4 --direction in", "--seconds 0.05"),
+    ("nap-out", "latency", "--seconds 4 --idle nap", "--seconds 0.05"),
+    ("nap-in", "latency", "--seconds 4 --idle nap --direction in", "--seconds 0.05"),
+]
+NEEDS_TWO_CPUS = {"workers", "latency-out", "latency-in", "nap-out", "nap-in"}
+SECONDS = {"many": "2"}  # of a row, where not 1
 
 
-class Measuring:
-    """Runs the program, and keeps what it said."""
+def parts():
+    """The names of those that this machine can do."""
+    few = len(os.sched_getaffinity(0)) < 2
+    return [part[0] for part in PARTS if not few or part[0] not in NEEDS_TWO_CPUS]
 
-    def __init__(self, bench, quick):
-        self.bench, self.quick = bench, quick
-        self.reports = {}
 
-    def run(self, name, verb, *options):
-        command = [self.bench, verb, "--json", *options]
-        print("ferrule:", *command[1:], file=sys.stderr, flush=True)
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        self.reports[name] = json.loads(done.stdout)
+def measure(bench, name, quick):
+    """What the program says of a part."""
+    _, verb, options, more = next(part for part in PARTS if part[0] == name)
+    command = [bench, verb, "--json", *options.split()]
+    if verb == "path":
+        command += ["--seconds", "0.01" if quick else SECONDS.get(name, "1")]
+    command += more.split() if quick else []
+    print("ferrule:", *command[1:], file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
-    def path(self, name, *options):
-        self.run(name, "path", "--seconds", "0.01" if self.quick else "2", *options)
 
-    def everything(self):
-        """The whole set."""
-        many = MANY[:2] if self.quick else MANY
-        sizes = ",".join(SIZES)
-        self.path("algorithms", "--algorithm", ",".join(ALGORITHMS), "--size", sizes)
-        self.path("bursts", "--size", sizes, "--burst", "1,8,256")
-        self.path("cold", "--size", sizes, "--packets", "cold")
-        self.path("many", "--size", "64,1420", "--order", "random", "--sas",
-                  ",".join(map(str, many)))
-        self.path("policies", "--size", "64", "--policies", "1,100,10000")
-        small = ["--count", "20", "--sas", "100", "--rate", "100", "--seconds", "0.1"]
-        self.run("control", "control", *(small if self.quick else []))
-        if self.reports["algorithms"]["machine"]["cpus"] > 1:
-            self.path("workers", "--size", "64,1420", "--workers", "2", "--sas", "2,1")
-            self.run("latency", "latency", "--seconds", "0.05" if self.quick else "4")
-
+# --- tables -------------------------------------------------------------------------------------
 
 def table(heads, rows):
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(['---'] * len(heads))} |"]
@@ -72,28 +96,42 @@ def by(rows, *keys):
     return groups
 
 
-def path_rows(reports):
-    for name, note in (("algorithms", ""), ("bursts", ""), ("cold", "cold packets")):
-        groups = by(reports[name]["rows"], "algorithm", "direction", "burst")
-        for (algorithm, direction, burst), rows in groups.items():
-            what = f"{algorithm}, {direction}" + (f", {note}" if note else "")
-            yield (what, burst, *map(cell, rows))
+def rows_of(reports, *names):
+    return [row for name in names for row in reports[name]["rows"]]
+
+
+def path_rows(reports, *names, wanted=lambda row: True):
+    rows = [row for row in rows_of(reports, *names) if wanted(row)]
+    for (algorithm, direction, burst), group in by(rows, "algorithm", "direction", "burst").items():
+        yield (f"{algorithm}, {direction}", burst, *map(cell, group))
+
+
+def many_heads(reports):
+    return ["", *(f"{n:,}" for n in sorted({row["sas"] for row in rows_of(reports, "many")}))]
 
 
 def many_rows(reports):
-    for (direction, size), rows in by(reports["many"]["rows"], "direction", "size").items():
+    for (direction, size), rows in by(rows_of(reports, "many"), "direction", "size").items():
         first = rows[0]["ticks"]["median"]
         ratios = [f"{first / row['ticks']['median']:.2f}" for row in rows[1:]]
         yield (f"{direction}, {size}", f"{first:.0f}", *ratios)
 
 
 def policy_rows(reports):
-    for (direction,), rows in by(reports["policies"]["rows"], "direction").items():
-        yield (direction, *map(cell, rows))
+    for (direction, flows), rows in by(rows_of(reports, "one", "apart", "overlapping"), "direction",
+                                       "flows").items():
+        ticks = [row["ticks"]["median"] for row in rows]
+        yield (f"{direction}, {flows:,}", f"{ticks[0]:.0f}",
+               *(f"{t:.0f} ({t / ticks[0]:.2f})" for t in ticks[1:]))
+
+
+def worker_rows(reports):
+    for (direction, size), rows in by(rows_of(reports, "workers"), "direction", "size").items():
+        yield (f"{direction}, {size}", *map(cell, rows))
 
 
 def control_rows(reports):
-    for row in reports["control"]["rows"]:
+    for row in rows_of(reports, "control"):
         us = row["us"]
         yield (f"{row['operation']}, {row['algorithm']}", row["list"], row["sas"],
                f"{row['seconds']:.2f}", f"{row['per_second'] / 1000:.0f}", us["median"], us["p99"],
@@ -101,73 +139,148 @@ def control_rows(reports):
 
 
 def packet_rows(reports):
-    for row in reports["control"]["packets"]:
-        ours = row["lost_by"]["slow"] + row["lost_by"]["blocked"]
-        yield (row["during"], f"{row['changes_per_second']:.0f}", row["arrived"], row["dropped"],
-               ours, row["lost"] - ours)
+    for direction, name in (("out", "control"), ("in", "control-in")):
+        for row in reports[name]["packets"]:
+            lost, gaps = row["lost_by"], row["gaps"]
+            yield (f"{direction}, {row['during']}", f"{row['changes_per_second']:.0f}",
+                   row["arrived"], row["dropped"], lost["slow"], lost["blocked"],
+                   lost["preempted"], lost["stolen"], f"{gaps['blocked']['ms']:.1f}",
+                   f"{gaps['preempted']['ms']:.1f}", f"{gaps['stolen']['ms']:.1f}",
+                   row["interrupts"], row["latency_us"]["p99"])
 
 
-def latency_rows(reports):
-    for row in reports["latency"]["rows"]:
-        us = row["latency_us"]
-        yield (f"{row['load']} %", f"{row['packets_per_second'] / 1e6:.2f}", us["median"],
-               us["p99"], us["p99.9"])
+def latency_rows(reports, *names):
+    for name in names:
+        report = reports[name]
+        for row in report["rows"]:
+            us, lost = row["latency_us"], row["lost_by"]
+            ours = lost["slow"] + lost["blocked"]
+            yield (f"{report['direction']}, {report['idle']}, {row['load']} %",
+                   f"{row['packets_per_second'] / 1e6:.2f}", us["median"], us["p99"], us["p99.9"],
+                   ours, row["lost"] - ours, f"{row['cpu_percent']:.0f}")
 
 
-def write(reports):
-    """The lines that go into README."""
-    machine = reports["algorithms"]["machine"]
-    many = sorted({row["sas"] for row in reports["many"]["rows"]})
-    lines = [f"{machine['cpu']}, {machine['cpus']} CPUs, TSC {machine['tsc_hz'] / 1e9:.2f} GHz, "
-             f"{machine['isa']}; {machine['libraries']['dpdk']}, intel-ipsec-mb "
-             f"{machine['libraries']['intel-ipsec-mb']}; pages: {machine['pages']}.", ""]
-    lines += table(["", "burst", *SIZES], path_rows(reports))
+def machine_line(reports):
+    machine = reports["out"]["machine"]
+    libraries = machine["libraries"]
+    return [f"{machine['cpu']}, {machine['cpus']} CPUs, TSC {machine['tsc_hz'] / 1e9:.2f} GHz, "
+            f"{machine['isa']}; {libraries['dpdk']}, intel-ipsec-mb {libraries['intel-ipsec-mb']}; "
+            f"pages: {machine['pages']}.", ""]
+
+
+LATENCY_HEADS = ["", "Mpps", "median", "p99", "p99.9", "lost", "lost, not by ferrule", "CPU %"]
+POLICY_HEADS = ["flows", "1 selector", "10,000 apart", "10,000 overlapping"]
+
+
+def readme_lines(reports):
+    """What a visitor wants to know."""
+    lines = machine_line(reports)
+    main = ["aes-gcm-128", "aes-gcm-256", *HMACS]
+    lines += table(["", "burst", *SIZES, "imix"], [
+        *path_rows(reports, "out", "in", wanted=lambda row: row["algorithm"] in main),
+        *path_rows(reports, "single",
+                   wanted=lambda row: row["algorithm"] == main[0] and row["burst"] == 1)])
+    lines += peer.lines(rows_of(reports, "long-out", "long-in"), SIZES, table)
     lines += ["Many SAs, hit at random, AES-GCM-128: ticks with the first number of them, then how "
               "many times as fast as that:", ""]
-    lines += table(["", *(f"{n:,}" for n in many)], many_rows(reports))
-    lines += ["Policies, 64 bytes:", ""]
-    lines += table(["", "1", "100", "10,000"], policy_rows(reports))
+    lines += table(many_heads(reports), many_rows(reports))
+    if "latency-out" in reports:
+        lines += ["Microseconds in the box, 512 bytes, one worker that polls:", ""]
+        lines += table(LATENCY_HEADS, latency_rows(reports, "latency-out", "latency-in"))
+    return lines
+
+
+def figures_lines(reports):
+    """Everything else."""
+    lines = machine_line(reports)
+    lines += ["Ticks a packet, whole path, and bare crypto in brackets, one SA, one selector:", ""]
+    lines += table(["", "burst", *SIZES, "imix"], path_rows(reports, "out", "in", "single"))
+    lines += ["Packets out of the CPU's own caches, as a NIC leaves them:", ""]
+    lines += table(["", "burst", *SIZES, "imix"], path_rows(reports, "cold"))
+    lines += ["Established flows, hit at random, over selectors of which the last one matches, 64 bytes, "
+              "AES-GCM-128; in brackets relative to one selector. What `apart` and `overlapping` are, "
+              "ferrule-bench(1) says:", ""]
+    lines += table(POLICY_HEADS, policy_rows(reports))
+    if "workers" in reports:
+        lines += ["Two workers at once, each with an SA of its own, and both with one:", ""]
+        lines += table(["", "2 SAs", "1 SA"], worker_rows(reports))
     lines += ["Changes over the control socket, the worker at 90 % load; microseconds of one "
               "request, until it is complete:", ""]
     lines += table(["", "list", "SAs", "seconds", "thousand a second", "median", "p99", "p99.9"],
                    control_rows(reports))
-    if "latency" in reports:
-        lines += ["What that does to packets of other SAs; lost in the last column are those that "
-                  "came while the system had taken the worker's CPU for something else:", ""]
-        lines += table(["meanwhile", "changes a second", "packets", "dropped", "lost",
-                        "lost, not by ferrule"], packet_rows(reports))
-        lines += ["Microseconds in the box, 512 bytes, one worker that polls:", ""]
-        lines += table(["load", "Mpps", "median", "p99", "p99.9"], latency_rows(reports))
+    if reports["control"]["packets"]:
+        lines += ["What that does to packets of other SAs, 90 % load. Lost while the worker was slow or "
+                  "blocked is ferrule's; preempted, the system gave its CPU to another program; stolen, "
+                  "a hypervisor took it. Then milliseconds of such gaps, whether or not they lost "
+                  "anything, interrupts from other CPUs, and microseconds in the box:", ""]
+        lines += table(["meanwhile", "changes a second", "packets", "dropped", "lost, slow",
+                        "blocked", "preempted", "stolen", "ms blocked", "preempted", "stolen",
+                        "interrupts", "p99"], packet_rows(reports))
+    if "latency-out" in reports:
+        lines += ["What a worker that naps while nothing comes saves, and what it costs: microseconds "
+                  "in the box, 512 bytes:", ""]
+        lines += table(LATENCY_HEADS,
+                       latency_rows(reports, "latency-out", "nap-out", "latency-in", "nap-in"))
     return lines
 
 
-def replace(readme, lines):
-    with open(readme, encoding="utf-8") as file:
+def around(path):
+    """What stands before and behind the tables."""
+    with open(path, encoding="utf-8") as file:
         text = file.read()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"{readme}: has no place for the tables: {BEGIN} ... {END}")
-    with open(readme, "w", encoding="utf-8") as file:
+        sys.exit(f"{path}: has no place for the tables: {BEGIN} ... {END}")
+    return before, after
+
+
+def replace(path, lines):
+    before, after = around(path)
+    with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join([before + BEGIN, "", *lines, END + after]))
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+def load(path):
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def save(path, reports):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(reports, file, indent=1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bench")
     parser.add_argument("readme")
-    parser.add_argument("--json", help="file for all that was measured")
+    parser.add_argument("figures")
+    parser.add_argument("--json", required=True, help="file for all that is measured")
+    parser.add_argument("--part", nargs="+", choices=[part[0] for part in PARTS], metavar="NAME",
+                        help="only these, besides what the file has already: "
+                             + " ".join(part[0] for part in PARTS))
     parser.add_argument("--quick", action="store_true", help="for a moment only")
     options = parser.parse_args()
-    measuring = Measuring(options.bench, options.quick)
-    try:
-        measuring.everything()
-    except subprocess.CalledProcessError as error:
-        return f"{options.bench} failed: exit code {error.returncode}"
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(measuring.reports, file, indent=1)
-    replace(options.readme, write(measuring.reports))
+    for path in (options.readme, options.figures):
+        around(path)  # before ten minutes have gone by
+    reports = load(options.json) if options.part else {}
+    for name in options.part or parts():
+        try:
+            reports[name] = measure(options.bench, name, options.quick)
+        except subprocess.CalledProcessError as error:
+            return f"{options.bench} failed: exit code {error.returncode}"
+        save(options.json, reports)
+    missing = [name for name in parts() if name not in reports]
+    if missing:
+        print(f"ferrule: the tables want these as well: {' '.join(missing)}", file=sys.stderr)
+        return 0
+    replace(options.readme, readme_lines(reports))
+    replace(options.figures, figures_lines(reports))
     return 0
 
 

@@ -13,42 +13,90 @@ import tempfile
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.py")
 FRONT, BEHIND = "front\n", "\nbehind\n"
+OLD = "to be replaced"
 MARKS = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
 
 
+class Files:
+    """Two documents with a place for tables, and the file for what was measured."""
+
+    def __init__(self, folder):
+        self.readme, self.figures = (os.path.join(folder, name) for name in ("README.md", "F.md"))
+        self.json = os.path.join(folder, "report.json")
+        for document in (self.readme, self.figures):
+            with open(document, "w", encoding="utf-8") as file:
+                file.write(f"{FRONT}{MARKS[0]}\n{OLD}\n{MARKS[1]}{BEHIND}")
+
+    def run(self, bench, *options):
+        command = [sys.executable, TABLE, bench, self.readme, self.figures, "--json", self.json,
+                   "--quick", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+
+    def texts(self):
+        for document in (self.readme, self.figures):
+            with open(document, encoding="utf-8") as file:
+                yield file.read()
+
+    def reports(self):
+        with open(self.json, encoding="utf-8") as file:
+            return json.load(file)
+
+
+def check_tables(text):
+    """Rows of one table are of one width."""
+    widths = set()
+    for line in [*text.splitlines(), ""]:
+        if not line.startswith("|"):
+            assert len(widths) <= 1, (widths, text)
+            widths = set()
+        else:
+            widths.add(line.count("|"))
+
+
 def check(bench, folder):
-    readme, report = os.path.join(folder, "README.md"), os.path.join(folder, "report.json")
-    with open(readme, "w", encoding="utf-8") as file:
-        file.write(f"{FRONT}{MARKS[0]}\nto be replaced\n{MARKS[1]}{BEHIND}")
-    subprocess.run([sys.executable, TABLE, bench, readme, "--quick", "--json", report], check=True,
-                   timeout=120)
-    with open(readme, encoding="utf-8") as file:
-        text = file.read()
-    with open(report, encoding="utf-8") as file:
-        reports = json.load(file)
-    assert text.startswith(FRONT + MARKS[0]) and text.endswith(MARKS[1] + BEHIND), text
-    assert "replaced" not in text, text
-    for report_rows in reports.values():
-        assert report_rows["rows"], reports
-    rows = [line for line in text.splitlines() if line.startswith("| aes-gcm-128, out |")]
-    assert [row.split("|")[2].strip() for row in rows] == ["32", "1", "8", "256"], rows
-    widths = {line.count("|") for line in text.splitlines() if "aes-gcm-128, out" in line}
-    assert len(widths) == 1, text
+    files = Files(folder)
+    done = files.run(bench)
+    assert done.returncode == 0, done
+    for report in files.reports().values():
+        assert report["rows"], report
+    for text in files.texts():
+        assert text.startswith(FRONT + MARKS[0]) and text.endswith(MARKS[1] + BEHIND), text
+        assert OLD not in text, text
+        check_tables(text)
+    readme, figures = files.texts()
+    rows = [line for line in readme.splitlines() if line.startswith("| aes-gcm-128, out |")]
+    assert [row.split("|")[2].strip() for row in rows[:2]] == ["32", "1"], rows
+    assert rows[2].count(": ") == 3, "beside the peer"
+    rows = [line for line in figures.splitlines() if line.startswith("| aes-gcm-128, in |")]
+    assert [row.split("|")[2].strip() for row in rows] == ["32", "1", "8", "32"], rows
+
+
+def check_parts(bench, folder):
+    """Tables come with the last part."""
+    files = Files(folder)
+    assert files.run(bench, "--part", "one").returncode == 0
+    assert list(files.reports()) == ["one"] and all(OLD in text for text in files.texts())
+    done = files.run(bench, "--part", "apart", "overlapping")
+    assert set(files.reports()) == {"one", "apart", "overlapping"}, done
+    assert "control" in done.stderr and all(OLD in text for text in files.texts()), done
+    assert files.run(bench, "--part", "nothing").returncode == 2
 
 
 def check_refusal(bench, folder):
-    readme = os.path.join(folder, "EMPTY.md")
-    with open(readme, "w", encoding="utf-8") as file:
-        file.write("nothing\n")
-    done = subprocess.run([sys.executable, TABLE, "/bin/false", readme], capture_output=True,
-                          text=True, check=False)
+    files = Files(folder)
+    done = files.run("/bin/false")
     assert done.returncode == 1 and "failed" in done.stderr, done
+    os.remove(files.readme)
+    with open(files.readme, "w", encoding="utf-8") as file:
+        file.write("nothing\n")
+    done = files.run(bench)
+    assert done.returncode == 1 and "no place" in done.stderr, done
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix="table-") as folder:
-        check(sys.argv[1], folder)
-        check_refusal(sys.argv[1], folder)
+    for part in (check, check_parts, check_refusal):
+        with tempfile.TemporaryDirectory(prefix="table-") as folder:
+            part(sys.argv[1], folder)
     print("1..1\nok 1 - the tables of ./dev bench")
     return 0
 

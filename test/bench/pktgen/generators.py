@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import links
 from daemon import EAL
 from lab import wait_until
 
@@ -76,6 +77,7 @@ class Pktgen:
         lcores = f"--lcores={cpu}@{cpu},{sender}@{cpu},{receiver}@{receiver_cpu}"
         command = [program, *EAL, "-m", "1024", f"--file-prefix=gen{os.getpid()}", lcores,
                    f"--main-lcore={cpu}", *_devices(ports), "--", "-T",
+                   f"--rxd={links.VIRTQUEUE}",
                    "-m", f"{sender}.0", "-m", f"{receiver}.1", *scripts]
         shell = " ".join(f"'{word}'" for word in command)
         self._process = subprocess.Popen(

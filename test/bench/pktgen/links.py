@@ -6,6 +6,8 @@ The box is there first: its end waits for the other.
 
 RING = 14  # power of two: both ends share two CPUs, and small rings overflow while one waits
 
+VIRTQUEUE = 8192  # likewise; a receiver keeps a buffer for each entry
+
 
 def _memif(number, role, socket, ring=RING):
     return (f"net_memif{number},role={role},id=0,socket={socket},socket-abstract=no"
@@ -26,7 +28,7 @@ def _vhost(number, socket):
 
 def _virtio_user(number, socket):
     return (f"net_virtio_user{number}",
-            f"net_virtio_user{number},path={socket},queues=1,queue_size=1024,speed=100000")
+            f"net_virtio_user{number},path={socket},queues=1,queue_size={VIRTQUEUE},speed=100000")
 
 
 # The box's end and the generator's: name of the port and device.
