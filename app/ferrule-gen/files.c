@@ -65,35 +65,14 @@ int fer_gen_write_file(
 	return -1;
 }
 
-// A packet made of segments of the pool; NULL when that is empty.
-static struct rte_mbuf *packet_of(const struct fer_capture_packet *c, struct rte_mempool *pool)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-	uint32_t room = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM, done = 0;
-
-	while (m != NULL && done < c->cap_len) {
-		uint32_t part = RTE_MIN(c->cap_len - done, room);
-		uint8_t *to = fer_segment_grow_back(m, part, pool);
-
-		if (to == NULL) {
-			rte_pktmbuf_free(m);
-			return NULL;
-		}
-		memcpy(to, c->bytes + done, part);
-		done += part;
-	}
-	return m;
-}
-
 static int take(struct fer_gen_receiver *r, struct rte_mempool *pool, enum fer_link link,
 	const struct fer_capture_packet *c, char error[FER_GEN_ERROR_BYTES])
 {
-	struct rte_mbuf *m = packet_of(c, pool);
+	struct rte_mbuf *m = fer_segment_make(c->bytes, c->cap_len, pool);
 
 	if (m != NULL && fer_gen_receive(r, &m, 1, link))
 		return 0;
-	snprintf(error, FER_GEN_ERROR_BYTES, "no memory for packets");
-	return -1;
+	return fer_gen_fail(error, "no memory for packets");
 }
 
 int fer_gen_read_file(struct fer_gen_receiver *r, struct rte_mempool *pool, const char *path,

@@ -175,26 +175,6 @@ static int open_files(struct run *r)
 	return error == 0 ? 0 : fail(r, "%s: cannot write: %s", p->oob, strerror(-error));
 }
 
-// A packet made of segments of the pool; NULL when it is empty.
-static struct rte_mbuf *packet_of(struct run *r, const struct fer_capture_packet *c)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
-	uint32_t done = 0;
-
-	while (m != NULL && done < c->cap_len) {
-		uint32_t part = RTE_MIN(c->cap_len - done, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM);
-		uint8_t *to = fer_segment_grow_back(m, part, r->pool);
-
-		if (to == NULL) {
-			rte_pktmbuf_free(m);
-			return NULL;
-		}
-		memcpy(to, c->bytes + done, part);
-		done += part;
-	}
-	return m;
-}
-
 static void take_input(struct run *r, const struct fer_capture_packet *c)
 {
 	struct input *in = &r->inputs[r->n_inputs++];
@@ -205,7 +185,7 @@ static void take_input(struct run *r, const struct fer_capture_packet *c)
 		in->refused = FER_TRUNCATED;
 		return;
 	}
-	b->m[b->n] = packet_of(r, c);
+	b->m[b->n] = fer_segment_make(c->bytes, c->cap_len, r->pool);
 	if (b->m[b->n] == NULL)
 		in->refused = FER_NO_ROOM;
 	else

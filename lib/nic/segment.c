@@ -204,6 +204,24 @@ bool fer_segment_write(struct rte_mbuf *m, uint32_t off, const void *from, uint3
 	return true;
 }
 
+struct rte_mbuf *fer_segment_make(const uint8_t *bytes, uint32_t len, struct rte_mempool *pool)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	for (uint32_t done = 0; m != NULL && done < len;) {
+		uint32_t part = RTE_MIN(len - done, fresh_room(pool));
+		uint8_t *to = fer_segment_grow_back(m, part, pool);
+
+		if (to == NULL) {
+			rte_pktmbuf_free(m);
+			return NULL;
+		}
+		memcpy(to, bytes + done, part);
+		done += part;
+	}
+	return m;
+}
+
 struct rte_mbuf *fer_segment_cut(const struct rte_mbuf *m, uint32_t off, uint32_t len,
 	const uint8_t *headers, uint32_t n_headers, struct rte_mempool *pool)
 {

@@ -42,6 +42,10 @@ __attribute__((warn_unused_result)) bool fer_segment_read(
 __attribute__((warn_unused_result)) bool fer_segment_write(
 	struct rte_mbuf *m, uint32_t off, const void *from, uint32_t len);
 
+// A packet of these bytes, in as few segments as hold them.  NULL: the pool is empty.
+__attribute__((warn_unused_result)) struct rte_mbuf *fer_segment_make(
+	const uint8_t *bytes, uint32_t len, struct rte_mempool *pool);
+
 // A packet of its own: headers, and behind them len bytes of m from off on, which are there.  The
 // rest of what m is (port, flags, words) it is too.  NULL: the pool is empty.
 __attribute__((warn_unused_result)) struct rte_mbuf *fer_segment_cut(const struct rte_mbuf *m,

@@ -262,6 +262,22 @@ static void does_an_empty_pool_change_nothing(void **state)
 	for_all_cuts(check_empty_pool);
 }
 
+static void is_a_packet_made_of_bytes(void **state)
+{
+	(void)state;
+	for (uint32_t len = 0; len <= sizeof(bytes); len += 1 + len / 7) {
+		struct rte_mbuf *m = fer_segment_make(bytes, len, pool);
+
+		assert_non_null(m);
+		assert_int_equal(m->nb_segs, len == 0 ? 1 : (len + ROOM - 1) / ROOM);
+		test_assert_bytes(m, bytes, len);
+		rte_pktmbuf_free(m);
+	}
+	empty_pool();
+	assert_null(fer_segment_make(bytes, 0, pool));
+	refill_pool();
+}
+
 // As many zeros as asked for, behind what is there, in as many segments as it takes; or none.
 static void check_append_zeros(uint32_t a, uint32_t b)
 {
@@ -364,6 +380,7 @@ int main(void)
 		TEST(is_there_always_room_behind),
 		TEST(is_more_than_a_segment_refused),
 		TEST(does_an_empty_pool_change_nothing),
+		TEST(is_a_packet_made_of_bytes),
 		TEST(are_zeros_put_behind),
 		TEST(is_a_packet_cut_where_asked),
 		TEST(do_the_words_stay_with_the_packet),
