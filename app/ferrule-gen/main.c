@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Makes streams of packets for a box under test, and verifies what comes back.
+#include "../common/signals.h"
 #include "../ferruled/environment.h"
 #include "files.h"
 #include "options.h"
@@ -8,7 +9,6 @@
 
 #include <rte_errno.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,23 +28,6 @@ struct gen {
 	double seconds;
 	char error[FER_GEN_ERROR_BYTES];
 };
-
-static volatile sig_atomic_t stop;
-
-static void ask_to_stop(int signal_number)
-{
-	stop = signal_number;
-}
-
-static void catch_signals(void)
-{
-	const struct sigaction interrupt = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
-
-	sigaction(SIGINT, &interrupt, NULL);
-	sigaction(SIGTERM, &interrupt, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-}
 
 // --- set-up -----------------------------------------------------------------------------------
 
@@ -176,8 +159,8 @@ static int work(struct gen *g)
 	case FER_GEN_SEND:
 		if (fer_gen_ports_start(&ports, o, g->pool, g->error) != 0)
 			return -1;
-		return fer_gen_send(
-			g->source, &g->receiver, &ports, o, &stop, &g->seconds, g->error);
+		return fer_gen_send(g->source, &g->receiver, &ports, o, &fer_signal_caught,
+			&g->seconds, g->error);
 	case FER_GEN_LIST_KINDS:
 		break;
 	}
@@ -215,7 +198,7 @@ static int run(struct gen *g)
 {
 	int rc = load_document(g);
 
-	catch_signals();
+	fer_signals_catch();
 	if (rc == 0)
 		rc = start_environment(g);
 	if (rc == 0)

@@ -16,17 +16,6 @@
 #define N_DATAGRAMS 64 // that may wait for fragments at once
 #define ESN_WINDOW 65536u
 
-__attribute__((format(printf, 2, 3))) static int fail(
-	char error[FER_GEN_ERROR_BYTES], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, FER_GEN_ERROR_BYTES, format, args);
-	va_end(args);
-	return -1;
-}
-
 // An SA as its other end has it.  What is counted there is not judged here: the tally does that.
 static struct fer_sa_params mirror_of(const struct fer_doc_sa *sa)
 {
@@ -57,7 +46,7 @@ static int add_sas(struct fer_gen_mirror *m, char error[FER_GEN_ERROR_BYTES])
 		if (doc->sas[i].pair != m->pair)
 			continue;
 		if (fer_sa_add(m->sas, &p, &m->handles[i], &why) != 0)
-			return fail(
+			return fer_gen_fail(
 				error, "%s:%u: sas[%u]: %s", doc->name, doc->sas[i].line, i, why);
 	}
 	return 0;
@@ -76,10 +65,11 @@ static int create_table(struct fer_gen_mirror *m, char error[FER_GEN_ERROR_BYTES
 	m->handles = calloc(m->doc->n_sas + 1, sizeof(*m->handles));
 	m->engine = fer_engine_open(params.ivs, &rc);
 	if (m->engine == NULL)
-		return fail(error, "cannot start the crypto engine: %s", fer_engine_error(rc));
+		return fer_gen_fail(
+			error, "cannot start the crypto engine: %s", fer_engine_error(rc));
 	m->sas = fer_sa_table_create(&params, m->engine, &rc);
 	if (m->sas == NULL || m->handles == NULL)
-		return fail(error, "no memory for %u associations", m->doc->n_sas);
+		return fer_gen_fail(error, "no memory for %u associations", m->doc->n_sas);
 	return add_sas(m, error);
 }
 
@@ -99,7 +89,7 @@ int fer_gen_mirror_init(struct fer_gen_mirror *m, const struct fer_doc *doc, uin
 	};
 	int rc = fer_path_init(&m->path, &params);
 	if (rc != 0)
-		return fail(error, "cannot start: %s", strerror(-rc));
+		return fer_gen_fail(error, "cannot start: %s", strerror(-rc));
 	m->path_is_up = true;
 	return 0;
 }
@@ -144,7 +134,7 @@ int fer_gen_mirror_seal(struct fer_gen_mirror *m, struct fer_batch *b, const uin
 		sealed(ctx, b);
 		return 0;
 	}
-	fail(error, "a packet cannot be sealed: %s",
+	fer_gen_fail(error, "a packet cannot be sealed: %s",
 		fer_verdict_text((enum fer_verdict)b->pkt[dead].verdict));
 	rte_pktmbuf_free_bulk(b->m, b->n);
 	b->n = 0;

@@ -4,6 +4,7 @@
 // The peer of a box: its document seen from the other end.  Every inbound SA becomes one to seal
 // with, every outbound SA one to open with; ferrule's own data path does both.
 
+#include "error.h"
 #include "host/path.h"
 #include "host/sink.h"
 #include "sa/table.h"
@@ -12,8 +13,6 @@
 #include <stdint.h>
 
 struct fer_doc;
-
-#define FER_GEN_ERROR_BYTES 1280
 
 struct fer_gen_mirror {
 	const struct fer_doc *doc;

@@ -35,8 +35,7 @@ struct run {
 
 static int fail_port(const struct fer_port_error *e, char error[FER_GEN_ERROR_BYTES])
 {
-	snprintf(error, FER_GEN_ERROR_BYTES, "%s", e->why);
-	return -1;
+	return fer_gen_fail(error, "%s", e->why);
 }
 
 // Frames are longer than what is inside by what protects it.
@@ -96,10 +95,9 @@ static int wait_for_links(double seconds, char error[FER_GEN_ERROR_BYTES])
 
 	while (!all_up()) {
 		if (rte_rdtsc() > end) {
-			snprintf(error, FER_GEN_ERROR_BYTES, "%s has no link after %.1f s",
+			return fer_gen_fail(error, "%s has no link after %.1f s",
 				ports[0].link == FER_PORT_UP ? ports[1].name : ports[0].name,
 				seconds);
-			return -1;
 		}
 		rte_delay_us_sleep(POLL_US);
 	}
@@ -187,10 +185,8 @@ static int receive_some(struct run *r)
 		if (n == 0)
 			break;
 		r->last_received = rte_rdtsc();
-		if (!fer_gen_receive(r->receiver, m, n, FER_LINK_ETHERNET)) {
-			snprintf(r->error, FER_GEN_ERROR_BYTES, "no memory for streams");
-			return -1;
-		}
+		if (!fer_gen_receive(r->receiver, m, n, FER_LINK_ETHERNET))
+			return fer_gen_fail(r->error, "no memory for streams");
 	}
 	return 0;
 }
@@ -248,8 +244,7 @@ static int drain(struct run *r)
 		now = rte_rdtsc();
 	}
 	if (rc == 0 && r->next_waiting < r->n_waiting) {
-		snprintf(r->error, FER_GEN_ERROR_BYTES, "%s takes no more packets", r->options->tx);
-		rc = -1;
+		rc = fer_gen_fail(r->error, "%s takes no more packets", r->options->tx);
 	}
 	rte_pktmbuf_free_bulk(r->waiting + r->next_waiting, r->n_waiting - r->next_waiting);
 	return rc;

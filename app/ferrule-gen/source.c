@@ -60,17 +60,6 @@ struct fer_gen_source {
 	struct fer_batch batch;
 };
 
-__attribute__((format(printf, 2, 3))) static int fail(
-	char error[FER_GEN_ERROR_BYTES], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error, FER_GEN_ERROR_BYTES, format, args);
-	va_end(args);
-	return -1;
-}
-
 // --- channels ---------------------------------------------------------------------------------
 
 static struct fer_addr ipv4(uint32_t address)
@@ -214,8 +203,9 @@ static int open_sealed(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES]
 	if (s->n_channels > 0)
 		return 0;
 	if (p->sa != NULL)
-		return fail(error, "%s: has no inbound association %s", p->doc->name, p->sa);
-	return fail(error, "%s: has no inbound association to seal for", p->doc->name);
+		return fer_gen_fail(
+			error, "%s: has no inbound association %s", p->doc->name, p->sa);
+	return fer_gen_fail(error, "%s: has no inbound association to seal for", p->doc->name);
 }
 
 // --- kinds ------------------------------------------------------------------------------------
@@ -257,14 +247,14 @@ static int choose_kinds(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES
 		if (!(*share > 0) && lacking == 0)
 			*share = s->params.share_of_all;
 		if (*share > 0 && s->params.plain)
-			return fail(error, "%s: plain packets are not broken", kind->name);
+			return fer_gen_fail(error, "%s: plain packets are not broken", kind->name);
 		if (*share > 0 && lacking != 0)
-			return fail(error, "%s: needs %s", kind->name, lack(lacking));
+			return fer_gen_fail(error, "%s: needs %s", kind->name, lack(lacking));
 		sum += *share;
 		s->threshold[k] = (uint32_t)(RTE_MIN(sum, 1.0) * UINT32_MAX);
 	}
 	if (sum > 1.000001)
-		return fail(error, "the shares of broken packets are more than all");
+		return fer_gen_fail(error, "the shares of broken packets are more than all");
 	s->has_broken = sum > 0;
 	return 0;
 }
@@ -554,7 +544,7 @@ int fer_gen_source_next(struct fer_gen_source *s, unsigned n, struct rte_mbuf *o
 	if (rc != 0) {
 		out[--done] = NULL;
 		rte_pktmbuf_free_bulk(s->batch.m, s->batch.n);
-		fail(error, "no buffers for packets");
+		fer_gen_fail(error, "no buffers for packets");
 	} else {
 		rc = seal(s, error);
 	}
@@ -582,7 +572,7 @@ static int make_late(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
 		s->batch.n = 1;
 		s->batch.m[0] = make_plain(s, &s->sealed[0]);
 		if (s->batch.m[0] == NULL)
-			return fail(error, "no buffers for packets");
+			return fer_gen_fail(error, "no buffers for packets");
 		if (seal(s, error) != 0)
 			return -1;
 		channel->late = s->batch.m[0];
@@ -598,7 +588,7 @@ static int open_channels(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTE
 	s->channels = calloc(n + 1, sizeof(*s->channels));
 	s->counters = calloc(s->params.n_streams, sizeof(*s->counters));
 	if (s->channels == NULL || s->counters == NULL)
-		return fail(error, "no memory for %u streams", s->params.n_streams);
+		return fer_gen_fail(error, "no memory for %u streams", s->params.n_streams);
 	s->made.streams = s->counters;
 	if (s->params.plain || s->params.doc == NULL)
 		open_plain(s);
@@ -606,7 +596,7 @@ static int open_channels(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTE
 		return -1;
 	for (uint32_t c = 0; c < s->n_channels; c++)
 		if (s->channels[c].selector.src.version != s->channels[c].selector.dst.version)
-			return fail(error, "addresses of streams are of two IP versions");
+			return fer_gen_fail(error, "addresses of streams are of two IP versions");
 	if (choose_kinds(s, error) != 0)
 		return -1;
 	return make_late(s, error);
@@ -618,7 +608,7 @@ struct fer_gen_source *fer_gen_source_create(const struct fer_gen_source_params 
 	struct fer_gen_source *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
-		fail(error, "no memory");
+		fer_gen_fail(error, "no memory");
 		return NULL;
 	}
 	s->params = *params;

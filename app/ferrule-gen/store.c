@@ -122,10 +122,8 @@ static void take(struct fer_gen_store *s, struct rte_mbuf *m)
 int fer_gen_store_next(struct fer_gen_store *store, struct rte_mempool *pool, unsigned n,
 	struct rte_mbuf *out[], char error[FER_GEN_ERROR_BYTES])
 {
-	if (rte_pktmbuf_alloc_bulk(pool, out, n) != 0) {
-		snprintf(error, FER_GEN_ERROR_BYTES, "no buffers for packets");
-		return -1;
-	}
+	if (rte_pktmbuf_alloc_bulk(pool, out, n) != 0)
+		return fer_gen_fail(error, "no buffers for packets");
 	for (unsigned i = 0; i < n; i++)
 		take(store, out[i]);
 	return 0;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The data path of ferrule over capture files.
 #include "../common/eal.h"
+#include "../common/signals.h"
 #include "conf/document.h"
 #include "crypto/iv.h"
 #include "nic/oob.h"
 #include "run.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,26 +46,6 @@ static const char help[] =
 	"Exit codes: 0 done, whatever became of the packets; 1 refused or failed, with one line "
 	"on\n"
 	"standard error and no output file; 2 the command line is wrong.\n";
-
-static volatile sig_atomic_t stop;
-
-static void ask_to_stop(int signal_number)
-{
-	stop = signal_number;
-}
-
-// Interrupted, no half file is left; a full disk or a reader that went away is an error like
-// others.
-static void catch_signals(void)
-{
-	const struct sigaction interrupt = {.sa_handler = ask_to_stop, .sa_flags = SA_RESTART};
-
-	sigaction(SIGINT, &interrupt, NULL);
-	sigaction(SIGTERM, &interrupt, NULL);
-	sigaction(SIGHUP, &interrupt, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);
-}
 
 struct command {
 	const char *config;
@@ -187,8 +167,8 @@ static int run(struct command *c)
 	}
 	c->run.doc = doc;
 	c->run.ivs = fer_iv_system();
-	c->run.stop = &stop;
-	catch_signals();
+	c->run.stop = &fer_signal_caught;
+	fer_signals_catch();
 	int rc = fer_eal_start("ferrule-pcap", megabytes(doc));
 	if (rc != 0) {
 		fprintf(stderr, "ferrule-pcap: cannot start DPDK: %s\n", strerror(-rc));
