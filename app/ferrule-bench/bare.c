@@ -15,11 +15,12 @@
 #include <intel-ipsec-mb.h>
 
 #define AAD_BYTES 8
+#define CHACHA_NONCE_BYTES 12
 #define AH_ICV_OFF                                                                                 \
 	32 // from the start of an IPv4 header in front of it; that of GMAC follows its IV
 #define ROUND_KEYS_BYTES (15 * 16)
 #define DIGEST_BYTES 64
-#define N_MANAGERS 2
+#define N_MANAGERS 3
 #define TRIALS 16
 
 struct fer_bench_bare {
@@ -33,9 +34,10 @@ struct fer_bench_bare {
 
 	struct fer_suite suite;
 	enum fer_direction direction;
-	IMB_MGR *manager[N_MANAGERS]; // the widest code of this CPU, and the narrowest
+	IMB_MGR *manager[N_MANAGERS]; // the widest code of this CPU, and narrower ones
 	IMB_MGR *cipher, *mac;        // those in use
 	aes_gcm_enc_dec_t gcm_fn;
+	aes_gcm_enc_dec_t gmac_fn;
 	IMB_HASH_ALG hash;
 	IMB_JOB cipher_jobs[IMB_MAX_BURST_SIZE];
 	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
@@ -56,8 +58,15 @@ static bool open_managers(struct fer_bench_bare *b)
 	}
 	init_mb_mgr_auto(b->manager[0], NULL);
 	init_mb_mgr_sse(b->manager[1]);
+	if ((b->manager[0]->features & IMB_FEATURE_AVX2) != 0)
+		init_mb_mgr_avx2(b->manager[2]);
+	else
+		init_mb_mgr_sse(b->manager[2]);
 	b->cipher = b->mac = b->manager[0];
-	return imb_get_errno(b->manager[0]) == 0 && imb_get_errno(b->manager[1]) == 0;
+	for (unsigned i = 0; i < N_MANAGERS; i++)
+		if (imb_get_errno(b->manager[i]) != 0)
+			return false;
+	return true;
 }
 
 static void set_up_gcm(struct fer_bench_bare *b, const uint8_t *key)
@@ -70,6 +79,39 @@ static void set_up_gcm(struct fer_bench_bare *b, const uint8_t *key)
 
 	expand[size](key, &b->gcm);
 	b->gcm_fn = b->direction == FER_OUT ? seal[size] : open[size];
+}
+
+// AES-GMAC is AES-GCM of additional data alone.
+static void set_up_gmac(struct fer_bench_bare *b, const uint8_t *key)
+{
+	const IMB_MGR *m = b->manager[0];
+	const aes_gcm_pre_t expand[] = {m->gcm128_pre, m->gcm192_pre, m->gcm256_pre};
+	const aes_gcm_enc_dec_t seal[] = {m->gcm128_enc, m->gcm192_enc, m->gcm256_enc};
+	unsigned size = b->suite.auth_method - FER_METHOD_AES_GMAC_128;
+
+	expand[size](key, &b->gcm);
+	b->gmac_fn = seal[size];
+}
+
+static void set_up_chacha(struct fer_bench_bare *b, const uint8_t *key)
+{
+	memcpy(b->enc, key, b->suite.key_bytes);
+	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++)
+		b->cipher_jobs[i] = (IMB_JOB){
+			.enc_keys = b->enc,
+			.dec_keys = b->enc,
+			.key_len_in_bytes = b->suite.key_bytes,
+			.iv = b->nonce,
+			.iv_len_in_bytes = CHACHA_NONCE_BYTES,
+			.auth_tag_output_len_in_bytes = b->suite.icv_bytes,
+			.u.CHACHA20_POLY1305 = {b->aad, AAD_BYTES, NULL},
+			.cipher_mode = IMB_CIPHER_CHACHA20_POLY1305,
+			.hash_alg = IMB_AUTH_CHACHA20_POLY1305,
+			.cipher_direction =
+				b->direction == FER_OUT ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
+			.chain_order = b->direction == FER_OUT ? IMB_ORDER_CIPHER_HASH
+							       : IMB_ORDER_HASH_CIPHER,
+		};
 }
 
 static void set_up_cbc(struct fer_bench_bare *b, const uint8_t *key)
@@ -115,6 +157,10 @@ static bool set_up_mac(struct fer_bench_bare *b, const uint8_t *key)
 	};
 	unsigned k = 0;
 
+	if (b->suite.auth_method >= FER_METHOD_AES_GMAC_128) {
+		set_up_gmac(b, key);
+		return true;
+	}
 	while (k < RTE_DIM(macs) && macs[k].method != b->suite.auth_method)
 		k++;
 	if (k == RTE_DIM(macs))
@@ -140,6 +186,9 @@ static bool set_up(struct fer_bench_bare *b, const uint8_t *key)
 	switch (b->suite.method) {
 	case FER_METHOD_AES_GCM:
 		set_up_gcm(b, key);
+		return true;
+	case FER_METHOD_CHACHA20_POLY1305:
+		set_up_chacha(b, key);
 		return true;
 	case FER_METHOD_AES_CBC_128:
 	case FER_METHOD_AES_CBC_192:
@@ -203,6 +252,40 @@ static void run_gcm(struct fer_bench_bare *b, const struct fer_bench_span span[]
 	}
 }
 
+static void run_chacha(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
+{
+	uint32_t off = text_off(b), around = off + b->suite.icv_bytes;
+
+	for (unsigned i = 0; i < n; i++) {
+		IMB_JOB *j = IMB_GET_NEXT_JOB(b->cipher);
+		uint8_t *text = span[i].start + off;
+		uint32_t len = span[i].len - around;
+
+		*j = b->cipher_jobs[0];
+		j->src = j->dst = text;
+		j->msg_len_to_cipher_in_bytes = j->msg_len_to_hash_in_bytes = len;
+		j->auth_tag_output = b->direction == FER_OUT ? text + len : b->tag;
+		IMB_SUBMIT_JOB_NOCHECK(b->cipher);
+	}
+}
+
+static void run_aead(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
+{
+	if (b->gcm_fn != NULL)
+		run_gcm(b, span, n);
+	else
+		run_chacha(b, span, n);
+}
+
+static void run_gmac(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
+{
+	uint32_t behind = b->suite.ah ? 0 : b->suite.icv_bytes;
+
+	for (unsigned i = 0; i < n; i++)
+		b->gmac_fn(&b->gcm, &b->gcm_ctx, NULL, NULL, 0, b->nonce, span[i].start,
+			span[i].len - behind, b->tag, b->suite.icv_bytes);
+}
+
 static void run_cipher(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
 {
 	uint32_t off = text_off(b), around = off + b->suite.icv_bytes;
@@ -215,7 +298,7 @@ static void run_cipher(struct fer_bench_bare *b, const struct fer_bench_span spa
 		j->msg_len_to_cipher_in_bytes = span[i].len - around;
 		j->status = IMB_STATUS_BEING_PROCESSED;
 	}
-	IMB_SUBMIT_CIPHER_BURST(b->cipher, b->cipher_jobs, n, IMB_CIPHER_CBC,
+	IMB_SUBMIT_CIPHER_BURST_NOCHECK(b->cipher, b->cipher_jobs, n, IMB_CIPHER_CBC,
 		b->direction == FER_OUT ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
 		(IMB_KEY_SIZE_BYTES)b->suite.key_bytes);
 }
@@ -231,7 +314,7 @@ static void run_mac(struct fer_bench_bare *b, const struct fer_bench_span span[]
 		j->msg_len_to_hash_in_bytes = span[i].len - behind;
 		j->status = IMB_STATUS_BEING_PROCESSED;
 	}
-	IMB_SUBMIT_HASH_BURST(b->mac, b->mac_jobs, n, b->hash);
+	IMB_SUBMIT_HASH_BURST_NOCHECK(b->mac, b->mac_jobs, n, b->hash);
 }
 
 static void run_pair(struct fer_bench_bare *b, const struct fer_bench_span span[], unsigned n)
@@ -267,7 +350,9 @@ void fer_bench_bare_run(
 			if (bare->engine != NULL)
 				run_engine(bare, span + first, RTE_MIN(step, end - first));
 			else if (bare->suite.aead)
-				run_gcm(bare, span + first, RTE_MIN(step, end - first));
+				run_aead(bare, span + first, RTE_MIN(step, end - first));
+			else if (bare->gmac_fn != NULL)
+				run_gmac(bare, span + first, RTE_MIN(step, end - first));
 			else
 				run_pair(bare, span + first, RTE_MIN(step, end - first));
 		}

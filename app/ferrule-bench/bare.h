@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// The floor: intel-ipsec-mb alone, called as directly as it can be, on the bytes of packets.
-// No framing, no look-up, no answers; what it writes is of no use to anybody.  That is AES-GCM and
-// AES-CBC or NULL with HMAC-SHA1, -SHA2-256 and -SHA2-512, and these in AH; of the others it is our
-// own engine alone.
+// The floor: intel-ipsec-mb alone, called as directly as it can be, on the bytes of packets,
+// unchecked where it has such calls.  No framing, no look-up, no answers; what it writes is of no
+// use to anybody.  That is AES-GCM, ChaCha20-Poly1305, AES-GMAC, and AES-CBC or NULL with
+// HMAC-SHA1, -SHA2-256 and -SHA2-512, and MACs in AH; of the others it is our own engine alone.
 
 #include "crypto/algo.h"
 #include "proto/ipsec.h"
