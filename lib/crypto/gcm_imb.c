@@ -175,6 +175,7 @@ void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 static inline bool build_run(
 	struct fer_engine *e, struct fer_job *jobs, unsigned n, const struct fer_suite *s)
 {
+	const struct fer_suite suite = *s; // out of reach of stores into packets
 	const uint32_t around = s->around_bytes, mask = s->align_bytes - 1u;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -184,7 +185,8 @@ static inline bool build_run(
 		if (j->suite != s || !fer_imb_is_possible(j->len, around, IMB_MAX_ESP_BYTES, mask))
 			return false;
 		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
-		build(e, i, j, iv_be);
+		e->nonce[i] = fer_imb_nonce(&suite, iv_be, 0);
+		e->aad[i] = fer_imb_aad_of(j->start, suite.esn, j->seq_hi);
 		j->verdict = FER_OK;
 	}
 	return true;

@@ -187,14 +187,19 @@ static inline imb_block fer_imb_nonce(const struct fer_suite *s, uint64_t iv_be,
 }
 
 // The additional data of AEAD in ESP: SPI and sequence number, with ESN all 64 bits of it.
-static inline imb_block fer_imb_aad(const struct fer_job *j)
+static inline imb_block fer_imb_aad_of(const uint8_t *esp, bool esn, uint32_t seq_hi)
 {
 	uint64_t head; // SPI, then sequence number
 
-	memcpy(&head, j->start, sizeof(head));
-	if (j->suite->esn)
-		return (imb_block){(uint32_t)head | (uint64_t)htobe32(j->seq_hi) << 32, head >> 32};
+	memcpy(&head, esp, sizeof(head));
+	if (esn)
+		return (imb_block){(uint32_t)head | (uint64_t)htobe32(seq_hi) << 32, head >> 32};
 	return (imb_block){head, 0};
+}
+
+static inline imb_block fer_imb_aad(const struct fer_job *j)
+{
+	return fer_imb_aad_of(j->start, j->suite->esn, j->seq_hi);
 }
 
 static inline uint32_t fer_imb_aad_bytes(const struct fer_job *j)
