@@ -206,20 +206,9 @@ static enum fer_class_action action_of(const struct fer_class_rules *rules, enum
 	return action;
 }
 
-static bool has_rules(const struct fer_class_rules *rules)
-{
-	unsigned any = 0;
-
-	for (unsigned c = FER_CLASS_NONE + 1; c < FER_N_CLASSES; c++)
-		any |= rules->action[c];
-	return any != 0;
-}
-
 void fer_classes_run(
 	const struct fer_class_rules *rules, struct fer_batch *b, enum fer_direction direction)
 {
-	if (!has_rules(rules))
-		return;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 

@@ -44,9 +44,14 @@ enum fer_class_action {
 	FER_CLASS_TO_DROP,
 };
 
+#define FER_CLASS_ACTIONS 8 // a word
+
+static_assert(FER_N_CLASSES <= FER_CLASS_ACTIONS, "a byte per class");
+
 // What becomes of each class; all 0: there are no classes.
 struct fer_class_rules {
-	uint8_t action[FER_N_CLASSES]; // enum fer_class_action; that of FER_CLASS_NONE is not used
+	uint8_t action[FER_CLASS_ACTIONS]; // enum fer_class_action; that of FER_CLASS_NONE is not
+					   // used
 	// Pass IKE and KEEPALIVE only to and from these; for others policies decide.
 	uint32_t n_peers; // 0: any
 	const struct fer_addr *peers;
@@ -54,6 +59,15 @@ struct fer_class_rules {
 
 // The class of a parsed packet that is, or was sent, in the clear.
 enum fer_class fer_classify(const struct rte_mbuf *m, enum fer_link link, const struct fer_pkt *p);
+
+// Are there any?
+static inline bool fer_class_has_rules(const struct fer_class_rules *rules)
+{
+	uint64_t actions;
+
+	memcpy(&actions, rules->action, sizeof(actions));
+	return actions >> 8 * (FER_CLASS_NONE + 1) != 0;
+}
 
 // Gives living packets that came in the clear what the rule for their class says: p->class, and
 // policies do not see it; verdict FER_CLASS_DROP; or nothing.

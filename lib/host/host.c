@@ -33,7 +33,8 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
-	fer_classes_run(&rules->classes, b, FER_OUT);
+	if (fer_class_has_rules(&rules->classes))
+		fer_classes_run(&rules->classes, b, FER_OUT);
 	fer_select_out(host, rules, b);
 	if (rules->mtu[FER_OUT] != 0)
 		fer_mtu_out(host, rules, b);
@@ -65,7 +66,8 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 
 	fer_commit_in(host, b);
 	fer_strip_in(host, b);
-	fer_classes_run(&rules->classes, b, FER_IN);
+	if (fer_class_has_rules(&rules->classes))
+		fer_classes_run(&rules->classes, b, FER_IN);
 	fer_check_in(host, rules, b);
 	fer_mss_in(host, rules, b);
 	fer_mtu_in(rules, b);

@@ -134,8 +134,8 @@ static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header,
 		if (pad_len > 8)
 			memcpy(at + 8, padding + 8, 8);
 	}
-	at[pad_len] = pad_len;
-	at[pad_len + 1] = next_header;
+	uint16_t trailer = (uint16_t)(next_header << 8 | pad_len);
+	memcpy(at + pad_len, &trailer, sizeof(trailer));
 }
 
 // What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
@@ -329,17 +329,15 @@ struct plain {
 	struct fer_frame_words frame;
 	uint64_t handle;
 	uint32_t slot12; // but for padding and next header
-	uint16_t l2_len;
-	uint16_t type_off;
 };
 
 // put_on() for a plain SA, and the send words.
 __attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct plain *run, bool v4, uint64_t seq, uint16_t id,
-	struct rte_mempool *pool)
+	struct fer_pkt *p, const struct plain *run, bool v4, uint32_t l2_len, uint64_t seq,
+	uint16_t id, struct rte_mempool *pool)
 {
 	const struct around *a = &run->around;
-	uint32_t l2_len = run->l2_len, frame_end = p->frame.end;
+	uint32_t frame_end = p->frame.end;
 	bool inner_v4 = p->frame.version == 4;
 	uint32_t inner_ip = inner_v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
 	uint8_t next_header = inner_v4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
@@ -357,7 +355,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struc
 	tos = fer_tunnel_tos(&a->marks, tos);
 	move_front(frame, frame + a->growth, l2_len);
 	if (likely(l2_len > 0))
-		fer_store_be16(frame + run->type_off, fer_ether_type(v4 ? 4 : 6));
+		fer_store_be16(ip - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
 	if (v4)
 		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
 	else
@@ -374,12 +372,12 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struc
 }
 
 __attribute__((always_inline)) static inline void put_on_run(struct fer_batch *b, unsigned first,
-	uint32_t n, const struct plain *run, bool v4, struct fer_outer_numbers no,
+	uint32_t n, const struct plain *run, bool v4, uint32_t l2_len, struct fer_outer_numbers no,
 	struct rte_mempool *pool)
 {
 	for (unsigned i = first, last = first + n; i < last; i++) {
 		enum fer_verdict v =
-			put_on_plain(&b->m[i], &b->pkt[i], run, v4, no.seq, no.id, pool);
+			put_on_plain(&b->m[i], &b->pkt[i], run, v4, l2_len, no.seq, no.id, pool);
 
 		if (unlikely(v != FER_OK))
 			b->pkt[i].verdict = (uint8_t)v;
@@ -392,21 +390,21 @@ void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
 	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
 	struct rte_mempool *pool)
 {
-	const struct fer_pkt *p = &b->pkt[first];
+	uint16_t l2_len = b->pkt[first].l2_len;
 	bool v4 = sa->out.template.version == 4;
 	const struct plain run = {
 		.around = around_of(sa, NULL),
-		.frame = words_of(p->l2_len, v4, FER_PROTO_ESP),
+		.frame = words_of(l2_len, v4, FER_PROTO_ESP),
 		.handle = handle,
 		.slot12 = fer_oob_header_send(0, 0, 0, sa->out.template.ip_bytes),
-		.l2_len = p->l2_len,
-		.type_off = p->type_off,
 	};
 
-	if (v4)
-		put_on_run(b, first, n, &run, true, no, pool);
+	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES))
+		put_on_run(b, first, n, &run, v4, l2_len, no, pool);
+	else if (v4)
+		put_on_run(b, first, n, &run, true, FER_ETHER_HEADER_BYTES, no, pool);
 	else
-		put_on_run(b, first, n, &run, false, no, pool);
+		put_on_run(b, first, n, &run, false, FER_ETHER_HEADER_BYTES, no, pool);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

@@ -211,24 +211,25 @@ struct known {
 
 #define SLOT12_OFFSETS 0xffff0000u
 
-static struct known know(
-	const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
+// False: nothing is known.
+static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o,
+	struct known *known)
 {
 	const struct fer_sa *sa = outbound(nic, o->ipsec);
 	const struct place at = {.ip_off = p->frame.ip_off};
 	uint32_t off = fer_oob_esp_offset(o), sec_off = p->frame.ip_off + off;
 
+	known->handle = 0;
 	if (sa == NULL || sa->protocol != FER_PROTO_ESP || sa->partner != FER_NO_SA_INDEX ||
 		sa->udp_at != 0 || sa->out.template.udp_sum || off == 0)
-		return (struct known){0};
-	return (struct known){
-		.handle = o->ipsec,
-		.slot12 = o->header & SLOT12_OFFSETS,
-		.ip_off = p->frame.ip_off,
-		.spi = __builtin_bswap32(sa->spi),
-		.least_end = sec_off + least_bytes(sa),
-		.layer = layer_of(sa, &at, sec_off, sa->head_bytes),
-	};
+		return false;
+	known->handle = o->ipsec;
+	known->slot12 = o->header & SLOT12_OFFSETS;
+	known->ip_off = p->frame.ip_off;
+	known->spi = __builtin_bswap32(sa->spi);
+	known->least_end = sec_off + least_bytes(sa);
+	known->layer = layer_of(sa, &at, sec_off, sa->head_bytes);
+	return true;
 }
 
 // bind() of a packet of which all is known.  False: something is not as it mostly is, and nothing
@@ -264,8 +265,7 @@ __attribute__((noinline)) static unsigned bind_anew(
 	const struct fer_oob *o = fer_oob_of(b->m[i]);
 	struct fer_pkt *p = &b->pkt[i];
 
-	*known = know(nic, p, o);
-	if (likely(known->handle != 0) && bind_known(b, i, known, o))
+	if (likely(know(nic, p, o, known)) && bind_known(b, i, known, o))
 		return 1;
 	p->n_layers = 0;
 	p->verdict = (uint8_t)bind(nic, b, i);
@@ -274,9 +274,10 @@ __attribute__((noinline)) static unsigned bind_anew(
 
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
-	struct known known = {0};
+	struct known known;
 	unsigned n_rounds = 0;
 
+	known.handle = 0;
 	for (unsigned i = 0, n = b->n; i < n; i++) {
 		unsigned n_layers = 1;
 

@@ -276,7 +276,8 @@ static enum fer_verdict seal_split_ah(
 	return (enum fer_verdict)job.verdict;
 }
 
-static void seal_split(struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
+__attribute__((noinline)) static void seal_split(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
 {
 	struct fer_layer *layer = &b->layer[i][k];
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
@@ -326,8 +327,8 @@ static inline unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, 
 }
 
 // The same for AH.
-static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned k,
-	const struct fer_sa *sa)
+__attribute__((noinline)) static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b,
+	unsigned first, unsigned k, const struct fer_sa *sa)
 {
 	uint32_t index = b->layer[first][k].sa;
 	unsigned i = first;
@@ -355,7 +356,8 @@ static inline unsigned add_sealed(
 }
 
 // The checksum of a UDP header around ESP covers what was just encrypted.
-static void write_udp_sums(struct fer_nic *nic, struct fer_batch *b, unsigned k)
+__attribute__((noinline)) static void write_udp_sums(
+	struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_layer *layer = &b->layer[i][k];

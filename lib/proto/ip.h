@@ -117,11 +117,10 @@ static inline void fer_ipv4_stamp(uint8_t *ip, const struct fer_ipv4_stamp *s, u
 	uint32_t frag = df ? 0x4000 : 0;
 	uint32_t sum = s->sum + tos + id + frag + (len - FER_IPV4_HEADER_BYTES);
 
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum << 16 | sum >> 16; // both halves and their carry are in the upper one
 	fer_store_be64(ip,
 		s->first | (uint64_t)tos << 48 | (uint64_t)len << 32 | (uint32_t)id << 16 | frag);
-	fer_store_be32(ip + 8, s->rest | (uint16_t)~sum);
+	fer_store_be32(ip + 8, s->rest | ~sum >> 16);
 	memcpy(ip + 12, &s->ends, sizeof(s->ends));
 }
 
