@@ -27,11 +27,14 @@ struct flow {
 };
 
 struct known {
-	uint64_t generation; // of the policies; 0: nothing is here
-	uint32_t rule;
-	bool needs_ports;
-	uint64_t word[]; // of the flow
+	uint32_t epoch;      // in which this was learnt; 0: nothing is here
+	uint32_t needs_rule; // NEEDS_PORTS, and the rule
+	uint64_t note;       // 0: none
+	uint64_t word[];     // of the flow
 };
+
+#define NEEDS_PORTS (UINT32_C(1) << 31)
+#define NO_RULE (NEEDS_PORTS - 1) // there are fewer
 
 // Two or one of them in a line of the cache.  A flow stands in its home line, or in the other of
 // the pair when that is full.
@@ -47,6 +50,8 @@ struct fer_flows {
 	uint8_t *lines[2]; // IPv4, IPv6
 	unsigned lines_log2;
 	uint32_t n_learnt;
+	uint64_t generation; // of the policies of this epoch
+	uint32_t epoch;      // another for each change of policies
 };
 
 static size_t table_bytes(const struct fer_flows *f)
@@ -122,52 +127,56 @@ static uint8_t *other_of(const uint8_t *home)
 	return (uint8_t *)((uintptr_t)home ^ LINE_BYTES);
 }
 
+static uint32_t rule_of(const struct known *k)
+{
+	uint32_t rule = k->needs_rule & NO_RULE;
+
+	return rule == NO_RULE ? FER_NO_RULE : rule;
+}
+
 static size_t bytes_of(const struct flow *flow)
 {
 	return is_ipv6(flow) ? BYTES_IPV6 : BYTES_IPV4;
 }
 
-static const struct known *find_in_line(
-	const uint8_t *line, const struct flow *flow, uint64_t generation)
+static struct known *find_in_line(uint8_t *line, const struct flow *flow, uint32_t epoch)
 {
 	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
-		const struct known *k = (const struct known *)(line + at);
+		struct known *k = (struct known *)(line + at);
 
-		if (has_words(k->word, flow) && k->generation == generation)
+		if (has_words(k->word, flow) && k->epoch == epoch)
 			return k;
 	}
 	return NULL;
 }
 
 // NULL: it is not known.
-static const struct known *find_known(
-	const uint8_t *home, const struct flow *flow, uint64_t generation)
+static struct known *find_known(uint8_t *home, const struct flow *flow, uint32_t epoch)
 {
-	const struct known *k = find_in_line(home, flow, generation);
+	struct known *k = find_in_line(home, flow, epoch);
 
-	return likely(k != NULL) ? k : find_in_line(other_of(home), flow, generation);
+	return likely(k != NULL) ? k : find_in_line(other_of(home), flow, epoch);
 }
 
 // An empty place in a line; NULL: there is none.
-static struct known *find_room(uint8_t *line, const struct flow *flow, uint64_t generation)
+static struct known *find_room(uint8_t *line, const struct flow *flow, uint32_t epoch)
 {
 	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
 		struct known *k = (struct known *)(line + at);
 
-		if (k->generation != generation)
+		if (k->epoch != epoch)
 			return k;
 	}
 	return NULL;
 }
 
 // The place for a new flow: where it is full, another flow has to go.
-static struct known *make_room(
-	struct fer_flows *f, uint8_t *home, const struct flow *flow, uint64_t generation)
+static struct known *make_room(struct fer_flows *f, uint8_t *home, const struct flow *flow)
 {
-	struct known *k = find_room(home, flow, generation);
+	struct known *k = find_room(home, flow, f->epoch);
 
 	if (k == NULL)
-		k = find_room(other_of(home), flow, generation);
+		k = find_room(other_of(home), flow, f->epoch);
 	if (k == NULL)
 		k = (struct known *)(home + f->n_learnt++ * bytes_of(flow) % LINE_BYTES);
 	return k;
@@ -183,32 +192,40 @@ struct chunk {
 	uint8_t missing[CHUNK]; // runs
 };
 
-static void answer(const struct chunk *c, unsigned run, uint32_t found, bool needs, uint32_t rule[],
-	bool needs_ports[])
+// Where the answers go.
+struct answers {
+	uint32_t *rule;
+	bool *needs_ports;
+	uint64_t *note;
+};
+
+static inline void answer(const struct chunk *c, unsigned run, uint32_t rule, bool needs_ports,
+	uint64_t note, const struct answers *to)
 {
 	for (unsigned i = c->first[run]; i < c->first[run + 1]; i++) {
-		rule[i] = found;
-		needs_ports[i] = needs;
+		to->rule[i] = rule;
+		to->needs_ports[i] = needs_ports;
+		to->note[i] = note;
 	}
 }
 
-static void remember(struct fer_flows *f, uint8_t *home, const struct flow *flow,
-	uint64_t generation, uint32_t rule, bool needs_ports)
+static void remember(struct fer_flows *f, uint8_t *home, const struct flow *flow, uint32_t rule,
+	bool needs_ports)
 {
-	if (find_known(home, flow, generation) != NULL) // it stands in this chunk twice
+	if (find_known(home, flow, f->epoch) != NULL) // it stands in this chunk twice
 		return;
-	struct known *k = make_room(f, home, flow, generation);
+	struct known *k = make_room(f, home, flow);
 
-	k->generation = generation;
-	k->rule = rule;
-	k->needs_ports = needs_ports;
+	k->epoch = f->epoch;
+	k->needs_rule = (rule & NO_RULE) | (needs_ports ? NEEDS_PORTS : 0);
+	k->note = 0;
 	memcpy(k->word, flow->word, (is_ipv6(flow) ? WORDS : WORDS_IPV4) * sizeof(k->word[0]));
 }
 
 // Asks the classifier for those that are missing.
 static void learn(struct fer_flows *f, struct chunk *c, const struct fer_policies *p,
-	enum fer_direction direction, const struct fer_policy_query query[], uint32_t rule[],
-	bool needs_ports[])
+	enum fer_direction direction, const struct fer_policy_query query[],
+	const struct answers *to)
 {
 	struct fer_policy_query asked[CHUNK];
 	uint32_t found[CHUNK];
@@ -220,9 +237,8 @@ static void learn(struct fer_flows *f, struct chunk *c, const struct fer_policie
 	for (unsigned j = 0; j < c->n_missing; j++) {
 		unsigned r = c->missing[j];
 
-		answer(c, r, found[j], needs[j], rule, needs_ports);
-		remember(
-			f, c->home[r], &c->flow[r], fer_policies_generation(p), found[j], needs[j]);
+		answer(c, r, found[j], needs[j], 0, to);
+		remember(f, c->home[r], &c->flow[r], found[j], needs[j]);
 	}
 }
 
@@ -246,47 +262,77 @@ static void find_runs(struct chunk *c, const struct fer_flows *f, enum fer_direc
 
 static void find_chunk(struct fer_flows *f, const struct fer_policies *p,
 	enum fer_direction direction, const struct fer_policy_query query[], unsigned n,
-	uint32_t rule[], bool needs_ports[])
+	const struct answers *to)
 {
-	uint64_t generation = fer_policies_generation(p);
 	struct chunk c;
 
 	c.n_missing = 0;
 	find_runs(&c, f, direction, query, n);
 	for (unsigned r = 0; r < c.n_runs; r++) {
-		const struct known *k = find_known(c.home[r], &c.flow[r], generation);
+		const struct known *k = find_known(c.home[r], &c.flow[r], f->epoch);
 
 		if (likely(k != NULL))
-			answer(&c, r, k->rule, k->needs_ports, rule, needs_ports);
+			answer(&c, r, rule_of(k), (k->needs_rule & NEEDS_PORTS) != 0, k->note, to);
 		else
 			c.missing[c.n_missing++] = (uint8_t)r;
 	}
 	if (c.n_missing != 0)
-		learn(f, &c, p, direction, query, rule, needs_ports);
+		learn(f, &c, p, direction, query, to);
 }
 
 // One flow alone.  False: it is not known.
-static inline bool find_one(const struct fer_flows *f, const struct fer_policies *p,
-	enum fer_direction direction, const struct fer_policy_query *q, uint32_t *rule,
-	bool *needs_ports)
+static inline bool find_one(const struct fer_flows *f, enum fer_direction direction,
+	const struct fer_policy_query *q, uint32_t *rule, bool *needs_ports, uint64_t *note)
 {
 	struct flow flow;
 
 	describe(&flow, direction, q);
-	const struct known *k = find_known(home_of(f, &flow), &flow, fer_policies_generation(p));
+	const struct known *k = find_known(home_of(f, &flow), &flow, f->epoch);
 	if (unlikely(k == NULL))
 		return false;
-	*rule = k->rule;
-	*needs_ports = k->needs_ports;
+	*rule = rule_of(k);
+	*needs_ports = (k->needs_rule & NEEDS_PORTS) != 0;
+	*note = k->note;
 	return true;
 }
 
-void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
-	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[])
+// What was learnt from other policies is forgotten.
+static void begin_epoch(struct fer_flows *f, uint64_t generation)
 {
-	if (n == 1 && likely(find_one(f, p, direction, query, rule, needs_ports)))
+	f->generation = generation;
+	if (++f->epoch != 0)
 		return;
-	for (unsigned at = 0; at < n; at += CHUNK)
-		find_chunk(f, p, direction, query + at, n - at < CHUNK ? n - at : CHUNK, rule + at,
-			needs_ports + at);
+	f->epoch = 1; // in which something was learnt long ago
+	memset(f->lines[0], 0, table_bytes(f));
+	memset(f->lines[1], 0, table_bytes(f));
+}
+
+// NOLINTBEGIN(readability-non-const-parameter): written through struct answers
+void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
+	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[],
+	uint64_t note[])
+{
+	if (unlikely(fer_policies_generation(p) != f->generation))
+		begin_epoch(f, fer_policies_generation(p));
+	if (n == 1 && likely(find_one(f, direction, query, rule, needs_ports, note)))
+		return;
+	for (unsigned at = 0; at < n; at += CHUNK) {
+		const struct answers to = {rule + at, needs_ports + at, note + at};
+
+		find_chunk(f, p, direction, query + at, n - at < CHUNK ? n - at : CHUNK, &to);
+	}
+}
+// NOLINTEND(readability-non-const-parameter)
+
+void fer_flows_note(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
+	const struct fer_policy_query *query, uint64_t note)
+{
+	struct flow flow;
+
+	if (fer_policies_generation(p) != f->generation)
+		return;
+	describe(&flow, direction, query);
+	struct known *k = find_known(home_of(f, &flow), &flow, f->epoch);
+	if (k != NULL)
+		k->note = note;
 }

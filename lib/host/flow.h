@@ -7,6 +7,10 @@
 // generation of the policies, so an answer is never wrong, only missing.  It is a rule, not an SA:
 // rekeying does not concern it.  Places are chosen by a hash with a secret key: nobody outside can
 // choose packets that push a certain flow out.
+//
+// Whoever acts on a rule may leave a note with the flow: what the rule came to, which saves the
+// next packet the way to it.  The note goes when the flow or the policies go; whether it still
+// holds otherwise is for its reader to see.
 
 #include "host/policy.h"
 
@@ -18,6 +22,12 @@ __attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(uint32_t 
 
 void fer_flows_destroy(struct fer_flows *f);
 
-// What fer_policies_find() does, and gives, for any n.
+// What fer_policies_find() does, and gives, for any n; and note[i], 0 where there is none.
 void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
-	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[]);
+	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[],
+	uint64_t note[]);
+
+// Leaves a note with the flow of a packet that was looked up in these policies.  A flow that is
+// not remembered any more does not get it.
+void fer_flows_note(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
+	const struct fer_policy_query *query, uint64_t note);

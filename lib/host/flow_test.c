@@ -101,8 +101,9 @@ static void assert_same(struct fer_flows *f, const struct fer_policies *p,
 {
 	uint32_t got[N], want[N];
 	bool got_needs[N], want_needs[N];
+	uint64_t note[N];
 
-	fer_flows_find(f, p, direction, query + first, n, got, got_needs);
+	fer_flows_find(f, p, direction, query + first, n, got, got_needs, note);
 	for (unsigned i = 0; i < n; i++) { // the classifier takes 256 at most
 		fer_policies_find(p, direction, query + first + i, 1, &want[i], &want_needs[i]);
 		assert_int_equal(got[i], want[i]);
@@ -187,6 +188,7 @@ static unsigned ask_for(
 	struct fer_frame frame = {.version = version, .protocol = FER_PROTO_ESP};
 	uint32_t rule;
 	bool needs;
+	uint64_t note;
 
 	n_asked = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -194,7 +196,7 @@ static unsigned ask_for(
 		const struct fer_policy_query q = {ip, &frame};
 
 		fer_store_be32(ip + (version == 4 ? 12 : 20), 0x0a000000 + i);
-		fer_flows_find(f, p, FER_OUT, &q, 1, &rule, &needs);
+		fer_flows_find(f, p, FER_OUT, &q, 1, &rule, &needs, &note);
 	}
 	return n_asked;
 }
@@ -255,6 +257,52 @@ static void is_a_run_of_a_flow_asked_for_once(void **state)
 	fer_flows_destroy(f);
 }
 
+static uint64_t note_of(struct fer_flows *f, const struct fer_policies *p,
+	enum fer_direction direction, const struct fer_policy_query *q)
+{
+	uint32_t rule;
+	uint64_t note;
+	bool needs;
+
+	fer_flows_find(f, p, direction, q, 1, &rule, &needs, &note);
+	return note;
+}
+
+// What stands with a flow is that of no other flow, direction or value of the policies.
+static void does_a_note_stay_with_its_flow(void **state)
+{
+	struct fer_flows *f = fer_flows_create(0);
+	struct fer_policies *a = build(0), *b = build(0);
+
+	(void)state;
+	assert_non_null(f);
+	for (unsigned k = 0; k < 200; k++) {
+		make_packets();
+		uint64_t mark = UINT64_MAX - k;
+		for (unsigned i = 1; i < N; i++)
+			(void)note_of(f, a, i % 2 == 0 ? FER_OUT : FER_IN, &query[i]);
+		(void)note_of(f, a, FER_OUT, &query[0]);
+		fer_flows_note(f, a, FER_OUT, &query[0], mark);
+		assert_true(note_of(f, a, FER_OUT, &query[0]) == mark);
+		assert_true(note_of(f, a, FER_IN, &query[0]) != mark);
+		for (unsigned i = 1; i < N; i++)
+			if (note_of(f, a, FER_OUT, &query[i]) == mark) {
+				assert_int_equal(query[i].frame->version, query[0].frame->version);
+				assert_int_equal(query[i].frame->dport, query[0].frame->dport);
+				assert_memory_equal(
+					query[i].ip, query[0].ip, sizeof(packets[0].ip));
+			}
+	}
+	fer_flows_note(f, b, FER_OUT, &query[0], 1); // of policies that were not asked
+	assert_true(note_of(f, b, FER_OUT, &query[0]) == 0);
+	fer_flows_note(f, b, FER_OUT, &query[0], 2);
+	assert_true(note_of(f, b, FER_OUT, &query[0]) == 2);
+	assert_true(note_of(f, a, FER_OUT, &query[0]) == 0);
+	fer_policies_destroy(a);
+	fer_policies_destroy(b);
+	fer_flows_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +313,7 @@ int main(void)
 		cmocka_unit_test(is_an_established_flow_asked_for_once),
 		cmocka_unit_test(is_there_room_for_many_flows),
 		cmocka_unit_test(is_a_run_of_a_flow_asked_for_once),
+		cmocka_unit_test(does_a_note_stay_with_its_flow),
 	};
 
 	fer_test_eal_init("128");

@@ -78,16 +78,29 @@ static void ask_out(struct fer_host_work *w, struct fer_batch *b)
 	w->end[w->n] = (uint16_t)end;
 }
 
-// Finds the rules of the runs.
+// Notes are left with flows whose rule protects with one group.  Outbound it is the handle with
+// which that sent, which holds as long as the SA is active; inbound the group, marked to be never
+// 0.
+#define NOTE_GROUP (UINT64_C(1) << 32)
+
+static bool is_noted(const struct fer_policy_decision *d)
+{
+	return d->action == FER_POLICY_PROTECT && d->n_groups == 1;
+}
+
+// Finds the rules of the runs, and brings what they decide into the cache, or the SA that this came
+// to before.
 static void find_rules(struct fer_host *host, const struct fer_host_rules *rules)
 {
 	struct fer_host_work *w = host->work;
 	const struct fer_policy_decision *decision = fer_policies_decisions(rules->policies);
 
-	fer_flows_find(
-		host->flows, rules->policies, FER_OUT, w->query, w->n, w->rule, w->needs_ports);
+	fer_flows_find(host->flows, rules->policies, FER_OUT, w->query, w->n, w->rule,
+		w->needs_ports, w->note);
 	for (unsigned r = 0; r < w->n; r++)
-		if (w->rule[r] != FER_NO_RULE)
+		if (likely(w->note[r] != 0))
+			fer_sa_prefetch_out(host->sas, w->note[r]);
+		else if (w->rule[r] != FER_NO_RULE)
 			rte_prefetch0(&decision[w->rule[r]]);
 }
 
@@ -122,23 +135,31 @@ static void end_run(struct fer_host *host, struct fer_batch *b, unsigned run, en
 		b->pkt[i].verdict = (uint8_t)v;
 }
 
+static inline void protect_with(const struct fer_host_work *w, struct fer_batch *b, unsigned run,
+	unsigned g, uint64_t handle)
+{
+	for (unsigned i = w->at[run], end = w->end[run + 1]; i < end; i++)
+		b->pkt[i].handle[g] = handle;
+}
+
 // Protects with the SAs that the groups of a rule send with now.  None: the packets must not leave
 // at all.
-static void protect_run(struct fer_host *host, struct fer_batch *b, unsigned run,
-	const struct fer_policy_decision *d)
+static void protect_run(struct fer_host *host, const struct fer_policies *p, struct fer_batch *b,
+	unsigned run, const struct fer_policy_decision *d)
 {
 	const struct fer_host_work *w = host->work;
 
 	for (unsigned g = 0; g < d->n_groups; g++) {
 		uint64_t handle = fer_group_active(host->sas, d->group[g]);
 
-		for (unsigned i = w->at[run], end = w->end[run + 1]; i < end; i++)
-			b->pkt[i].handle[g] = handle;
+		protect_with(w, b, run, g, handle);
 		if (handle == 0) {
 			end_run(host, b, run, FER_NO_ACTIVE_SA);
 			return;
 		}
 		fer_sa_prefetch_out(host->sas, handle);
+		if (is_noted(d))
+			fer_flows_note(host->flows, p, FER_OUT, &w->query[run], handle);
 	}
 }
 
@@ -150,9 +171,10 @@ static void bypass_run(struct fer_host *host, struct fer_batch *b, unsigned run)
 		b->pkt[i].verdict = (uint8_t)bypass(b->m[i], &b->pkt[i]);
 }
 
-static void select_run(struct fer_host *host, struct fer_batch *b, unsigned run,
-	const struct fer_policy_decision *d)
+static void select_run(struct fer_host *host, const struct fer_host_rules *rules,
+	struct fer_batch *b, unsigned run)
 {
+	const struct fer_policy_decision *d = decision_of(rules, host->work->rule[run]);
 	enum fer_verdict v = judge(d, host->work->needs_ports[run]);
 
 	if (v != FER_OK)
@@ -160,7 +182,7 @@ static void select_run(struct fer_host *host, struct fer_batch *b, unsigned run,
 	else if (d->action == FER_POLICY_BYPASS)
 		bypass_run(host, b, run);
 	else
-		protect_run(host, b, run, d);
+		protect_run(host, rules->policies, b, run, d);
 }
 
 static void select_runs(
@@ -169,13 +191,17 @@ static void select_runs(
 	const struct fer_host_work *w = host->work;
 
 	for (unsigned k = 0; k < w->n; k++) {
+		if (likely(w->note[k] != 0))
+			continue;
 		const struct fer_policy_decision *d = decision_of(rules, w->rule[k]);
-
 		for (unsigned g = 0; d != NULL && g < d->n_groups; g++)
 			fer_group_prefetch(host->sas, d->group[g]);
 	}
 	for (unsigned k = 0; k < w->n; k++)
-		select_run(host, b, k, decision_of(rules, w->rule[k]));
+		if (likely(w->note[k] != 0) && likely(fer_sa_is_active(host->sas, w->note[k])))
+			protect_with(w, b, k, 0, w->note[k]);
+		else
+			select_run(host, rules, b, k);
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -327,21 +353,48 @@ static void ask_in(struct fer_host_work *w, struct fer_batch *b)
 	}
 }
 
+// Did the packet come over one SA, of the group that a note of its flow names?
+static inline bool is_of_group(
+	const struct fer_host *host, const struct fer_batch *b, unsigned i, uint64_t note)
+{
+	if (!fer_pkt_has_one_layer(&b->pkt[i]))
+		return false;
+	const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
+	return note == (NOTE_GROUP | sa->group) && !fer_sa_is_outside(sa);
+}
+
+// Judges the packet that was looked up as query j.
+static enum fer_verdict judge_found(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b, unsigned j)
+{
+	const struct fer_host_work *w = host->work;
+	unsigned i = w->at[j];
+
+	if (likely(is_of_group(host, b, i, w->note[j])))
+		return FER_OK;
+	const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
+	enum fer_verdict v = check_one(host, b, i, d, w->needs_ports[j]);
+	if (v == FER_OK && fer_pkt_has_one_layer(&b->pkt[i]) && is_noted(d))
+		fer_flows_note(host->flows, rules->policies, FER_IN, &w->query[j],
+			NOTE_GROUP | d->group[0]);
+	return v;
+}
+
 // Judges the runs that were asked for.  The one in front of them goes on as it is.
 static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 	enum fer_verdict v = FER_OK;
 
-	fer_flows_find(
-		host->flows, rules->policies, FER_IN, w->query, w->n, w->rule, w->needs_ports);
+	fer_flows_find(host->flows, rules->policies, FER_IN, w->query, w->n, w->rule,
+		w->needs_ports, w->note);
 	for (unsigned j = 0; j < w->n; j++)
-		if (w->rule[j] != FER_NO_RULE)
+		if (w->note[j] == 0 && w->rule[j] != FER_NO_RULE)
 			rte_prefetch0(decision_of(rules, w->rule[j]));
 	for (unsigned j = 0; j < w->n; j++) {
 		unsigned first = w->at[j];
 
-		v = check_one(host, b, first, decision_of(rules, w->rule[j]), w->needs_ports[j]);
+		v = judge_found(host, rules, b, j);
 		for (unsigned i = first; v != FER_OK && i < w->end[j + 1]; i++)
 			b->pkt[i].verdict = (uint8_t)v;
 	}

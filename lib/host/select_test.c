@@ -156,13 +156,29 @@ static void is_the_active_sa_of_the_group_taken(void **state)
 
 	(void)state;
 	use_rules();
+	for (unsigned k = 0; k < 3; k++) { // once learnt, then noted
+		select_one(PROTECTED, 0);
+		assert_handles(a, 0);
+	}
+	assert_int_equal(fer_group_activate(test_ends.west.sas, b), 0);
+	for (unsigned k = 0; k < 3; k++) {
+		select_one(PROTECTED, 0);
+		assert_handles(b, 0);
+	}
+	assert_int_equal(fer_group_activate(test_ends.west.sas, a), 0);
 	select_one(PROTECTED, 0);
 	assert_handles(a, 0);
 	assert_int_equal(fer_group_activate(test_ends.west.sas, b), 0);
+	assert_int_equal(fer_sa_remove(test_ends.west.sas, a), 0);
 	select_one(PROTECTED, 0);
 	assert_handles(b, 0);
 	assert_int_equal(fer_sa_remove(test_ends.west.sas, b), 0);
 	assert_verdict(select_one(PROTECTED, 0), FER_NO_ACTIVE_SA);
+	assert_verdict(select_one(PROTECTED, 0), FER_NO_ACTIVE_SA);
+	assert_int_equal(fer_sa_reclaim(test_ends.west.sas), 0);
+	a = add(FER_OUT, 0, 2); // perhaps in a block of before
+	select_one(PROTECTED, 0);
+	assert_handles(a, 0);
 }
 
 // RFC 4301 section 7: a fragment could have any ports; the bypass behind must not get it.

@@ -21,6 +21,7 @@ struct fer_host_work {
 	struct fer_policy_query query[FER_BATCH_MAX];
 	uint32_t rule[FER_BATCH_MAX];
 	bool needs_ports[FER_BATCH_MAX];
+	uint64_t note[FER_BATCH_MAX];    // of the flow; 0: none
 	uint16_t at[FER_BATCH_MAX];      // place in the batch where the run begins that asks
 	uint16_t end[FER_BATCH_MAX + 1]; // of the run before it; behind the last: of that
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece

@@ -101,6 +101,11 @@ static inline uint64_t fer_sa_handle(const struct fer_sa_control *c, const struc
 // published in part and has to be unpublished.
 __attribute__((warn_unused_result)) int fer_sa_publish(struct fer_sa_table *t, struct fer_sa *sa);
 
+// Makes the SA of that handle, 0 for none, the one with which a group sends.  Two workers may see
+// the group and its SAs change one after the other: whichever they ask, the answer was right when
+// the change began, or is when it is done.
+void fer_group_set(struct fer_sa_table *t, uint32_t group, uint64_t handle);
+
 // Takes an SA out of every look-up and lets it wait for the workers that have it in hand.
 void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa);
 

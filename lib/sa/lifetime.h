@@ -19,13 +19,15 @@
 struct fer_sa;
 struct fer_sa_table;
 
-// What is over in the life of an SA; and, so that one look is enough, whether it has limits.
+// What is over in the life of an SA; and, so that one look is enough, whether it has limits, and
+// whether it is the one with which its group sends.
 enum fer_life {
 	FER_LIFE_SOFT = 0x1,    // it should be replaced
 	FER_LIFE_HARD = 0x2,    // it has stopped
 	FER_LIFE_NUMBERS = 0x4, // outbound: there is no number left
 	FER_LIFE_COUNTED = 0x8, // there is a limit in packets or bytes
 	FER_LIFE_AGES = 0x10,   // there is one in seconds
+	FER_LIFE_ACTIVE = 0x20, // outbound: fer_group_active() of its group
 };
 
 #define FER_LIFE_OVER (FER_LIFE_SOFT | FER_LIFE_HARD | FER_LIFE_NUMBERS)

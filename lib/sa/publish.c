@@ -105,8 +105,7 @@ static void publish_out(struct fer_sa_table *t, const struct fer_sa *sa)
 		fer_dummy_publish(t, sa->out.dummy, fer_sa_handle(t->control, sa));
 	if (sa->group != FER_NO_GROUP && !fer_sa_is_outside(sa) &&
 		fer_group_active(t, sa->group) == 0)
-		atomic_store_explicit(
-			&t->groups[sa->group], fer_sa_handle(t->control, sa), memory_order_release);
+		fer_group_set(t, sa->group, fer_sa_handle(t->control, sa));
 }
 
 int fer_sa_publish(struct fer_sa_table *t, struct fer_sa *sa)
@@ -147,7 +146,7 @@ static void unpublish_out(struct fer_sa_table *t, const struct fer_sa *sa)
 	if (sa->out.dummy != 0)
 		fer_dummy_unpublish(t, sa->out.dummy);
 	if (fer_group_active(t, sa->group) == fer_sa_handle(t->control, sa))
-		atomic_store_explicit(&t->groups[sa->group], 0, memory_order_release);
+		fer_group_set(t, sa->group, 0);
 }
 
 void fer_sa_unpublish(struct fer_sa_table *t, struct fer_sa *sa)

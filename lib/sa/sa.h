@@ -72,7 +72,7 @@ struct fer_sa {
 	uint8_t head_bytes; // in front of the payload: ESP header and IV, or AH as we send it
 	uint8_t tail_bytes; // behind payload and padding: trailer and ICV of ESP
 	struct fer_suite suite;
-	_Atomic uint8_t life; // enum fer_life: what is over, and whether there are limits
+	_Atomic uint8_t life; // enum fer_life: what is over, whether there are limits, is it active
 	uint8_t told;         // which of it the control thread knows
 	uint8_t udp_at;       // FER_UDP_OUTSIDE, FER_UDP_INSIDE
 	uint16_t udp_port;    // inbound: to which its datagrams go

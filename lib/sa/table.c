@@ -266,6 +266,31 @@ uint32_t fer_sa_capacity(const struct fer_sa_table *t)
 	return t->capacity;
 }
 
+// The generation of an SA that is on its way out is 0 already.
+static void mark_active(struct fer_sa_table *t, uint64_t handle, bool is_active)
+{
+	struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
+
+	if (handle == 0)
+		return;
+	if (is_active)
+		atomic_fetch_or_explicit(&sa->life, FER_LIFE_ACTIVE, memory_order_release);
+	else
+		atomic_fetch_and_explicit(
+			&sa->life, (uint8_t)~FER_LIFE_ACTIVE, memory_order_release);
+}
+
+void fer_group_set(struct fer_sa_table *t, uint32_t group, uint64_t handle)
+{
+	uint64_t before = atomic_load_explicit(&t->groups[group], memory_order_relaxed);
+
+	if (before == handle)
+		return;
+	mark_active(t, handle, true);
+	atomic_store_explicit(&t->groups[group], handle, memory_order_release);
+	mark_active(t, before, false);
+}
+
 int fer_group_activate(struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_get(t, handle);
@@ -274,6 +299,6 @@ int fer_group_activate(struct fer_sa_table *t, uint64_t handle)
 		return -ENOENT;
 	if (sa->direction != FER_OUT || sa->group == FER_NO_GROUP)
 		return -EINVAL;
-	atomic_store_explicit(&t->groups[sa->group], handle, memory_order_release);
+	fer_group_set(t, sa->group, handle);
 	return 0;
 }

@@ -154,6 +154,10 @@ static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t g
 // Brings into the cache what fer_group_active() reads.
 static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t group);
 
+// Is that handle what fer_group_active() would return for its group?  Asked of the SA itself, whose
+// line a packet needs anyway.  The handle is one that was active.
+static inline bool fer_sa_is_active(const struct fer_sa_table *t, uint64_t handle);
+
 // What identifies an inbound SA.  Bytes without use are 0: keys are compared whole.
 struct fer_sa_id {
 	uint8_t dst[16];

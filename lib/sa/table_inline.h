@@ -103,6 +103,14 @@ static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t gro
 		rte_prefetch0(&t->groups[group]);
 }
 
+static inline bool fer_sa_is_active(const struct fer_sa_table *t, uint64_t handle)
+{
+	const struct fer_sa *sa = fer_sa_get(t, handle);
+
+	return sa != NULL &&
+	       (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_ACTIVE) != 0;
+}
+
 // A keyed multiplicative hash: good enough for a hint, whose misses the seeded hash behind catches.
 static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {

@@ -729,12 +729,15 @@ static void the_first_outbound_sa_is_active(void **state)
 	p.group = 2;
 	uint64_t b = must_add(t, &p);
 	assert_true(fer_group_active(t, 2) == a);
+	assert_true(fer_sa_is_active(t, a) && !fer_sa_is_active(t, b));
 	assert_int_equal(fer_group_activate(t, b), 0);
 	assert_true(fer_group_active(t, 2) == b);
+	assert_true(fer_sa_is_active(t, b) && !fer_sa_is_active(t, a));
 	must_remove(t, a);
 	assert_true(fer_group_active(t, 2) == b);
 	must_remove(t, b);
 	assert_true(fer_group_active(t, 2) == 0);
+	assert_true(!fer_sa_is_active(t, a) && !fer_sa_is_active(t, b));
 	assert_int_equal(fer_group_activate(t, b), -ENOENT);
 	assert_int_equal(fer_sa_reclaim(t), 0);
 	a = must_add(t, &p);
