@@ -25,8 +25,8 @@ struct fer_spread_queue {
 
 struct fer_spread {
 	uint64_t second; // in ticks
-	uint16_t n;
-	uint16_t n_open;
+	uint8_t n;
+	uint8_t n_open;
 	struct fer_spread_queue queue[FER_SPREAD_QUEUES];
 	uint8_t open[FER_SPREAD_QUEUES]; // n_open of them, places in queue
 
