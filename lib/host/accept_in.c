@@ -141,6 +141,18 @@ void fer_commit_in(struct fer_host *host, struct fer_batch *b)
 		judge_layers(b, i);
 }
 
+// Takes the padding off that hid the length of a packet in transport mode.
+static void cut_padding(struct rte_mbuf *m, struct fer_frame *f)
+{
+	uint32_t end = fer_tfc_end(m, f);
+
+	if (end == f->end)
+		return;
+	fer_ip_set_len(rte_pktmbuf_mtod_offset(m, uint8_t *, f->ip_off), end - f->ip_off);
+	fer_segment_trim(m, end);
+	f->end = end;
+}
+
 static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, unsigned i)
 {
 	struct fer_outer_progress done = {0};
@@ -150,8 +162,6 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 	if (p->parsed != FER_OK) // what a tunnel carried is no sound IP
 		return FER_BAD_INNER;
 	const struct fer_sa *last = fer_sa_at(host->sas, fer_pkt_last_layer(b, i)->sa);
-	if (last->mode == FER_TRANSPORT && last->protocol == FER_PROTO_ESP)
-		p->frame.end = fer_tfc_end(b->m[i], &p->frame);
 	for (unsigned k = 0; k < p->n_layers; k++) {
 		struct fer_layer *layer = &b->layer[i][k];
 		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
@@ -167,9 +177,13 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 	fer_segment_trim(b->m[i], p->frame.end);
 	if (done.shift != done.ip_shift) // headers were rewritten: what they carry shows only now
 		fer_batch_parse_one(b, i);
+	if (p->parsed != FER_OK)
+		return FER_BAD_INNER;
+	if (last->mode == FER_TRANSPORT && last->protocol == FER_PROTO_ESP)
+		cut_padding(b->m[i], &p->frame);
 	if (unlikely(passed_nat))
 		fer_complete_again(b->m[i], &p->frame);
-	return p->parsed == FER_OK ? FER_OK : FER_BAD_INNER;
+	return FER_OK;
 }
 
 void fer_strip_in(struct fer_host *host, struct fer_batch *b)

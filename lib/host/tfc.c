@@ -43,7 +43,7 @@ static bool is_zero(const struct rte_mbuf *m, uint32_t off, uint32_t end)
 // Something else than padding may stand there: options of UDP (RFC 9868) are never all zeros.
 uint32_t fer_tfc_end(const struct rte_mbuf *m, const struct fer_frame *f)
 {
-	uint32_t len = told_len(m, f);
+	uint32_t len = f->fragment != 0 ? 0 : told_len(m, f);
 
 	return len != 0 && is_zero(m, f->up_off + len, f->end) ? f->up_off + len : f->end;
 }

@@ -5,7 +5,8 @@
 // padding of ESP hide how long it is.
 //
 // A receiver finds the end of the packet only where its own headers say it: that is always so in
-// tunnel mode, and in transport mode with UDP and IP in IP.  Other packets are left as they are.
+// tunnel mode, and in transport mode with UDP and IP in IP, behind whatever extension headers.
+// Other packets are left as they are.
 
 #include "nic/batch.h"
 #include "sa/sa.h"

@@ -259,7 +259,7 @@ static enum ref_end cut_transport(struct ref_choice *c, struct ref_packet *p)
 		return REF_BAD_INSIDE;
 	told = ref_told_bytes(p, &ip);
 	end = told >= p->len - ip.upper ? p->len : ip.upper + told;
-	if (told < UDP_HEADER || !is_zero(p->bytes + end, p->len - end))
+	if (ip.is_fragment || told < UDP_HEADER || !is_zero(p->bytes + end, p->len - end))
 		return REF_OK;
 	c->tfc = p->len - end;
 	p->len = end;
