@@ -31,23 +31,16 @@ static struct test_packet packet;
 static struct fer_events *events;
 static uint8_t got[TEST_PACKET_BYTES];
 
-struct known {
-	struct test_sa sa;
-	struct oracle_sa oracle;
-	uint64_t handle;
-};
-
-static struct known add(uint32_t spi, enum fer_mode mode, uint8_t version, uint32_t window)
+static struct test_known add(uint32_t spi, enum fer_mode mode, uint8_t version, uint32_t window)
 {
-	const struct test_sa sa = test_sa_in_udp(
-		(struct test_sa){.spi = spi, .mode = mode, .version = version, .window = window},
-		PORT, PORT);
+	const struct test_sa sa = {.spi = spi, .mode = mode, .version = version, .window = window};
 
-	return (struct known){sa, test_sa_oracle(&sa), test_sa_add(end.sas, &sa, FER_IN)};
+	return test_sa_known(end.sas, test_sa_in_udp(sa, PORT, PORT), FER_IN);
 }
 
 // Seals what is there and sends it from an address and a port.
-static void seal(const struct known *k, uint64_t seq, uint8_t next, uint8_t src, uint16_t sport)
+static void seal(
+	const struct test_known *k, uint64_t seq, uint8_t next, uint8_t src, uint16_t sport)
 {
 	const struct test_ip ip = {.version = k->sa.version, .src = src, .dst = 2};
 
@@ -60,7 +53,7 @@ static void seal(const struct known *k, uint64_t seq, uint8_t next, uint8_t src,
 }
 
 // A packet in a tunnel.
-static void make(const struct known *k, uint64_t seq, uint8_t src, uint16_t sport)
+static void make(const struct test_known *k, uint64_t seq, uint8_t src, uint16_t sport)
 {
 	const struct test_ip inside = {.version = 4, .src = 11, .dst = 12};
 
@@ -98,7 +91,7 @@ static enum fer_verdict accept_one(void)
 	return v;
 }
 
-static void assert_peer(const struct known *k, uint8_t src, uint16_t port)
+static void assert_peer(const struct test_known *k, uint8_t src, uint16_t port)
 {
 	struct fer_addr want = test_addr(k->sa.version, src);
 	struct fer_peer peer;
@@ -122,7 +115,7 @@ static void does_the_newest_packet_of_a_burst_tell(void **state)
 {
 	(void)state;
 	for (uint8_t version = 4; version <= 6; version += 2) {
-		struct known k = add(SPI + version, FER_TUNNEL, version, 64);
+		struct test_known k = add(SPI + version, FER_TUNNEL, version, 64);
 		static const uint64_t seqs[] = {3, 9, 7, 1};
 
 		for (unsigned i = 0; i < RTE_DIM(seqs); i++) {
@@ -140,7 +133,7 @@ static void does_the_newest_packet_of_a_burst_tell(void **state)
 
 static void is_an_event_told_with_all_that_is_known(void **state)
 {
-	struct known k = add(SPI, FER_TUNNEL, 4, 64);
+	struct test_known k = add(SPI, FER_TUNNEL, 4, 64);
 	struct fer_addr src = test_addr(4, 7), dst = test_addr(4, 2);
 	struct fer_event e;
 
@@ -163,7 +156,7 @@ static void do_replays_and_forgeries_move_nothing(void **state)
 {
 	(void)state;
 	for (unsigned window = 0; window <= 64; window += 64) {
-		struct known k = add(SPI + window, FER_TUNNEL, 4, window);
+		struct test_known k = add(SPI + window, FER_TUNNEL, 4, window);
 
 		make(&k, 5, 1, PORT);
 		assert_int_equal(accept_one(), FER_OK);
@@ -184,7 +177,7 @@ static void do_replays_and_forgeries_move_nothing(void **state)
 
 static void does_an_expired_sa_move_nothing(void **state)
 {
-	struct known k = add(SPI, FER_TUNNEL, 4, 64);
+	struct test_known k = add(SPI, FER_TUNNEL, 4, 64);
 
 	(void)state;
 	assert_true(fer_life_end(fer_sa_at(end.sas, (uint32_t)k.handle), FER_LIFE_HARD) != 0);
@@ -244,7 +237,7 @@ static void is_the_checksum_of_transport_mode_right_after_a_nat(void **state)
 
 	(void)state;
 	for (uint8_t version = 4; version <= 6; version += 2) {
-		struct known k = add(SPI + version, FER_TRANSPORT, version, 64);
+		struct test_known k = add(SPI + version, FER_TRANSPORT, version, 64);
 
 		for (uint32_t i = 0; i < 3 * 30; i++) {
 			uint8_t protocol = protocols[i % 3];
@@ -268,7 +261,7 @@ static void is_the_checksum_of_transport_mode_right_after_a_nat(void **state)
 
 static void does_what_has_no_checksum_stay_without(void **state)
 {
-	struct known k = add(SPI, FER_TRANSPORT, 4, 64);
+	struct test_known k = add(SPI, FER_TRANSPORT, 4, 64);
 
 	(void)state;
 	test_packet_start(&packet, 40, 1);
@@ -297,7 +290,7 @@ static void does_what_has_no_checksum_stay_without(void **state)
 // What a tunnel carries has addresses that no NAT saw.
 static void does_a_checksum_in_a_tunnel_stay_as_it_is(void **state)
 {
-	struct known k = add(SPI, FER_TUNNEL, 4, 64);
+	struct test_known k = add(SPI, FER_TUNNEL, 4, 64);
 	const struct test_ip inside = {.version = 4, .src = 11, .dst = 12};
 
 	(void)state;
@@ -352,7 +345,7 @@ static void does_a_keepalive_go_where_packets_go(void **state)
 // Without policies everything in the clear ends; the verdict says why.
 static void is_esp_in_udp_without_sa_ours_and_lost(void **state)
 {
-	struct known k = add(SPI, FER_TUNNEL, 4, 64), other = k;
+	struct test_known k = add(SPI, FER_TUNNEL, 4, 64), other = k;
 	const struct test_ip elsewhere = {.version = 4, .src = 1, .dst = 3};
 	const struct test_ip here = {.version = 4, .src = 1, .dst = 2};
 

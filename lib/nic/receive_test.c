@@ -36,44 +36,22 @@ static struct test_packet packet; // sealed
 static uint8_t want[TEST_PACKET_BYTES];
 static unsigned n_used;
 
-// An SA, and what the test knows of it.
-struct known {
-	struct test_sa sa;
-	struct oracle_sa oracle;
-	uint64_t handle;
-};
-
-static struct known unknown(struct test_sa sa)
+static struct test_known add(struct test_sa sa)
 {
-	return (struct known){.sa = sa, .oracle = test_sa_oracle(&sa)};
-}
-
-static struct known add(struct test_sa sa)
-{
-	struct known k = unknown(sa);
-
-	k.handle = test_sa_add(sas, &sa, FER_IN);
-	return k;
+	return test_sa_known(sas, sa, FER_IN);
 }
 
 static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .version = 4};
 static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
 
-static struct test_sa with(struct test_sa sa, const char *encryption, const char *integrity)
-{
-	sa.encryption = encryption;
-	sa.integrity = integrity;
-	return sa;
-}
-
-static uint8_t inner_protocol(const struct known *k)
+static uint8_t inner_protocol(const struct test_known *k)
 {
 	if (k->sa.mode == FER_TRANSPORT)
 		return FER_PROTO_UDP;
 	return packet.bytes[0] >> 4 == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 }
 
-static void put_outer(const struct known *k, uint16_t n_options)
+static void put_outer(const struct test_known *k, uint16_t n_options)
 {
 	const struct test_ip ip = {
 		.version = k->sa.version, .src = 1, .dst = 2, .n_options = n_options};
@@ -81,14 +59,14 @@ static void put_outer(const struct known *k, uint16_t n_options)
 	test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
 }
 
-static void put_layer(const struct known *k, uint64_t seq, uint16_t n_options)
+static void put_layer(const struct test_known *k, uint64_t seq, uint16_t n_options)
 {
 	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, seq, inner_protocol(k));
 	put_outer(k, n_options);
 }
 
 // What a packet carries in front of its layers.
-static void start_packet(const struct known *k, uint32_t payload)
+static void start_packet(const struct test_known *k, uint32_t payload)
 {
 	const struct test_ip ip = {.version = 10 - k->sa.version, .src = 11, .dst = 12};
 
@@ -97,7 +75,7 @@ static void start_packet(const struct known *k, uint32_t payload)
 		test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
 }
 
-static void seal(const struct known *k, uint64_t seq, uint32_t payload)
+static void seal(const struct test_known *k, uint64_t seq, uint32_t payload)
 {
 	start_packet(k, payload);
 	put_layer(k, seq, 0);
@@ -105,8 +83,8 @@ static void seal(const struct known *k, uint64_t seq, uint32_t payload)
 	test_packet_seal_all(&packet);
 }
 
-static void seal_nested(
-	const struct known *inner, const struct known *outer, uint32_t payload, uint16_t n_options)
+static void seal_nested(const struct test_known *inner, const struct test_known *outer,
+	uint32_t payload, uint16_t n_options)
 {
 	start_packet(inner, payload);
 	put_layer(inner, 21, n_options);
@@ -191,7 +169,7 @@ static void assert_untouched(unsigned i)
 	test_assert_bytes(batch.m[i], packet.bytes, packet.len);
 }
 
-static void assert_layer(unsigned j, const struct known *k, enum fer_verdict v, bool verified)
+static void assert_layer(unsigned j, const struct test_known *k, enum fer_verdict v, bool verified)
 {
 	const struct fer_layer *layer = &batch.layer[0][j];
 
@@ -203,7 +181,7 @@ static void assert_layer(unsigned j, const struct known *k, enum fer_verdict v, 
 }
 
 // Does receipt 0 say where everything is?
-static void assert_receipt(const struct known *k, uint64_t seq)
+static void assert_receipt(const struct test_known *k, uint64_t seq)
 {
 	const struct fer_layer *layer = &batch.layer[0][0];
 	const struct test_esp *e = &packet.esp[packet.n_esp - 1];
@@ -220,7 +198,7 @@ static void assert_receipt(const struct known *k, uint64_t seq)
 	assert_int_equal(layer->pad_len, word >> 8 & 0xff);
 }
 
-static void check_good(const struct known *k, uint64_t seq, uint32_t payload)
+static void check_good(const struct test_known *k, uint64_t seq, uint32_t payload)
 {
 	seal(k, seq, payload);
 	receive_one(whole());
@@ -247,7 +225,7 @@ static void does_every_suite_open_what_openssl_seals(void **state)
 			list[i].spi = SPI + i * 4 + shape;
 			list[i].mode = shape & 1 ? FER_TUNNEL : FER_TRANSPORT;
 			list[i].version = shape & 2 ? 6 : 4;
-			struct known k = add(list[i]);
+			struct test_known k = add(list[i]);
 
 			for (uint32_t payload = 0; payload <= 40; payload++)
 				check_good(&k, payload, payload);
@@ -265,7 +243,7 @@ static void do_failures_in_a_row_ask_for_deletion(void **state)
 	(void)state;
 	nic.delete_after = 3;
 	sa.contract = other.contract = true;
-	struct known k = add(sa), fine = add(other);
+	struct test_known k = add(sa), fine = add(other);
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < 6; i++) {
 			seal(&k, i, 20);
@@ -302,9 +280,9 @@ static void is_the_high_half_of_a_number_inferred(void **state)
 	sa.sequence = edge - 50;
 	for (unsigned cbc = 0; cbc < 2; cbc++) {
 		if (cbc == 1)
-			sa = with(sa, "aes-cbc-128", "hmac-sha2-512-256");
+			sa = test_sa_with(sa, "aes-cbc-128", "hmac-sha2-512-256");
 		sa.spi++;
-		struct known k = add(sa);
+		struct test_known k = add(sa);
 		for (unsigned i = 0; i < RTE_DIM(seqs); i++)
 			check_good(&k, seqs[i], 33);
 	}
@@ -313,8 +291,8 @@ static void is_the_high_half_of_a_number_inferred(void **state)
 // No SA for the SPI, or none for this destination: not ours, no words.
 static void is_a_packet_without_sa_left_alone(void **state)
 {
-	struct known other_spi = unknown(tunnel), other_dst = add(transport);
-	struct known other_version = add((struct test_sa){.spi = SPI + 5, .version = 6});
+	struct test_known other_spi = test_sa_unknown(tunnel), other_dst = add(transport);
+	struct test_known other_version = add((struct test_sa){.spi = SPI + 5, .version = 6});
 	const struct test_ip ip = {.version = 4, .src = 1, .dst = 3};
 
 	(void)state;
@@ -342,7 +320,7 @@ static void is_an_sa_for_any_destination_found(void **state)
 
 	(void)state;
 	sa.dst = 255;
-	struct known k = add(sa);
+	struct test_known k = add(sa);
 	check_good(&k, 1, 40);
 }
 
@@ -350,7 +328,7 @@ static void is_what_is_not_esp_left_alone(void **state)
 {
 	static const uint8_t protocols[] = {FER_PROTO_UDP, FER_PROTO_TCP, FER_PROTO_AH,
 		FER_PROTO_NONE, FER_PROTO_ICMP, FER_PROTO_IPV4};
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
 
 	(void)state;
@@ -374,7 +352,7 @@ static void is_what_is_not_esp_left_alone(void **state)
 static void are_fragments_left_alone(void **state)
 {
 	static const uint16_t fields[] = {0x2000, 0x2003, 0x0003};
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	for (unsigned i = 0; i < RTE_DIM(fields); i++) {
@@ -394,12 +372,13 @@ static void are_fragments_left_alone(void **state)
 
 static void are_options_and_extension_headers_passed(void **state)
 {
-	struct known v4 = add(transport), v6 = add((struct test_sa){.spi = SPI + 2, .version = 6});
+	struct test_known v4 = add(transport),
+			  v6 = add((struct test_sa){.spi = SPI + 2, .version = 6});
 
 	(void)state;
 	for (uint16_t n = 8; n <= 40; n += 8) {
 		for (unsigned v = 0; v < 2; v++) {
-			const struct known *k = v == 0 ? &v4 : &v6;
+			const struct test_known *k = v == 0 ? &v4 : &v6;
 
 			start_packet(k, 20);
 			put_layer(k, n, n);
@@ -420,7 +399,7 @@ static void are_options_and_extension_headers_passed(void **state)
 // RFC 4303 section 3.1: destination options may stand in front of ESP.
 static void are_destination_options_in_front_passed(void **state)
 {
-	struct known k = add((struct test_sa){.spi = SPI, .version = 6});
+	struct test_known k = add((struct test_sa){.spi = SPI, .version = 6});
 
 	(void)state;
 	for (uint16_t n = 0; n <= 16; n += 8) {
@@ -441,12 +420,12 @@ static void are_destination_options_in_front_passed(void **state)
 }
 
 // Which SA a failed packet is charged to shows in slot 1: transport 3, tunnel 5.
-static unsigned auth_failed(const struct known *k)
+static unsigned auth_failed(const struct test_known *k)
 {
 	return k->sa.mode == FER_TRANSPORT ? 3 : 5;
 }
 
-static void assert_bad_icv(const struct known *k)
+static void assert_bad_icv(const struct test_known *k)
 {
 	assert_int_equal(batch.pkt[0].verdict, FER_OK);
 	assert_layer(0, k, FER_BAD_ICV, false);
@@ -460,7 +439,7 @@ static void flip(uint32_t bit)
 	packet.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 }
 
-static void check_flips(const struct known *k)
+static void check_flips(const struct test_known *k)
 {
 	const struct fer_sa *sa = fer_sa_get(sas, k->handle);
 
@@ -497,7 +476,7 @@ static void does_a_flipped_bit_show_nothing(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < RTE_DIM(all); i++) {
-		struct known k = add(all[i]);
+		struct test_known k = add(all[i]);
 
 		check_flips(&k);
 	}
@@ -508,7 +487,7 @@ static void receive_cut(uint32_t a, uint32_t b)
 	receive_one(test_mbuf_cut(pool, packet.bytes, packet.len, (uint32_t[]){a, b}, 2));
 }
 
-static void check_cuts(const struct known *k)
+static void check_cuts(const struct test_known *k)
 {
 	seal(k, 1, 21);
 	uint32_t word = trailer_word(0), icv = (packet.esp[0].off + packet.esp[0].len) * 8 - 1;
@@ -528,7 +507,8 @@ static void check_cuts(const struct known *k)
 
 static void do_cuts_change_nothing(void **state)
 {
-	struct known all[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
+	struct test_known all[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
 		add((struct test_sa){.spi = SPI + 2,
 			.encryption = "null",
 			.integrity = "hmac-sha1-96",
@@ -541,7 +521,7 @@ static void do_cuts_change_nothing(void **state)
 
 static void do_cuts_change_nothing_in_nested_layers(void **state)
 {
-	struct known inner = add(transport), outer = add(tunnel);
+	struct test_known inner = add(transport), outer = add(tunnel);
 
 	(void)state;
 	seal_nested(&inner, &outer, 21, 0);
@@ -558,7 +538,7 @@ static void do_cuts_change_nothing_in_nested_layers(void **state)
 // A frame that ends before the IP packet does is no sound IP packet.
 static void is_a_frame_cut_short_left_alone(void **state)
 {
-	struct known all[] = {add(transport), add(tunnel)};
+	struct test_known all[] = {add(transport), add(tunnel)};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
@@ -573,7 +553,7 @@ static void is_a_frame_cut_short_left_alone(void **state)
 }
 
 // Cuts the IP packet to n bytes of ESP, which its header says.
-static void shorten(const struct known *k, uint32_t n)
+static void shorten(const struct test_known *k, uint32_t n)
 {
 	start_packet(k, 21);
 	test_packet_put_esp(&packet, &k->oracle, k->sa.spi, 1, inner_protocol(k));
@@ -583,7 +563,7 @@ static void shorten(const struct known *k, uint32_t n)
 	test_packet_put_ethernet(&packet, 0);
 }
 
-static enum fer_verdict why_short(const struct known *k, uint32_t n)
+static enum fer_verdict why_short(const struct test_known *k, uint32_t n)
 {
 	const struct fer_suite *s = &k->oracle.suite;
 	uint32_t around = 8u + s->iv_bytes + s->icv_bytes;
@@ -591,7 +571,7 @@ static enum fer_verdict why_short(const struct known *k, uint32_t n)
 	return n > around && (n - around) % s->align_bytes == 0 ? FER_BAD_ICV : FER_BAD_SYNTAX;
 }
 
-static void check_shortened(const struct known *k)
+static void check_shortened(const struct test_known *k)
 {
 	seal(k, 1, 21);
 	for (uint32_t n = packet.esp[0].len; n-- > 0;) {
@@ -612,7 +592,8 @@ static void check_shortened(const struct known *k)
 // The IP length leaves less than the SA needs: there is a status for that.
 static void is_a_packet_too_short_for_its_sa_bad_syntax(void **state)
 {
-	struct known all[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
+	struct test_known all[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
 		add((struct test_sa){.spi = SPI + 2,
 			.encryption = "null",
 			.integrity = "hmac-sha1-96",
@@ -625,7 +606,7 @@ static void is_a_packet_too_short_for_its_sa_bad_syntax(void **state)
 }
 
 // RFC 4303 section 2.4.  len 256: not touched.
-static void check_padding(const struct known *k, unsigned len, int wrong, bool good)
+static void check_padding(const struct test_known *k, unsigned len, int wrong, bool good)
 {
 	const uint32_t payload = 298; // the trailer fills the last block
 	uint8_t *pad = packet.bytes + payload - len;
@@ -649,7 +630,7 @@ static void check_padding(const struct known *k, unsigned len, int wrong, bool g
 
 static void is_padding_1_2_3(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	for (unsigned len = 0; len < 256; len++) {
@@ -662,7 +643,7 @@ static void is_padding_1_2_3(void **state)
 // The pad length says more than there is: the packet verified, so its number has to be committed.
 static void is_padding_longer_than_the_payload_refused(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	for (unsigned len = 0; len < 256; len++) {
@@ -686,7 +667,7 @@ static void is_padding_longer_than_the_payload_refused(void **state)
 // Not even when the IV goes on where the payload ends.
 static void is_the_iv_no_padding(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	test_packet_start(&packet, 30, 0);
@@ -706,7 +687,7 @@ static void is_the_iv_no_padding(void **state)
 // RFC 4303 section 2.7: padding behind the inner packet hides how long that is.
 static void does_the_inner_length_count(void **state)
 {
-	struct known k = add(tunnel);
+	struct test_known k = add(tunnel);
 
 	(void)state;
 	for (uint32_t n = 0; n < 70; n++) {
@@ -726,7 +707,7 @@ static void does_the_inner_length_count(void **state)
 
 static void is_what_a_tunnel_carries_shown_as_it_is(void **state)
 {
-	struct known k = add(tunnel);
+	struct test_known k = add(tunnel);
 
 	(void)state;
 	start_packet(&k, 21);
@@ -754,8 +735,8 @@ static void are_both_layers_opened(void **state)
 		a.version = shape & 1 ? 6 : 4;
 		b.version = shape & 2 ? 6 : 4;
 		if (shape & 4)
-			b = with(b, "aes-cbc-256", "hmac-sha1-96");
-		struct known inner = add(a), outer = add(b);
+			b = test_sa_with(b, "aes-cbc-256", "hmac-sha1-96");
+		struct test_known inner = add(a), outer = add(b);
 		seal_nested(&inner, &outer, 50 + shape, 16);
 		receive_one(whole());
 		assert_opened(0, 2);
@@ -772,7 +753,7 @@ static void are_both_layers_opened(void **state)
 
 static void is_an_inner_layer_without_sa_shown(void **state)
 {
-	struct known inner = unknown(transport), outer = add(tunnel);
+	struct test_known inner = test_sa_unknown(transport), outer = add(tunnel);
 
 	(void)state;
 	seal_nested(&inner, &outer, 50, 0);
@@ -785,7 +766,7 @@ static void is_an_inner_layer_without_sa_shown(void **state)
 
 static void does_a_bad_inner_layer_stay_sealed(void **state)
 {
-	struct known inner = add(transport), outer = add(tunnel);
+	struct test_known inner = add(transport), outer = add(tunnel);
 
 	(void)state;
 	start_packet(&inner, 50);
@@ -805,7 +786,7 @@ static void does_a_bad_inner_layer_stay_sealed(void **state)
 
 static void is_nothing_looked_for_in_a_bad_outer_layer(void **state)
 {
-	struct known inner = add(transport), outer = add(tunnel);
+	struct test_known inner = add(transport), outer = add(tunnel);
 
 	(void)state;
 	seal_nested(&inner, &outer, 50, 0);
@@ -824,7 +805,7 @@ static void are_two_tunnels_no_transport_portion(void **state)
 
 	(void)state;
 	a.spi = SPI;
-	struct known inner = add(a), outer = add(tunnel);
+	struct test_known inner = add(a), outer = add(tunnel);
 	seal_nested(&inner, &outer, 50, 0);
 	receive_one(whole());
 	assert_opened(0, 2);
@@ -833,7 +814,7 @@ static void are_two_tunnels_no_transport_portion(void **state)
 }
 
 // ESP directly inside ESP, n times.
-static void seal_stack(const struct known *k, unsigned n)
+static void seal_stack(const struct test_known *k, unsigned n)
 {
 	test_packet_start(&packet, 30, 0);
 	for (unsigned i = 0; i < n; i++)
@@ -846,7 +827,7 @@ static void seal_stack(const struct known *k, unsigned n)
 
 static void is_there_an_end_to_layers(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	for (unsigned n = 2; n <= 5; n++) {
@@ -871,7 +852,7 @@ static void is_there_an_end_to_layers(void **state)
 // An SA without window judges nothing.
 static void is_a_packet_opened_twice_without_a_window(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	seal(&k, 5, 40);
@@ -893,7 +874,7 @@ static void is_a_committed_number_refused_in_silence(void **state)
 
 	(void)state;
 	sa.window = 64;
-	struct known k = add(sa);
+	struct test_known k = add(sa);
 	check_good(&k, 5, 40);
 	assert_int_equal(fer_sa_get(sas, k.handle)->in.replay.top, 0); // the commit is the host's
 	check_good(&k, 5, 40);
@@ -918,7 +899,7 @@ static void does_a_refused_inner_number_leave_the_outer_answer(void **state)
 	(void)state;
 	sa.window = 64;
 	sa.sequence = 21;
-	struct known inner = add(sa), outer = add(tunnel);
+	struct test_known inner = add(sa), outer = add(tunnel);
 	seal_nested(&inner, &outer, 50, 0);
 	receive_one(whole());
 	assert_layer(0, &outer, FER_OK, true);
@@ -932,7 +913,7 @@ static void does_a_refused_inner_number_leave_the_outer_answer(void **state)
 
 enum kind { PLAIN, GCM, CBC, NESTED, FLIPPED, NO_SA, CUT, N_KINDS };
 
-static void make_kind(const struct known k[4], enum kind kind, unsigned i)
+static void make_kind(const struct test_known k[4], enum kind kind, unsigned i)
 {
 	if (kind == NESTED)
 		seal_nested(&k[0], &k[2], 20 + i, 0);
@@ -963,10 +944,10 @@ static void check_kind(enum kind kind, unsigned i)
 
 static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 {
-	const struct known k[] = {add(transport),
-		add(with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
+	const struct test_known k[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
 		add((struct test_sa){.spi = SPI + 2, .mode = FER_TUNNEL, .version = 6}),
-		unknown((struct test_sa){.spi = SPI + 3, .version = 4})};
+		test_sa_unknown((struct test_sa){.spi = SPI + 3, .version = 4})};
 
 	(void)state;
 	for (unsigned i = 0; i < FER_BATCH_MAX; i++) {
@@ -1005,7 +986,7 @@ static void is_what_may_not_be_opened_left_alone(void **state)
 	(void)state;
 	sa6.spi = SPI + 7;
 	sa6.version = 6;
-	struct known k[] = {add(transport), add(sa6)};
+	struct test_known k[] = {add(transport), add(sa6)};
 	nic.may = &may;
 	for (unsigned i = 0; i < RTE_DIM(rows) * 2; i++) {
 		bool is_opened = i % 2 == 0 ? rows[i / 2].v4 : rows[i / 2].v6;
@@ -1024,7 +1005,8 @@ static void is_what_may_not_be_opened_left_alone(void **state)
 
 static void are_long_packets_opened(void **state)
 {
-	struct known k[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
+	struct test_known k[] = {
+		add(transport), add(test_sa_with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {

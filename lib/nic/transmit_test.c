@@ -27,33 +27,16 @@ static struct test_packet packet; // framed, not sealed
 static uint8_t got[TEST_PACKET_BYTES];
 static unsigned n_used;
 
-// An SA, and what the test knows of it.
-struct known {
-	struct test_sa sa;
-	struct oracle_sa oracle;
-	uint64_t handle;
-};
-
-static struct known add(struct test_sa sa)
+static struct test_known add(struct test_sa sa)
 {
-	struct known k = {.sa = sa, .oracle = test_sa_oracle(&sa)};
-
-	k.handle = test_sa_add(sas, &sa, FER_OUT);
-	return k;
+	return test_sa_known(sas, sa, FER_OUT);
 }
 
 static const struct test_sa transport = {.spi = SPI, .mode = FER_TRANSPORT, .version = 4};
 static const struct test_sa tunnel = {.spi = SPI + 1, .mode = FER_TUNNEL, .version = 4};
 
-static struct test_sa with(struct test_sa sa, const char *encryption, const char *integrity)
-{
-	sa.encryption = encryption;
-	sa.integrity = integrity;
-	return sa;
-}
-
 // Puts one layer around what is there: in tunnel mode an IP packet.
-static void put_layer(const struct known *k, uint64_t seq, uint16_t n_options)
+static void put_layer(const struct test_known *k, uint64_t seq, uint16_t n_options)
 {
 	const struct test_ip ip = {
 		.version = k->sa.version, .src = 1, .dst = 2, .n_options = n_options};
@@ -73,7 +56,7 @@ static void put_inner(uint8_t version)
 }
 
 // A packet with one layer; in tunnel mode around a packet of the other version.
-static void frame(const struct known *k, uint64_t seq, uint32_t payload)
+static void frame(const struct test_known *k, uint64_t seq, uint32_t payload)
 {
 	test_packet_start(&packet, payload, (unsigned)seq);
 	if (k->sa.mode == FER_TUNNEL)
@@ -160,7 +143,7 @@ static void assert_sealed(const struct rte_mbuf *m, uint64_t iv[TEST_MAX_ESP])
 	rte_mbuf_sanity_check(m, 1);
 }
 
-static void check_sealed(const struct known *k, uint64_t seq, uint32_t payload)
+static void check_sealed(const struct test_known *k, uint64_t seq, uint32_t payload)
 {
 	uint64_t iv[TEST_MAX_ESP];
 
@@ -183,7 +166,7 @@ static void does_every_suite_seal_what_openssl_opens(void **state)
 			list[i].spi = SPI + i * 4 + shape;
 			list[i].mode = shape & 1 ? FER_TUNNEL : FER_TRANSPORT;
 			list[i].version = shape & 2 ? 6 : 4;
-			struct known k = add(list[i]);
+			struct test_known k = add(list[i]);
 
 			for (uint32_t payload = 0; payload <= 40; payload++)
 				check_sealed(&k, 7, payload);
@@ -208,8 +191,8 @@ static void is_the_high_half_of_a_number_authenticated(void **state)
 			sa.esn = true;
 			sa.sequence = lasts[i];
 			if (cbc == 1)
-				sa = with(sa, "aes-cbc-128", "hmac-sha2-256-128");
-			struct known k = add(sa);
+				sa = test_sa_with(sa, "aes-cbc-128", "hmac-sha2-256-128");
+			struct test_known k = add(sa);
 			check_sealed(&k, lasts[i], 50);
 			check_sealed(&k, lasts[i] - 1, 50);
 		}
@@ -218,7 +201,7 @@ static void is_the_high_half_of_a_number_authenticated(void **state)
 // No words: the packet leaves as it came.
 static void is_a_packet_without_handle_left_alone(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	frame(&k, 1, 40);
@@ -248,7 +231,7 @@ static void refuse(uint64_t slot1, uint64_t slot11, uint32_t slot12, enum fer_ve
 // Never issued, removed, of another generation, inbound: nothing of it goes out protected or not.
 static void is_a_handle_that_names_no_sa_refused(void **state)
 {
-	struct known gone = add(tunnel), live = add(transport);
+	struct test_known gone = add(tunnel), live = add(transport);
 	struct test_sa in = {.spi = SPI + 9, .version = 4};
 	uint64_t inbound = test_sa_add(sas, &in, FER_IN);
 	const uint64_t handles[] = {inbound, gone.handle, live.handle + (UINT64_C(1) << 32),
@@ -270,7 +253,7 @@ static void does_the_offset_have_to_be_that_of_the_header(void **state)
 {
 	(void)state;
 	for (unsigned mode = 0; mode < 2; mode++) {
-		struct known k = add(mode == 0 ? transport : tunnel);
+		struct test_known k = add(mode == 0 ? transport : tunnel);
 
 		frame(&k, 1, 300);
 		for (uint32_t off = 0; off <= FER_OOB_MAX_OFFSET; off += 4) {
@@ -283,7 +266,7 @@ static void does_the_offset_have_to_be_that_of_the_header(void **state)
 // The right SPI where there is no room for a whole ESP packet.
 static void does_the_header_have_to_fit(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 	uint32_t least = 8 + 8 + 4 + 16;
 
 	(void)state;
@@ -303,7 +286,7 @@ static void does_the_header_have_to_fit(void **state)
 
 static void is_a_frame_that_is_no_sound_ip_refused(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	frame(&k, 1, 40);
@@ -314,7 +297,7 @@ static void is_a_frame_that_is_no_sound_ip_refused(void **state)
 // What was known of the packet before it does not count.
 static void is_a_frame_that_is_no_ip_refused(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	frame(&k, 1, 40);
@@ -331,7 +314,7 @@ static void is_offset_0_no_offset(void **state)
 
 	(void)state;
 	sa.spi = 0x45000000 | (20 + 16 + 42 + 2 + 16); // version, length of header and packet
-	struct known k = add(sa);
+	struct test_known k = add(sa);
 	frame(&k, 1, 42);
 	assert_int_equal(fer_load_be32(packet.bytes + packet.ip_off), sa.spi);
 	refuse(k.handle, 0, 0, FER_BAD_OFFSET);
@@ -340,7 +323,7 @@ static void is_offset_0_no_offset(void **state)
 // Plaintext that is no multiple of the block: the host framed it wrong.
 static void is_plaintext_of_odd_length_not_sealed(void **state)
 {
-	struct known k = add(with(transport, "aes-cbc-128", "hmac-sha1-96"));
+	struct test_known k = add(test_sa_with(transport, "aes-cbc-128", "hmac-sha1-96"));
 	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
 
 	(void)state;
@@ -356,8 +339,8 @@ static void is_plaintext_of_odd_length_not_sealed(void **state)
 }
 
 // Transport inside tunnel: inner first.
-static void frame_nested(
-	const struct known *inner, const struct known *outer, uint32_t payload, unsigned n_tags)
+static void frame_nested(const struct test_known *inner, const struct test_known *outer,
+	uint32_t payload, unsigned n_tags)
 {
 	test_packet_start(&packet, payload, 1);
 	put_layer(inner, 21, inner->sa.version == 4 ? 8 : 16);
@@ -378,8 +361,8 @@ static void is_the_inner_layer_sealed_first(void **state)
 		a.version = shape & 1 ? 6 : 4;
 		b.version = shape & 2 ? 6 : 4;
 		if (shape & 4)
-			a = with(a, "aes-cbc-256", "hmac-sha1-96");
-		struct known inner = add(a), outer = add(b);
+			a = test_sa_with(a, "aes-cbc-256", "hmac-sha1-96");
+		struct test_known inner = add(a), outer = add(b);
 		frame_nested(&inner, &outer, 100 + shape, shape % 3);
 		assert_verdict(
 			transmit_one(whole(), inner.handle, outer.handle, header_word(0)), FER_OK);
@@ -395,7 +378,7 @@ static void is_the_inner_layer_sealed_first(void **state)
 // The SPI stands in the payload, too.
 static void is_another_place_with_the_spi_refused(void **state)
 {
-	struct known inner = add(transport), outer = add(tunnel);
+	struct test_known inner = add(transport), outer = add(tunnel);
 
 	(void)state;
 	test_packet_start(&packet, 200, 1);
@@ -409,7 +392,7 @@ static void is_another_place_with_the_spi_refused(void **state)
 // A tunnel alone may be named by slot 1 or by slot 11.
 static void may_either_slot_name_a_tunnel(void **state)
 {
-	struct known k = add(tunnel);
+	struct test_known k = add(tunnel);
 	uint64_t iv[TEST_MAX_ESP];
 
 	(void)state;
@@ -420,7 +403,8 @@ static void may_either_slot_name_a_tunnel(void **state)
 	done();
 }
 
-static void transmit_cut(const struct known *k, const struct known *outer, uint32_t a, uint32_t b)
+static void transmit_cut(
+	const struct test_known *k, const struct test_known *outer, uint32_t a, uint32_t b)
 {
 	struct rte_mbuf *m = test_mbuf_cut(pool, packet.bytes, packet.len, (uint32_t[]){a, b}, 2);
 	uint64_t iv[TEST_MAX_ESP];
@@ -434,7 +418,8 @@ static void transmit_cut(const struct known *k, const struct known *outer, uint3
 
 static void do_cuts_change_nothing(void **state)
 {
-	struct known all[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
+	struct test_known all[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-128", "hmac-sha2-256-128")),
 		add((struct test_sa){.spi = SPI + 2,
 			.encryption = "null",
 			.integrity = "hmac-sha1-96",
@@ -451,7 +436,7 @@ static void do_cuts_change_nothing(void **state)
 
 static void do_cuts_change_nothing_in_nested_layers(void **state)
 {
-	struct known inner = add(transport), outer = add(tunnel);
+	struct test_known inner = add(transport), outer = add(tunnel);
 
 	(void)state;
 	frame_nested(&inner, &outer, 21, 0);
@@ -463,13 +448,13 @@ static void do_cuts_change_nothing_in_nested_layers(void **state)
 // RFC 4106 section 3.1: counter IVs never repeat under one key, whatever shape the packets have.
 static void is_no_iv_used_twice(void **state)
 {
-	struct known gcm[] = {add(transport), add(tunnel)};
+	struct test_known gcm[] = {add(transport), add(tunnel)};
 	uint64_t ivs[2][64], iv[TEST_MAX_ESP];
 	unsigned n[2] = {0};
 
 	(void)state;
 	for (unsigned i = 0; i < 64; i++) {
-		const struct known *k = &gcm[i / 3 % 2];
+		const struct test_known *k = &gcm[i / 3 % 2];
 		uint32_t cut = i % 5 == 0 ? 60 : 0;
 
 		frame(k, i + 1, 40);
@@ -493,7 +478,7 @@ static void is_no_iv_used_twice(void **state)
 // Equal blocks under CBC would tell equal plaintexts (RFC 3602 section 3).
 static void are_cbc_ivs_all_different(void **state)
 {
-	struct known k = add(with(transport, "aes-cbc-128", "hmac-sha1-96"));
+	struct test_known k = add(test_sa_with(transport, "aes-cbc-128", "hmac-sha1-96"));
 	static uint64_t ivs[200][TEST_MAX_ESP];
 
 	(void)state;
@@ -512,7 +497,7 @@ static void are_cbc_ivs_all_different(void **state)
 // One kind of packet for each place of a burst.
 enum kind { PLAIN, GCM, CBC, NESTED, NO_HANDLE, NO_OFFSET, N_KINDS };
 
-static void put_kind(unsigned i, const struct known k[3], enum kind kind)
+static void put_kind(unsigned i, const struct test_known k[3], enum kind kind)
 {
 	if (kind == NESTED)
 		frame_nested(&k[0], &k[2], 30 + i, 0);
@@ -523,7 +508,7 @@ static void put_kind(unsigned i, const struct known k[3], enum kind kind)
 		kind == NO_OFFSET ? 0 : header_word(0));
 }
 
-static void check_kind(unsigned i, const struct known k[3], enum kind kind)
+static void check_kind(unsigned i, const struct test_known k[3], enum kind kind)
 {
 	static const enum fer_verdict verdicts[N_KINDS] = {
 		[NO_HANDLE] = FER_BAD_HANDLE, [NO_OFFSET] = FER_BAD_OFFSET};
@@ -542,8 +527,8 @@ static void check_kind(unsigned i, const struct known k[3], enum kind kind)
 
 static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 {
-	const struct known k[] = {add(transport),
-		add(with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
+	const struct test_known k[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
 		add((struct test_sa){.spi = SPI + 2, .mode = FER_TUNNEL, .version = 6})};
 
 	(void)state;
@@ -558,7 +543,7 @@ static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 // A packet that has its verdict stays as it is.
 static void is_a_packet_that_ended_skipped(void **state)
 {
-	struct known k = add(transport);
+	struct test_known k = add(transport);
 
 	(void)state;
 	frame(&k, 1, 40);
@@ -593,10 +578,10 @@ static void is_what_may_not_be_protected_held_back(void **state)
 	(void)state;
 	sa6.spi = SPI + 7;
 	sa6.version = 6;
-	struct known k[] = {add(transport), add(sa6)};
+	struct test_known k[] = {add(transport), add(sa6)};
 	nic.may = &may;
 	for (unsigned i = 0; i < RTE_DIM(rows) * 4; i++) {
-		const struct known *one = &k[i / 2 % 2];
+		const struct test_known *one = &k[i / 2 % 2];
 		bool is_protected = i / 2 % 2 == 0 ? rows[i / 4].v4 : rows[i / 4].v6;
 		uint64_t iv[TEST_MAX_ESP];
 
@@ -621,7 +606,8 @@ static void is_what_may_not_be_protected_held_back(void **state)
 
 static void are_long_packets_sealed(void **state)
 {
-	struct known k[] = {add(transport), add(with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
+	struct test_known k[] = {
+		add(transport), add(test_sa_with(tunnel, "aes-cbc-128", "hmac-sha1-96"))};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {

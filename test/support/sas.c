@@ -148,3 +148,24 @@ unsigned test_sa_suites(struct test_sa list[TEST_MAX_SUITES], uint32_t spi)
 		list[i].spi = spi + i;
 	return n;
 }
+
+struct test_known test_sa_unknown(struct test_sa sa)
+{
+	return (struct test_known){.sa = sa, .oracle = test_sa_oracle(&sa)};
+}
+
+struct test_known test_sa_known(
+	struct fer_sa_table *t, struct test_sa sa, enum fer_direction direction)
+{
+	struct test_known k = test_sa_unknown(sa);
+
+	k.handle = test_sa_add(t, &sa, direction);
+	return k;
+}
+
+struct test_sa test_sa_with(struct test_sa sa, const char *encryption, const char *integrity)
+{
+	sa.encryption = encryption;
+	sa.integrity = integrity;
+	return sa;
+}

@@ -44,6 +44,21 @@ uint64_t test_sa_add(
 // What the oracle has to know of it.
 struct oracle_sa test_sa_oracle(const struct test_sa *sa);
 
+// An SA, and what the test knows of it.
+struct test_known {
+	struct test_sa sa;
+	struct oracle_sa oracle;
+	uint64_t handle; // 0: in no table
+};
+
+struct test_known test_sa_unknown(struct test_sa sa);
+
+// The same, added.
+struct test_known test_sa_known(
+	struct fer_sa_table *t, struct test_sa sa, enum fer_direction direction);
+
+struct test_sa test_sa_with(struct test_sa sa, const char *encryption, const char *integrity);
+
 #define TEST_MAX_SUITES 96 // at least as many as there are
 
 // Every suite with every length of ICV; SPIs from spi on.  Returns how many.
