@@ -6,15 +6,21 @@
 #include "proto/ah.h"
 #include "sa/table.h"
 
-// Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.
+// Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.  A
+// run is plain when its packets have no layer yet, and ESP with a whole header that is not in UDP.
 struct lookup {
 	unsigned n;
 	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
 	uint32_t seq_lo[FER_SA_FIND_MAX];
+
+	// Of packets in runs that are not plain.
 	uint8_t ah[FER_SA_FIND_MAX][2];     // next header and length field of AH; not set for ESP
 	uint8_t udp_bytes[FER_SA_FIND_MAX]; // of the UDP header in front of ESP; 0: none
 	bool is_unsound[FER_SA_FIND_MAX];   // that header cannot be what it says
+
 	unsigned n_runs;
+	bool last_is_plain; // of the runs; false: there is none
+	bool is_plain[FER_SA_FIND_MAX];
 	uint8_t first[FER_SA_FIND_MAX + 1]; // of the packets of a run; behind the last: n
 	uint32_t index[FER_SA_FIND_MAX];
 	struct fer_sa_id id[FER_SA_FIND_MAX];
@@ -32,13 +38,14 @@ static bool is_id(const struct fer_sa_id *id, const struct fer_frame *f, uint8_t
 }
 
 static void start_run(struct lookup *l, const struct fer_nic *nic, const struct fer_frame *f,
-	uint8_t protocol, uint32_t spi, uint64_t dst[2])
+	uint8_t protocol, uint32_t spi, uint64_t dst[2], bool is_plain)
 {
 	struct fer_sa_id *id = &l->id[l->n_runs];
 
 	*id = (struct fer_sa_id){.spi = spi, .version = f->version, .protocol = protocol};
 	memcpy(id->dst, dst, sizeof(id->dst));
 	l->ids[l->n_runs] = id;
+	l->is_plain[l->n_runs] = l->last_is_plain = is_plain;
 	l->first[l->n_runs++] = (uint8_t)l->n;
 	fer_sa_find_prefetch(nic->sas, id);
 }
@@ -56,27 +63,37 @@ static void read_dst(const uint8_t *ip, uint8_t version, uint64_t dst[2])
 	}
 }
 
-// Adds a packet of the run that is the last one, if its ESP header is not in UDP, it is IPv4, and
-// all is where it mostly is.  False: nothing was added.
+static inline bool has_dst(const struct fer_sa_id *id, const uint8_t *ip)
+{
+	uint64_t id_dst[2], dst[2];
+	uint32_t id_first, first;
+
+	if (likely(id->version == 4)) {
+		memcpy(&first, ip + 16, sizeof(first));
+		memcpy(&id_first, id->dst, sizeof(id_first));
+		return first == id_first;
+	}
+	memcpy(dst, ip + 24, sizeof(dst));
+	memcpy(id_dst, id->dst, sizeof(id_dst));
+	return ((dst[0] ^ id_dst[0]) | (dst[1] ^ id_dst[1])) == 0;
+}
+
+// Adds a packet to the last run, if that is plain and the packet belongs to it, in one piece.
+// False: nothing was added.
 static inline bool add_to_run(struct lookup *l, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *), *esp = bytes + f->up_off;
-	uint32_t dst, id_dst;
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	if (l->n_runs == 0 || f->protocol != FER_PROTO_ESP || f->version != 4 ||
+	if (!l->last_is_plain || f->protocol != FER_PROTO_ESP || b->pkt[i].n_layers != 0 ||
 		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || m->data_len < f->end)
 		return false;
 	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
-	memcpy(&dst, bytes + f->ip_off + 16, sizeof(dst));
-	memcpy(&id_dst, id->dst, sizeof(id_dst));
-	if (id->version != 4 || id->protocol != FER_PROTO_ESP || dst != id_dst ||
-		fer_load_be32(esp) != id->spi)
+	uint64_t esp = fer_load_be64(bytes + f->up_off); // SPI and number
+	if (esp >> 32 != id->spi || f->version != id->version || !has_dst(id, bytes + f->ip_off))
 		return false;
-	l->seq_lo[l->n] = fer_load_be32(esp + 4);
-	l->udp_bytes[l->n] = 0;
-	l->is_unsound[l->n] = false;
+	l->seq_lo[l->n] = (uint32_t)esp;
 	l->at[l->n++] = (uint16_t)i;
 	return true;
 }
@@ -104,8 +121,10 @@ static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const str
 
 	uint32_t spi = fer_load_be32(header + spi_off);
 	read_dst(ip, f->version, dst);
-	if (l->n == 0 || !is_id(&l->id[l->n_runs - 1], f, protocol, spi, dst))
-		start_run(l, nic, f, protocol, spi, dst);
+	bool is_plain = !is_ah && udp_bytes == 0 && n == whole && b->pkt[i].n_layers == 0;
+	if (l->n == 0 || is_plain || l->last_is_plain ||
+		!is_id(&l->id[l->n_runs - 1], f, protocol, spi, dst))
+		start_run(l, nic, f, protocol, spi, dst, is_plain);
 	if (unlikely(is_ah))
 		memcpy(l->ah[l->n], header, sizeof(l->ah[0]));
 	l->seq_lo[l->n] = n == whole ? fer_load_be32(header + spi_off + 4) : 0;
@@ -191,71 +210,83 @@ static bool has_its_udp(
 	return l->udp_bytes[j] != 0 && p->frame.dport == sa->udp_port;
 }
 
-// The same for a packet that has no layer yet and is not in UDP, of an SA that is part of no bundle
-// and not in UDP either: like most.  layer is what the receipts of such an SA have in common.
-static inline bool bind_plain(struct fer_batch *b, unsigned i, uint32_t seq_lo,
-	const struct fer_sa *sa, const struct fer_layer *layer)
+// Are the layers of an SA as most are: ESP, not in UDP, part of no bundle?
+static inline bool is_plain_sa(const struct fer_sa *sa)
 {
-	struct fer_pkt *p = &b->pkt[i];
-	const struct fer_frame *f = &p->frame;
-	struct fer_layer *to = &b->layer[i][0];
-	uint64_t seq = seq_lo;
-	enum fer_verdict v = f->end - f->up_off < FER_ESP_HEADER_BYTES
-				     ? FER_BAD_SYNTAX
-				     : fer_replay_check(&sa->in.replay, seq_lo, &seq);
+	return sa->protocol == FER_PROTO_ESP && sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
+}
 
-	*to = *layer;
-	to->seq = seq;
-	to->ip_off = f->ip_off;
-	to->next_off = f->up_next_off;
-	to->sec_off = f->up_off;
-	to->pay_off = (uint16_t)(f->up_off + sa->head_bytes);
-	to->end = f->end;
-	to->verdict = (uint8_t)v;
-	p->n_layers = 1;
-	p->pending = v == FER_OK;
+// Gives the packets from first to last, a plain run of a plain SA, their receipts.
+static unsigned bind_plain(struct fer_batch *b, const struct lookup *l, unsigned first,
+	unsigned last, const struct fer_sa *sa)
+{
+	const uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
+	const uint32_t index = sa->index, head_bytes = sa->head_bytes;
+	unsigned n_bound = 0;
+
+	for (unsigned j = first; j < last; j++) {
+		struct fer_pkt *p = &b->pkt[l->at[j]];
+		const struct fer_frame *f = &p->frame;
+		uint64_t seq = l->seq_lo[j];
+		enum fer_verdict v = fer_replay_check(&sa->in.replay, l->seq_lo[j], &seq);
+
+		b->layer[l->at[j]][0] = (struct fer_layer){
+			.seq = seq,
+			.sa = index,
+			.generation = generation,
+			.ip_off = f->ip_off,
+			.next_off = f->up_next_off,
+			.sec_off = f->up_off,
+			.pay_off = (uint16_t)(f->up_off + head_bytes),
+			.end = f->end,
+			.verdict = (uint8_t)v,
+		};
+		p->n_layers = 1;
+		p->pending = v == FER_OK;
+		n_bound += v == FER_OK;
+	}
+	return n_bound;
+}
+
+// Does the same for any packet j of the look-up.  True: its layer can be opened.
+static bool bind_one(const struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
+	unsigned j, const struct fer_sa *sa)
+{
+	unsigned i = l->at[j];
+	uint64_t seq = l->seq_lo[j];
+
+	if (b->pkt[i].n_layers == FER_MAX_ROUNDS) {
+		b->pkt[i].verdict = FER_TOO_DEEP;
+		return false;
+	}
+	if (!has_its_udp(&b->pkt[i], l, j, sa)) {
+		b->pkt[i].verdict = FER_WRONG_UDP;
+		return false;
+	}
+	bool is_ah = sa->protocol == FER_PROTO_AH;
+	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(l->ah[j]) : sa->head_bytes;
+	enum fer_verdict v = judge(nic, b, l, j, sa, head_bytes, &seq);
+	add_layer(b, i, l->udp_bytes[j], head_bytes, sa, v, seq);
+	if (is_ah)
+		fer_pkt_last_layer(b, i)->next_header = l->ah[j][0];
 	return v == FER_OK;
 }
 
-// Gives the packets from first to last, all of one SA, their numbers.  The window is asked under
-// its lock once for all; the crypto that follows runs without it.
-static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
-	unsigned first, unsigned last, struct fer_sa *sa)
+// Gives the packets of a run of one SA their numbers, and asks its window for each.
+static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
+	unsigned run, const struct fer_sa *sa)
 {
-	bool is_plain =
-		sa->protocol == FER_PROTO_ESP && sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
-	const struct fer_layer layer = {
-		.sa = sa->index,
-		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
-	};
-	unsigned n_bound = 0;
+	unsigned first = l->first[run], last = l->first[run + 1], n_bound = 0;
 
-	rte_spinlock_lock(&sa->in.lock);
-	for (unsigned j = first; j < last; j++) {
-		unsigned i = l->at[j];
-		uint64_t seq = l->seq_lo[j];
-		if (likely(is_plain && b->pkt[i].n_layers == 0 && l->udp_bytes[j] == 0)) {
-			n_bound += bind_plain(b, i, l->seq_lo[j], sa, &layer);
-			continue;
-		}
-		if (b->pkt[i].n_layers == FER_MAX_ROUNDS) {
-			b->pkt[i].verdict = FER_TOO_DEEP;
-			continue;
-		}
-		if (unlikely(!has_its_udp(&b->pkt[i], l, j, sa))) {
-			b->pkt[i].verdict = FER_WRONG_UDP;
-			continue;
-		}
-		bool is_ah = unlikely(sa->protocol == FER_PROTO_AH);
-		uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(l->ah[j]) : sa->head_bytes;
-		enum fer_verdict v = judge(nic, b, l, j, sa, head_bytes, &seq);
-		add_layer(b, i, l->udp_bytes[j], head_bytes, sa, v, seq);
-		if (is_ah)
-			fer_pkt_last_layer(b, i)->next_header = l->ah[j][0];
-		n_bound += v == FER_OK;
-	}
 	fer_replay_prefetch(&sa->in.replay);
-	rte_spinlock_unlock(&sa->in.lock);
+	if (likely(l->is_plain[run] && is_plain_sa(sa)))
+		return bind_plain(b, l, first, last, sa);
+	if (l->is_plain[run]) { // which was not written down
+		memset(l->udp_bytes + first, 0, (last - first) * sizeof(l->udp_bytes[0]));
+		memset(l->is_unsound + first, 0, (last - first) * sizeof(l->is_unsound[0]));
+	}
+	for (unsigned j = first; j < last; j++)
+		n_bound += bind_one(nic, b, l, j, sa);
 	return n_bound;
 }
 
@@ -298,12 +329,12 @@ static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct look
 		if (l->index[r] == FER_NO_SA_INDEX)
 			missing[n_missing++] = (uint8_t)r;
 		else
-			n_bound += bind_group(nic, b, l, l->first[r], l->first[r + 1],
-				fer_sa_at(nic->sas, l->index[r]));
+			n_bound += bind_group(nic, b, l, r, fer_sa_at(nic->sas, l->index[r]));
 	}
 	if (unlikely(n_missing != 0))
 		bind_other_protocol(nic, b, l, missing, n_missing);
 	l->n = l->n_runs = 0;
+	l->last_is_plain = false;
 	return n_bound;
 }
 
@@ -338,6 +369,7 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 	unsigned n_bound = 0;
 
 	l.n = l.n_runs = 0;
+	l.last_is_plain = false;
 	for (unsigned i = 0; i < b->n; i++) {
 		bool wanted = fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending;
 

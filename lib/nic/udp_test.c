@@ -132,13 +132,18 @@ static struct rte_mbuf *whole(void)
 	return test_mbuf(pool, packet.bytes, packet.len);
 }
 
-static void receive(struct rte_mbuf *m)
+static void receive_burst(struct rte_mbuf *const m[], unsigned n)
 {
-	batch.n = 1;
+	batch.n = (uint16_t)n;
 	batch.link = FER_LINK_ETHERNET;
-	batch.m[0] = m;
+	memcpy(batch.m, m, n * sizeof(m[0]));
 	fer_batch_parse(&batch);
 	fer_nic_receive(&rx, &batch);
+}
+
+static void receive(struct rte_mbuf *m)
+{
+	receive_burst(&m, 1);
 }
 
 static void done(void)
@@ -428,6 +433,34 @@ static void is_udp_there_where_the_sa_has_it_and_only_there(void **state)
 	assert_untouched("another port", FER_WRONG_UDP);
 }
 
+// The same of neighbours, looked up together: as many as go at once in UDP, then some that are not,
+// of an SA that is in UDP inside another layer only.
+static void is_each_packet_of_a_run_where_its_sa_has_it(void **state)
+{
+	struct test_sa sa = test_sa_in_udp(
+		(struct test_sa){.spi = SPI + 2, .mode = FER_TUNNEL, .version = 4}, 1, PORT);
+	sa.udp_at = FER_UDP_INSIDE;
+	struct known in_udp = add_simple(4), inside = add(sa);
+	struct rte_mbuf *burst[FER_SA_FIND_MAX + 4];
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(burst); i++) {
+		const struct known *k = i < FER_SA_FIND_MAX ? &in_udp : &inside;
+
+		start(k, 30);
+		put_layer(k, k == &in_udp, false, 1 + i);
+		test_packet_put_ethernet(&packet, 0);
+		burst[i] = whole();
+	}
+	receive_burst(burst, RTE_DIM(burst));
+	for (unsigned i = 0; i < RTE_DIM(burst); i++) {
+		assert_int_equal(batch.pkt[i].n_layers, 1);
+		assert_int_equal(batch.pkt[i].verdict, FER_OK);
+		assert_string_equal(fer_verdict_name(batch.layer[i][0].verdict), "ok");
+	}
+	done();
+}
+
 //
 static void is_udp_in_udp_not_opened(void **state)
 {
@@ -585,6 +618,7 @@ int main(void)
 		TEST(is_what_is_no_esp_left_alone),
 		TEST(is_what_has_no_sa_left_alone),
 		TEST(is_udp_there_where_the_sa_has_it_and_only_there),
+		TEST(is_each_packet_of_a_run_where_its_sa_has_it),
 		TEST(is_udp_in_udp_not_opened),
 		TEST(is_every_shape_sealed),
 		TEST(is_a_frame_of_another_shape_refused),
