@@ -221,20 +221,32 @@ __attribute__((noinline)) static void undo(struct fer_engine *e, unsigned i, str
 	run(e, i, j, gcm_of(e, j->suite)->enc, text_bytes(j), (uint8_t *)&e->tag[i]);
 }
 
+// Opens the jobs from i on that are of one suite.  Returns where that ends.
+static unsigned open_run(
+	struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n, unsigned *fetched)
+{
+	const struct fer_suite *s = job[i]->suite;
+	const aes_gcm_enc_dec_t dec = gcm_of(e, s)->dec;
+
+	for (; i < n && job[i]->suite == s; i++) {
+		struct fer_job *j = job[i];
+		uint32_t text_len = text_bytes(j);
+
+		if (*fetched < n)
+			*fetched = fetch_keys(e, i, *fetched);
+		run(e, i, j, dec, text_len, (uint8_t *)&e->tag[i]);
+		if (!fer_secret_equal_icv((const uint8_t *)&e->tag[i],
+			    j->start + IMB_GCM_TEXT_OFF + text_len, s->icv_bytes))
+			undo(e, i, j);
+	}
+	return i;
+}
+
 void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
 {
 	struct fer_job *const *job = e->list[m];
 	unsigned n = e->n[m], fetched = build_all(e, job, n, false);
 
-	for (unsigned i = 0; i < n; i++) {
-		struct fer_job *j = job[i];
-		uint32_t text_len = text_bytes(j);
-
-		if (fetched < n)
-			fetched = fetch_keys(e, i, fetched);
-		run(e, i, j, gcm_of(e, j->suite)->dec, text_len, (uint8_t *)&e->tag[i]);
-		if (!fer_secret_equal_icv((const uint8_t *)&e->tag[i],
-			    j->start + IMB_GCM_TEXT_OFF + text_len, j->suite->icv_bytes))
-			undo(e, i, j);
-	}
+	for (unsigned i = 0; i < n;)
+		i = open_run(e, job, i, n, &fetched);
 }

@@ -103,16 +103,35 @@ static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigne
 		last->verdict = FER_BAD_PROTOCOL;
 }
 
-// A packet as most are: one layer, opened, of an SA of ESP.  A contract SA learns its mode from it.
-static inline bool tag_plain(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+// What the packets of one SA have in common, as far as their words say it.
+struct common {
+	uint32_t sa;   // FER_NO_SA_INDEX: none yet
+	bool is_plain; // it is of ESP, ours, and not ending
+	bool esn;
+};
+
+static struct common common_of(const struct fer_nic *nic, uint32_t index)
+{
+	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+	bool is_over = (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
+
+	return (struct common){.sa = index,
+		.is_plain = sa->protocol == FER_PROTO_ESP && !sa->contract && !is_over,
+		.esn = sa->suite.esn};
+}
+
+// A packet as most are: one layer, opened, of such an SA.  A contract SA learns its mode from it.
+static inline bool tag_plain(
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, struct common *common)
 {
 	const struct fer_layer *layer = b->layer[i];
 	struct fer_oob *o = fer_oob_of(b->m[i]);
 
 	if (b->pkt[i].n_layers != 1 || layer->verdict != FER_OK)
 		return false;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-	if (sa->protocol != FER_PROTO_ESP || sa->contract || is_ending(sa, layer))
+	if (unlikely(layer->sa != common->sa))
+		*common = common_of(nic, layer->sa);
+	if (!common->is_plain || fer_seq_is_low_at_peer(layer->seq, common->esn))
 		return false;
 	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
 	o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
@@ -174,8 +193,10 @@ static void tag_one(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 
 void fer_tag(struct fer_nic *nic, struct fer_batch *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->m[i] != NULL && b->pkt[i].n_layers > 0 && !tag_plain(nic, b, i))
+	struct common common = {.sa = FER_NO_SA_INDEX};
+
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		if (b->m[i] != NULL && b->pkt[i].n_layers > 0 && !tag_plain(nic, b, i, &common))
 			tag_one(nic, b, i);
 	fer_batch_mark(b, FER_STAGE_TAG);
 }
