@@ -111,16 +111,28 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_take_off(struct r
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_layer *layer,
 	struct fer_outer_progress *done, struct rte_mempool *pool);
 
+static_assert(offsetof(struct fer_frame, end) == 0 && offsetof(struct fer_frame, ip_off) == 4 &&
+		      offsetof(struct fer_frame, up_off) == 6 &&
+		      offsetof(struct fer_frame, up_next_off) == 8 &&
+		      offsetof(struct fer_frame, sec_off) == 10 &&
+		      offsetof(struct fer_frame, sec_next_off) == 12 &&
+		      offsetof(struct fer_frame, frag_off) == 14,
+	"two words have all offsets");
+
 // The frame of a packet as it stands after shift bytes were taken from the front.
 static inline void fer_outer_shift_frame(struct fer_frame *f, uint32_t shift)
 {
-	f->ip_off -= shift;
-	f->up_off -= shift;
-	f->up_next_off -= shift;
-	f->sec_off -= shift;
-	f->sec_next_off -= shift;
-	f->frag_off -= f->frag_off != 0 ? shift : 0;
-	f->end -= shift;
+	const uint64_t by = shift; // none of them is less
+	uint64_t places, names;
+
+	memcpy(&places, f, sizeof(places));
+	memcpy(&names, &f->up_next_off, sizeof(names));
+	places -= by << 48 | by << 32 | by;
+	names -= by << 32 | by << 16 | by;
+	if (unlikely(f->frag_off != 0))
+		names -= by << 48;
+	memcpy(f, &places, sizeof(places));
+	memcpy(&f->up_next_off, &names, sizeof(names));
 }
 
 // Takes off the only layer of the packets from first on, which all are alive, and trims what

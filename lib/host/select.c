@@ -297,7 +297,7 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 	uint64_t addr[4];
 
 	if (!fer_pkt_has_one_layer(p) || fer_layer_handle(b->layer[i]) != last->over ||
-		fer_frame_selector(&p->frame) != last->selector || p->frame.fragment != 0 ||
+		fer_frame_selector(&p->frame) != last->selector ||
 		p->frame.ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
 		return false;
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->frame.ip_off);
@@ -310,15 +310,14 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 		       (addr[3] ^ last->addr[3])) == 0;
 }
 
-// Makes packet i, of which ip is the header, the last one.  To a fragment none is like, nor to one
-// of several layers, or of none, nor to what came over an SA that is being removed.
+// Makes packet i, of which ip is the header, the last one.  To one of several layers, or of none,
+// none is like, nor to what came over an SA that is being removed.
 static void describe(
 	struct fer_host_inner *last, const struct fer_batch *b, unsigned i, const uint8_t *ip)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 
-	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && f->fragment == 0 &&
-			     b->layer[i][0].generation != 0;
+	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && b->layer[i][0].generation != 0;
 
 	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : LIKE_NOTHING;
 	last->selector = fer_frame_selector(f);

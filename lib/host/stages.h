@@ -11,7 +11,7 @@
 struct fer_host_inner {
 	uint64_t policies; // generation
 	uint64_t over;     // handle of the SA; FER_NO_SA_INDEX: there is none
-	uint64_t selector; // ports, protocol, version
+	uint64_t selector; // fer_frame_selector()
 	uint64_t addr[4];  // source and destination; of IPv4 one word
 };
 

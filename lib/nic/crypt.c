@@ -489,7 +489,7 @@ static void try_again(
 		layer->seq = seq;
 }
 
-static inline void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+static void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
 	const struct fer_sa *sa, struct fer_layer *layer, const struct fer_job *job,
 	enum fer_verdict v)
 {
@@ -502,6 +502,68 @@ static inline void finish_open(const struct fer_nic *nic, struct fer_batch *b, u
 		layer->verdict = (uint8_t)read_trailer(sa, job, layer);
 	if (layer->verdict == FER_OK)
 		show_inside(nic, b, i, sa, layer);
+}
+
+// Does the trailer at trailer_off end a sound ESP payload that began at pay_off?  Sets where that
+// ends, or rather its padding begins.  Of padding only a little is looked at.
+static inline bool has_short_padding(
+	const uint8_t *bytes, uint32_t pay_off, uint32_t trailer_off, uint32_t *end)
+{
+	uint32_t pad_len = bytes[trailer_off];
+
+	*end = trailer_off - pad_len;
+	return pad_len <= 8 && *end >= pay_off && padding_is_default(bytes + trailer_off, pad_len);
+}
+
+// The same as finish_open() for what most packets carry: a plain IP packet in a tunnel.  False: it
+// is something else, and nothing is set.
+//   tail_bytes  of its SA
+static inline bool finish_plain(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned i, uint32_t tail_bytes)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
+	uint32_t trailer_off = layer->end - tail_bytes, end;
+	uint64_t kind = 0;
+
+	if (!has_short_padding(bytes, layer->pay_off, trailer_off, &end))
+		return false;
+	uint8_t next = bytes[trailer_off + 1];
+	if (likely(next == FER_PROTO_IPV4))
+		kind = fer_frame_parse_plain_ipv4(bytes, end, end, layer->pay_off, &p->frame);
+	else if (next == FER_PROTO_IPV6)
+		kind = fer_frame_parse_plain_ipv6(bytes, end, end, layer->pay_off, &p->frame);
+	if (kind == 0)
+		return false;
+	layer->pad_len = (uint8_t)(trailer_off - end);
+	layer->next_header = next;
+	layer->verified = 1;
+	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, p);
+	return true;
+}
+
+// Finishes the jobs from j on, as long as they are of one SA and plain.  Returns the first that is
+// not.
+__attribute__((noinline)) static unsigned finish_run(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned *n_pending)
+{
+	const struct fer_crypt *c = nic->crypt;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, fer_pkt_last_layer(b, c->at[j])->sa);
+	const struct fer_suite *suite = &sa->suite;
+	uint32_t tail_bytes = sa->tail_bytes;
+
+	if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
+		return j;
+	for (unsigned n = c->n; j < n; j++) {
+		const struct fer_job *job = &c->job[j];
+
+		if (job->suite != suite || job->verdict != FER_OK ||
+			!finish_plain(nic, b, c->at[j], tail_bytes))
+			break;
+		*n_pending += b->pkt[c->at[j]].pending;
+	}
+	return j;
 }
 
 static enum fer_verdict open_split_esp(
@@ -587,32 +649,95 @@ static inline void add_opened(
 		finish_open(nic, b, i, sa, &b->layer[i][k], job, v);
 }
 
+// Adds the packets from i on, as long as they are of the layer of one SA of ESP, or have none that
+// waits, and lie in one piece.  Returns the first that is not.
+__attribute__((noinline)) static unsigned add_run(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
+	struct fer_crypt *c = nic->crypt;
+	struct fer_job *job = &c->job[c->n];
+	uint16_t *at = &c->at[c->n];
+	uint32_t index = fer_pkt_last_layer(b, i)->sa;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+
+	if (sa->suite.ah)
+		return i;
+	for (unsigned n = b->n; i < n; i++) {
+		const struct fer_pkt *p = &b->pkt[i];
+		const struct rte_mbuf *m = b->m[i];
+
+		if (unlikely(!p->pending || !fer_pkt_alive(p)))
+			continue;
+		const struct fer_layer *layer = &b->layer[i][p->n_layers - 1];
+		if (layer->sa != index || layer->end > m->data_len)
+			break;
+		job->start = rte_pktmbuf_mtod_offset(m, uint8_t *, layer->sec_off);
+		job->suite = &sa->suite;
+		job->key = fer_sa_key(sa);
+		job->len = layer->end - layer->sec_off;
+		job->seq_hi = (uint32_t)(layer->seq >> 32);
+		job++;
+		*at++ = (uint16_t)i;
+	}
+	c->n = (unsigned)(job - c->job);
+	return i;
+}
+
+// Finishes any job.
+__attribute__((noinline)) static void finish_one(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j)
+{
+	struct fer_crypt *c = nic->crypt;
+	unsigned i = c->at[j];
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+
+	if (c->job[j].verdict == FER_BAD_ICV)
+		try_again(nic, sa, layer, &c->job[j]);
+	show_ah(c, j);
+	finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
+}
+
+// Makes jobs of all packets that wait, or puts them where those are that need a copy.
+static void add_all(struct fer_nic *nic, struct fer_batch *b)
+{
+	struct recent recent = {FER_NO_SA_INDEX, NULL};
+
+	for (unsigned i = 0, n = b->n, next; i < n; i = next) {
+		next = i + 1;
+		if (!b->pkt[i].pending || !fer_pkt_alive(&b->pkt[i]))
+			continue;
+		unsigned end = add_run(nic, b, i);
+		if (likely(end != i))
+			next = end;
+		else
+			add_opened(nic, b, i, &recent);
+	}
+}
+
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
-	struct recent recent = {FER_NO_SA_INDEX, NULL};
 	unsigned n_pending = 0;
 
 	c->n = c->n_split = 0;
 	c->has_ah = false;
-	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (b->pkt[i].pending && fer_pkt_alive(&b->pkt[i]))
-			add_opened(nic, b, i, &recent);
+	add_all(nic, b);
 	unsigned n_late = run_jobs(nic, FER_IN);
 
-	for (unsigned j = 0; j < c->n; j++) {
-		unsigned i = c->at[j];
-
-		if (unlikely(n_late != 0) && give_up(nic, b, j))
-			continue;
-		struct fer_layer *layer = fer_pkt_last_layer(b, i);
-		struct fer_sa *sa = sa_of(nic, layer, &recent);
-
-		if (unlikely(c->job[j].verdict == FER_BAD_ICV))
-			try_again(nic, sa, layer, &c->job[j]);
-		show_ah(c, j);
-		finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
-		n_pending += b->pkt[i].pending;
+	for (unsigned j = 0; j < c->n;) {
+		if (likely(n_late == 0)) {
+			unsigned end = finish_run(nic, b, j, &n_pending);
+			if (likely(end != j)) {
+				j = end;
+				continue;
+			}
+		}
+		if (n_late == 0 || !give_up(nic, b, j)) {
+			finish_one(nic, b, j);
+			n_pending += b->pkt[c->at[j]].pending;
+		}
+		j++;
 	}
 	for (unsigned j = 0; j < c->n_split; j++) {
 		open_split(nic, b, c->split[j]);
