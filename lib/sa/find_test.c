@@ -7,6 +7,7 @@
 
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
+#include <rte_jhash.h>
 
 #include <errno.h>
 #include <unistd.h>
@@ -276,9 +277,9 @@ static void a_full_table_finds_all(void **state)
 	fer_sa_table_destroy(t);
 }
 
-// --- hash flooding: identities made to collide in the default hash of rte_hash
+// --- hash flooding: identities made to collide
 
-#define FLOOD 20000
+#define FLOOD (1 << 15) // a power of two leaves the fewest places
 #define CRC_INIT 0
 
 static uint32_t crc_of(const struct fer_sa_id *id)
@@ -320,7 +321,7 @@ static struct crc_basis make_basis(void)
 	return b;
 }
 
-// The identity with that SPI whose CRC is 0.
+// The identity with that SPI whose CRC, by the default hash of rte_hash, is 0.
 static struct fer_sa_params flood_params(const struct crc_basis *b, uint32_t spi)
 {
 	struct fer_sa_params p = in_params(spi);
@@ -339,40 +340,223 @@ static struct fer_sa_params flood_params(const struct crc_basis *b, uint32_t spi
 	return p;
 }
 
-// No bucket of the hash gets much more than its share of the flood.
-static void assert_spread(const struct fer_sa_table *t, const struct fer_sa_params *p)
+// Identity i of a set that somebody made who knows this program but not the seeds of its tables.
+struct pattern {
+	const char *name;
+	struct fer_sa_params (*make)(uint32_t i);
+};
+
+static struct fer_sa_params v6_params(uint32_t spi)
 {
-	enum { BUCKETS = 4096, SHARE = FLOOD / BUCKETS };
-	static unsigned load[BUCKETS];
+	struct fer_sa_params p = in_params(spi);
 
-	memset(load, 0, sizeof(load));
-	for (unsigned i = 0; i < FLOOD; i++) {
-		struct fer_sa_id id = id_of(&p[i]);
-
-		load[rte_hash_hash(t->control->hash, &id) % BUCKETS]++;
-	}
-	for (unsigned i = 0; i < BUCKETS; i++)
-		assert_in_range(load[i], 0, 8 * SHARE);
+	p.src.version = p.dst.version = 6;
+	return p;
 }
 
-static void a_flood_of_equal_crcs_is_spread(void **state)
+static uint32_t scramble(uint32_t x)
+{
+	x = (x ^ x >> 16) * 0x45d9f3bu;
+	x = (x ^ x >> 16) * 0x45d9f3bu;
+	return x ^ x >> 16;
+}
+
+static struct fer_sa_params by_chance(uint32_t i)
+{
+	return in_params(scramble(FER_SPI_MIN + i));
+}
+
+static struct fer_sa_params in_sequence(uint32_t i)
+{
+	return in_params(FER_SPI_MIN + i);
+}
+
+static struct fer_sa_params with_equal_low_bits(uint32_t i)
+{
+	return in_params(i << 16 | FER_SPI_MIN);
+}
+
+static struct fer_sa_params with_scattered_bits(uint32_t i)
+{
+	return in_params(FER_SPI_MIN + i * 0x10001);
+}
+
+// Of the number of lines of hints, and of buckets, too.
+static struct fer_sa_params with_multiples(uint32_t i)
+{
+	return in_params((i + 1) * (FLOOD / 2));
+}
+
+static struct fer_sa_params with_reversed_bits(uint32_t i)
+{
+	uint32_t spi = 0;
+
+	for (unsigned bit = 0; bit < 32; bit++)
+		spi |= (i >> bit & 1) << (31 - bit);
+	return in_params(spi | FER_SPI_MIN);
+}
+
+static struct fer_sa_params with_sequential_destinations(uint32_t i)
+{
+	struct fer_sa_params p = v6_params(FER_SPI_MIN);
+
+	memcpy(p.dst.bytes + 14, &i, 2);
+	return p;
+}
+
+// Highest bits, which products carry nowhere: those of one half of the destination go against those
+// of the other.
+static struct fer_sa_params with_opposed_halves(uint32_t i)
+{
+	struct fer_sa_params p = v6_params(FER_SPI_MIN + i % 8);
+
+	p.dst.bytes[7] = (uint8_t)(i >> 3 << 2);
+	p.dst.bytes[11] = p.dst.bytes[15] = (uint8_t)(i >> 9 << 2);
+	return p;
+}
+
+static struct fer_sa_params with_equal_crcs(uint32_t i)
+{
+	static struct crc_basis basis;
+
+	if (i == 0)
+		basis = make_basis();
+	struct fer_sa_params p = flood_params(&basis, FER_SPI_MIN + i);
+	struct fer_sa_id id = id_of(&p);
+	assert_int_equal(crc_of(&id), 0);
+	return p;
+}
+
+// One SPI after the other of those of which a guess says that they all share few places.
+static struct fer_sa_params next_guessed(uint32_t i, uint32_t (*place)(const struct fer_sa_id *id))
+{
+	static uint32_t spi;
+	struct fer_sa_params p;
+	struct fer_sa_id id;
+
+	spi = i == 0 ? FER_SPI_MIN : spi;
+	do {
+		p = in_params(spi++);
+		id = id_of(&p);
+	} while (place(&id) % 16 != 0);
+	return p;
+}
+
+static uint32_t unseeded_place(const struct fer_sa_id *id)
+{
+	return rte_jhash(id, sizeof(*id), 0);
+}
+
+static struct fer_sa_params with_equal_unseeded_hashes(uint32_t i)
+{
+	return next_guessed(i, unseeded_place);
+}
+
+static uint32_t guessed_place(const struct fer_sa_id *id)
+{
+	const struct fer_sa_table guess = {.hint_seed = {1, 2, 3, 5}};
+
+	return (uint32_t)(fer_sa_hint_hash(&guess, id) >> 60);
+}
+
+static struct fer_sa_params with_guessed_seeds(uint32_t i)
+{
+	return next_guessed(i, guessed_place);
+}
+
+static const struct pattern patterns[] = {
+	{"by chance", by_chance},
+	{"in sequence", in_sequence},
+	{"equal low bits", with_equal_low_bits},
+	{"scattered bits", with_scattered_bits},
+	{"multiples of the number of places", with_multiples},
+	{"reversed bits", with_reversed_bits},
+	{"sequential destinations", with_sequential_destinations},
+	{"opposed halves of destinations", with_opposed_halves},
+	{"equal CRCs", with_equal_crcs},
+	{"equal hashes without a seed", with_equal_unseeded_hashes},
+	{"equal hashes with a guessed seed", with_guessed_seeds},
+};
+
+// What it takes to find each SA of a full table once.
+struct effort {
+	size_t lines;    // of hints that were read
+	size_t unhinted; // SAs that only the hash finds
+	size_t pairs; // of SAs in one bucket of the hash, each of which may stand in another's way
+	size_t vain;  // hints that fit strangers: the same SPIs to other destinations
+};
+
+// Places in the lines of an id before its hint; all, when it has none.
+static unsigned place_of_hint(const struct fer_sa_table *t, const struct fer_sa_id *id)
+{
+	uint64_t hash = fer_sa_hint_hash(t, id), spi_tag = fer_sa_hint_spi_tag(id->spi, hash);
+	unsigned i = 0;
+
+	for (; i < FER_HINT_LINES * FER_HINTS_PER_LINE; i++) {
+		struct fer_sa_hint_line *line = fer_sa_hint_line(t, hash, i / FER_HINTS_PER_LINE);
+
+		if (line->hint[i % FER_HINTS_PER_LINE].spi_tag == spi_tag)
+			break;
+	}
+	return i;
+}
+
+static void count_one(const struct fer_sa_table *t, struct fer_sa_id id, struct effort *e)
+{
+	enum { BUCKETS = FLOOD / 8 };
+	static unsigned load[BUCKETS];
+	unsigned place = place_of_hint(t, &id);
+
+	if (e->lines == 0)
+		memset(load, 0, sizeof(load));
+	e->lines += place < FER_HINTS_PER_LINE ? 1 : FER_HINT_LINES;
+	e->unhinted += place == FER_HINT_LINES * FER_HINTS_PER_LINE;
+	e->pairs += load[rte_hash_hash(t->control->hash, &id) % BUCKETS]++;
+	id.dst[0] ^= 0x80;
+	e->vain += place_of_hint(t, &id) < FER_HINT_LINES * FER_HINTS_PER_LINE;
+}
+
+static struct effort effort_of(const struct pattern *pattern)
 {
 	struct fer_sa_table *t = open_table(FLOOD);
-	struct crc_basis basis = make_basis();
 	struct fer_sa_params *p = calloc(FLOOD, sizeof(*p));
+	uint32_t *index = calloc(FLOOD, sizeof(*index));
+	struct effort e = {0};
 
-	(void)state;
 	assert_non_null(p);
-	for (unsigned i = 0; i < FLOOD; i++) {
-		p[i] = flood_params(&basis, FER_SPI_MIN + i);
-		struct fer_sa_id id = id_of(&p[i]);
-		assert_int_equal(crc_of(&id), 0);
-		must_add(t, &p[i]);
+	assert_non_null(index);
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		p[i] = pattern->make(i);
+		index[i] = (uint32_t)must_add(t, &p[i]);
 	}
-	assert_spread(t, p);
-	assert_in_range(n_hints_set(t), FLOOD - FLOOD / 20, FLOOD);
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		assert_int_equal(find(t, &p[i]), index[i]);
+		count_one(t, id_of(&p[i]), &e);
+	}
+	assert_int_equal(n_hints_set(t), FLOOD - e.unhinted);
+	free(index);
 	free(p);
 	fer_sa_table_destroy(t);
+	return e;
+}
+
+static void chosen_spis_cost_no_more_than_random_ones(void **state)
+{
+	const struct effort random = effort_of(&patterns[0]);
+
+	(void)state;
+	assert_in_range(random.unhinted, 1, FLOOD / 50); // so that twice as many mean something
+	for (size_t i = 0; i < N(patterns); i++) {
+		const struct effort e = effort_of(&patterns[i]);
+
+		print_message("%-33s lines %zu, without hint %zu, pairs in buckets %zu, in vain "
+			      "%zu\n",
+			patterns[i].name, e.lines, e.unhinted, e.pairs, e.vain);
+		assert_in_range(e.lines, FLOOD, 2 * random.lines);
+		assert_in_range(e.unhinted, 0, 2 * random.unhinted);
+		assert_in_range(e.pairs, 0, 2 * random.pairs);
+		assert_in_range(e.vain, 0, 2);
+	}
 }
 
 // --- memory
@@ -420,7 +604,7 @@ int main(void)
 		cmocka_unit_test(endpoints_are_destinations_of_inbound_sas),
 		cmocka_unit_test(many_are_all_found),
 		cmocka_unit_test(a_full_table_finds_all),
-		cmocka_unit_test(a_flood_of_equal_crcs_is_spread),
+		cmocka_unit_test(chosen_spis_cost_no_more_than_random_ones),
 	};
 
 	fer_test_eal_init("256");

@@ -93,6 +93,8 @@ static bool create_hints(struct fer_sa_table *t)
 
 	if (getrandom(t->hint_seed, sizeof(t->hint_seed), 0) != sizeof(t->hint_seed))
 		return false;
+	t->hint_seed[2] |= 1;
+	t->hint_seed[3] |= 1;
 	t->hint_shift = 64 - rte_log2_u32(n_lines);
 	t->hints = fer_secret_map(n_lines * sizeof(t->hints[0])); // for its large pages
 	return t->hints != NULL;

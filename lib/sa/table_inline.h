@@ -30,7 +30,7 @@ struct fer_sa_table {
 	uint32_t capacity; // handles have lower indexes
 	uint32_t n_groups;
 	struct fer_sa_hint_line *hints;
-	uint64_t hint_seed[2];
+	uint64_t hint_seed[4]; // secret; the last two are odd
 	unsigned hint_shift;
 	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
 	struct fer_udp_in **udp_in;     // by index; NULL: no ESP in UDP
@@ -111,7 +111,9 @@ static inline bool fer_sa_is_active(const struct fer_sa_table *t, uint64_t handl
 	       (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_ACTIVE) != 0;
 }
 
-// A keyed multiplicative hash: good enough for a hint, whose misses the seeded hash behind catches.
+// Without the secret nobody knows two identities that meet here more often than chance has it:
+// both halves of the destination are hidden before they are multiplied with each other, and each
+// product after that is with a secret.  Two SPIs of one destination never have the same hash.
 static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
 	uint64_t a, b, c;
@@ -119,9 +121,10 @@ static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const stru
 	memcpy(&a, id->dst, sizeof(a));
 	memcpy(&b, id->dst + 8, sizeof(b));
 	memcpy(&c, &id->spi, sizeof(c));
-	uint64_t h = (a ^ t->hint_seed[0]) * UINT64_C(0x9e3779b97f4a7c15);
-	h = (h ^ (h >> 32) ^ b) * (t->hint_seed[1] | 1);
-	h = (h ^ (h >> 29) ^ c) * UINT64_C(0xd6e8feb86659fd93);
+	unsigned __int128 dst = (unsigned __int128)(a ^ t->hint_seed[0]) * (b ^ t->hint_seed[1]);
+	uint64_t h = (uint64_t)(dst >> 64) ^ (uint64_t)dst;
+	h = (h ^ c) * t->hint_seed[2];
+	h = (h ^ (h >> 32)) * t->hint_seed[3];
 	return h ^ (h >> 32);
 }
 
