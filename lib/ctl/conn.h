@@ -78,7 +78,8 @@ struct fer_ctl_server {
 	void *arg;
 	struct fer_msg_buf hello;
 	LIST_HEAD(fer_conns, fer_conn) conns;
-	uint64_t input;                   // bytes in big messages, arrived
+	uint64_t input;                            // bytes in big messages, arrived
+	LIST_HEAD(fer_kept, fer_ctl_request) kept; // requests with such a message
 	uint8_t *spares[FER_CONN_SPARES]; // mappings of FER_CONN_SPARE_BYTES, wiped; NULL: none
 	struct fer_ctl_counters counters;
 };
@@ -113,7 +114,10 @@ void fer_conn_refuse(
 
 void fer_conn_big_free(struct fer_ctl_server *s, struct fer_conn_big *big);
 
-// The same for a message that is a request's and no longer input; s NULL: the server is gone.
+// Lets requests that are not completed yet live on without their server.
+void fer_request_leave(struct fer_ctl_server *s);
+
+// The same for a message that is not counted; s NULL: the server is gone.
 void fer_conn_big_drop(struct fer_ctl_server *s, struct fer_conn_big *big);
 
 void fer_conn_free_spares(struct fer_ctl_server *s);

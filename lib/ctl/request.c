@@ -16,6 +16,8 @@ struct fer_ctl_request {
 	fer_ctl_cancel *cancel;
 	void *cancel_arg;
 	struct fer_conn_big big;
+	struct fer_ctl_server *keeper; // counts big; NULL: gone, or there is none
+	LIST_ENTRY(fer_ctl_request) kept;
 	size_t len; // of bytes
 	uint8_t bytes[];
 };
@@ -92,11 +94,11 @@ void fer_request_start(struct fer_conn *c, const struct fer_msg_header *h, const
 		memcpy(r->bytes, data, len);
 	bytes = r->bytes;
 	if (big != NULL) {
-		// From here on it is the handler's time that keeps it, not the client's.
-		s->input -= big->got;
 		r->big = *big;
 		*big = (struct fer_conn_big){0};
 		bytes = r->big.bytes;
+		r->keeper = s;
+		LIST_INSERT_HEAD(&s->kept, r, kept);
 	}
 	LIST_INSERT_HEAD(&c->requests, r, link);
 	c->n_pending++;
@@ -200,9 +202,21 @@ void fer_request_orphan(struct fer_conn *c, bool cancel)
 	}
 }
 
-static void request_free(struct fer_ctl_request *r, struct fer_ctl_server *s)
+void fer_request_leave(struct fer_ctl_server *s)
 {
-	fer_conn_big_drop(s, &r->big);
+	while (!LIST_EMPTY(&s->kept)) {
+		LIST_FIRST(&s->kept)->keeper = NULL;
+		LIST_REMOVE(LIST_FIRST(&s->kept), kept);
+	}
+}
+
+static void request_free(struct fer_ctl_request *r)
+{
+	if (r->keeper != NULL) {
+		LIST_REMOVE(r, kept);
+		fer_conn_big_free(r->keeper, &r->big);
+	}
+	fer_conn_big_drop(NULL, &r->big);
 	fer_secret_wipe(r->bytes, r->len);
 	free(r);
 }
@@ -231,7 +245,7 @@ void fer_ctl_complete(struct fer_ctl_request *r, const struct fer_ctl_result *re
 		c->server->counters.completions++;
 		fer_conn_put(c, &h, result->data, fits ? result->len : 0);
 	}
-	request_free(r, c != NULL ? c->server : NULL);
+	request_free(r);
 }
 
 void fer_ctl_complete_status(struct fer_ctl_request *r, uint32_t status)

@@ -115,6 +115,7 @@ struct fer_ctl_server *fer_ctl_server_create(const struct fer_ctl_server_params 
 	s->n_pairs = p->n_pairs;
 	s->arg = p->arg;
 	LIST_INIT(&s->conns);
+	LIST_INIT(&s->kept);
 	put_hello(s, p);
 	if (s->hello.failed)
 		goto undo_hello;
@@ -153,6 +154,7 @@ void fer_ctl_server_destroy(struct fer_ctl_server *s)
 		fer_request_orphan(c, true);
 		fer_conn_close(c);
 	}
+	fer_request_leave(s);
 	fer_conn_free_spares(s);
 	fer_msg_buf_fini(&s->hello);
 	free(s);

@@ -37,7 +37,7 @@ struct fer_ctl_op {
 struct fer_ctl_limits {
 	uint32_t max_clients; // 4096
 	uint32_t max_length;  // of an information buffer: 64 MiB
-	uint64_t max_input;   // of all messages that are not complete: 512 MiB
+	uint64_t max_input;   // of all long messages that arrive or are not answered yet: 512 MiB
 	uint32_t max_room;    // of an answer to a query: 1 MiB
 	uint32_t max_pending; // requests of one client under way: 1024
 	uint32_t max_turn;    // requests of one client before others have their turn: 64

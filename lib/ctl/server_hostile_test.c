@@ -270,6 +270,23 @@ static void half_messages_are_given_up_with_their_clients(void **state)
 	free(bytes);
 }
 
+// What a handler has not answered yet lies in memory as what still arrives does.
+static void long_requests_that_wait_count(void **state)
+{
+	const size_t len = 3u << 20;
+	uint8_t *bytes = calloc(1, len);
+
+	(void)state;
+	assert_non_null(bytes);
+	const uint64_t id = submit(client, OID_HOLD_FIRM, bytes, len);
+	assert_int_equal(call(client, SET, OID_ECHO, bytes, 2u << 20, NULL), NDIS_STATUS_RESOURCES);
+	assert_int_equal(call(client, SET, OID_ECHO, bytes, 1000, NULL), OK);
+	assert_int_equal(call(client, SET, OID_RELEASE, NULL, 0, NULL), OK);
+	assert_int_equal(collect(client, id), OK);
+	assert_int_equal(call(client, SET, OID_ECHO, bytes, len, NULL), OK);
+	free(bytes);
+}
+
 static void who_does_not_read_delays_nobody(void **state)
 {
 	const uint32_t n = 1000000;
@@ -529,6 +546,7 @@ int main(void)
 		TEST(a_cancel_with_a_body_ends_the_connection),
 		TEST(more_than_all_may_have_is_refused_alone),
 		TEST(half_messages_are_given_up_with_their_clients),
+		TEST(long_requests_that_wait_count),
 		TEST(who_does_not_read_delays_nobody),
 		TEST(who_asks_without_end_delays_nobody),
 		TEST(requests_under_way_are_bounded),
