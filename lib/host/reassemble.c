@@ -52,7 +52,9 @@ struct fer_reassembly {
 	uint64_t timeout;
 	bool may_wait; // fragments may be in the tables; the last one came at last_take
 	uint64_t last_take;
-	uint32_t n_buffers; // of all that waits
+	uint64_t last_eviction;
+	uint64_t n_given_up; // fragments, since the call began
+	uint32_t n_buffers;  // of all that waits
 	uint32_t max_buffers;
 	struct rte_ip_frag_death_row dead; // empty between calls
 };
@@ -93,19 +95,37 @@ static void free_dead(struct fer_reassembly *r)
 	rte_ip_frag_free_death_row(&r->dead, 0);
 }
 
-// Gives up what waits too long; returns how many fragments that were.
-static uint64_t expire(struct fer_reassembly *r)
+// Gives up the datagrams that have waited for longer than that; says whether there were any.
+static bool give_up(struct fer_reassembly *r, uint64_t ticks)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < N_TABLES; i++)
 		do {
 			free_dead(r);
-			rte_ip_frag_table_del_expired_entries(r->table[i], &r->dead, r->now);
+			rte_ip_frag_table_del_expired_entries(
+				r->table[i], &r->dead, r->now + r->timeout - ticks);
 			n += r->dead.cnt;
 		} while (r->dead.cnt != 0);
+	r->n_given_up += n;
+	return n != 0;
+}
+
+static void expire(struct fer_reassembly *r)
+{
+	give_up(r, r->timeout);
 	r->may_wait = r->now - r->last_take <= r->timeout;
-	return n;
+}
+
+// Makes room for what comes next: the oldest datagrams, and those less than twice as young, give
+// way.  Those of this very moment stay, and nobody can make us look twice in one.
+static void evict_oldest(struct fer_reassembly *r)
+{
+	if (r->last_eviction == r->now)
+		return;
+	r->last_eviction = r->now;
+	for (uint64_t ticks = r->timeout; !give_up(r, ticks) && ticks != 0;)
+		ticks /= 2;
 }
 
 // The protocol that every fragment of the datagram names: that of the payload, or in IPv6 what the
@@ -260,6 +280,7 @@ static void settle(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 		p->verdict = FER_FRAGMENT_LIMIT;
 		r->n_buffers -= b->m[i]->nb_segs;
 		r->dead.cnt = 0;
+		evict_oldest(r);
 		return;
 	}
 	p->verdict = r->dead.cnt == 0 ? FER_FRAGMENT_HELD : (uint8_t)why_dead(&r->dead);
@@ -346,6 +367,7 @@ static void take(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 		return;
 	if (b->m[i]->nb_segs > r->max_buffers - r->n_buffers) { // no more than the pool has for it
 		p->verdict = FER_FRAGMENT_LIMIT;
+		evict_oldest(r);
 		return;
 	}
 	r->n_buffers += b->m[i]->nb_segs;
@@ -369,8 +391,9 @@ void fer_reassembly_run(struct fer_reassembly *r, const struct fer_sa_table *sas
 {
 	if (r->now < now)
 		r->now = now;
+	r->n_given_up = 0;
 	if (unlikely(r->may_wait))
-		*timed_out += expire(r);
+		expire(r);
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_pkt *p = &b->pkt[i];
 
@@ -379,4 +402,5 @@ void fer_reassembly_run(struct fer_reassembly *r, const struct fer_sa_table *sas
 		if (is_wanted(sas, b->m[i], &p->frame))
 			take(r, b, i);
 	}
+	*timed_out += r->n_given_up;
 }

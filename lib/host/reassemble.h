@@ -51,11 +51,12 @@ void fer_reassembly_destroy(struct fer_reassembly *r);
 //                       bytes in all, contradicting ECN fields; or alone: nothing in it, or headers
 //                       longer than the library can take
 //   FER_FRAGMENT_LIMIT  it ends, with its datagram: more than 8 fragments; or alone: no room for
-//                       another datagram, or as many buffers wait as may
+//                       another datagram, or as many buffers wait as may; then the oldest that
+//                       wait give way to what comes behind it
 //   FER_NO_ROOM         it ends alone: its headers lie in pieces, and no buffer to join them
 // b->m[i] becomes NULL where the fragment is held or was freed with its datagram.
 //
 //   now        the caller's clock; where it goes back it stands still
-//   timed_out  what waited too long is freed, and the number of these fragments added
+//   timed_out  what waited too long, or gave way, is freed, and the number of these fragments added
 void fer_reassembly_run(struct fer_reassembly *r, const struct fer_sa_table *sas,
 	struct fer_batch *b, uint64_t now, uint64_t *timed_out);

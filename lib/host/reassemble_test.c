@@ -660,6 +660,47 @@ static void is_a_full_table_full(void **state)
 	close_reassembly(r);
 }
 
+// Who fills it keeps others out for one fragment, not until his own time out: the oldest give way,
+// the younger half of what waits does not, nor what came at the same moment.
+static void do_the_oldest_give_way(void **state)
+{
+	struct piece first = {0, 16, true, 0}, last = {16, 16, false, 0};
+	struct spec s = esp4;
+	struct fer_reassembly *r = open_reassembly(4);
+
+	(void)state;
+	for (s.id = 0; s.id < 4; s.id++)
+		expect(r, &s, first, 1000 + s.id * 20u, FER_FRAGMENT_HELD);
+	expect(r, &s, first, 1070, FER_FRAGMENT_LIMIT);
+	assert_int_equal(n_timed_out, 1);
+	expect(r, &s, first, 1070, FER_FRAGMENT_HELD);
+	expect(r, &esp6, first, 1070, FER_FRAGMENT_LIMIT);
+	assert_int_equal(n_timed_out, 1);
+	for (s.id = 1; s.id < 5; s.id++)
+		expect(r, &s, last, 1071, FER_OK);
+	assert_int_equal(n_timed_out, 1);
+	close_reassembly(r);
+}
+
+// Nor do long datagrams keep all buffers.
+static void do_the_oldest_give_their_buffers(void **state)
+{
+	struct spec s = esp4;
+	struct fer_reassembly *r = open_reassembly(2);
+
+	(void)state;
+	s.segment_bytes = 16;
+	for (uint32_t k = 0; k < 4; k++)
+		expect(r, &s, (struct piece){k * 128, 128, true, 0}, 1000, FER_FRAGMENT_HELD);
+	s.id++;
+	expect(r, &s, (struct piece){0, 128, true, 0}, 1001, FER_FRAGMENT_LIMIT);
+	assert_int_equal(n_timed_out, 4);
+	assert_int_equal(rte_mempool_avail_count(pool), n_free);
+	expect(r, &s, (struct piece){0, 128, true, 0}, 1001, FER_FRAGMENT_HELD);
+	expect(r, &s, (struct piece){128, 128, false, 0}, 1001, FER_OK);
+	close_reassembly(r);
+}
+
 // Long fragments, or hostile ones, take many buffers each: no more of them wait than fragments of
 // one each would.  However a datagram ends, its buffers are given back.
 static void are_buffers_bounded(void **state)
@@ -905,7 +946,9 @@ int main(void)
 		cmocka_unit_test(do_datagrams_keep_apart), cmocka_unit_test(are_others_left_alone),
 		cmocka_unit_test(do_fragments_wait_no_longer_than_that),
 		cmocka_unit_test(is_a_full_table_full), cmocka_unit_test(are_buffers_bounded),
-		cmocka_unit_test(is_nothing_left_behind),
+		cmocka_unit_test(do_the_oldest_give_way), cmocka_unit_test(are_buffers_bounded),
+		cmocka_unit_test(do_the_oldest_give_their_buffers),
+		cmocka_unit_test(are_buffers_bounded), cmocka_unit_test(is_nothing_left_behind),
 		cmocka_unit_test(do_long_datagrams_end_at_the_limit),
 		cmocka_unit_test(is_a_congestion_mark_kept), cmocka_unit_test(are_the_words_zero),
 		cmocka_unit_test(is_udp_put_together_where_it_may_have_esp), // last: ports linger
