@@ -51,7 +51,7 @@
 	V(FRAGMENT_HELD, HELD, "fragment that waits for the others")                               \
 	V(FRAGMENT_BAD, DROP, "fragments overlap, repeat or do not add up")                        \
 	V(FRAGMENT_LIMIT, DROP, "more fragments than are reassembled")                             \
-	V(FRAGMENT_TIMEOUT, DROP, "fragments that stayed alone too long")                          \
+	V(FRAGMENT_TIMEOUT, DROP, "fragments that waited too long, or gave way to newer ones")     \
 	V(FRAGMENT_NEEDS_PORTS, DROP, "fragment, and the policy that may match it names ports")    \
 	V(LATE, DROP, "another worker was to open or seal it, and lost its CPU")                   \
 	V(TX_FULL, DROP, "the port it would leave by took no more packets")
