@@ -48,6 +48,10 @@ ROWS = [
         ["direction", "shape", "flows"],
         [(d, "overlapping", flows) for d in ("out", "in") for flows in (1, 4000)],
     ),
+    *(
+        (f"--size 64 --sas 300 --spis {spis}", ["direction", "spis"], [("out", spis), ("in", spis)])
+        for spis in ("sequential", "random", "colliding")
+    ),
     (
         "--size 64,imix --packets cold,warm --direction out",
         ["size", "packets"],
@@ -87,6 +91,7 @@ REFUSED = [
     ("path --selectors beside", 2, "beside"),
     ("path --direction out,up", 2, "up"),
     ("path --order own --workers 2", 2, "own"),
+    ("path --spis few", 2, "few"),
     ("path --order shuffled", 2, "shuffled"),
     ("path --algorithm rot13", 2, "rot13"),
     ("path --algorithm aes-cbc-128", 2, "integrity"),

@@ -26,6 +26,7 @@ static const struct {
 	{"burst", ""},
 	{"sas", ""},
 	{"order", ""},
+	{"spis", "sequential"},
 	{"workers", ""},
 	{"helpers", "0"},
 	{"policies", ""},

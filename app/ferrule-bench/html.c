@@ -155,7 +155,7 @@ static void put_plot(FILE *f, struct json_object *rows)
 // --- table --------------------------------------------------------------------------------------
 
 static const char *const columns[] = {"direction", "algorithm", "size", "packets", "burst", "sas",
-	"order", "workers", "policies", "shape", "flows"};
+	"order", "spis", "workers", "policies", "shape", "flows"};
 
 static void put_compare(FILE *f, struct json_object *row)
 {

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define FIRST_SPI 0x10000u
+#define CRC32C 0x82f63b78u // polynomial
+#define COLLIDING_BITS 0x5a5u
 #define INNER_SRC 0xc0a80001u // 192.168.0.1
 #define INNER_DST 0x0a000000u // 10.0.0.0 and on
 #define FIRST_SPORT 40000
@@ -61,16 +63,40 @@ void fer_bench_keys_make(uint32_t i, struct fer_bench_keys *keys)
 	}
 }
 
+// What 64 steps of CRC32c make this of: the last 32 bits of an identity stand behind its SPI.
+static uint32_t crc_undone(uint32_t crc)
+{
+	for (unsigned i = 0; i < 64; i++)
+		crc = crc >> 31 != 0 ? (crc ^ CRC32C) << 1 | 1 : crc << 1;
+	return crc;
+}
+
+// No two of them are the same, and none is reserved.
+static uint32_t spi_of(enum fer_bench_spis spis, uint32_t i)
+{
+	uint32_t spi = FIRST_SPI + i;
+
+	if (spis == FER_BENCH_COLLIDING)
+		return crc_undone(i << 12 | COLLIDING_BITS);
+	if (spis == FER_BENCH_SCATTERED) {
+		spi = (spi ^ spi >> 16) * 0x45d9f3bu;
+		spi = (spi ^ spi >> 16) * 0x45d9f3bu;
+		spi ^= spi >> 16;
+	}
+	return spi;
+}
+
 struct fer_sa_params fer_bench_sa_params(const struct fer_bench_load *l, uint32_t i,
 	enum fer_direction direction, const struct fer_bench_keys *keys)
 {
 	bool has_ah = l->algorithm->encryption == NULL;
+	uint32_t spi = spi_of(l->spis, i);
 
 	return (struct fer_sa_params){
 		.direction = direction,
 		.mode = FER_TUNNEL,
-		.spi = has_ah ? 0 : FIRST_SPI + i,
-		.ah = {.spi = has_ah ? FIRST_SPI + i : 0,
+		.spi = has_ah ? 0 : spi,
+		.ah = {.spi = has_ah ? spi : 0,
 			.integrity = has_ah ? l->algorithm->integrity : NULL,
 			.key = has_ah ? keys->integrity : NULL},
 		.group = FER_NO_GROUP,

@@ -26,6 +26,7 @@ struct fer_bench_load {
 	uint32_t n_sas;
 	uint32_t n_policies; // as they were asked for
 	bool overlap;        // those that no packet meets lie around the packets
+	enum fer_bench_spis spis;
 	uint32_t window;
 	uint32_t first_key; // association i has the keys of that number + i
 
@@ -59,8 +60,8 @@ struct fer_sa_params fer_bench_sa_params(const struct fer_bench_load *l, uint32_
 // Megabytes that the EAL needs for a load of that size.
 unsigned fer_bench_load_megabytes(uint32_t n_sas, uint32_t n_policies);
 
-// Makes the load that direction, algorithm, n_sas, n_policies and window in l describe.  0, or -1
-// with a line in error and nothing left behind.
+// Makes the load that direction, algorithm, n_sas, n_policies, spis and window in l describe.  0,
+// or -1 with a line in error and nothing left behind.
 __attribute__((warn_unused_result)) int fer_bench_load_init(
 	struct fer_bench_load *l, char error[FER_BENCH_ERROR_BYTES]);
 

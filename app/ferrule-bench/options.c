@@ -19,8 +19,8 @@
 static const char usage[] =
 	"usage: ferrule-bench path [--direction out,in] [--algorithm LIST] [--size LIST] "
 	"[--burst LIST]\n"
-	"           [--sas LIST] [--order round-robin|random|own] [--workers LIST] "
-	"[--helpers N]\n"
+	"           [--sas LIST] [--order round-robin|random|own]\n"
+	"           [--spis sequential|random|colliding] [--workers LIST] [--helpers N]\n"
 	"           [--policies LIST] [--selectors apart|overlapping] [--flows LIST]\n"
 	"           [--packets warm,cold] [--seconds S] [--json] [--html FILE] [--compare "
 	"OLD.json]\n";
@@ -45,6 +45,11 @@ static const char help[] =
 	"over\n"
 	"                    a share of its own for each worker; else all workers use all "
 	"(round-robin)\n"
+	"  --spis HOW        they are chosen: sequential, random; or colliding, with twelve equal "
+	"bits of a\n"
+	"                    CRC32c, so that a table whose hash has no secret puts them in few "
+	"places\n"
+	"                    (sequential)\n"
 	"  --workers LIST    threads, each on a CPU of its own, 1 to 64 (1)\n"
 	"  --helpers N       threads beside them that do crypto of their bursts, 0 to 64 (0)\n"
 	"  --policies LIST   selectors, of which the last ones match (1).  Outbound, each "
@@ -108,6 +113,17 @@ const char *fer_bench_order_name(enum fer_bench_order order)
 	return order_names[order];
 }
 
+static const char *const spis_names[] = {
+	[FER_BENCH_SEQUENTIAL] = "sequential",
+	[FER_BENCH_SCATTERED] = "random",
+	[FER_BENCH_COLLIDING] = "colliding",
+};
+
+const char *fer_bench_spis_name(enum fer_bench_spis spis)
+{
+	return spis_names[spis];
+}
+
 static int parse_directions(const char *list, struct fer_bench_options *o)
 {
 	char item[FER_BENCH_NAME_BYTES];
@@ -156,6 +172,17 @@ static int parse_order(const char *text, struct fer_bench_options *o)
 	return fer_bench_refuse("--order: \"%s\" is neither round-robin nor random nor own", text);
 }
 
+static int parse_spis(const char *text, struct fer_bench_options *o)
+{
+	for (unsigned i = 0; i < sizeof(spis_names) / sizeof(spis_names[0]); i++)
+		if (strcmp(text, spis_names[i]) == 0) {
+			o->spis = (enum fer_bench_spis)i;
+			return 0;
+		}
+	return fer_bench_refuse(
+		"--spis: \"%s\" is neither sequential nor random nor colliding", text);
+}
+
 enum option_value {
 	DIRECTION = 256,
 	ALGORITHM,
@@ -163,6 +190,7 @@ enum option_value {
 	BURST,
 	SAS,
 	ORDER,
+	SPIS,
 	WORKERS,
 	HELPERS,
 	POLICIES,
@@ -192,6 +220,8 @@ static int parse_option(int option, void *into)
 		return fer_bench_parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
 	case ORDER:
 		return parse_order(optarg, o);
+	case SPIS:
+		return parse_spis(optarg, o);
 	case WORKERS:
 		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
 	case HELPERS:
@@ -229,6 +259,7 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 		{"burst", required_argument, NULL, BURST},
 		{"sas", required_argument, NULL, SAS},
 		{"order", required_argument, NULL, ORDER},
+		{"spis", required_argument, NULL, SPIS},
 		{"workers", required_argument, NULL, WORKERS},
 		{"helpers", required_argument, NULL, HELPERS},
 		{"policies", required_argument, NULL, POLICIES},

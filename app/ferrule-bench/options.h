@@ -11,6 +11,8 @@
 
 enum fer_bench_order { FER_BENCH_ROUND_ROBIN, FER_BENCH_RANDOM, FER_BENCH_OWN };
 
+enum fer_bench_spis { FER_BENCH_SEQUENTIAL, FER_BENCH_SCATTERED, FER_BENCH_COLLIDING };
+
 struct fer_bench_options {
 	unsigned n_directions;
 	enum fer_direction direction[FER_BENCH_MAX_ITEMS];
@@ -24,6 +26,7 @@ struct fer_bench_options {
 	bool overlap; // these selectors, and name ranges of ports
 	struct fer_bench_numbers flows;
 	enum fer_bench_order order;
+	enum fer_bench_spis spis;
 	unsigned n_packets;
 	bool is_cold[FER_BENCH_MAX_ITEMS];
 	double seconds;
@@ -38,3 +41,4 @@ __attribute__((warn_unused_result)) int fer_bench_options_parse(
 	int argc, char **argv, struct fer_bench_options *o);
 
 const char *fer_bench_order_name(enum fer_bench_order order);
+const char *fer_bench_spis_name(enum fer_bench_spis spis);

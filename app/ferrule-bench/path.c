@@ -43,6 +43,7 @@ static int make_load(struct bench *b, enum fer_direction direction,
 		.n_sas = n_sas,
 		.n_policies = n_policies,
 		.overlap = b->options.overlap,
+		.spis = b->options.spis,
 		.window = window_of(&b->options),
 	};
 	return fer_bench_load_init(&b->load, b->error);

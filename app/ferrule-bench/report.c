@@ -25,9 +25,10 @@ static const char *const stage_names[] = {
 
 static void print_heading(const struct fer_bench_report *r)
 {
-	printf("%-3s %-33s %5s %-7s %5s %7s %-11s %7s %8s %-11s %7s %8s %8s %8s %8s %8s %7s", "",
-		"algorithm", "size", "packets", "burst", "sas", "order", "workers", "policies",
-		"shape", "flows", "ticks", "p10", "p90", "crypto", "overhead", "dropped");
+	printf("%-3s %-33s %5s %-7s %5s %7s %-11s %-10s %7s %8s %-11s %7s %8s %8s %8s %8s %8s %7s",
+		"", "algorithm", "size", "packets", "burst", "sas", "order", "spis", "workers",
+		"policies", "shape", "flows", "ticks", "p10", "p90", "crypto", "overhead",
+		"dropped");
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		printf(" %7s", stage_names[k]);
 	if (r->params.compare != NULL)
@@ -73,6 +74,7 @@ static struct json_object *json_row(
 	fer_bench_add_u64(o, "burst", row->burst);
 	fer_bench_add_u64(o, "sas", load->n_sas);
 	fer_bench_add_text(o, "order", fer_bench_order_name(row->order));
+	fer_bench_add_text(o, "spis", fer_bench_spis_name(load->spis));
 	fer_bench_add_u64(o, "workers", row->workers);
 	fer_bench_add_u64(o, "helpers", row->helpers);
 	fer_bench_add_text(o, "packets", row->is_cold ? "cold" : "warm");
@@ -101,13 +103,15 @@ static void print_row(const struct fer_bench_load *load, const struct fer_bench_
 
 	if (row->size != FER_BENCH_IMIX)
 		snprintf(size, sizeof(size), "%u", row->size);
-	printf("%-3s %-33s %5s %-7s %5u %7u %-11s %7u %8u %-11s %7u %8.1f %8.1f %8.1f %8.1f %8.1f "
+	printf("%-3s %-33s %5s %-7s %5u %7u %-11s %-10s %7u %8u %-11s %7u %8.1f %8.1f %8.1f %8.1f "
+	       "%8.1f "
 	       "%7u",
 		fer_bench_direction_name(load->direction), load->algorithm->name, size,
 		row->is_cold ? "cold" : "warm", row->burst, load->n_sas,
-		fer_bench_order_name(row->order), row->workers, fer_bench_load_selectors(load),
-		shape_of(load), row->flows, result->median, result->p10, result->p90,
-		result->crypto, result->median - result->crypto, result->dropped);
+		fer_bench_order_name(row->order), fer_bench_spis_name(load->spis), row->workers,
+		fer_bench_load_selectors(load), shape_of(load), row->flows, result->median,
+		result->p10, result->p90, result->crypto, result->median - result->crypto,
+		result->dropped);
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		if ((result->stages >> k & 1) != 0)
 			printf(" %7.1f", result->stage[k]);

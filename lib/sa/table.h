@@ -7,8 +7,7 @@
 //   blocks  by index: an array, one fixed stride, where the SA lives
 //   hash    rte_hash by (protocol, destination, SPI), seeded: the authority for inbound look-ups;
 //           the AH of bundles have one of their own, which is there as soon as there is a bundle
-//   hints   a flat table in front of it, seeded too: 16 bytes an entry, verified in the SA's own
-//   line
+//   hints   a flat table in front of it, seeded too: 16 bytes an entry, verified in the block
 // Only the control thread writes them.  Removal takes hash entry and hint away, then waits for a
 // grace period of the workers, and only then frees the hash position and wipes the block: three
 // named steps, none of which blocks.
