@@ -507,7 +507,7 @@ unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struc
 	unsigned i = first, n = b->n, outer_shift = fer_tunnel_ecn_shift(sa->version);
 	uint8_t version;
 
-	if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
+	if (sa->mode != FER_TUNNEL)
 		return 0;
 	for (; i < n && is_plain_inside(b, i, sa->index, &version); i++) {
 		struct fer_pkt *p = &b->pkt[i];

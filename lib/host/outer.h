@@ -136,7 +136,7 @@ static inline void fer_outer_shift_frame(struct fer_frame *f, uint32_t shift)
 }
 
 // Takes off the only layer of the packets from first on, which all are alive, and trims what
-// follows their payload, as long as they came over sa, in tunnel mode with ESP, and are as most
-// are: sound, in one piece, and with nothing to say about ECN.  Returns how many that were; the
-// next one has to go through fer_outer_take_off().
+// follows their payload, as long as they came over sa, in tunnel mode, and are as most are: sound,
+// in one piece, and with nothing to say about ECN.  Returns how many that were; the next one has to
+// go through fer_outer_take_off().
 unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struct fer_sa *sa);

@@ -106,7 +106,8 @@ static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigne
 // What the packets of one SA have in common, as far as their words say it.
 struct common {
 	uint32_t sa;   // FER_NO_SA_INDEX: none yet
-	bool is_plain; // it is of ESP, ours, and not ending
+	bool is_plain; // it is ours, part of no bundle, and not ending
+	bool is_esp;
 	bool esn;
 };
 
@@ -116,7 +117,8 @@ static struct common common_of(const struct fer_nic *nic, uint32_t index)
 	bool is_over = (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
 
 	return (struct common){.sa = index,
-		.is_plain = sa->protocol == FER_PROTO_ESP && !sa->contract && !is_over,
+		.is_plain = sa->partner == FER_NO_SA_INDEX && !sa->contract && !is_over,
+		.is_esp = sa->protocol == FER_PROTO_ESP,
 		.esn = sa->suite.esn};
 }
 
@@ -134,7 +136,8 @@ static inline bool tag_plain(
 	if (!common->is_plain || fer_seq_is_low_at_peer(layer->seq, common->esn))
 		return false;
 	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
-	o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
+	if (likely(common->is_esp))
+		o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
 	return true;
 }
 
