@@ -199,13 +199,15 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 }
 
 // What is known from a packet before of the next one with the same handle, offset and link header,
-// if its SA is one of ESP alone, not in UDP.
+// if its SA is one of ESP or AH alone, not in UDP.
 struct known {
 	uint64_t handle; // 0: nothing is
 	uint32_t slot12; // the upper half, with the offsets
 	uint32_t ip_off;
 	uint32_t spi;       // as in memory
+	uint32_t spi_off;   // where it stands in the packet
 	uint32_t least_end; // of the packet
+	uint8_t ah_len;     // length field of AH as the SA has it; 0: it is ESP
 	struct fer_layer layer;
 };
 
@@ -217,16 +219,22 @@ static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, cons
 {
 	const struct fer_sa *sa = outbound(nic, o->ipsec);
 	const struct place at = {.ip_off = p->frame.ip_off};
-	uint32_t off = fer_oob_esp_offset(o), sec_off = p->frame.ip_off + off;
 
 	known->handle = 0;
-	if (sa == NULL || sa->protocol != FER_PROTO_ESP || sa->partner != FER_NO_SA_INDEX ||
-		sa->udp_at != 0 || sa->out.template.udp_sum || off == 0)
+	if (sa == NULL || sa->partner != FER_NO_SA_INDEX || sa->udp_at != 0 ||
+		sa->out.template.udp_sum)
+		return false;
+	bool is_ah = sa->protocol == FER_PROTO_AH;
+	uint32_t off = is_ah ? fer_oob_ah_offset(o) : fer_oob_esp_offset(o);
+	uint32_t sec_off = p->frame.ip_off + off;
+	if (off == 0)
 		return false;
 	known->handle = o->ipsec;
 	known->slot12 = o->header & SLOT12_OFFSETS;
 	known->ip_off = p->frame.ip_off;
 	known->spi = __builtin_bswap32(sa->spi);
+	known->spi_off = sec_off + (is_ah ? FER_AH_SPI_OFF : 0);
+	known->ah_len = is_ah ? fer_ah_length_field(sa->head_bytes) : 0;
 	known->least_end = sec_off + least_bytes(sa);
 	known->layer = layer_of(sa, &at, sec_off, sa->head_bytes);
 	return true;
@@ -246,13 +254,16 @@ static inline bool bind_known(
 		p->frame.ip_off != known->ip_off || p->parsed != FER_OK || end < known->least_end ||
 		end > m->data_len)
 		return false;
-	memcpy(&spi, rte_pktmbuf_mtod_offset(m, const uint8_t *, known->layer.sec_off),
-		sizeof(spi));
-	if (spi != known->spi)
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *header = bytes + known->layer.sec_off;
+	memcpy(&spi, bytes + known->spi_off, sizeof(spi));
+	if (spi != known->spi || (unlikely(known->ah_len != 0) && header[1] != known->ah_len))
 		return false;
 	struct fer_layer *layer = b->layer[i];
 	*layer = known->layer;
 	layer->end = end;
+	if (unlikely(known->ah_len != 0))
+		layer->next_header = header[0];
 	p->n_layers = 1;
 	return true;
 }

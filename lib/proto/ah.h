@@ -25,13 +25,17 @@ static inline uint32_t fer_ah_stated_bytes(const uint8_t *ah)
 	return (ah[1] + 2u) * 4;
 }
 
+// What such a header says of its length.
+static inline uint8_t fer_ah_length_field(uint32_t bytes)
+{
+	return (uint8_t)(bytes / 4 - 2);
+}
+
 // Writes a header of len bytes whose integrity value and padding are 0.
 static inline void fer_ah_write(
 	uint8_t *ah, uint32_t len, uint8_t next_header, uint32_t spi, uint32_t seq)
 {
-	ah[0] = next_header;
-	ah[1] = (uint8_t)(len / 4 - 2);
-	fer_store_be16(ah + 2, 0);
+	fer_store_be32(ah, (uint32_t)next_header << 24 | (uint32_t)fer_ah_length_field(len) << 16);
 	// One store, because the crypto stage reads both by one load.
 	fer_store_be64(ah + FER_AH_SPI_OFF, (uint64_t)spi << 32 | seq);
 	memset(ah + FER_AH_FIXED_BYTES, 0, len - FER_AH_FIXED_BYTES);
