@@ -328,13 +328,13 @@ struct plain {
 	struct around around;
 	struct fer_frame_words frame;
 	uint64_t handle;
-	uint32_t slot12; // but for padding and next header
+	uint32_t slot12; // but for padding and next header of ESP
 };
 
 // put_on() for a plain SA, and the send words.
 __attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct plain *run, bool v4, uint32_t l2_len, uint64_t seq,
-	uint16_t id, struct rte_mempool *pool)
+	struct fer_pkt *p, const struct plain *run, bool v4, bool esp, uint32_t l2_len,
+	uint64_t seq, uint16_t id, struct rte_mempool *pool)
 {
 	const struct around *a = &run->around;
 	uint32_t frame_end = p->frame.end;
@@ -360,24 +360,30 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struc
 		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
 	else
 		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(a->flow_label, inner));
-	// One store, because the crypto stage reads both by one load.
-	fer_store_be64(ip + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES),
-		(uint64_t)a->spi << 32 | (uint32_t)seq);
-	write_tail(end, tail.pad_len, next_header, FER_OUTER_PLAIN_ICV_BYTES);
+	uint8_t *sec = ip + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+	uint32_t slot12 = run->slot12;
+	if (esp) {
+		// One store, because the crypto stage reads both by one load.
+		fer_store_be64(sec, (uint64_t)a->spi << 32 | (uint32_t)seq);
+		write_tail(end, tail.pad_len, next_header, FER_OUTER_PLAIN_ICV_BYTES);
+		slot12 |= (uint32_t)tail.pad_len << 8 | next_header;
+	} else {
+		fer_ah_write(sec, a->head_bytes, next_header, a->spi, (uint32_t)seq);
+	}
 	fer_frame_write(&p->frame, &run->frame, len, df || !v4);
 	struct fer_oob *o = fer_oob_of(*m);
 	o->ipsec = run->handle;
-	o->header = run->slot12 | (uint32_t)tail.pad_len << 8 | next_header;
+	o->header = slot12;
 	return FER_OK;
 }
 
 __attribute__((always_inline)) static inline void put_on_run(struct fer_batch *b, unsigned first,
-	uint32_t n, const struct plain *run, bool v4, uint32_t l2_len, struct fer_outer_numbers no,
-	struct rte_mempool *pool)
+	uint32_t n, const struct plain *run, bool v4, bool esp, uint32_t l2_len,
+	struct fer_outer_numbers no, struct rte_mempool *pool)
 {
 	for (unsigned i = first, last = first + n; i < last; i++) {
-		enum fer_verdict v =
-			put_on_plain(&b->m[i], &b->pkt[i], run, v4, l2_len, no.seq, no.id, pool);
+		enum fer_verdict v = put_on_plain(
+			&b->m[i], &b->pkt[i], run, v4, esp, l2_len, no.seq, no.id, pool);
 
 		if (unlikely(v != FER_OK))
 			b->pkt[i].verdict = (uint8_t)v;
@@ -391,20 +397,21 @@ void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
 	struct rte_mempool *pool)
 {
 	uint16_t l2_len = b->pkt[first].l2_len;
-	bool v4 = sa->out.template.version == 4;
+	bool v4 = sa->out.template.version == 4, esp = sa->protocol == FER_PROTO_ESP;
+	uint32_t sec_off = sa->out.template.ip_bytes;
 	const struct plain run = {
 		.around = around_of(sa, NULL),
-		.frame = words_of(l2_len, v4, FER_PROTO_ESP),
+		.frame = words_of(l2_len, v4, sa->protocol),
 		.handle = handle,
-		.slot12 = fer_oob_header_send(0, 0, 0, sa->out.template.ip_bytes),
+		.slot12 = fer_oob_header_send(0, 0, esp ? 0 : sec_off, esp ? sec_off : 0),
 	};
 
-	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES))
-		put_on_run(b, first, n, &run, v4, l2_len, no, pool);
+	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || !esp))
+		put_on_run(b, first, n, &run, v4, esp, l2_len, no, pool);
 	else if (v4)
-		put_on_run(b, first, n, &run, true, FER_ETHER_HEADER_BYTES, no, pool);
+		put_on_run(b, first, n, &run, true, true, FER_ETHER_HEADER_BYTES, no, pool);
 	else
-		put_on_run(b, first, n, &run, false, FER_ETHER_HEADER_BYTES, no, pool);
+		put_on_run(b, first, n, &run, false, true, FER_ETHER_HEADER_BYTES, no, pool);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

@@ -32,13 +32,13 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 
 #define FER_OUTER_PLAIN_ICV_BYTES 8 // at least
 
-// Is it an SA as most are: one of tunnel mode with ESP, which is not in UDP, part of no bundle, and
-// has no padding or dummies?  Then every IP packet fits that is not longer than
+// Is it an SA as most are: one of tunnel mode, which is not in UDP, part of no bundle, and has no
+// padding or dummies?  Then every IP packet fits that is not longer than
 // fer_outer_plain_most().
 static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 {
-	return sa->mode == FER_TUNNEL && sa->protocol == FER_PROTO_ESP && sa->out.udp == NULL &&
-	       sa->partner == FER_NO_SA_INDEX && sa->out.pad_to == 0 && sa->out.dummy == 0 &&
+	return sa->mode == FER_TUNNEL && sa->out.udp == NULL && sa->partner == FER_NO_SA_INDEX &&
+	       sa->out.pad_to == 0 && sa->out.dummy == 0 &&
 	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
 }
 
