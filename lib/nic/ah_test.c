@@ -504,6 +504,15 @@ static void two_portions_with_ah(void **state)
 	}
 }
 
+// What is read before it was written is no 0 then.
+__attribute__((noinline)) static void dirty_stack(void)
+{
+	volatile uint8_t bytes[7168];
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = 0x55;
+}
+
 // The same SPI and destination with the other protocol.
 static void the_other_protocol_is_a_wrong_one(void **state)
 {
@@ -522,6 +531,24 @@ static void the_other_protocol_is_a_wrong_one(void **state)
 	assert_words(DONE | STATUS(7));
 	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
 	done();
+
+	// So is each of a run.
+	enum { N = 3 };
+	for (unsigned i = 0; i < N; i++)
+		batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	batch.n = N;
+	fer_batch_parse(&batch);
+	dirty_stack();
+	fer_nic_receive(&nic, &batch);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(batch.pkt[i].n_layers, 1);
+		assert_int_equal(batch.layer[i][0].verdict, FER_BAD_PROTOCOL);
+		assert_int_equal(batch.layer[i][0].sec_off, FER_IPV4_HEADER_BYTES);
+		assert_int_equal(batch.layer[i][0].pay_off, FER_IPV4_HEADER_BYTES);
+		assert_int_equal(fer_oob_of(batch.m[i])->ipsec, DONE | STATUS(7));
+		rte_pktmbuf_free(batch.m[i]);
+	}
+	batch.n = 0;
 }
 
 // More layers than are supported: the first four are opened, and the packet has its verdict.

@@ -272,6 +272,17 @@ static bool bind_one(const struct fer_nic *nic, struct fer_batch *b, const struc
 	return v == FER_OK;
 }
 
+// Writes down of the packets of a plain run what is known of them together.
+static void tell_apart(struct lookup *l, unsigned run)
+{
+	unsigned first = l->first[run], n = l->first[run + 1] - first;
+
+	if (!l->is_plain[run])
+		return;
+	memset(l->udp_bytes + first, 0, n * sizeof(l->udp_bytes[0]));
+	memset(l->is_unsound + first, 0, n * sizeof(l->is_unsound[0]));
+}
+
 // Gives the packets of a run of one SA their numbers, and asks its window for each.
 static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
 	unsigned run, const struct fer_sa *sa)
@@ -281,10 +292,7 @@ static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, struc
 	fer_replay_prefetch(&sa->in.replay);
 	if (likely(l->is_plain[run] && is_plain_sa(sa)))
 		return bind_plain(b, l, first, last, sa);
-	if (l->is_plain[run]) { // which was not written down
-		memset(l->udp_bytes + first, 0, (last - first) * sizeof(l->udp_bytes[0]));
-		memset(l->is_unsound + first, 0, (last - first) * sizeof(l->is_unsound[0]));
-	}
+	tell_apart(l, run);
 	for (unsigned j = first; j < last; j++)
 		n_bound += bind_one(nic, b, l, j, sa);
 	return n_bound;
@@ -310,6 +318,7 @@ static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b, struct
 
 		if (index[k] == FER_NO_SA_INDEX)
 			continue;
+		tell_apart(l, r);
 		for (unsigned j = l->first[r]; j < l->first[r + 1]; j++)
 			if (b->pkt[l->at[j]].n_layers < FER_MAX_ROUNDS)
 				add_layer(b, l->at[j], l->udp_bytes[j], 0,
