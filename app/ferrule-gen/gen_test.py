@@ -105,7 +105,8 @@ class Bench:
     def json(self, program, arguments, status=0):
         result = self.run(program, f"{arguments} --json")
         if result.returncode != status:
-            raise AssertionError(f"{arguments}: exit {result.returncode}: {result.stderr}")
+            raise AssertionError(f"{arguments}: exit {result.returncode}: {result.stderr}"
+                                 f"{result.stdout[-2000:]}")
         return json.loads(result.stdout)
 
     def write(self, name, text):
@@ -356,8 +357,13 @@ def main():
         for done in [pool.submit(outcome, *task) for task in tasks()]:
             report.add(*done.result())
     # These look at the clock, and have the machine for themselves.
+    # A machine that takes a CPU away for seconds gets a second chance, and what it said is shown.
     for test in (over_a_ring, through_a_daemon):
-        report.add(*outcome(test.__name__, test))
+        name, faults = outcome(test.__name__, test)
+        if faults:
+            print(name, *faults, sep="\n     ", file=sys.stderr)
+            name, faults = outcome(test.__name__, test)
+        report.add(name, faults)
     return report.finish()
 
 
