@@ -30,12 +30,27 @@ static inline uint64_t fer_secret_differ8(const uint8_t *a, const uint8_t *b)
 	return x ^ y;
 }
 
-// The same for integrity values of 8 bytes and more, inlined for the data path.
+// The first and the last 8 bytes, which may overlap.
+static inline uint64_t fer_secret_differ_at_ends(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	return fer_secret_differ8(a, b) | fer_secret_differ8(a + len - 8, b + len - 8);
+}
+
+// The same for integrity values of 8 to 16 bytes, inlined for the data path.
+__attribute__((warn_unused_result)) static inline bool fer_secret_equal_tag(
+	const uint8_t *a, const uint8_t *b, size_t len)
+{
+	uint64_t differ = fer_secret_differ_at_ends(a, b, len);
+
+	FER_SECRET_PUBLIC(differ);
+	return differ == 0;
+}
+
+// And for those of 8 bytes and more.
 __attribute__((warn_unused_result)) static inline bool fer_secret_equal_icv(
 	const uint8_t *a, const uint8_t *b, size_t len)
 {
-	// The last 8 bytes may overlap those before them.
-	uint64_t differ = fer_secret_differ8(a, b) | fer_secret_differ8(a + len - 8, b + len - 8);
+	uint64_t differ = fer_secret_differ_at_ends(a, b, len);
 
 	for (size_t at = 8; at + 8 < len; at += 8)
 		differ |= fer_secret_differ8(a + at, b + at);

@@ -15,6 +15,7 @@
 #include "crypto/iv.h"
 #include "crypto/key.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FER_ENGINE_BURST 256 // jobs in one call at most
@@ -64,7 +65,8 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 // FER_BAD_SYNTAX, len is none that the suite can make; FER_BAD_ICV; FER_CRYPTO_ERROR.  A packet
 // that is not FER_OK is byte for byte as it was.  Tags are compared in constant time.  Of an AH
 // packet nothing is changed; with ESN, the 4 bytes behind it are as for fer_engine_seal().
-void fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+// Returns whether all are FER_OK.
+bool fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
 // Makes a packet of ESP that was opened, and has not been changed since, what it was before, byte
 // for byte: its IV and its ICV still stand in it.

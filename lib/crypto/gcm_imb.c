@@ -172,43 +172,62 @@ void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 }
 
 // The same as build_all() for jobs of one suite, which are also judged.
-static inline bool build_run(
-	struct fer_engine *e, struct fer_job *jobs, unsigned n, const struct fer_suite *s)
+static inline bool build_run(struct fer_engine *e, struct fer_job *jobs, unsigned n,
+	const struct fer_suite *s, bool seal)
 {
 	const struct fer_suite suite = *s; // out of reach of stores into packets
 	const uint32_t around = s->around_bytes, mask = s->align_bytes - 1u;
+	const imb_block salt = fer_imb_nonce(s, 0, 0);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct fer_job *j = &jobs[i];
-		uint64_t iv_be = htobe64(j->iv);
 
 		if (j->suite != s || !fer_imb_is_possible(j->len, around, IMB_MAX_ESP_BYTES, mask))
 			return false;
-		memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
-		e->nonce[i] = fer_imb_nonce(&suite, iv_be, 0);
+		e->nonce[i] = seal ? fer_imb_nonce(&suite, fer_imb_put_counter(j), 0)
+				   : fer_imb_received_nonce(salt, j->start);
 		e->aad[i] = fer_imb_aad_of(j->start, suite.esn, j->seq_hi);
 		j->verdict = FER_OK;
 	}
 	return true;
 }
 
+// What the calls of the library for jobs of one suite have in common.
+struct run {
+	const struct gcm_key_data *key;
+	uint32_t icv_bytes, around, aad_bytes;
+};
+
+static inline struct run run_of(const struct fer_job *first)
+{
+	const struct fer_suite *s = first->suite;
+
+	return (struct run){
+		.key = &first->key->gcm,
+		.icv_bytes = s->icv_bytes,
+		.around = IMB_GCM_TEXT_OFF + s->icv_bytes,
+		.aad_bytes = s->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES,
+	};
+}
+
+static inline bool is_gcm(const struct fer_job *jobs, unsigned n)
+{
+	return n != 0 && jobs->suite->method == FER_METHOD_AES_GCM;
+}
+
 bool fer_imb_gcm_seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	const struct fer_suite *s = n == 0 ? NULL : jobs->suite;
-
-	if (s == NULL || s->method != FER_METHOD_AES_GCM || !build_run(e, jobs, n, s))
+	if (!is_gcm(jobs, n) || !build_run(e, jobs, n, jobs->suite, true))
 		return false;
-	const aes_gcm_enc_dec_t enc = gcm_of(e, s)->enc;
-	const struct gcm_key_data *key = &jobs->key->gcm;
-	const uint32_t icv_bytes = s->icv_bytes, around = IMB_GCM_TEXT_OFF + icv_bytes;
-	const uint32_t aad_bytes = s->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES;
+	const aes_gcm_enc_dec_t enc = gcm_of(e, jobs->suite)->enc;
+	const struct run r = run_of(jobs);
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *text = jobs[i].start + IMB_GCM_TEXT_OFF;
-		uint32_t text_len = jobs[i].len - around;
+		uint32_t text_len = jobs[i].len - r.around;
 
-		enc(key, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
-			(const uint8_t *)&e->aad[i], aad_bytes, text + text_len, icv_bytes);
+		enc(r.key, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
+			(const uint8_t *)&e->aad[i], r.aad_bytes, text + text_len, r.icv_bytes);
 	}
 	return true;
 }
@@ -235,11 +254,35 @@ static unsigned open_run(
 		if (*fetched < n)
 			*fetched = fetch_keys(e, i, *fetched);
 		run(e, i, j, dec, text_len, (uint8_t *)&e->tag[i]);
-		if (!fer_secret_equal_icv((const uint8_t *)&e->tag[i],
+		if (!fer_secret_equal_tag((const uint8_t *)&e->tag[i],
 			    j->start + IMB_GCM_TEXT_OFF + text_len, s->icv_bytes))
 			undo(e, i, j);
 	}
 	return i;
+}
+
+bool fer_imb_gcm_open_run(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n, unsigned *n_failed)
+{
+	if (!is_gcm(jobs, n) || !build_run(e, jobs, n, jobs->suite, false))
+		return false;
+	const aes_gcm_enc_dec_t dec = gcm_of(e, jobs->suite)->dec;
+	const struct run r = run_of(jobs);
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *text = jobs[i].start + IMB_GCM_TEXT_OFF, *tag = (uint8_t *)&e->tag[i];
+		uint32_t text_len = jobs[i].len - r.around;
+
+		dec(r.key, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
+			(const uint8_t *)&e->aad[i], r.aad_bytes, tag, r.icv_bytes);
+		if (!fer_secret_equal_tag(tag, text + text_len, r.icv_bytes)) {
+			undo(e, i, &jobs[i]);
+			failed++;
+		}
+	}
+	*n_failed = failed;
+	return true;
 }
 
 void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)

@@ -186,6 +186,18 @@ static inline imb_block fer_imb_nonce(const struct fer_suite *s, uint64_t iv_be,
 	return (imb_block){salt | iv_be << 32, iv_be >> 32 | (uint64_t)last << 32};
 }
 
+// The same of a received packet, whose IV stands where it belongs behind another 32 bits.
+//   salt  that block of IV 0
+static inline imb_block fer_imb_received_nonce(imb_block salt, const uint8_t *esp)
+{
+	static const uint8_t of_iv[16] = {[4] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	imb_block block, mask;
+
+	memcpy(&block, esp + FER_ESP_HEADER_BYTES - sizeof(uint32_t), sizeof(block));
+	memcpy(&mask, of_iv, sizeof(mask));
+	return (block & mask) | salt;
+}
+
 // The additional data of AEAD in ESP: SPI and sequence number, with ESN all 64 bits of it.
 static inline imb_block fer_imb_aad_of(const uint8_t *esp, bool esn, uint32_t seq_hi)
 {
@@ -215,7 +227,9 @@ static inline uint32_t fer_imb_aad_bytes(const struct fer_job *j)
 //   around  bytes that are always there; max: the most; mask: of the alignment of the rest
 static inline bool fer_imb_is_possible(uint32_t len, uint32_t around, uint32_t max, uint32_t mask)
 {
-	return len > around && len <= max && ((len - around) & mask) == 0;
+	uint32_t rest = len - around;
+
+	return rest - 1 < max - around && (rest & mask) == 0;
 }
 
 // Writes the IV of a counter mode; returns it as it stands in the packet.
@@ -261,6 +275,10 @@ __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 // not, and no more was done than IVs written.
 __attribute__((warn_unused_result)) bool fer_imb_gcm_seal_run(
 	struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
+// The same for opening, which also counts those that do not verify.
+__attribute__((warn_unused_result)) bool fer_imb_gcm_open_run(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n, unsigned *n_failed);
 
 void fer_imb_gcm_init(struct fer_engine *e);
 void fer_imb_gcm_expand(
