@@ -201,9 +201,11 @@ static bool is_over(const struct run *r, uint64_t now)
 	return o->seconds > 0 && (double)(now - r->start) > o->seconds * (double)rte_get_tsc_hz();
 }
 
+// Asks for packets before it sends the first one: net_memif's client gives its other end buffers
+// only when it is asked, and until then a box loses what it has for it.
 static int send_all(struct run *r, const volatile sig_atomic_t *stop)
 {
-	int rc = 0;
+	int rc = receive_some(r);
 
 	r->start = r->last_sent = r->last_received = rte_rdtsc();
 	for (uint64_t now = r->start; rc == 0 && *stop == 0 && !is_over(r, now);

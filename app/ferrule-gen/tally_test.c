@@ -162,6 +162,25 @@ static void is_what_was_sent_in_all_missed(void **state)
 	fer_gen_tally_destroy(t);
 }
 
+static void is_each_fault_alone_too_much(void **state)
+{
+	static const struct fer_gen_sums faults[] = {
+		{.packets = 1, .lost = 1},
+		{.packets = 1, .duplicated = 1},
+		{.packets = 1, .reordered = 1},
+		{.packets = 1, .late = 1},
+		{.packets = 1, .corrupt = 1},
+		{.packets = 1, .leaked = {[1] = 1}},
+		{.packets = 1, .leaked = {[FER_GEN_KINDS - 1] = 1}},
+	};
+	static const struct fer_gen_sums foreign = {.packets = 1, .foreign = 1};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		assert_false(fer_gen_sums_are_right(&faults[i]));
+	assert_true(fer_gen_sums_are_right(&foreign));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +189,7 @@ int main(void)
 		cmocka_unit_test(is_what_is_cut_no_sound_packet),
 		cmocka_unit_test(does_padding_behind_the_datagram_not_matter),
 		cmocka_unit_test(is_what_was_sent_in_all_missed),
+		cmocka_unit_test(is_each_fault_alone_too_much),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
