@@ -10,9 +10,15 @@ The numbers themselves are only asked to be there: a machine that runs tests has
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test/support"))
+
+from lab import wait_until
 
 GCM = "aes-gcm-128"
 CBC = "aes-cbc-128+hmac-sha1-96"
@@ -336,6 +342,18 @@ def test_leaves_nothing(bench):
         expect(os.listdir(folder) == [], os.listdir(folder))
 
 
+def test_interrupted(bench, number):
+    """However it ends, its daemon ends as well, and nothing is left."""
+    with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as folder:
+        process = subprocess.Popen([bench, "control", "--seconds", "60", "--sas", "0"],
+                                   stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": folder})
+        started = wait_until(lambda: os.listdir(folder) != [], 60)
+        process.send_signal(number)
+        status = process.wait(60)
+        gone = wait_until(lambda: os.listdir(folder) == [], 60)
+        expect((started, status, gone) == (True, -number, True), (status, os.listdir(folder)))
+
+
 def test_refused(bench, arguments, code, word):
     result = run(bench, arguments)
     expect(result.returncode == code, result)
@@ -372,6 +390,8 @@ def cases(bench):
         yield f"control, {direction}", "", test_control, (direction,)
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()
+    for number in (signal.SIGINT, signal.SIGKILL):
+        yield f"control: nothing is left behind by {number.name}", "", test_interrupted, (number,)
     for arguments, code, word in REFUSED:
         few = "there are so many CPUs" if word == "CPUs" and cpus(bench) >= 64 else ""
         yield f"refuses: {arguments[:40] or 'nothing'}", few, test_refused, (arguments, code, word)

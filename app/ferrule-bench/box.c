@@ -151,14 +151,45 @@ static void tell(int to, const char *line)
 	(void)n; // it is gone when this fails, and we go with it
 }
 
-static int be_daemon(
-	const struct fer_bench_box *box, const struct fer_bench_box_params *params, int to)
+// What DPDK leaves, and the folder itself.
+static void remove_folder(const struct fer_bench_box *box)
+{
+	static const char *const parts[] = {"/control.sock", "/dpdk/rte", "/dpdk", ""};
+	char path[sizeof(box->folder) + 16];
+
+	for (unsigned i = 0; box->folder[0] != '\0' && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", box->folder, parts[i]);
+		(void)remove(path);
+	}
+}
+
+// How it was before the fork.
+struct before {
+	pid_t parent;
+	sigset_t signals; // that are blocked
+};
+
+// Signals that ask to end wait until the daemon can end in order.  The mask of before is in *old.
+static void hold_signals(sigset_t *old)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &ends, old);
+}
+
+static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box_params *params,
+	int to, const struct before *before)
 {
 	static struct fer_daemon d;
 	struct fer_daemon_error why = {.text = ""};
 	struct fer_doc *doc = make_document(box, params, why.text);
 
 	be_silent();
+	signal(SIGPIPE, SIG_IGN);
 	setenv("RUNTIME_DIRECTORY", box->folder, 1);
 	int rc = doc == NULL ? -1 : fer_daemon_start(&d, 0, NULL, doc, &why);
 	fer_doc_destroy(doc);
@@ -166,10 +197,13 @@ static int be_daemon(
 		snprintf(why.text, sizeof(why.text), "cannot connect ports: %s", strerror(-rc));
 	tell(to, rc == 0 ? "" : why.text);
 	close(to);
-	if (rc == 0)
+	(void)sigprocmask(SIG_SETMASK, &before->signals, NULL);
+	// What came before the daemon listens to signals, it has not heard.
+	if (rc == 0 && getppid() == before->parent)
 		rc = fer_control_run(&d);
 	if (doc != NULL && !fer_daemon_stop(&d))
-		return EXIT_FAILURE;
+		rc = -1;
+	remove_folder(box); // who opened the box may be gone
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -188,18 +222,6 @@ static int make_folder(struct fer_bench_box *box)
 	}
 	snprintf(box->path, sizeof(box->path), "%s/control.sock", box->folder);
 	return 0;
-}
-
-// What DPDK leaves, and the folder itself.
-static void remove_folder(const struct fer_bench_box *box)
-{
-	static const char *const parts[] = {"/control.sock", "/dpdk/rte", "/dpdk", ""};
-	char path[sizeof(box->folder) + 16];
-
-	for (unsigned i = 0; box->folder[0] != '\0' && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", box->folder, parts[i]);
-		(void)remove(path);
-	}
 }
 
 // Waits until it runs; 0, or -1 with what it said.
@@ -222,17 +244,24 @@ static int hear(int from, char error[FER_BENCH_BOX_ERROR_BYTES])
 static int start_process(struct fer_bench_box *box, const struct fer_bench_box_params *params,
 	char error[FER_BENCH_BOX_ERROR_BYTES])
 {
+	struct before before = {.parent = getpid()};
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return -1;
 	fflush(NULL);
-	box->pid = fork();
+	hold_signals(&before.signals);
+	if (make_folder(box) == 0)
+		box->pid = fork();
+	if (box->pid < 0)
+		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "cannot start a daemon: %s",
+			strerror(errno));
 	if (box->pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 		close(ends[0]);
-		_exit(be_daemon(box, params, ends[1]));
+		_exit(be_daemon(box, params, ends[1], &before));
 	}
+	(void)sigprocmask(SIG_SETMASK, &before.signals, NULL);
 	close(ends[1]);
 	int rc = box->pid < 0 ? -1 : hear(ends[0], error);
 	close(ends[0]);
@@ -272,8 +301,7 @@ struct fer_bench_box *fer_bench_box_open(
 	void *shared = mmap(NULL, sizeof(*box->traffic), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	box->traffic = shared == MAP_FAILED ? NULL : shared;
-	if (box->traffic != NULL && make_folder(box) == 0 &&
-		start_process(box, params, error) == 0) {
+	if (box->traffic != NULL && start_process(box, params, error) == 0) {
 		stay_on_first_cpu(box);
 		return box;
 	}
