@@ -92,7 +92,7 @@ static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pai
 		n.bytes = __atomic_load_n(&sa->in.bytes, __ATOMIC_RELAXED);
 	}
 	for (unsigned v = 0; v < FER_N_SA_VERDICTS; v++) {
-		n.verdicts[v] = fer_sa_drops(sa, (enum fer_verdict)v);
+		n.verdicts[v] = fer_sa_drops(p->sas, sa, (enum fer_verdict)v);
 		n.drops += n.verdicts[v];
 	}
 	return n;

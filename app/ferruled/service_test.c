@@ -797,8 +797,9 @@ static void drops_stand_under_their_names(void **state)
 	assert_int_equal(infos[1].drops, 0);
 	handle = infos[1].handle;
 	for (unsigned v = 1; v < FER_N_SA_VERDICTS; v++) {
-		fer_sa_count_drop(fer_sa_at(served.world.pair[0].sas, (uint32_t)handle),
-			(enum fer_verdict)v, v * v);
+		fer_sa_count_drop(served.world.pair[0].sas,
+			fer_sa_at(served.world.pair[0].sas, (uint32_t)handle), (enum fer_verdict)v,
+			v * v);
 		sum += (uint64_t)v * v;
 	}
 	assert_int_equal(ask(FER_MSG_TYPE_QUERY, FER_MSG_STATS_SA, NULL, &reply), 0);

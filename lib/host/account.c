@@ -35,7 +35,7 @@ static const struct fer_layer *refused_layer(const struct fer_batch *b, unsigned
 static void charge(struct fer_host *host, struct fer_sa *sa, enum fer_verdict v)
 {
 	if (sa != NULL && (unsigned)v < FER_N_SA_VERDICTS)
-		fer_sa_count_drop(fer_sa_head(host->sas, sa), v, 1);
+		fer_sa_count_drop(host->sas, fer_sa_head(host->sas, sa), v, 1);
 }
 
 // What was counted on an SA when it was framed, and ended since, was not protected.

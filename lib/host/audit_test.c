@@ -148,7 +148,7 @@ static void is_a_limit_crossed_where_it_falls_in_a_burst(void **state)
 	assert_int_equal(sa->out.seq.last, 5);
 	assert_int_equal(sa->out.packets, 5);
 	assert_int_equal(sa->out.bytes, 200);
-	assert_int_equal(fer_sa_drops(sa, FER_EXPIRED), 3);
+	assert_int_equal(fer_sa_drops(test_ends.west.sas, sa, FER_EXPIRED), 3);
 	put_plain(0, &ip4);
 	run(1, FER_OUT);
 	assert_end(0, 1, FER_EXPIRED);
@@ -199,7 +199,7 @@ static void does_an_inbound_sa_stop(void **state)
 	assert_int_equal(sa->in.packets, 2);
 	assert_int_equal(sa->in.bytes, 80);
 	assert_int_equal(sa->in.replay.top, 13);
-	assert_int_equal(fer_sa_drops(sa, FER_EXPIRED), 2);
+	assert_int_equal(fer_sa_drops(test_ends.west.sas, sa, FER_EXPIRED), 2);
 	put(0); // the last again
 	run(1, FER_IN);
 	assert_end(0, 1, FER_REPLAY);
@@ -259,7 +259,7 @@ static void is_it_given_back_to_the_inner_sa(void **state)
 	assert_end(2, 3, FER_EXPIRED);
 	assert_int_equal(sa->out.packets, 2);
 	assert_int_equal(sa->out.bytes, 80);
-	assert_int_equal(fer_sa_drops(sa, FER_EXPIRED), 0);
+	assert_int_equal(fer_sa_drops(test_ends.west.sas, sa, FER_EXPIRED), 0);
 	assert_int_equal(next(FER_EVENT_HARD_LIFETIME).spi, SPI + 1);
 	no_more();
 }

@@ -88,7 +88,7 @@ static void nothing_is_sent_behind_the_last_number(void **state)
 			assert_int_equal(test_ends.batch.n, 0);
 		}
 		assert_int_equal(t.out->out.packets, 3);
-		assert_int_equal(fer_sa_drops(t.out, FER_SEQ_EXHAUSTED), 300);
+		assert_int_equal(fer_sa_drops(test_ends.west.sas, t.out, FER_SEQ_EXHAUSTED), 300);
 	}
 }
 

@@ -78,8 +78,11 @@ static void assert_verdict(unsigned i, enum fer_verdict want)
 // Are these the only drops of the SA?
 static void assert_drops(const struct fer_sa *sa, enum fer_verdict v, uint64_t n)
 {
+	const struct fer_sa_table *sas =
+		sa->direction == FER_OUT ? test_ends.west.sas : test_ends.east.sas;
+
 	for (unsigned i = 0; i < FER_N_SA_VERDICTS; i++)
-		assert_int_equal(fer_sa_drops(sa, (enum fer_verdict)i), i == v ? n : 0);
+		assert_int_equal(fer_sa_drops(sas, sa, (enum fer_verdict)i), i == v ? n : 0);
 }
 
 static void are_packets_and_bytes_counted_when_sent(void **state)

@@ -293,7 +293,7 @@ static void a_packet_without_buffers_for_padding_ends(void **state)
 		n++;
 	test_assert_verdict(test_ends_send(), FER_NO_ROOM);
 	rte_pktmbuf_free_bulk(hoard, n);
-	assert_int_equal(fer_sa_drops(t.out, FER_NO_ROOM), 1);
+	assert_int_equal(fer_sa_drops(test_ends.west.sas, t.out, FER_NO_ROOM), 1);
 	assert_int_equal(t.out->out.packets, 0);
 }
 

@@ -414,7 +414,7 @@ static void two_workers_share_a_lifetime(void **state)
 	run_workers(w, seal_all);
 	assert_int_equal(n_ended(w, FER_OK), hard);
 	assert_int_equal(n_ended(w, FER_EXPIRED), all - hard);
-	assert_int_equal(fer_sa_drops(sa, FER_EXPIRED), all - hard);
+	assert_int_equal(fer_sa_drops(w->sas, sa, FER_EXPIRED), all - hard);
 	assert_int_equal(sa->out.packets, hard);
 	assert_int_equal(sa->out.bytes, hard * INNER);
 	assert_int_equal(sa->out.seq.last, hard);

@@ -11,47 +11,40 @@
 static_assert(FER_SA_FIND_MAX <= RTE_HASH_LOOKUP_BULK_MAX, "more keys in one call crash rte_hash");
 static_assert(sizeof(struct fer_sa_id) == 24, "the key has no padding");
 
-// The handle that a line of hints has; 0 when it has none.  Two hints with one tag in a line make
-// nonsense: what comes out is verified anyway.
-static uint64_t hinted_by(const struct fer_sa_hint_line *line, uint64_t spi_tag)
+// 1 and the index that a line of hints has; 0 when it has none.  Two hints with one tag in a line
+// make nonsense: what comes out is verified anyway.
+static uint32_t hinted_by(const struct fer_sa_hint_line *line, uint32_t tag)
 {
-	uint64_t handle = 0;
+	uint32_t found = 0;
 
 	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
-		const struct fer_sa_hint *hint = &line->hint[i];
-		uint64_t found =
-			atomic_load_explicit(&hint->generation_index, memory_order_relaxed);
+		uint64_t hint = atomic_load_explicit(&line->hint[i], memory_order_relaxed);
 
-		if (atomic_load_explicit(&hint->spi_tag, memory_order_relaxed) == spi_tag)
-			handle |= found;
+		found |= hint >> 32 == tag ? (uint32_t)hint : 0;
 	}
-	return handle;
+	return found;
 }
 
-static uint64_t hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
+// The block that hints lead to, on its way into the cache; NULL when there is none.
+static const struct fer_sa *hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
 	uint64_t hash = fer_sa_hint_hash(t, id);
-	uint64_t spi_tag = fer_sa_hint_spi_tag(id->spi, hash);
-	uint64_t handle = hinted_by(fer_sa_hint_line(t, hash, 0), spi_tag);
+	uint32_t tag = fer_sa_hint_tag(hash);
+	uint32_t found = hinted_by(fer_sa_hint_line(t, hash, 0), tag);
 
-	return likely(handle != 0) ? handle : hinted_by(fer_sa_hint_line(t, hash, 1), spi_tag);
-}
-
-// The block that a hint leads to; NULL when there is none, or none any more.
-static const struct fer_sa *block_of(const struct fer_sa_table *t, uint64_t hint)
-{
-	uint32_t index = (uint32_t)hint, generation = (uint32_t)(hint >> 32);
-
-	if (index >= 2 * t->capacity || generation == 0)
+	if (unlikely(found == 0))
+		found = hinted_by(fer_sa_hint_line(t, hash, 1), tag);
+	if (unlikely(found - 1 >= 2 * t->capacity))
 		return NULL;
-	const struct fer_sa *sa = fer_sa_at(t, index);
-	uint32_t live = atomic_load_explicit(&sa->generation, memory_order_acquire);
-	return live == generation ? sa : NULL;
+	const struct fer_sa *sa = fer_sa_at(t, found - 1);
+	fer_sa_prefetch_in(sa);
+	return sa;
 }
 
 static bool is_sa_of(const struct fer_sa *sa, const struct fer_sa_id *id)
 {
-	return sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
+	return atomic_load_explicit(&sa->generation, memory_order_acquire) != 0 &&
+	       sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
 	       sa->direction == FER_IN && memcmp(sa->dst, id->dst, sizeof(sa->dst)) == 0;
 }
 
@@ -128,20 +121,16 @@ static void find_missing(const struct fer_sa_table *t, const struct fer_sa_id *c
 void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
 	uint32_t index[])
 {
-	uint64_t handle[FER_SA_FIND_MAX];
+	const struct fer_sa *sa[FER_SA_FIND_MAX];
 	struct search left;
 
 	left.n = 0;
 	assert(n <= FER_SA_FIND_MAX);
+	for (unsigned i = 0; i < n; i++)
+		sa[i] = hinted(t, id[i]);
 	for (unsigned i = 0; i < n; i++) {
-		handle[i] = hinted(t, id[i]);
-		fer_sa_prefetch_in(t, handle[i]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct fer_sa *sa = block_of(t, handle[i]);
-
-		if (sa != NULL && is_sa_of(sa, id[i]))
-			index[i] = (uint32_t)handle[i];
+		if (sa[i] != NULL && is_sa_of(sa[i], id[i]))
+			index[i] = sa[i]->index;
 		else
 			left.place[left.n++] = (uint8_t)i;
 	}

@@ -18,9 +18,9 @@
 // Open addressing, linear, at most four fifths full; removal shifts back, so there are no
 // tombstones.  The prints are as good as random: their upper half says where to begin.
 struct slot {
-	uint64_t print; // 0: empty
-	uint32_t users; // inbound SAs, or OUTBOUND
-};
+	uint64_t print;                // 0: empty
+	uint32_t users;                // inbound SAs, or OUTBOUND
+} __attribute__((packed, aligned(4))); // there is one for each SA: 12 bytes in place of 16
 
 struct fer_keyprints {
 	struct slot *slots;

@@ -26,39 +26,35 @@ static struct fer_sa_id id_of(const struct fer_sa *sa)
 
 // The first of the places where a hint of that hash may stand that has this word in it; NULL when
 // none has.
-static struct fer_sa_hint *find_hint(struct fer_sa_table *t, uint64_t hash, uint64_t handle)
+static _Atomic uint64_t *find_hint(struct fer_sa_table *t, uint64_t hash, uint64_t hint)
 {
 	for (unsigned i = 0; i < FER_HINT_LINES * FER_HINTS_PER_LINE; i++) {
 		struct fer_sa_hint_line *line = fer_sa_hint_line(t, hash, i / FER_HINTS_PER_LINE);
-		struct fer_sa_hint *hint = &line->hint[i % FER_HINTS_PER_LINE];
+		_Atomic uint64_t *place = &line->hint[i % FER_HINTS_PER_LINE];
 
-		if (atomic_load_explicit(&hint->generation_index, memory_order_relaxed) == handle)
-			return hint;
+		if (atomic_load_explicit(place, memory_order_relaxed) == hint)
+			return place;
 	}
 	return NULL;
 }
 
 // Where there is no room, none is made: the hash finds the SA as well.
-static void set_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
+static void set_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint32_t index)
 {
 	uint64_t hash = fer_sa_hint_hash(t, id);
-	struct fer_sa_hint *hint = find_hint(t, hash, 0);
+	_Atomic uint64_t *place = find_hint(t, hash, 0);
 
-	if (hint == NULL)
-		return;
-	atomic_store_explicit(&hint->generation_index, handle, memory_order_relaxed);
-	atomic_store_explicit(
-		&hint->spi_tag, fer_sa_hint_spi_tag(id->spi, hash), memory_order_release);
+	if (place != NULL)
+		atomic_store_explicit(place, fer_sa_hint(hash, index), memory_order_release);
 }
 
-static void clear_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint64_t handle)
+static void clear_hint(struct fer_sa_table *t, const struct fer_sa_id *id, uint32_t index)
 {
-	struct fer_sa_hint *hint = find_hint(t, fer_sa_hint_hash(t, id), handle);
+	uint64_t hash = fer_sa_hint_hash(t, id);
+	_Atomic uint64_t *place = find_hint(t, hash, fer_sa_hint(hash, index));
 
-	if (hint == NULL)
-		return;
-	atomic_store_explicit(&hint->spi_tag, 0, memory_order_relaxed);
-	atomic_store_explicit(&hint->generation_index, 0, memory_order_relaxed);
+	if (place != NULL)
+		atomic_store_explicit(place, 0, memory_order_relaxed);
 }
 
 static bool is_wildcard(const struct fer_sa *sa)
@@ -95,7 +91,7 @@ static int publish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 		atomic_fetch_add_explicit(&c->n_wildcard, 1, memory_order_release);
 	int error = rte_hash_add_key_data(hash_of(c, sa), &id, (void *)(uintptr_t)sa->index);
 	if (error == 0 && !is_wildcard(sa))
-		set_hint(t, &id, fer_sa_handle(c, sa));
+		set_hint(t, &id, sa->index);
 	return error;
 }
 
@@ -129,7 +125,7 @@ static int32_t unpublish_in(struct fer_sa_table *t, const struct fer_sa *sa)
 	struct fer_addr dst = {.version = sa->version};
 	int32_t position = rte_hash_del_key(hash_of(c, sa), &id);
 
-	clear_hint(t, &id, fer_sa_handle(c, sa));
+	clear_hint(t, &id, sa->index);
 	if (sa->udp_at != 0)
 		fer_ports_put(t->udp_ports, sa->udp_port, fer_sa_now_ns(c));
 	if (is_wildcard(sa)) {

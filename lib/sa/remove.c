@@ -22,6 +22,15 @@ void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa)
 		fer_keyprints_remove(c->keyprints, c->key_prints[sa->index]);
 }
 
+// Where nothing was counted nothing is written: that would make a page real.
+static void forget_drops(struct fer_sa_table *t, uint32_t index)
+{
+	for (unsigned v = FER_OK + 1; v < FER_N_SA_VERDICTS; v++)
+		if (atomic_load_explicit(&t->high[index].drops[v - 1], memory_order_relaxed) != 0)
+			atomic_store_explicit(
+				&t->high[index].drops[v - 1], 0, memory_order_relaxed);
+}
+
 // The generation is 0 already and not written: a worker with an old handle may be reading it.
 void fer_sa_free_block(struct fer_sa_table *t, uint32_t index)
 {
@@ -29,6 +38,7 @@ void fer_sa_free_block(struct fer_sa_table *t, uint32_t index)
 
 	if (sa->direction == FER_OUT && sa->out.dummy != 0)
 		fer_dummy_free(t->control, sa->out.dummy);
+	forget_drops(t, index);
 	fer_secret_wipe(&sa->index, t->stride - offsetof(struct fer_sa, index));
 	fer_index_push(t->control,
 		index < t->capacity ? &t->control->unused : &t->control->unused_ah, index);

@@ -31,6 +31,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FER_SA_INLINE_WINDOW 1024 // packets; a wider window has a block of its own
@@ -102,12 +103,13 @@ struct fer_sa {
 		} in;
 	};
 
-	alignas(64) _Atomic uint64_t drops[FER_N_SA_VERDICTS - 1]; // of FER_OK there are none
+	alignas(64) _Atomic uint32_t drops[FER_N_SA_VERDICTS - 1]; // low halves; none of FER_OK
 
 	alignas(64) uint8_t key[]; // struct fer_key
 };
 
-static_assert(sizeof(struct fer_sa) == 6 * 64, "an SA is six lines and its keys");
+static_assert(sizeof(struct fer_sa) == 5 * 64, "an SA is five lines and its keys");
+static_assert(offsetof(struct fer_sa, drops) == 4 * 64, "no packet that passes touches drops");
 
 static inline bool fer_life_take_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
 {
@@ -129,18 +131,6 @@ static inline bool fer_sa_is_outside(const struct fer_sa *sa)
 static inline const struct fer_key *fer_sa_key(const struct fer_sa *sa)
 {
 	return (const struct fer_key *)sa->key;
-}
-
-// v is one of FER_SA_VERDICTS and not FER_OK.
-static inline void fer_sa_count_drop(struct fer_sa *sa, enum fer_verdict v, uint32_t n)
-{
-	atomic_fetch_add_explicit(&sa->drops[v - 1], n, memory_order_relaxed);
-}
-
-// Packets that ended on the SA with v, one of FER_SA_VERDICTS; none with FER_OK.
-static inline uint64_t fer_sa_drops(const struct fer_sa *sa, enum fer_verdict v)
-{
-	return v == FER_OK ? 0 : atomic_load_explicit(&sa->drops[v - 1], memory_order_relaxed);
 }
 
 struct fer_ah_params {

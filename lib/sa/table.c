@@ -82,21 +82,25 @@ struct rte_hash *fer_sa_ah_hash(struct fer_sa_table *t)
 	return hash;
 }
 
+// Half of the places stay empty at least.
 static uint32_t n_hint_lines(uint32_t capacity)
 {
-	return RTE_MAX(rte_align32pow2(2 * capacity) / FER_HINTS_PER_LINE, 2u);
+	return RTE_ALIGN_CEIL(2 * capacity, 2u * FER_HINTS_PER_LINE) / FER_HINTS_PER_LINE;
+}
+
+static size_t hints_bytes(const struct fer_sa_table *t)
+{
+	return t->n_hint_lines * sizeof(t->hints[0]);
 }
 
 static bool create_hints(struct fer_sa_table *t)
 {
-	uint32_t n_lines = n_hint_lines(t->capacity);
-
 	if (getrandom(t->hint_seed, sizeof(t->hint_seed), 0) != sizeof(t->hint_seed))
 		return false;
 	t->hint_seed[2] |= 1;
 	t->hint_seed[3] |= 1;
-	t->hint_shift = 64 - rte_log2_u32(n_lines);
-	t->hints = fer_secret_map(n_lines * sizeof(t->hints[0])); // for its large pages
+	t->n_hint_lines = n_hint_lines(t->capacity);
+	t->hints = fer_pages_map(hints_bytes(t));
 	return t->hints != NULL;
 }
 
@@ -120,6 +124,11 @@ static size_t blocks_bytes(const struct fer_sa_table *t, uint32_t n_ah)
 	return t->stride * ((size_t)t->capacity + n_ah);
 }
 
+static size_t high_bytes(const struct fer_sa_table *t)
+{
+	return 2 * (size_t)t->capacity * sizeof(t->high[0]);
+}
+
 static bool create_parts(
 	struct fer_sa_table *t, const struct fer_sa_table_params *p, struct fer_engine *engine)
 {
@@ -132,6 +141,7 @@ static bool create_parts(
 	t->blocks = fer_secret_map(blocks_bytes(t, t->capacity));
 	t->groups = calloc(RTE_MAX(t->n_groups, 1u), sizeof(t->groups[0]));
 	t->in_limits = calloc(t->capacity, sizeof(t->in_limits[0]));
+	t->high = fer_pages_map(high_bytes(t));
 	t->udp_in = calloc(t->capacity, sizeof(t->udp_in[0]));
 	t->udp_ports = fer_ports_create();
 	STAILQ_INIT(&c->old_heads);
@@ -144,9 +154,9 @@ static bool create_parts(
 		t->capacity, p->beside == NULL ? NULL : p->beside->control->keyprints);
 	c->endpoints = fer_endpoints_create(t->capacity, p->qsbr);
 	return t->dummies != NULL && t->blocks != NULL && t->groups != NULL &&
-	       t->in_limits != NULL && t->udp_in != NULL && t->udp_ports != NULL &&
-	       c->keyprints != NULL && c->endpoints != NULL && create_hints(t) &&
-	       create_lists(c, t->capacity);
+	       t->in_limits != NULL && t->high != NULL && t->udp_in != NULL &&
+	       t->udp_ports != NULL && c->keyprints != NULL && c->endpoints != NULL &&
+	       create_hints(t) && create_lists(c, t->capacity);
 }
 
 static void stand_beside(struct fer_sa_control *c, struct fer_sa_table *other)
@@ -202,7 +212,7 @@ struct fer_sa_table *fer_sa_table_create(
 void fer_sa_table_prepare(struct fer_sa_table *t)
 {
 	(void)fer_pages_prepare(t->blocks, blocks_bytes(t, 0));
-	(void)fer_pages_prepare(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
+	(void)fer_pages_prepare(t->hints, hints_bytes(t));
 }
 
 // What SAs that nobody removed have besides their blocks.
@@ -250,7 +260,8 @@ void fer_sa_table_destroy(struct fer_sa_table *t)
 		destroy_control(t->control);
 	}
 	fer_secret_unmap_clean(t->blocks, blocks_bytes(t, t->capacity));
-	fer_secret_unmap(t->hints, n_hint_lines(t->capacity) * sizeof(t->hints[0]));
+	fer_pages_unmap(t->hints, hints_bytes(t));
+	fer_pages_unmap(t->high, high_bytes(t));
 	fer_ports_destroy(t->udp_ports);
 	free(t->udp_in);
 	free(t->in_limits);

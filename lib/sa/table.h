@@ -7,7 +7,7 @@
 //   blocks  by index: an array, one fixed stride, where the SA lives
 //   hash    rte_hash by (protocol, destination, SPI), seeded: the authority for inbound look-ups;
 //           the AH of bundles have one of their own, which is there as soon as there is a bundle
-//   hints   a flat table in front of it, seeded too: 16 bytes an entry, verified in the block
+//   hints   a flat table in front of it, seeded too: 8 bytes an entry, verified in the block
 // Only the control thread writes them.  Removal takes hash entry and hint away, then waits for a
 // grace period of the workers, and only then frees the hash position and wipes the block: three
 // named steps, none of which blocks.
@@ -143,6 +143,15 @@ static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fe
 // Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
 // handle is one that was live.
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
+
+// Counts n packets that ended on the SA with v, one of FER_SA_VERDICTS and not FER_OK.
+static inline void fer_sa_count_drop(
+	const struct fer_sa_table *t, struct fer_sa *sa, enum fer_verdict v, uint32_t n);
+
+// Packets that ended on the SA with v; none with FER_OK.  While the 2^32nd is being counted it may
+// say as many too few.
+static inline uint64_t fer_sa_drops(
+	const struct fer_sa_table *t, const struct fer_sa *sa, enum fer_verdict v);
 
 // The limits of an SA whose life says that it has some.
 static inline const struct fer_limits *fer_sa_limits(

@@ -148,10 +148,10 @@ static inline uint32_t find(const struct fer_sa_table *t, const struct fer_sa_pa
 
 static inline size_t n_hints(const struct fer_sa_table *t)
 {
-	return (size_t)FER_HINTS_PER_LINE << (64 - t->hint_shift);
+	return (size_t)FER_HINTS_PER_LINE * t->n_hint_lines;
 }
 
-static inline struct fer_sa_hint *hint_at(const struct fer_sa_table *t, size_t i)
+static inline _Atomic uint64_t *hint_at(const struct fer_sa_table *t, size_t i)
 {
 	return &t->hints[i / FER_HINTS_PER_LINE].hint[i % FER_HINTS_PER_LINE];
 }
@@ -161,6 +161,6 @@ static inline size_t n_hints_set(const struct fer_sa_table *t)
 	size_t n = 0;
 
 	for (size_t i = 0; i < n_hints(t); i++)
-		n += hint_at(t, i)->spi_tag != 0 || hint_at(t, i)->generation_index != 0;
+		n += *hint_at(t, i) != 0;
 	return n;
 }

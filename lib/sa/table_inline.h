@@ -10,18 +10,21 @@
 
 struct fer_udp_in;
 
-struct fer_sa_hint {
-	_Atomic uint64_t spi_tag;          // SPI << 32 | tag of destination and protocol; 0: empty
-	_Atomic uint64_t generation_index; // generation << 32 | index: a handle
+// High halves of what an SA counts in drops.
+struct fer_sa_high_drops {
+	_Atomic uint32_t drops[FER_N_SA_VERDICTS - 1];
 };
 
-#define FER_HINTS_PER_LINE 4
+#define FER_HINTS_PER_LINE 8
 #define FER_HINT_LINES                                                                             \
 	2 // where a hint may stand: its line, or the other of the pair when that is full
 
+// Tag of the identity << 32 | index + 1; 0: empty.  One store, so it is never torn.
 struct fer_sa_hint_line {
-	alignas(64) struct fer_sa_hint hint[FER_HINTS_PER_LINE];
+	alignas(64) _Atomic uint64_t hint[FER_HINTS_PER_LINE];
 };
+
+static_assert(sizeof(struct fer_sa_hint_line) == 64, "one line of the cache is read");
 
 // Read by every worker, written by the control thread at creation only, but for n_dummies.
 struct fer_sa_table {
@@ -30,9 +33,10 @@ struct fer_sa_table {
 	uint32_t capacity; // handles have lower indexes
 	uint32_t n_groups;
 	struct fer_sa_hint_line *hints;
-	uint64_t hint_seed[4]; // secret; the last two are odd
-	unsigned hint_shift;
+	uint64_t hint_seed[4];          // secret; the last two are odd
+	uint32_t n_hint_lines;          // even
 	_Atomic uint64_t *groups;       // handle of the active outbound SA, 0 for none
+	struct fer_sa_high_drops *high; // by index; no memory until an SA has dropped 2^32 packets
 	struct fer_udp_in **udp_in;     // by index; NULL: no ESP in UDP
 	struct fer_ports *udp_ports;    // of inbound SAs
 	struct fer_limits *in_limits;   // by index; an inbound SA has no room for them in its block
@@ -76,13 +80,31 @@ static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t ha
 	rte_prefetch0(&sa->out.seq);
 }
 
-// The lines that every inbound packet needs first.  Any handle will do.
-static inline void fer_sa_prefetch_in(const struct fer_sa_table *t, uint64_t handle)
+// The lines that every inbound packet needs first.
+static inline void fer_sa_prefetch_in(const struct fer_sa *sa)
 {
-	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
-
 	rte_prefetch0(sa);
 	rte_prefetch0(&sa->in.lock);
+}
+
+static inline void fer_sa_count_drop(
+	const struct fer_sa_table *t, struct fer_sa *sa, enum fer_verdict v, uint32_t n)
+{
+	uint32_t before = atomic_fetch_add_explicit(&sa->drops[v - 1], n, memory_order_relaxed);
+
+	if (unlikely(before > UINT32_MAX - n))
+		atomic_fetch_add_explicit(
+			&t->high[sa->index].drops[v - 1], 1, memory_order_relaxed);
+}
+
+static inline uint64_t fer_sa_drops(
+	const struct fer_sa_table *t, const struct fer_sa *sa, enum fer_verdict v)
+{
+	if (v == FER_OK)
+		return 0;
+	uint64_t high =
+		atomic_load_explicit(&t->high[sa->index].drops[v - 1], memory_order_relaxed);
+	return high << 32 | atomic_load_explicit(&sa->drops[v - 1], memory_order_relaxed);
 }
 
 static inline const struct fer_limits *fer_sa_limits(
@@ -128,18 +150,22 @@ static inline uint64_t fer_sa_hint_hash(const struct fer_sa_table *t, const stru
 	return h ^ (h >> 32);
 }
 
-// What a hint says of an id, besides where it stands: the SPI, and the bits of the hash that chose
-// no line.  Never 0.
-static inline uint64_t fer_sa_hint_spi_tag(uint32_t spi, uint64_t hash)
+// What a hint says of an id, besides where it stands: the half of the hash that chose no line.
+static inline uint32_t fer_sa_hint_tag(uint64_t hash)
 {
-	return (uint64_t)spi << 32 | (uint32_t)hash;
+	return (uint32_t)hash;
+}
+
+static inline uint64_t fer_sa_hint(uint64_t hash, uint32_t index)
+{
+	return (uint64_t)fer_sa_hint_tag(hash) << 32 | (index + 1);
 }
 
 // choice: 0 for the line where a hint belongs, 1 for the other of the pair.
 static inline struct fer_sa_hint_line *fer_sa_hint_line(
 	const struct fer_sa_table *t, uint64_t hash, unsigned choice)
 {
-	return &t->hints[(hash >> t->hint_shift) ^ choice];
+	return &t->hints[((hash >> 32) * t->n_hint_lines >> 32) ^ choice];
 }
 
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
