@@ -9,8 +9,9 @@ this one.
 
 NAME = "VPP 26.06"
 BASE = "aes-gcm-128"
+SIZES = [64, 512, 1420]
 
-# Ticks of 64, 512 and 1420 bytes, None: not measured.  Outbound, inbound.
+# Ticks of these sizes, None: not measured.  Outbound, inbound.
 _SHA1, _SHA2, _GMAC = (183, 340, 655), (270, 581, 1223), (108, 151, 248)
 BARE = {
     "aes-gcm-128": ((82, 159, 356), (78, 156, 355)),
@@ -36,27 +37,42 @@ PATH = {
 }
 
 
-def _cell(row, place, base):
-    """Ticks, bare crypto, the peer scaled by BASE, the ratio to that, and that by the row's own crypto."""
+def _relative(row, place, base):
+    """Its ticks relative to the peer's scaled by BASE, and by the row's own crypto; None: not measured."""
     way = ("out", "in").index(row["direction"])
-    ticks, crypto = row["ticks"]["median"], row["crypto_ticks"]
     then = PATH[row["algorithm"]][way][place]
     if then is None:
-        return f"{ticks:.0f} ({crypto:.0f})"
+        return None
     by_base = then * base / BARE[BASE][way][place]
-    by_own = then * crypto / BARE[row["algorithm"]][way][place]
-    return f"{ticks:.0f} ({crypto:.0f}): {ticks / by_base:.2f}, {ticks / by_own:.2f}"
+    by_own = then * row["crypto_ticks"] / BARE[row["algorithm"]][way][place]
+    return row["ticks"]["median"] / by_base, row["ticks"]["median"] / by_own
 
 
-def lines(rows, sizes, table):
-    """Text and a table: a row for each algorithm and direction, a column for each size."""
+def _all_relative(rows):
+    """Each row and what it is relative to the peer."""
     base = {(row["direction"], row["size"]): row["crypto_ticks"] for row in rows
             if row["algorithm"] == BASE}
-    groups = {}
     for row in rows:
-        cell = _cell(row, sizes.index(str(row["size"])), base[row["direction"], row["size"]])
-        groups.setdefault((row["algorithm"], row["direction"]), []).append(cell)
+        place = SIZES.index(row["size"])
+        yield row, _relative(row, place, base[row["direction"], row["size"]])
+
+
+def ratios(rows):
+    """Of all that the peer has: scaled by bare BASE, and by the row's own crypto."""
+    return [relative for _, relative in _all_relative(rows) if relative is not None]
+
+
+def _cell(row, relative):
+    ticks = f"{row['ticks']['median']:.0f} ({row['crypto_ticks']:.0f})"
+    return ticks if relative is None else f"{ticks}: {relative[0]:.2f}, {relative[1]:.2f}"
+
+
+def lines(rows, table):
+    """Text and a table: a row for each algorithm and direction, a column for each size."""
+    groups = {}
+    for row, relative in _all_relative(rows):
+        groups.setdefault((row["algorithm"], row["direction"]), []).append(_cell(row, relative))
     return [f"Bursts of 256: ticks (bare crypto), and relative to the path of {NAME}, which was measured "
             f"on another machine and is scaled to this one twice: by what bare {BASE} costs on both, and "
             "by what bare crypto of that row does:", "",
-            *table(["", *sizes], [(f"{a}, {d}", *cells) for (a, d), cells in groups.items()])]
+            *table(["", *map(str, SIZES)], [(f"{a}, {d}", *cells) for (a, d), cells in groups.items()])]

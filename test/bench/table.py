@@ -5,9 +5,10 @@
 usage: table.py FERRULE-BENCH README FIGURES --json FILE [--part NAME ...] [--quick]
 
 The tables stand between two comments of each file, and everything between these is replaced.  Takes
-about ten minutes, in which nothing else should run; or less at a time: each part takes a minute at
-most, what was measured stays in FILE, and the tables are written when every part is there.  --quick
-does everything for a moment only: for tests, not for eyes.
+less than ten minutes, in which nothing else should run; or less at a time: each part takes a minute at
+most, what was measured stays in FILE, and the tables are written when every part is there.  A part
+that fails, or that does not end, is tried once more when all others are done.  --quick does
+everything for a moment only: for tests, not for eyes.
 """
 
 import argparse
@@ -15,17 +16,30 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import peer
+import targets
 
 BEGIN, END = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
 SIZES = ["64", "512", "1420"]
 HMACS = ["aes-cbc-128+hmac-sha1-96", "aes-cbc-128+hmac-sha2-256-128"]
 ALGORITHMS = ["aes-gcm-128", "aes-gcm-256", *HMACS, "chacha20-poly1305", "null+aes-gmac-128",
               "null+hmac-sha2-256-128", "ah:hmac-sha1-96", "ah:hmac-sha2-256-128"]
-MANY = [1000, 10000, 100000, 1000000]
+SA_BYTES = 4096  # of an association, with all that stands around it, and as much again
 FLOWS = [1, 1000, 10000, 100000]
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def affordable(numbers):
+    """Those numbers of associations for which there is memory."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        kilobytes = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
+    return [n for n in numbers if n * SA_BYTES <= kilobytes * 1024] or numbers[:1]
+
+
+MANY = affordable([1000, 10000, 100000, 1000000])
 _all, _sizes = ",".join(ALGORITHMS), ",".join(SIZES)
 _many, _flows = ",".join(map(str, MANY)), ",".join(map(str, FLOWS))
 _few_sas = "--count 2000 --algorithm aes-gcm-128 --sas 0 --turns 8 --seconds 4"
@@ -45,8 +59,9 @@ PARTS = [
      "--flows 1,1000 --policies 100"),
     ("overlapping", "path", f"--size 64 --order random --flows {_flows} --policies 10000 "
                             "--selectors overlapping", "--flows 1,1000 --policies 100"),
-    ("workers", "path", "--size 64,1420 --workers 2 --sas 2,1", ""),
-    ("control", "control", "--turns 8 --seconds 4",
+    ("own", "path", "--size 64,1420 --burst 8,32 --workers 2 --sas 2 --order own", ""),
+    ("shared", "path", "--size 64,1420 --burst 8,32 --workers 2", ""),
+    ("control", "control", "--count 100000 --turns 8 --seconds 4",
      "--count 20 --sas 100 --rate 100 --turns 1 --seconds 0.1"),
     ("control-in", "control", f"{_few_sas} --direction in",
      "--count 20 --rate 100 --turns 1 --seconds 0.1"),
@@ -54,9 +69,12 @@ PARTS = [
     ("latency-in", "latency", "--seconds 4 --direction in", "--seconds 0.05"),
     ("nap-out", "latency", "--seconds 4 --idle nap", "--seconds 0.05"),
     ("nap-in", "latency", "--seconds 4 --idle nap --direction in", "--seconds 0.05"),
+    ("ports", "ports", "", "--seconds 0.05 memif"),
 ]
-NEEDS_TWO_CPUS = {"workers", "latency-out", "latency-in", "nap-out", "nap-in"}
+NEEDS_TWO_CPUS = {"own", "shared", "latency-out", "latency-in", "nap-out", "nap-in"}
 SECONDS = {"many": "2"}  # of a row, where not 1
+DISTURBED_SHARE, DISTURBED_DRIFT = 0.10, 0.25
+PATIENCE = 180  # seconds, for a part
 
 
 def parts():
@@ -65,15 +83,31 @@ def parts():
     return [part[0] for part in PARTS if not few or part[0] not in NEEDS_TWO_CPUS]
 
 
-def measure(bench, name, quick):
-    """What the program says of a part."""
+def command_of(bench, name, quick):
     _, verb, options, more = next(part for part in PARTS if part[0] == name)
-    command = [bench, verb, "--json", *options.split()]
+    command = [bench, verb]
+    if verb == "ports":
+        ports = os.path.join(os.path.dirname(bench), "../../test/bench/ports")
+        command = [sys.executable, os.path.join(HERE, "ports.py"), "--program", ports]
+    command += ["--json", *options.split()]
     if verb == "path":
         command += ["--seconds", "0.01" if quick else SECONDS.get(name, "1")]
-    command += more.split() if quick else []
-    print("ferrule:", *command[1:], file=sys.stderr, flush=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return command + (more.split() if quick else [])
+
+
+def measure(bench, name, quick):
+    """What the program says of a part; None after a line that says why there is nothing."""
+    command, start = command_of(bench, name, quick), time.monotonic()
+    print(f"ferrule: {name}: {' '.join(command[1:])}", file=sys.stderr, flush=True)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        print(f"ferrule: {name} does not end in {PATIENCE} s", file=sys.stderr)
+        return None
+    except subprocess.CalledProcessError as error:
+        print(f"ferrule: {name} failed: exit code {error.returncode}", file=sys.stderr)
+        return None
+    print(f"ferrule: {name} took {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return json.loads(done.stdout)
 
 
@@ -126,8 +160,15 @@ def policy_rows(reports):
 
 
 def worker_rows(reports):
-    for (direction, size), rows in by(rows_of(reports, "workers"), "direction", "size").items():
-        yield (f"{direction}, {size}", *map(cell, rows))
+    for own, shared in zip(rows_of(reports, "own"), rows_of(reports, "shared")):
+        ratio = own["ticks"]["median"] / shared["ticks"]["median"]
+        yield (f"{own['direction']}, {own['size']}", own["burst"], cell(own), cell(shared), f"{ratio:.2f}")
+
+
+def port_rows(reports):
+    for row in rows_of(reports, "ports"):
+        yield (row["port"], row["size"], *(f"{row[name]:.0f}" for name in ("rx", "tx", "path", "whole")),
+               f"{row['ratio']:.2f}")
 
 
 def control_rows(reports):
@@ -157,7 +198,36 @@ def latency_rows(reports, *names):
             ours = lost["slow"] + lost["blocked"]
             yield (f"{report['direction']}, {report['idle']}, {row['load']} %",
                    f"{row['packets_per_second'] / 1e6:.2f}", us["median"], us["p99"], us["p99.9"],
-                   ours, row["lost"] - ours, f"{row['cpu_percent']:.0f}")
+                   ours, row["lost"] - ours, f"{min(100, row['cpu_percent']):.0f}")
+
+
+def path_reports(reports):
+    return [row for report in reports.values() for row in report["rows"] if "crypto_ticks" in row]
+
+
+def disturbed_share(reports):
+    """Of the repeats, those that were left out because bare crypto took longer or shorter than usual."""
+    rows = path_reports(reports)
+    dropped = sum(row["dropped"] for row in rows)
+    return dropped / (dropped + sum(row["repeats"] for row in rows))
+
+
+def drift(reports):
+    """By how much bare crypto of the same bytes differed from part to part, for one SA and one worker."""
+    rows = [row for row in path_reports(reports) if row["sas"] == row["workers"] == 1]
+    groups = by(rows, "algorithm", "direction", "size", "burst", "packets").values()
+    return max(max(ticks) / min(ticks) - 1 for ticks in
+               ([row["crypto_ticks"] for row in group] for group in groups))
+
+
+def disturbance_lines(reports):
+    """How quiet the machine was: nobody should believe figures of one that was not."""
+    share, spread = disturbed_share(reports), drift(reports)
+    text = (f"{share:.1%} of the repeats were disturbed and left out; bare crypto of the same bytes cost "
+            f"up to {spread:.0%} more in one part of the set than in another.")
+    if share > DISTURBED_SHARE or spread > DISTURBED_DRIFT:
+        text += " **So the machine was disturbed, and these figures are not to be relied on.**"
+    return [text, ""]
 
 
 def machine_line(reports):
@@ -165,7 +235,7 @@ def machine_line(reports):
     libraries = machine["libraries"]
     return [f"{machine['cpu']}, {machine['cpus']} CPUs, TSC {machine['tsc_hz'] / 1e9:.2f} GHz, "
             f"{machine['isa']}; {libraries['dpdk']}, intel-ipsec-mb {libraries['intel-ipsec-mb']}; "
-            f"pages: {machine['pages']}.", ""]
+            f"pages: {machine['pages']}.", "", *disturbance_lines(reports)]
 
 
 LATENCY_HEADS = ["", "Mpps", "median", "p99", "p99.9", "lost", "lost, not by ferrule", "CPU %"]
@@ -180,7 +250,7 @@ def readme_lines(reports):
         *path_rows(reports, "out", "in", wanted=lambda row: row["algorithm"] in main),
         *path_rows(reports, "single",
                    wanted=lambda row: row["algorithm"] == main[0] and row["burst"] == 1)])
-    lines += peer.lines(rows_of(reports, "long-out", "long-in"), SIZES, table)
+    lines += peer.lines(rows_of(reports, "long-out", "long-in"), table)
     lines += ["Many SAs, hit at random, AES-GCM-128: ticks with the first number of them, then how "
               "many times as fast as that:", ""]
     lines += table(many_heads(reports), many_rows(reports))
@@ -193,6 +263,8 @@ def readme_lines(reports):
 def figures_lines(reports):
     """Everything else."""
     lines = machine_line(reports)
+    lines += ["What ferrule aims at, and what this run says of it:", ""]
+    lines += table(["", "aim", "measured", ""], [t.row() for t in targets.targets(reports)])
     lines += ["Ticks a packet, whole path, and bare crypto in brackets, one SA, one selector:", ""]
     lines += table(["", "burst", *SIZES, "imix"], path_rows(reports, "out", "in", "single"))
     lines += ["Packets out of the CPU's own caches, as a NIC leaves them:", ""]
@@ -201,9 +273,15 @@ def figures_lines(reports):
               "AES-GCM-128; in brackets relative to one selector. What `apart` and `overlapping` are, "
               "ferrule-bench(1) says:", ""]
     lines += table(POLICY_HEADS, policy_rows(reports))
-    if "workers" in reports:
-        lines += ["Two workers at once, each with an SA of its own, and both with one:", ""]
-        lines += table(["", "2 SAs", "1 SA"], worker_rows(reports))
+    if "own" in reports:
+        lines += ["Two workers at once, each with an SA of its own, and both with one; ticks of each, and "
+                  "how fast the second is relative to the first:", ""]
+        lines += table(["", "burst", "2 SAs", "1 SA", ""], worker_rows(reports))
+    lines += ["Virtual ports, bursts of 32, as `test/bench/ports.py` has them: a burst received and sent "
+              "on as it is, which is what testpmd does in its mode io; the path alone; a whole worker of "
+              "ferruled; and that relative to the sum:", ""]
+    lines += table(["port", "size", "rx", "tx", "path", "whole", "whole / (rx + tx + path)"],
+                   port_rows(reports))
     lines += ["Changes over the control socket, the worker at 90 % load; microseconds of one "
               "request, until it is complete:", ""]
     lines += table(["", "list", "SAs", "seconds", "thousand a second", "median", "p99", "p99.9"],
@@ -255,6 +333,19 @@ def save(path, reports):
         json.dump(reports, file, indent=1)
 
 
+def measure_all(options, reports, names):
+    """Adds to the reports and saves them.  Returns the names of those that failed."""
+    failed = []
+    for name in names:
+        report = measure(options.bench, name, options.quick)
+        if report is None:
+            failed.append(name)
+            continue
+        reports[name] = report
+        save(options.json, reports)
+    return failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bench")
@@ -269,16 +360,17 @@ def main():
     for path in (options.readme, options.figures):
         around(path)  # before ten minutes have gone by
     reports = load(options.json) if options.part else {}
-    for name in options.part or parts():
-        try:
-            reports[name] = measure(options.bench, name, options.quick)
-        except subprocess.CalledProcessError as error:
-            return f"{options.bench} failed: exit code {error.returncode}"
-        save(options.json, reports)
+    failed = measure_all(options, reports, options.part or parts())
+    if failed:
+        failed = measure_all(options, reports, failed)
+    if failed:
+        return (f"ferrule: failed twice: {' '.join(failed)}; {options.json} has what was measured, and "
+                f"./dev bench --part {' '.join(failed)} does the rest")
     missing = [name for name in parts() if name not in reports]
     if missing:
         print(f"ferrule: the tables want these as well: {' '.join(missing)}", file=sys.stderr)
         return 0
+    print("ferrule:", *disturbance_lines(reports), file=sys.stderr)
     replace(options.readme, readme_lines(reports))
     replace(options.figures, figures_lines(reports))
     return 0

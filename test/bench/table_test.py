@@ -11,7 +11,13 @@ import subprocess
 import sys
 import tempfile
 
-TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+import table
+import targets
+
+TABLE = os.path.join(HERE, "table.py")
 FRONT, BEHIND = "front\n", "\nbehind\n"
 OLD = "to be replaced"
 MARKS = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
@@ -69,6 +75,8 @@ def check(bench, folder):
     assert rows[2].count(": ") == 3, "beside the peer"
     rows = [line for line in figures.splitlines() if line.startswith("| aes-gcm-128, in |")]
     assert [row.split("|")[2].strip() for row in rows] == ["32", "1", "8", "32"], rows
+    aims = [line for line in figures.splitlines() if line.endswith(("| reached |", "| missed |"))]
+    assert len(aims) > 20 and not any("nan" in line for line in aims), figures
 
 
 def check_parts(bench, folder):
@@ -80,6 +88,50 @@ def check_parts(bench, folder):
     assert set(files.reports()) == {"one", "apart", "overlapping"}, done
     assert "control" in done.stderr and all(OLD in text for text in files.texts()), done
     assert files.run(bench, "--part", "nothing").returncode == 2
+
+
+STUB = """#!/bin/sh
+[ -e {mark} ] || {{ touch {mark}; exit 1; }}
+exec {bench} "$@"
+"""
+
+
+def check_second_try(bench, folder):
+    """What fails once is measured all the same, and what is not there is told."""
+    stub = os.path.join(folder, "bench")
+    with open(stub, "w", encoding="utf-8") as file:
+        file.write(STUB.format(mark=os.path.join(folder, "mark"), bench=bench))
+    os.chmod(stub, 0o755)
+    files = Files(folder)
+    done = files.run(stub, "--part", "one", "apart")
+    assert done.returncode == 0 and "one failed" in done.stderr, done
+    assert list(files.reports()) == ["apart", "one"], done
+    done = files.run("/bin/false", "--part", "one", "ports")
+    assert done.returncode == 1 and "failed twice: one ports" in done.stderr, done
+    assert "--part one ports" in done.stderr and len(files.reports()) == 2, done
+
+
+def row_of(crypto, dropped=0, **more):
+    return {"algorithm": "a", "direction": "out", "size": 64, "burst": 32, "packets": "warm", "sas": 1,
+            "workers": 1, "crypto_ticks": crypto, "repeats": 100, "dropped": dropped, **more}
+
+
+def check_disturbance(_, __):
+    """A machine with other things to do is told from one without."""
+    def lines(*rows):
+        return table.disturbance_lines({"out": {"rows": list(rows)}})[0]
+    assert "relied" not in lines(row_of(100), row_of(110), row_of(500, sas=1000), row_of(900, size=1420))
+    assert "up to 10%" in lines(row_of(100), row_of(110))
+    assert "relied" in lines(row_of(100), row_of(140))
+    assert "relied" in lines(row_of(100, dropped=50))
+
+
+def check_choices(_, __):
+    assert table.affordable([1, 2, 10**15]) == [1, 2] and table.affordable([10**15]) == [10**15]
+    for values, limits, at_most, right in (
+            ([1, 2], 2, True, True), ([1, 3], 2, True, False), ([1, 2], (1, 2), False, True),
+            ([1, 1.9], (1, 2), False, False)):
+        assert targets.Target("", values, limits, at_most).is_reached() == right, values
 
 
 def check_refusal(bench, folder):
@@ -94,7 +146,7 @@ def check_refusal(bench, folder):
 
 
 def main():
-    for part in (check, check_parts, check_refusal):
+    for part in (check, check_parts, check_second_try, check_disturbance, check_choices, check_refusal):
         with tempfile.TemporaryDirectory(prefix="table-") as folder:
             part(sys.argv[1], folder)
     print("1..1\nok 1 - the tables of ./dev bench")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What ferrule aims at, and whether it gets there: limits in relation to what the same run measured."""
+
+import peer
+
+GCM = "aes-gcm-128"
+MANY_LIMITS = {64: (0.93, 0.80, 0.70), 1420: (0.93, 0.85, 0.80)}  # of what 1,000 cost
+LIST_LIMITS = {GCM: 700, "aes-cbc-128+hmac-sha1-96": 500, "aes-cbc-128+hmac-sha2-256-128": 400}
+OVERHEAD_LIMITS = [  # algorithms, burst, outbound, inbound
+    ((GCM,), 32, 45, 60),
+    ((GCM,), 1, 100, 150),
+    (("aes-cbc-128+hmac-sha1-96", "aes-cbc-128+hmac-sha2-256-128"), 32, 60, 75),
+]
+
+
+class Target:
+    """Values that have to be at most, or at least, as high as their limits."""
+
+    def __init__(self, what, values, limits, at_most, digits=0):
+        self.what, self._values, self._at_most, self._digits = what, list(values), at_most, digits
+        self._limits = list(limits) if isinstance(limits, tuple) else [limits] * len(self._values)
+
+    def is_reached(self):
+        pairs = zip(self._values, self._limits)
+        return all(value <= limit if self._at_most else value >= limit for value, limit in pairs)
+
+    def row(self):
+        def text(numbers):
+            return " / ".join(f"{number:,.{self._digits}f}" for number in numbers)
+        limits = self._limits[:1] if len(set(self._limits)) == 1 else self._limits
+        sign = "at most" if self._at_most else "at least"
+        return (self.what, f"{sign} {text(limits)}", text(self._values),
+                "reached" if self.is_reached() else "missed")
+
+
+def _overheads(reports):
+    for algorithms, burst, *limits in OVERHEAD_LIMITS:
+        for algorithm in algorithms:
+            for direction, limit in zip(("out", "in"), limits):
+                rows = [row for name in ("out", "in", "single") for row in reports[name]["rows"]
+                        if (row["algorithm"], row["burst"], row["direction"])
+                        == (algorithm, burst, direction) and row["size"] != "imix"]
+                yield Target(f"{algorithm}, {direction}, bursts of {burst}, 64 / 512 / 1420 bytes: "
+                             "ticks over bare crypto",
+                             [row["ticks"]["median"] - row["crypto_ticks"] for row in rows], limit, True)
+
+
+def _peers(reports):
+    rows = [row for name in ("long-out", "long-in") for row in reports[name]["rows"]]
+    for by, ratios in zip((f"bare {GCM}", "bare crypto of the row"), zip(*peer.ratios(rows))):
+        yield Target(f"every row and size of {peer.NAME}, scaled by {by}: the largest ratio to its path",
+                     [max(ratios)], 1, True, 2)
+
+
+def _many(reports):
+    groups = {}
+    for row in reports["many"]["rows"]:
+        groups.setdefault((row["direction"], row["size"]), []).append(row)
+    for (direction, size), rows in groups.items():
+        first, *others = (row["ticks"]["median"] for row in rows)
+        numbers = " / ".join(f"{row['sas']:,}" for row in rows[1:])
+        yield Target(f"{direction}, {size} bytes, {numbers} SAs at random: speed relative to "
+                     f"{rows[0]['sas']:,}", [first / ticks for ticks in others],
+                     MANY_LIMITS[size][:len(others)], False, 2)
+
+
+def _policies(reports):
+    for shape in ("apart", "overlapping"):
+        ratios = [many["ticks"]["median"] / one["ticks"]["median"] for one, many
+                  in zip(reports["one"]["rows"], reports[shape]["rows"])]
+        yield Target(f"10,000 selectors, {shape}, against one, established flows: the largest ratio",
+                     [max(ratios)], 1.3, True, 2)
+
+
+def _workers(reports):
+    if "own" not in reports:
+        return
+    for direction, limit in (("out", 0.95), ("in", 0.90)):
+        ratios = [own["ticks"]["median"] / one["ticks"]["median"] for own, one
+                  in zip(reports["own"]["rows"], reports["shared"]["rows"])
+                  if own["direction"] == direction]
+        yield Target(f"{direction}, two workers on one SA against two on their own, groups of 8 and 32: "
+                     "the smallest ratio", [min(ratios)], limit, False, 2)
+
+
+def _control(reports):
+    rows = reports["control"]["rows"]
+    one = [row for row in rows if row["list"] == 1]
+    add = next(row for row in one if row["operation"] == "add" and row["algorithm"] == GCM)
+    *loads, load = (row for row in rows if row["operation"] == "add" and row["list"] > 1)
+    dump = next(row for row in rows if row["operation"] == "dump")
+    yield Target("ADD_SA one at a time: thousand a second", [add["per_second"] / 1000], 70, False)
+    yield Target("the same: p99, microseconds", [add["us"]["p99"]], 30, True, 1)
+    for row in loads:
+        yield Target(f"ADD_SA in lists, {row['algorithm']}: thousand a second",
+                     [row["per_second"] / 1000], LIST_LIMITS[row["algorithm"]], False)
+    yield Target(f"{load['sas']:,} associations loaded while packets flow: seconds", [load["seconds"]],
+                 2.5, True, 2)
+    yield Target(f"{dump['sas']:,} associations told: seconds", [dump["seconds"]], 3, True, 2)
+    yield Target("DELETE_SA until it is complete, keys wiped, the slowest of all: milliseconds",
+                 [max(row["us"]["max"] for row in one if row["operation"] == "delete") / 1000], 10, True, 2)
+
+
+def _changes(reports):
+    for direction, name in (("out", "control"), ("in", "control-in")):
+        for row in reports[name]["packets"]:
+            if row["during"] != "changes":
+                continue
+            what = f"{row['changes_per_second']:,.0f} changes a second at 90 % load, {direction}"
+            yield Target(f"{what}: milliseconds in which the worker was blocked",
+                         [row["gaps"]["blocked"]["ms"]], 0, True, 1)
+            yield Target(f"{what}: packets lost, by whatever", [row["lost"] + row["dropped"]], 0, True)
+
+
+def _ports(reports):
+    if "ports" not in reports:
+        return
+    ratios = [row["ratio"] for row in reports["ports"]["rows"] if row["port"] == "memif"]
+    yield Target("the whole box over net_memif against ports alone plus path: the largest ratio",
+                 [max(ratios)], 1.1, True, 2)
+
+
+def targets(reports):
+    for part in (_overheads, _peers, _many, _policies, _workers, _control, _changes, _ports):
+        yield from part(reports)
