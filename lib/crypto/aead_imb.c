@@ -56,7 +56,7 @@ static void fill(struct fer_engine *e, unsigned i, const struct imb_aead *a,
 	const struct fer_job *j, const struct act *act)
 {
 	const struct fer_suite *s = j->suite;
-	IMB_JOB *to = &e->aead_jobs[i];
+	IMB_JOB *to = &e->jobs[i];
 
 	_Static_assert(offsetof(IMB_JOB, u.CCM.aad) == offsetof(IMB_JOB, u.CHACHA20_POLY1305.aad) &&
 			       offsetof(IMB_JOB, u.CCM.aad_len_in_bytes) ==
@@ -88,9 +88,9 @@ static void run(struct fer_engine *e, const struct imb_aead *a, struct fer_job *
 {
 	for (unsigned i = 0; i < n; i++)
 		fill(e, i, a, job[i], act);
-	fer_imb_jobs_run(e, e->aead_jobs, n);
+	fer_imb_jobs_run(e, e->jobs, n);
 	for (unsigned i = 0; i < n; i++)
-		if (e->aead_jobs[i].status != IMB_STATUS_COMPLETED)
+		if (e->jobs[i].status != IMB_STATUS_COMPLETED)
 			job[i]->verdict = FER_CRYPTO_ERROR;
 }
 

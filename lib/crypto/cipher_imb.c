@@ -38,10 +38,6 @@ void fer_imb_cipher_init(struct fer_engine *e, const uint8_t iv_key[FER_IV_KEY_B
 {
 	uint8_t unused[IMB_AES_ROUND_KEYS_BYTES];
 
-	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
-		e->cipher_jobs[i].hash_alg = IMB_AUTH_NULL;
-		e->cipher_jobs[i].chain_order = IMB_ORDER_CIPHER_HASH;
-	}
 	_Static_assert(FER_IV_KEY_BYTES == IMB_KEY_128_BYTES, "IVs are made with AES-128");
 	IMB_AES_KEYEXP_128(e->wide, iv_key, e->iv_keys, unused);
 	fer_secret_wipe(unused, sizeof(unused));
@@ -72,8 +68,9 @@ void fer_imb_3des_expand(
 		IMB_DES_KEYSCHED(e->wide, k->pair.des[i], key + (size_t)8 * i);
 }
 
-// Encrypts zeroes in counter mode: the key stream is AES of (refill number, index).
-bool fer_imb_refill_ivs(struct fer_engine *e)
+// Makes a pool full of IVs that nobody can predict.  Encrypts zeroes in counter mode: the key
+// stream is AES of (refill number, index).  False when the library failed.
+static bool refill_ivs(struct fer_engine *e)
 {
 	uint64_t start[2] = {e->iv_refills++, 0};
 	IMB_JOB job = {
@@ -97,22 +94,58 @@ bool fer_imb_refill_ivs(struct fer_engine *e)
 	return true;
 }
 
+static void fail(struct fer_job *const *job, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		job[i]->verdict = FER_CRYPTO_ERROR;
+}
+
+// n: not more than are left
+static inline void put_some_ivs(
+	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes)
+{
+	const uint8_t(*from)[FER_ESP_MAX_IV_BYTES] = &e->iv_pool[e->iv_left];
+
+	for (unsigned i = 0; i < n; i++)
+		memcpy(job[i]->start + FER_ESP_HEADER_BYTES, *--from, iv_bytes);
+	e->iv_left -= n;
+}
+
+void fer_imb_put_random_ivs(
+	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes)
+{
+	unsigned n_now;
+
+	for (unsigned at = 0; at < n; at += n_now) {
+		if (e->iv_left == 0 && !refill_ivs(e)) {
+			fail(job + at, n - at);
+			return;
+		}
+		n_now = n - at < e->iv_left ? n - at : e->iv_left;
+		// By one store, because the library reads it by one load.
+		if (iv_bytes == FER_ESP_MAX_IV_BYTES)
+			put_some_ivs(e, job + at, n_now, FER_ESP_MAX_IV_BYTES);
+		else
+			put_some_ivs(e, job + at, n_now, iv_bytes);
+	}
+}
+
 // Points a job to the one key that the library wants for both directions.
 static void point_to_des(
 	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_key *k)
 {
 	for (unsigned at = 0; at < IMB_N_DES; at++)
 		e->des[i][at] = k->pair.des[at];
-	e->cipher_jobs[i].enc_keys = c->triple ? (const void *)e->des[i] : k->pair.des[0];
-	e->cipher_jobs[i].dec_keys = e->cipher_jobs[i].enc_keys;
+	e->jobs[i].enc_keys = c->triple ? (const void *)e->des[i] : k->pair.des[0];
+	e->jobs[i].dec_keys = e->jobs[i].enc_keys;
 }
 
 // The first block of the key stream, RFC 3686 section 4.
 static void start_counting(struct fer_engine *e, unsigned i, const struct fer_job *j)
 {
 	e->nonce[i] = fer_imb_nonce(j->suite, fer_imb_get_counter(j), htobe32(FIRST_BLOCK_COUNTER));
-	e->cipher_jobs[i].iv = (const uint8_t *)&e->nonce[i];
-	e->cipher_jobs[i].iv_len_in_bytes = sizeof(e->nonce[i]);
+	e->jobs[i].iv = (const uint8_t *)&e->nonce[i];
+	e->jobs[i].iv_len_in_bytes = sizeof(e->nonce[i]);
 }
 
 // What the calls for one job at a time ask the job itself.
@@ -121,32 +154,15 @@ static void name_method(IMB_JOB *to, const struct imb_cipher *c, IMB_CIPHER_DIRE
 	to->cipher_mode = c->mode;
 	to->key_len_in_bytes = c->key_bytes;
 	to->cipher_direction = direction;
-}
-
-static inline void fill(
-	struct fer_engine *e, unsigned i, const struct imb_cipher *c, const struct fer_job *j)
-{
-	const struct fer_suite *s = j->suite;
-	IMB_JOB *to = &e->cipher_jobs[i];
-	uint8_t *iv = j->start + FER_ESP_HEADER_BYTES, *text = iv + s->iv_bytes;
-
-	to->enc_keys = j->key->pair.enc;
-	to->dec_keys = j->key->pair.dec;
-	to->src = text;
-	to->dst = text;
-	to->msg_len_to_cipher_in_bytes = j->len - s->around_bytes;
-	to->iv = iv;
-	to->iv_len_in_bytes = s->iv_bytes;
-	if (s->counter)
-		start_counting(e, i, j);
-	if (c->one_by_one)
-		point_to_des(e, i, c, j->key);
-	to->status = IMB_STATUS_BEING_PROCESSED;
+	to->msg_len_to_hash_in_bytes = 0;
+	to->hash_alg = IMB_AUTH_NULL;
+	to->chain_order = IMB_ORDER_CIPHER_HASH;
 }
 
 // Fetches the round keys of one direction.
-static void fetch_key(const uint8_t *round_keys, unsigned key_bytes)
+static void fetch_key(const struct fer_key *key, unsigned key_bytes, IMB_CIPHER_DIRECTION direction)
 {
+	const uint8_t *round_keys = direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec;
 	unsigned bytes = (key_bytes / 4 + 7) * 16;
 
 	for (unsigned at = 0; at < bytes; at += IMB_LINE_BYTES)
@@ -169,7 +185,7 @@ static unsigned submit(struct fer_engine *e, const struct imb_cipher *c, unsigne
 {
 	unsigned narrow = direction == IMB_DIR_ENCRYPT ? narrow_share(c, n, bytes) : 0, done = 0;
 	IMB_KEY_SIZE_BYTES key = (IMB_KEY_SIZE_BYTES)c->key_bytes;
-	IMB_JOB *jobs = e->cipher_jobs;
+	IMB_JOB *jobs = e->jobs;
 
 	if (n != narrow)
 		done += IMB_SUBMIT_CIPHER_BURST_NOCHECK(
@@ -185,31 +201,56 @@ static unsigned submit_one_by_one(struct fer_engine *e, const struct imb_cipher 
 	IMB_CIPHER_DIRECTION direction)
 {
 	for (unsigned i = 0; i < n; i++)
-		name_method(&e->cipher_jobs[i], c, direction);
-	fer_imb_jobs_run(e, e->cipher_jobs, n);
+		name_method(&e->jobs[i], c, direction);
+	fer_imb_jobs_run(e, e->jobs, n);
 	return 0;
+}
+
+// Describes the jobs from i on that are of one association to the library.  Returns where that
+// ends.
+static unsigned fill_run(
+	struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n, size_t *bytes)
+{
+	const struct fer_suite *s = job[i]->suite;
+	const void *enc = job[i]->key->pair.enc, *dec = job[i]->key->pair.dec;
+	const uint32_t iv_bytes = s->iv_bytes, around = s->around_bytes;
+	size_t sum = 0;
+
+	for (; i < n && job[i]->suite == s; i++) {
+		uint8_t *iv = job[i]->start + FER_ESP_HEADER_BYTES;
+		uint32_t len = job[i]->len;
+		IMB_JOB *to = &e->jobs[i];
+
+		to->enc_keys = enc;
+		to->dec_keys = dec;
+		to->src = to->dst = iv + iv_bytes;
+		to->msg_len_to_cipher_in_bytes = len - around;
+		to->iv = iv;
+		to->iv_len_in_bytes = iv_bytes;
+		to->status = IMB_STATUS_BEING_PROCESSED;
+		sum += len;
+	}
+	*bytes += sum;
+	return i;
 }
 
 static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job *const *job,
 	unsigned n, IMB_CIPHER_DIRECTION direction)
 {
-	const struct fer_key *before = NULL;
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct fer_key *key = job[i]->key;
-
-		if (key != before)
-			fetch_key(direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec,
-				c->key_bytes);
-		before = key;
-		bytes += job[i]->len;
-		fill(e, i, c, job[i]);
+	for (unsigned i = 0; i < n;) {
+		fetch_key(job[i]->key, c->key_bytes, direction);
+		i = fill_run(e, job, i, n, &bytes);
 	}
+	for (unsigned i = 0; i < n && c->mode == IMB_CIPHER_CNTR; i++)
+		start_counting(e, i, job[i]);
+	for (unsigned i = 0; i < n && c->one_by_one; i++)
+		point_to_des(e, i, c, job[i]->key);
 	unsigned done = c->one_by_one ? submit_one_by_one(e, c, n, direction)
 				      : submit(e, c, n, bytes, direction);
 	for (unsigned i = 0; i < n && done != n; i++)
-		if ((e->cipher_jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
+		if ((e->jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
 			job[i]->verdict = FER_CRYPTO_ERROR;
 }
 

@@ -149,7 +149,6 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 		return err;
 	fer_imb_gcm_init(e);
 	fer_imb_gmac_init(e);
-	fer_imb_mac_init(e);
 	if (!fer_imb_ccm_evp_init(e))
 		return -ENOMEM;
 	return 0;
@@ -232,58 +231,54 @@ static uint32_t max_bytes(const struct fer_suite *s)
 }
 
 // Judges the lengths of the jobs from j on that are of its suite, and puts those that are possible
-// into the list of a method; the others get the verdict bad.  Returns where that ends.
+// into the list of a method, and of another; the rest gets the verdict bad.  Returns where that
+// ends.
+//   other  FER_METHOD_NULL: there is none; its list is not worked off
 static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const struct fer_job *end,
-	unsigned method, uint8_t bad)
+	unsigned method, unsigned other, uint8_t bad)
 {
 	const struct fer_suite *s = j->suite;
-	uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
-	struct fer_job **list = e->list[method];
-	unsigned n = e->n[method];
+	const uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
+	struct fer_job **const first = &e->list[method][e->n[method]], **to = first;
+	struct fer_job **also = &e->list[other][e->n[other]];
 
 	for (; j < end && j->suite == s; j++) {
-		bool possible = fer_imb_is_possible(j->len, around, max, mask);
-
-		j->verdict = possible ? FER_OK : bad;
-		list[n] = j;
-		n += possible;
+		j->verdict = bad;
+		if (!fer_imb_is_possible(j->len, around, max, mask))
+			continue;
+		j->verdict = FER_OK;
+		*to++ = j;
+		*also++ = j;
 	}
-	e->n[method] = n;
+	e->n[method] += (uint16_t)(to - first);
+	if (other != method)
+		e->n[other] += (uint16_t)(to - first);
 	return j;
 }
 
-// False when the library failed.
-static bool put_iv(struct fer_engine *e, const struct fer_job *j)
+static void put_counters(struct fer_job *const *job, unsigned n)
 {
-	const struct fer_suite *s = j->suite;
-
-	if (s->counter) {
-		fer_imb_put_counter(j);
-		return true;
-	}
-	return s->iv_bytes == 0 || fer_imb_random_iv(e, fer_imb_iv(j), s->iv_bytes);
+	for (unsigned i = 0; i < n; i++)
+		fer_imb_put_counter(job[i]);
 }
 
-// The same for jobs that are to be sealed by two methods: the IVs are written, too.
-static struct fer_job *list_pairs(
+// The same for jobs that are to be sealed: those of two methods get their IVs, too, in the order of
+// the jobs.
+static struct fer_job *list_to_seal(
 	struct fer_engine *e, struct fer_job *j, const struct fer_job *end)
 {
 	const struct fer_suite *s = j->suite;
-	uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
-	struct fer_job **first = e->list[s->method], **second = e->list[s->auth_method];
-	unsigned n_first = e->n[s->method], n_second = e->n[s->auth_method];
 
-	for (; j < end && j->suite == s; j++) {
-		bool possible = fer_imb_is_possible(j->len, around, max, mask) && put_iv(e, j);
-
-		j->verdict = possible ? FER_OK : FER_CRYPTO_ERROR;
-		if (!possible)
-			continue;
-		first[n_first++] = j;
-		second[n_second++] = j;
-	}
-	e->n[s->method] = n_first;
-	e->n[s->auth_method] = n_second;
+	if (s->aead)
+		return list_run(e, j, end, s->method, FER_METHOD_NULL, FER_CRYPTO_ERROR);
+	struct fer_job *const *listed = &e->list[s->auth_method][e->n[s->auth_method]];
+	unsigned n_before = e->n[s->auth_method];
+	j = list_run(e, j, end, s->auth_method, s->method, FER_CRYPTO_ERROR);
+	unsigned n = e->n[s->auth_method] - n_before;
+	if (s->counter)
+		put_counters(listed, n);
+	else if (s->iv_bytes != 0)
+		fer_imb_put_random_ivs(e, listed, n, s->iv_bytes);
 	return j;
 }
 
@@ -296,8 +291,7 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 		return;
 	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < end;)
-		j = j->suite->aead ? list_run(e, j, end, j->suite->method, FER_CRYPTO_ERROR)
-				   : list_pairs(e, j, end);
+		j = list_to_seal(e, j, end);
 	fer_imb_gcm_seal(e, FER_METHOD_AES_GCM);
 	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;
@@ -319,7 +313,7 @@ __attribute__((noinline)) static void open_mixed(
 
 	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < end;)
-		j = list_run(e, j, end, first_method(j->suite), FER_BAD_SYNTAX);
+		j = list_run(e, j, end, first_method(j->suite), FER_METHOD_NULL, FER_BAD_SYNTAX);
 	fer_imb_gcm_open(e, FER_METHOD_AES_GCM);
 	if (e->n[FER_METHOD_AES_GCM] == n)
 		return;

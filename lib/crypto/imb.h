@@ -106,7 +106,8 @@ struct fer_engine {
 	const char *arch;
 	uint64_t lacks; // rows that did not give their known answers
 
-	unsigned n[FER_N_METHODS]; // jobs in the lists
+	uint16_t n[FER_N_METHODS]; // jobs in the lists; small, because they are cleared for each
+				   // burst
 	struct fer_job *list[FER_N_METHODS][FER_ENGINE_BURST];
 
 	struct imb_gcm gcm[IMB_AES_SIZES];
@@ -120,10 +121,10 @@ struct fer_engine {
 	struct evp_cipher_st *evp_cipher;
 	struct evp_cipher_ctx_st *evp_ctx;
 
-	IMB_JOB cipher_jobs[IMB_MAX_BURST_SIZE];
+	// Of one burst of one method: the next one writes all that it needs.  One array stays in
+	// the cache where an array for each family of methods would not.
+	IMB_JOB jobs[IMB_MAX_BURST_SIZE];
 	const void *des[IMB_MAX_BURST_SIZE][IMB_N_DES];
-	IMB_JOB aead_jobs[IMB_MAX_BURST_SIZE];
-	IMB_JOB mac_jobs[IMB_MAX_BURST_SIZE];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
 	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
 
@@ -227,7 +228,7 @@ static inline uint32_t fer_imb_aad_bytes(const struct fer_job *j)
 //   around  bytes that are always there; max: the most; mask: of the alignment of the rest
 static inline bool fer_imb_is_possible(uint32_t len, uint32_t around, uint32_t max, uint32_t mask)
 {
-	uint32_t rest = len - around;
+	uint32_t rest = len - around; // huge when there is less than that
 
 	return rest - 1 < max - around && (rest & mask) == 0;
 }
@@ -333,25 +334,11 @@ void fer_imb_3des_expand(
 void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
 
-// Makes a pool full of IVs that nobody can predict.  False when the library failed.
-__attribute__((warn_unused_result)) bool fer_imb_refill_ivs(struct fer_engine *e);
-
-// Writes one of them.  False when the library failed.
-__attribute__((warn_unused_result)) static inline bool fer_imb_random_iv(
-	struct fer_engine *e, uint8_t *iv, size_t iv_bytes)
-{
-	if (e->iv_left == 0 && !fer_imb_refill_ivs(e))
-		return false;
-	const uint8_t *from = e->iv_pool[--e->iv_left];
-	if (iv_bytes == FER_ESP_MAX_IV_BYTES) // one store, which the library reads by one load
-		memcpy(iv, from, FER_ESP_MAX_IV_BYTES);
-	else
-		memcpy(iv, from, iv_bytes);
-	return true;
-}
+// Writes IVs that nobody can predict into n packets of ESP.
+void fer_imb_put_random_ivs(
+	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes);
 
 // Integrity.
-void fer_imb_mac_init(struct fer_engine *e);
 void fer_imb_mac_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
 void fer_imb_xcbc_expand(

@@ -75,16 +75,6 @@ static const struct imb_mac macs[FER_N_METHODS] = {
 	[FER_METHOD_AES_CMAC] = {IMB_AUTH_AES_CMAC, 16, 0, 0, 0, NULL, true},
 };
 
-void fer_imb_mac_init(struct fer_engine *e)
-{
-	for (unsigned i = 0; i < IMB_MAX_BURST_SIZE; i++) {
-		e->mac_jobs[i].auth_tag_output = e->digest[i];
-		e->mac_jobs[i].cipher_mode = IMB_CIPHER_NULL;
-		e->mac_jobs[i].cipher_direction = IMB_DIR_ENCRYPT;
-		e->mac_jobs[i].chain_order = IMB_ORDER_HASH_CIPHER;
-	}
-}
-
 // One half of RFC 2104.  Every HMAC of IPsec has a key as long as its digest, so no longer than a
 // block.
 static void expand_pad(IMB_MGR *m, const struct imb_mac *mac, const uint8_t *key, uint8_t pad,
@@ -131,6 +121,7 @@ static void point_to_key(IMB_JOB *to, const struct imb_mac *mac, const struct fe
 	if (mac->one_block != NULL) {
 		to->u.HMAC._hashed_auth_key_xor_ipad = k->pair.inner;
 		to->u.HMAC._hashed_auth_key_xor_opad = k->pair.outer;
+		to->u.CMAC._skey2 = NULL;
 		return;
 	}
 	_Static_assert(
@@ -154,24 +145,7 @@ static void put_seq_hi(struct fer_engine *e, unsigned i, const struct fer_job *j
 {
 	memcpy(&e->under_seq_hi[i], behind(j), ESN_BYTES);
 	fer_store_be32(behind(j), j->seq_hi);
-	e->mac_jobs[i].msg_len_to_hash_in_bytes += ESN_BYTES;
-}
-
-// Describes a job to the library.  The tag goes to its place in the packet, or whole to e->digest.
-static inline void fill(struct fer_engine *e, unsigned i, const struct imb_mac *mac,
-	const struct fer_job *j, bool in_place)
-{
-	IMB_JOB *to = &e->mac_jobs[i];
-
-	to->hash_alg = mac->hash;
-	to->auth_tag_output = in_place ? fer_imb_icv(j) : e->digest[i];
-	to->auth_tag_output_len_in_bytes = in_place ? mac->cut_bytes : mac->digest_bytes;
-	to->src = j->start;
-	to->msg_len_to_hash_in_bytes = fer_imb_covered(j);
-	point_to_key(to, mac, j->key);
-	to->status = IMB_STATUS_BEING_PROCESSED;
-	if (j->suite->esn)
-		put_seq_hi(e, i, j);
+	e->jobs[i].msg_len_to_hash_in_bytes += ESN_BYTES;
 }
 
 // How many of n packets, the last ones, the narrow code is better for.  One packet alone in 16
@@ -230,17 +204,30 @@ static void run_long(struct fer_engine *e, IMB_JOB *j)
 	fer_secret_wipe(chain, sizeof(chain));
 }
 
+// What the calls for one job at a time ask the job itself.
+static void name_method(IMB_JOB *to, const struct imb_mac *mac)
+{
+	to->dst = NULL;
+	to->msg_len_to_cipher_in_bytes = 0;
+	to->cipher_mode = IMB_CIPHER_NULL;
+	to->cipher_direction = IMB_DIR_ENCRYPT;
+	to->hash_alg = mac->hash;
+	to->chain_order = IMB_ORDER_HASH_CIPHER;
+}
+
 static void run_one_by_one(struct fer_engine *e, const struct imb_mac *mac, unsigned n)
 {
+	for (unsigned i = 0; i < n; i++)
+		name_method(&e->jobs[i], mac);
 	for (unsigned first = 0, last; first < n; first = last) {
 		last = first + 1;
-		if (is_too_long(mac, &e->mac_jobs[first])) {
-			run_long(e, &e->mac_jobs[first]);
+		if (is_too_long(mac, &e->jobs[first])) {
+			run_long(e, &e->jobs[first]);
 			continue;
 		}
-		while (last < n && !is_too_long(mac, &e->mac_jobs[last]))
+		while (last < n && !is_too_long(mac, &e->jobs[last]))
 			last++;
-		fer_imb_jobs_run(e, e->mac_jobs + first, last - first);
+		fer_imb_jobs_run(e, e->jobs + first, last - first);
 	}
 }
 
@@ -248,7 +235,7 @@ static void run_one_by_one(struct fer_engine *e, const struct imb_mac *mac, unsi
 static unsigned submit(struct fer_engine *e, const struct imb_mac *mac, unsigned n, size_t bytes)
 {
 	unsigned narrow = narrow_share(mac, n, bytes), done = 0;
-	IMB_JOB *jobs = e->mac_jobs;
+	IMB_JOB *jobs = e->jobs;
 
 	if (mac->one_by_one) {
 		run_one_by_one(e, mac, n);
@@ -269,33 +256,70 @@ struct burst {
 	bool apart; // some tags are in e->digest
 };
 
-// Describes n jobs to the library; to seal, or to verify.
+// Writes into n jobs what those of one association have in common.
+static void fill_same(IMB_JOB *to, unsigned n, const struct imb_mac *mac, const struct fer_key *key,
+	uint32_t tag_bytes)
+{
+	IMB_JOB same;
+
+	point_to_key(&same, mac, key);
+	for (unsigned i = 0; i < n; i++) {
+		to[i].auth_tag_output_len_in_bytes = tag_bytes;
+		to[i].u = same.u;
+		to[i].hash_alg = mac->hash;
+		to[i].status = IMB_STATUS_BEING_PROCESSED;
+	}
+}
+
+// Describes the jobs from first on that are of one association to the library; to seal, or to
+// verify.  Tags go to their place in the packet, or whole to e->digest.  Returns where that ends.
+static inline unsigned fill_run(struct fer_engine *e, const struct imb_mac *mac,
+	struct fer_job *const *job, unsigned first, unsigned n, bool seal, struct burst *b)
+{
+	const struct fer_suite *s = job[first]->suite;
+	const bool in_place = seal && s->icv_bytes == mac->cut_bytes, ah = s->ah;
+	const uint32_t behind_bytes = ah ? 0 : s->icv_bytes;
+	size_t bytes = 0;
+	unsigned i = first;
+
+	for (; i < n && job[i]->suite == s; i++) {
+		const struct fer_job *j = job[i];
+		IMB_JOB *to = &e->jobs[i];
+		uint32_t covered = j->len - behind_bytes;
+		uint8_t *icv = ah ? j->icv : j->start + covered;
+
+		to->src = j->start;
+		to->msg_len_to_hash_in_bytes = covered;
+		to->auth_tag_output = in_place ? icv : e->digest[i];
+		bytes += covered;
+	}
+	fill_same(e->jobs + first, i - first, mac, job[first]->key,
+		in_place ? mac->cut_bytes : mac->digest_bytes);
+	for (unsigned at = first; at < i && s->esn; at++)
+		put_seq_hi(e, at, job[at]);
+	b->bytes += bytes;
+	b->esn |= s->esn;
+	b->apart |= !in_place;
+	return i;
+}
+
+// Describes n jobs to the library.
 static inline struct burst fill_all(struct fer_engine *e, const struct imb_mac *mac,
 	struct fer_job *const *job, unsigned n, bool seal)
 {
-	const struct fer_key *before = NULL;
 	struct burst b = {0, false, false};
 
-	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = job[i];
-		bool in_place = seal && j->suite->icv_bytes == mac->cut_bytes;
-
-		if (j->key != before) {
-			fer_imb_fetch_line(j->key->pair.inner);
-			fer_imb_fetch_line(j->key->pair.outer);
-		}
-		before = j->key;
-		fill(e, i, mac, j, in_place);
-		b.bytes += j->len;
-		b.esn |= j->suite->esn;
-		b.apart |= !in_place;
+	for (unsigned i = 0; i < n;) {
+		fer_imb_fetch_line(job[i]->key->pair.inner);
+		fer_imb_fetch_line(job[i]->key->pair.outer);
+		i = fill_run(e, mac, job, i, n, seal, &b);
 	}
 	return b;
 }
 
 static bool is_hashed(const struct fer_engine *e, unsigned i)
 {
-	return (e->mac_jobs[i].status & IMB_STATUS_COMPLETED_AUTH) != 0;
+	return (e->jobs[i].status & IMB_STATUS_COMPLETED_AUTH) != 0;
 }
 
 // In ESP the ICV stands where seq_hi stood.
@@ -303,7 +327,7 @@ static void finish_sealed(const struct fer_engine *e, unsigned i, struct fer_job
 {
 	if (!is_hashed(e, i))
 		j->verdict = FER_CRYPTO_ERROR;
-	else if (e->mac_jobs[i].auth_tag_output == e->digest[i])
+	else if (e->jobs[i].auth_tag_output == e->digest[i])
 		fer_copy_few(fer_imb_icv(j), e->digest[i], j->suite->icv_bytes);
 	if (j->suite->ah && j->suite->esn)
 		memcpy(behind(j), &e->under_seq_hi[i], ESN_BYTES);
@@ -321,16 +345,28 @@ static void seal_chunk(
 		finish_sealed(e, i, job[i]);
 }
 
-static void judge(struct fer_engine *e, unsigned i, struct fer_job *j)
+// Judges the jobs from i on that are of one suite, and hands those that verified on to what
+// decrypts.  Returns where that ends.
+static unsigned judge_run(struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n)
 {
-	const struct fer_suite *s = j->suite;
+	const struct fer_suite *s = job[i]->suite;
+	const uint32_t icv_bytes = s->icv_bytes;
+	const bool ah = s->ah;
+	struct fer_job **const verified = &e->list[s->method][e->n[s->method]], **to = verified;
 
-	if (!is_hashed(e, i))
-		j->verdict = FER_CRYPTO_ERROR;
-	else if (!fer_secret_equal_icv(e->digest[i], fer_imb_icv(j), s->icv_bytes))
-		j->verdict = FER_BAD_ICV;
-	else
-		fer_imb_push(e, s->method, j);
+	for (; i < n && job[i]->suite == s; i++) {
+		struct fer_job *j = job[i];
+		const uint8_t *icv = ah ? j->icv : j->start + j->len - icv_bytes;
+
+		if (!is_hashed(e, i))
+			j->verdict = FER_CRYPTO_ERROR;
+		else if (!fer_secret_equal_icv(e->digest[i], icv, icv_bytes))
+			j->verdict = FER_BAD_ICV;
+		else
+			*to++ = j;
+	}
+	e->n[s->method] += (uint16_t)(to - verified);
+	return i;
 }
 
 static void open_chunk(
@@ -339,11 +375,11 @@ static void open_chunk(
 	struct burst b = fill_all(e, mac, job, n, false);
 
 	submit(e, mac, n, b.bytes);
-	for (unsigned i = 0; i < n; i++) {
-		if (b.esn && job[i]->suite->esn)
+	for (unsigned i = 0; i < n && b.esn; i++)
+		if (job[i]->suite->esn)
 			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
-		judge(e, i, job[i]);
-	}
+	for (unsigned i = 0; i < n;)
+		i = judge_run(e, job, i, n);
 }
 
 void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m)
