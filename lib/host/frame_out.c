@@ -64,7 +64,10 @@ static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struc
 static struct fer_outer_numbers numbers_of(const struct bundle *u, uint64_t seq, uint32_t at)
 {
 	return (struct fer_outer_numbers){
-		.seq = seq + at, .id = (uint16_t)(u->no.id + at * u->no.id_step)};
+		.seq = seq + at,
+		.id = (uint16_t)(u->no.id + at * u->no.id_step),
+		.id_step = u->no.id_step,
+	};
 }
 
 // at: place of the packet among those of its group
@@ -329,15 +332,22 @@ static inline struct run plain_run(const struct fer_sa *sa, struct fer_batch *b,
 static inline void frame_plain(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
 	uint64_t handle, struct run *run)
 {
-	struct fer_outer_numbers no = {.id_step = host->ident.step};
+	struct bundle u = {.sa = sa, .no.id_step = host->ident.step};
 
 	if (unlikely(!fer_life_take_free(sa, run->n, run->bytes)))
 		take_limited_life(host, b, sa, run);
 	if (unlikely(run->n == 0))
 		return;
-	number_run(host, b, sa, run, &no.seq);
-	no.id = fer_ident_take(&host->ident, sa->out.template.ip, run->n);
-	fer_outer_put_on_plain(b, run->first, run->n, sa, handle, no, host->pool);
+	number_run(host, b, sa, run, &u.no.seq);
+	u.no.id = fer_ident_take(&host->ident, sa->out.template.ip, run->n);
+	for (uint32_t at = 0, n; at < run->n; at += n) {
+		n = fer_outer_put_on_run(
+			b, run->first + at, run->n - at, sa, handle, numbers_of(&u, u.no.seq, at));
+		if (unlikely(n == 0)) {
+			frame_one(host, b, run->first + at, 0, &u, at);
+			n = 1;
+		}
+	}
 }
 
 // The packets from first to end that want that SA.  Returns the first that does not.

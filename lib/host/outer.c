@@ -8,6 +8,7 @@
 #include "proto/ah.h"
 #include "sa/udp.h"
 
+#include <nmmintrin.h>
 #include <string.h>
 
 // Everything that follows the payload.
@@ -121,21 +122,33 @@ static inline void move_front(uint8_t *to, const uint8_t *from, uint32_t n)
 	memcpy(to + n - sizeof(tail), &tail, sizeof(tail));
 }
 
-// Padding 1, 2, 3, ..., pad length and next header.
-//   behind  how many bytes more are there: the ICV is not written yet
-static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header, uint32_t behind)
-{
-	static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-	if (behind < 8) {
-		memcpy(at, padding, pad_len);
-	} else {
-		memcpy(at, padding, 8);
-		if (pad_len > 8)
-			memcpy(at + 8, padding + 8, 8);
-	}
+// Pad length and next header, behind padding.
+static inline void write_trailer(uint8_t *at, uint32_t pad_len, uint32_t next_header)
+{
 	uint16_t trailer = (uint16_t)(next_header << 8 | pad_len);
+
 	memcpy(at + pad_len, &trailer, sizeof(trailer));
+}
+
+// Padding 1, 2, 3, ..., pad length and next header.
+static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
+{
+	memcpy(at, padding, pad_len);
+	write_trailer(at, pad_len, next_header);
+}
+
+// What must be free behind a packet that gets its padding by one store, whatever its length: of
+// that store a trailer and the shortest ICV are in the packet.
+#define PLAIN_SPARE_BYTES                                                                          \
+	((uint32_t)sizeof(padding) - FER_ESP_TRAILER_BYTES - FER_OUTER_PLAIN_ICV_BYTES)
+
+// The same for such a packet.
+static inline void write_plain_tail(uint8_t *at, uint32_t pad_len, uint32_t next_header)
+{
+	memcpy(at, padding, sizeof(padding));
+	write_trailer(at, pad_len, next_header);
 }
 
 // What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
@@ -196,17 +209,19 @@ static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct a
 	uint16_t l2_len = p->l2_len;
 	uint8_t *ip = frame + l2_len;
 	const uint8_t *inner = ip + a->growth;
-	uint8_t tos = fer_tunnel_tos(&a->marks, fer_ip_tos(inner));
-	bool df = fer_tunnel_df(&a->marks, f->df);
+	uint64_t marks = fer_tunnel_mark(&a->marks, fer_ip_tos(inner), f->df);
 
-	if (v4)
-		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
-	else
-		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(a->flow_label, inner));
+	if (v4) {
+		fer_ipv4_stamp(ip, &a->ipv4, len, id, marks);
+		memcpy(ip + FER_IPV4_ENDS_OFF, &a->ipv4.ends, sizeof(a->ipv4.ends));
+	} else {
+		fer_ipv6_stamp(ip, a->ip, len, fer_ip_marks_tos(marks),
+			fer_tunnel_flow_label(a->flow_label, inner));
+	}
 	if (l2_len > 0)
 		fer_store_be16(frame + p->type_off, fer_ether_type(v4 ? 4 : 6));
 	const struct fer_frame_words w = words_of(l2_len, v4, a->protocol);
-	fer_frame_write(f, &w, len, df || !v4);
+	fer_frame_write(f, &w, len, fer_ip_marks_df(marks) || !v4);
 }
 
 // The IP header of the packet itself, which now says that ESP or AH follows.
@@ -293,7 +308,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 		write_udp(frame, p, udp);
 	uint16_t sec_off = p->frame.up_off + a->udp_bytes;
 	if (esp) {
-		write_tail(end, tail.pad_len, next_header, a->tail_bytes - FER_ESP_TRAILER_BYTES);
+		write_tail(end, tail.pad_len, next_header);
 		// One store, because the crypto stage reads both by one load.
 		fer_store_be64(frame + sec_off, (uint64_t)a->spi << 32 | (uint32_t)seq);
 	} else {
@@ -323,95 +338,163 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
-// What is the same in all packets of a run.
+// What is the same in all packets of a run; wide where that spares what makes it so.
 struct plain {
-	struct around around;
-	struct fer_frame_words frame;
+	const uint8_t *ip; // the outer header is made from this
+	struct fer_ipv4_stamp ipv4;
+	__m128i ends; // addresses of IPv4, SPI, and room for the number
+	struct fer_tunnel_marks marks;
+	uint32_t flow_label;
+	uint32_t growth;
+	uint32_t pad_from; // a packet that ends n bytes before it is padded by n in pad_mask
+	uint32_t pad_mask;
+	uint32_t tail_bytes;
+	uint32_t spi;
+	uint32_t slot12; // but for the length of padding
+	uint32_t next_header;
 	uint64_t handle;
-	uint32_t slot12; // but for padding and next header of ESP
+	struct fer_frame_words frame;
+	uint8_t head_bytes;
 };
 
-// put_on() for a plain SA, and the send words.
-__attribute__((always_inline)) static inline enum fer_verdict put_on_plain(struct rte_mbuf **m,
-	struct fer_pkt *p, const struct plain *run, bool v4, bool esp, uint32_t l2_len,
-	uint64_t seq, uint16_t id, struct rte_mempool *pool)
+// One move, of an Ethernet header and a bit of what it stands in front of.
+#define PLAIN_LINK_BYTES 16
+
+// Moves a link header to the front of its packet, and says in it what follows.
+static inline void move_link(uint8_t *to, const uint8_t *from, uint32_t l2_len, bool v4)
 {
-	const struct around *a = &run->around;
-	uint32_t frame_end = p->frame.end;
-	bool inner_v4 = p->frame.version == 4;
-	uint32_t inner_ip = inner_v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
-	uint8_t next_header = inner_v4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
-	struct tail tail = tail_of(a->align, a->tail_bytes, frame_end - l2_len);
-	uint32_t len = frame_end - l2_len + a->growth + tail.bytes;
-	uint8_t *end = make_room(m, frame_end, a->growth, l2_len + inner_ip, tail.bytes, pool);
-
-	if (unlikely(end == NULL))
-		return FER_NO_ROOM;
-	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *), *ip = frame + l2_len;
-	const uint8_t *inner = ip + a->growth;
-	uint8_t tos = inner_v4 ? inner[1] : fer_ip_tos(inner);
-	bool df = fer_tunnel_df(&a->marks, p->frame.df);
-
-	tos = fer_tunnel_tos(&a->marks, tos);
-	move_front(frame, frame + a->growth, l2_len);
-	if (likely(l2_len > 0))
-		fer_store_be16(ip - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
-	if (v4)
-		fer_ipv4_stamp(ip, &a->ipv4, len, id, tos, df);
+	if (l2_len == FER_ETHER_HEADER_BYTES)
+		memcpy(to, from, PLAIN_LINK_BYTES); // the outer header comes over the rest
 	else
-		fer_ipv6_stamp(ip, a->ip, len, tos, fer_tunnel_flow_label(a->flow_label, inner));
-	uint8_t *sec = ip + (v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+		move_front(to, from, l2_len);
+	if (likely(l2_len > 0))
+		fer_store_be16(to + l2_len - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
+}
+
+// The outer header, with SPI and number behind it, which the crypto stage reads by one load and
+// which therefore are one store.  Returns where they stand.
+static inline uint8_t *write_ipv4(uint8_t *ip, const struct plain *run, uint32_t len, uint32_t seq,
+	uint16_t id, uint64_t marks)
+{
+	__m128i ends = _mm_insert_epi32(run->ends, (int)__builtin_bswap32(seq), 3);
+
+	fer_ipv4_stamp(ip, &run->ipv4, len, id, marks);
+	_mm_storeu_si128((__m128i *)(void *)(ip + FER_IPV4_ENDS_OFF), ends);
+	return ip + FER_IPV4_HEADER_BYTES;
+}
+
+static inline uint8_t *write_ipv6(uint8_t *ip, const struct plain *run, uint32_t len, uint32_t seq,
+	uint64_t marks, const uint8_t *inner)
+{
+	fer_ipv6_stamp(ip, run->ip, len, fer_ip_marks_tos(marks),
+		fer_tunnel_flow_label(run->flow_label, inner));
+	fer_store_be64(ip + FER_IPV6_HEADER_BYTES, (uint64_t)run->spi << 32 | seq);
+	return ip + FER_IPV6_HEADER_BYTES;
+}
+
+// put_on() for a plain SA and an inner packet of that version, and the send words.  False: the
+// packet has not the room as it mostly has, and nothing was done.
+__attribute__((always_inline)) static inline bool put_on_plain(struct rte_mbuf *m,
+	struct fer_pkt *p, const struct plain *run, bool v4, bool inner_v4, bool esp,
+	uint32_t l2_len, uint32_t seq, uint16_t id)
+{
+	uint32_t old_end = p->frame.end;
+	uint32_t pad = (run->pad_from - old_end) & run->pad_mask;
+	uint32_t off = m->data_off - run->growth; // endless where there is not so much
+	uint32_t end = old_end + run->growth + run->tail_bytes + pad;
+
+	if (unlikely(m->nb_segs != 1 || m->data_len < old_end ||
+		     (uint64_t)off + end + PLAIN_SPARE_BYTES > m->buf_len))
+		return false;
+	m->data_off = (uint16_t)off;
+	m->data_len = (uint16_t)end;
+	m->pkt_len = end;
+
+	uint8_t *frame = (uint8_t *)m->buf_addr + off, *ip = frame + l2_len;
+	const uint8_t *inner = ip + run->growth;
+	uint32_t len = end - l2_len;
+	uint64_t marks =
+		fer_tunnel_mark(&run->marks, inner_v4 ? inner[1] : fer_ip_tos(inner), p->frame.df);
+
+	move_link(frame, frame + run->growth, l2_len, v4);
+	uint8_t *sec = v4 ? write_ipv4(ip, run, len, seq, id, marks)
+			  : write_ipv6(ip, run, len, seq, marks, inner);
 	uint32_t slot12 = run->slot12;
 	if (esp) {
-		// One store, because the crypto stage reads both by one load.
-		fer_store_be64(sec, (uint64_t)a->spi << 32 | (uint32_t)seq);
-		write_tail(end, tail.pad_len, next_header, FER_OUTER_PLAIN_ICV_BYTES);
-		slot12 |= (uint32_t)tail.pad_len << 8 | next_header;
+		slot12 |= pad << 8;
+		write_plain_tail(frame + old_end + run->growth, pad, run->next_header);
 	} else {
-		fer_ah_write(sec, a->head_bytes, next_header, a->spi, (uint32_t)seq);
+		fer_ah_write(sec, run->head_bytes, (uint8_t)run->next_header, run->spi, seq);
 	}
-	fer_frame_write(&p->frame, &run->frame, len, df || !v4);
-	struct fer_oob *o = fer_oob_of(*m);
+	fer_frame_write(&p->frame, &run->frame, len, fer_ip_marks_df(marks) || !v4);
+	struct fer_oob *o = fer_oob_of(m);
 	o->ipsec = run->handle;
 	o->header = slot12;
-	return FER_OK;
+	return true;
 }
 
-__attribute__((always_inline)) static inline void put_on_run(struct fer_batch *b, unsigned first,
-	uint32_t n, const struct plain *run, bool v4, bool esp, uint32_t l2_len,
-	struct fer_outer_numbers no, struct rte_mempool *pool)
+__attribute__((always_inline)) static inline uint32_t put_on_run(struct fer_batch *b,
+	unsigned first, uint32_t n, const struct plain *run, bool v4, bool inner_v4, bool esp,
+	uint32_t l2_len, struct fer_outer_numbers no)
 {
-	for (unsigned i = first, last = first + n; i < last; i++) {
-		enum fer_verdict v = put_on_plain(
-			&b->m[i], &b->pkt[i], run, v4, esp, l2_len, no.seq, no.id, pool);
+	uint8_t version = inner_v4 ? 4 : 6;
+	uint32_t seq = (uint32_t)no.seq, id = no.id, id_step = no.id_step;
+	unsigned i = first;
 
-		if (unlikely(v != FER_OK))
-			b->pkt[i].verdict = (uint8_t)v;
-		no.seq++;
-		no.id = (uint16_t)(no.id + no.id_step);
+	for (unsigned last = first + n; i < last; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+
+		if (unlikely(p->frame.version != version) ||
+			!put_on_plain(
+				b->m[i], p, run, v4, inner_v4, esp, l2_len, seq, (uint16_t)id))
+			break;
+		seq++;
+		id += id_step;
 	}
+	return i - first;
 }
 
-void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
-	struct rte_mempool *pool)
+static inline struct plain plain_of(
+	const struct fer_sa *sa, const struct fer_pkt *first, uint64_t handle)
+{
+	const struct fer_sa_template *t = &sa->out.template;
+	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
+	bool esp = sa->protocol == FER_PROTO_ESP;
+	uint8_t next_header = first->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+
+	return (struct plain){
+		.ip = t->ip,
+		.ipv4 = ipv4,
+		.ends = _mm_set_epi64x(__builtin_bswap32(sa->spi), (long long)ipv4.ends),
+		.marks = fer_tunnel_marks_of(&t->rules),
+		.flow_label = t->rules.flow_label,
+		.growth = fer_outer_growth(sa),
+		.pad_from = first->l2_len - FER_ESP_TRAILER_BYTES,
+		.pad_mask = sa->suite.align_bytes - 1u,
+		.tail_bytes = sa->tail_bytes,
+		.spi = sa->spi,
+		.slot12 = esp ? fer_oob_header_send(next_header, 0, 0, t->ip_bytes)
+			      : fer_oob_header_send(0, 0, t->ip_bytes, 0),
+		.next_header = next_header,
+		.handle = handle,
+		.frame = words_of(first->l2_len, t->version == 4, sa->protocol),
+		.head_bytes = sa->head_bytes,
+	};
+}
+
+uint32_t fer_outer_put_on_run(struct fer_batch *b, unsigned first, uint32_t n,
+	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no)
 {
 	uint16_t l2_len = b->pkt[first].l2_len;
-	bool v4 = sa->out.template.version == 4, esp = sa->protocol == FER_PROTO_ESP;
-	uint32_t sec_off = sa->out.template.ip_bytes;
-	const struct plain run = {
-		.around = around_of(sa, NULL),
-		.frame = words_of(l2_len, v4, sa->protocol),
-		.handle = handle,
-		.slot12 = fer_oob_header_send(0, 0, esp ? 0 : sec_off, esp ? sec_off : 0),
-	};
+	bool v4 = sa->out.template.version == 4, inner_v4 = b->pkt[first].frame.version == 4;
+	bool esp = sa->protocol == FER_PROTO_ESP;
+	const struct plain run = plain_of(sa, &b->pkt[first], handle);
 
 	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || !esp))
-		put_on_run(b, first, n, &run, v4, esp, l2_len, no, pool);
-	else if (v4)
-		put_on_run(b, first, n, &run, true, true, FER_ETHER_HEADER_BYTES, no, pool);
-	else
-		put_on_run(b, first, n, &run, false, true, FER_ETHER_HEADER_BYTES, no, pool);
+		return put_on_run(b, first, n, &run, v4, inner_v4, esp, l2_len, no);
+	if (v4 && inner_v4)
+		return put_on_run(b, first, n, &run, true, true, true, FER_ETHER_HEADER_BYTES, no);
+	return put_on_run(b, first, n, &run, v4, inner_v4, true, FER_ETHER_HEADER_BYTES, no);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

@@ -44,12 +44,14 @@ static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 
 static inline uint32_t fer_outer_plain_most(const struct fer_sa *sa);
 
-// Puts such an SA on n living packets of a batch, from first on, with link headers of one length,
-// as the first around them, with numbers from these on, and writes their send words.  What the
-// words say is not said again in layers.
-void fer_outer_put_on_plain(struct fer_batch *b, unsigned first, uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no,
-	struct rte_mempool *pool);
+// Puts such an SA on living packets of a batch that it fits, n at most, from first on, with link
+// headers of one length, as the first around them, with numbers from these on, and writes their
+// send words.  What the words say is not said again in layers.  Returns how many that were: of
+// packets of one IP version as many as are in one piece with room on both sides; where that is
+// none, the first one has to go through fer_outer_put_on().
+__attribute__((warn_unused_result)) uint32_t fer_outer_put_on_run(struct fer_batch *b,
+	unsigned first, uint32_t n, const struct fer_sa *sa, uint64_t handle,
+	struct fer_outer_numbers no);
 
 // Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);

@@ -105,7 +105,8 @@ static void open_way(enum way way)
 		rte_mempool_obj_iter(tight, reset_segment, NULL);
 	}
 	struct fer_policy_rule rule = test_rule(FER_OUT, FER_POLICY_PROTECT, 1);
-	struct test_sa gcm = {.spi = spi, .version = 6, .mode = FER_TUNNEL, .grouped = true};
+	struct test_sa gcm = {
+		.spi = spi, .version = 6, .mode = FER_TUNNEL, .icv_bytes = 8, .grouped = true};
 	struct test_sa cbc = {.spi = spi + 1,
 		.version = 4,
 		.encryption = "aes-cbc-256",
@@ -141,6 +142,7 @@ static void carry(unsigned n, uint32_t headroom, uint32_t tailroom)
 	rte_mbuf_sanity_check(b->m[0], 1);
 	wire.len = test_flatten(b->m[0], wire.bytes, sizeof(wire.bytes));
 	test_ends_drop();
+	assert_guarded();
 	test_ends_put(shaped(wire.bytes, wire.len, n, headroom, tailroom), FER_LINK_ETHERNET);
 	test_assert_verdict(test_ends_receive(), FER_OK);
 	test_assert_bytes(b->m[0], plain.bytes, plain.len);

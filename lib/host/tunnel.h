@@ -17,10 +17,10 @@
 #define FER_CODEPOINT_ECT0 2
 #define FER_CODEPOINT_CE 3
 
-// The rules of a tunnel for DSCP and DF, as what is kept of the inner header and what is set.
+// The rules of a tunnel for DSCP and DF, as what is kept of the marks of the inner header
+// (proto/ip.h) and what is set.
 struct fer_tunnel_marks {
-	uint8_t tos_kept, tos_set;
-	bool df_kept, df_set;
+	uint64_t kept, set;
 };
 
 static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer_rules *r)
@@ -28,24 +28,17 @@ static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer
 	bool copy = r->dscp == FER_DSCP_COPY;
 
 	return (struct fer_tunnel_marks){
-		.tos_kept = copy ? 0xff : 3,
-		.tos_set = copy ? 0 : (uint8_t)(r->dscp << 2),
-		.df_kept = r->df == FER_DF_COPY,
-		.df_set = r->df == FER_DF_SET,
+		.kept = fer_ip_marks(copy ? 0xff : 3, r->df == FER_DF_COPY),
+		.set = fer_ip_marks(copy ? 0 : (uint8_t)(r->dscp << 2), r->df == FER_DF_SET),
 	};
 }
 
-// Type of service of the outer header from that of the inner one: DSCP by the rule, ECN copied
-// (RFC 6040 section 4.1, normal mode).
-static inline uint8_t fer_tunnel_tos(const struct fer_tunnel_marks *m, uint8_t inner_tos)
+// The marks of the outer header: DSCP and DF by the rules, ECN copied (RFC 6040 section 4.1, normal
+// mode).
+static inline uint64_t fer_tunnel_mark(
+	const struct fer_tunnel_marks *m, uint8_t inner_tos, bool inner_df)
 {
-	return (inner_tos & m->tos_kept) | m->tos_set;
-}
-
-// DF of an outer IPv4 header.
-static inline bool fer_tunnel_df(const struct fer_tunnel_marks *m, bool inner_df)
-{
-	return (inner_df & m->df_kept) | m->df_set;
+	return (fer_ip_marks(inner_tos, inner_df) & m->kept) | m->set;
 }
 
 // Flow label of an outer IPv6 header by its rule; inner is the IP header inside.

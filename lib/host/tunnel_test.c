@@ -31,6 +31,14 @@ static void is_ecn_combined_as_the_table_says(void **state)
 				fer_tunnel_ecn_out(rows[i].inner, outer[j]), rows[i].out[j]);
 }
 
+static unsigned outer_tos(const struct fer_tunnel_marks *m, unsigned inner)
+{
+	unsigned tos = fer_ip_marks_tos(fer_tunnel_mark(m, (uint8_t)inner, false));
+
+	assert_int_equal(fer_ip_marks_tos(fer_tunnel_mark(m, (uint8_t)inner, true)), tos);
+	return tos;
+}
+
 // RFC 4301 section 5.1.2.1 for DSCP; RFC 6040 section 4.1, normal mode, for ECN.
 static void is_the_type_of_service_copied_or_set(void **state)
 {
@@ -39,12 +47,11 @@ static void is_the_type_of_service_copied_or_set(void **state)
 		struct fer_outer_rules r = {.dscp = FER_DSCP_COPY};
 		struct fer_tunnel_marks m = fer_tunnel_marks_of(&r);
 
-		assert_int_equal(fer_tunnel_tos(&m, (uint8_t)inner), inner);
+		assert_int_equal(outer_tos(&m, inner), inner);
 		for (unsigned dscp = 0; dscp < 64; dscp++) {
 			r.dscp = (uint8_t)dscp;
 			m = fer_tunnel_marks_of(&r);
-			assert_int_equal(
-				fer_tunnel_tos(&m, (uint8_t)inner), dscp << 2 | (inner & 3));
+			assert_int_equal(outer_tos(&m, inner), dscp << 2 | (inner & 3));
 		}
 	}
 }
@@ -69,7 +76,10 @@ static void is_df_copied_or_set_or_cleared(void **state)
 		const struct fer_outer_rules r = {.df = (uint8_t)cases[i].rule};
 		const struct fer_tunnel_marks m = fer_tunnel_marks_of(&r);
 
-		assert_int_equal(fer_tunnel_df(&m, cases[i].inner), cases[i].outer);
+		for (unsigned tos = 0; tos < 256; tos++)
+			assert_int_equal(
+				fer_ip_marks_df(fer_tunnel_mark(&m, (uint8_t)tos, cases[i].inner)),
+				cases[i].outer);
 	}
 }
 

@@ -81,7 +81,8 @@ static inline uint64_t fer_frame_bare_selector(uint8_t protocol, uint8_t version
 // A frame of a whole packet without options, but for its length and DF, as the words that it begins
 // with.
 struct fer_frame_words {
-	uint64_t place, names, selector;
+	uint64_t place;
+	uint64_t rest __attribute__((vector_size(16))); // names and selector, one store
 };
 
 //   ip_bytes  of its IP header
@@ -93,8 +94,7 @@ static inline struct fer_frame_words fer_frame_words_of(
 
 	return (struct fer_frame_words){
 		.place = up_off << 48 | (uint64_t)ip_off << 32 | ip_off,
-		.names = next_off << 32 | up_off << 16 | next_off,
-		.selector = selector,
+		.rest = {next_off << 32 | up_off << 16 | next_off, selector},
 	};
 }
 
@@ -105,8 +105,7 @@ static inline void fer_frame_write(
 	const uint64_t place = w->place + len;
 
 	memcpy(f, &place, sizeof(place));
-	memcpy((uint8_t *)f + 8, &w->names, sizeof(w->names));
-	memcpy((uint8_t *)f + FER_FRAME_SELECTOR_OFF, &w->selector, sizeof(w->selector));
+	memcpy((uint8_t *)f + sizeof(place), &w->rest, sizeof(w->rest));
 	f->has_options = false;
 	f->df = df;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define FER_IPV4_HEADER_BYTES 20
+#define FER_IPV4_ENDS_OFF 12 // both addresses
 #define FER_IPV6_HEADER_BYTES 40
 #define FER_IPV4_MAX_BYTES 65535        // total length
 #define FER_IPV6_MAX_BYTES (65535 + 40) // payload length and the header; no jumbograms
@@ -105,23 +106,37 @@ static inline struct fer_ipv4_stamp fer_ipv4_stamp_of(const uint8_t *from)
 		.sum = (uint16_t)~fer_load_be16(from + 10),
 	};
 
-	memcpy(&s.ends, from + 12, sizeof(s.ends));
+	memcpy(&s.ends, from + FER_IPV4_ENDS_OFF, sizeof(s.ends));
 	return s;
 }
 
-// Writes such a header with length, identification, type of service and DF; put together in
-// registers, because packets are best made of few wide stores.
-static inline void fer_ipv4_stamp(uint8_t *ip, const struct fer_ipv4_stamp *s, uint32_t len,
-	uint16_t id, uint8_t tos, bool df)
+// Type of service and DF, where the first 8 bytes of an IPv4 header have them.
+static inline uint64_t fer_ip_marks(uint8_t tos, bool df)
 {
-	uint32_t frag = df ? 0x4000 : 0;
-	uint32_t sum = s->sum + tos + id + frag + (len - FER_IPV4_HEADER_BYTES);
+	return (uint64_t)tos << 48 | (uint64_t)df << 14;
+}
+
+static inline uint8_t fer_ip_marks_tos(uint64_t marks)
+{
+	return (uint8_t)(marks >> 48);
+}
+
+static inline bool fer_ip_marks_df(uint64_t marks)
+{
+	return (marks >> 14 & 1) != 0;
+}
+
+// Writes all of such a header but the addresses, with length, identification and marks; put
+// together in registers, because packets are best made of few wide stores.
+static inline void fer_ipv4_stamp(
+	uint8_t *ip, const struct fer_ipv4_stamp *s, uint32_t len, uint16_t id, uint64_t marks)
+{
+	uint32_t sum = s->sum + (uint32_t)(marks >> 48) + (uint16_t)marks + id +
+		       (len - FER_IPV4_HEADER_BYTES);
 
 	sum += sum << 16 | sum >> 16; // both halves and their carry are in the upper one
-	fer_store_be64(ip,
-		s->first | (uint64_t)tos << 48 | (uint64_t)len << 32 | (uint32_t)id << 16 | frag);
+	fer_store_be64(ip, s->first | marks | (uint64_t)len << 32 | (uint32_t)id << 16);
 	fer_store_be32(ip + 8, s->rest | ~sum >> 16);
-	memcpy(ip + 12, &s->ends, sizeof(s->ends));
 }
 
 // Likewise for IPv6, from a header with traffic class and flow label 0.

@@ -351,10 +351,12 @@ static void stamping_is_writing(void **state)
 		h.flow_label = version == 4 ? 0 : (i * 0x12345) & 0xfffff;
 		unsigned n = fer_ip_write(written, &h);
 		struct fer_ipv4_stamp v4 = fer_ipv4_stamp_of(empty);
-		if (version == 4)
-			fer_ipv4_stamp(stamped, &v4, h.len, h.id, h.tos, h.df);
-		else
+		if (version == 4) {
+			fer_ipv4_stamp(stamped, &v4, h.len, h.id, fer_ip_marks(h.tos, h.df));
+			memcpy(stamped + FER_IPV4_ENDS_OFF, &v4.ends, sizeof(v4.ends));
+		} else {
 			fer_ipv6_stamp(stamped, empty, h.len, h.tos, h.flow_label);
+		}
 		assert_memory_equal(stamped, written, n);
 	}
 }
