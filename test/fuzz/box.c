@@ -183,18 +183,18 @@ static uint32_t add_segment(
 	return n;
 }
 
-static struct rte_mbuf *make_buffer(const struct box_frame *f, struct rng *r)
+struct rte_mbuf *box_buffer(const uint8_t *bytes, uint32_t len, struct rng *r)
 {
 	// Many small pieces, or as few as will do.
-	uint32_t cuts = r != NULL && f->len > 0 && !rng_once_in(r, 3) ? rng_below(r, 8) : 0;
+	uint32_t cuts = r != NULL && len > 0 && !rng_once_in(r, 3) ? rng_below(r, 8) : 0;
 	struct rte_mbuf *m = NULL;
 	uint32_t at = 0;
 
-	for (; cuts > 0 && at < f->len; cuts--)
-		at += add_segment(&m, f->bytes + at, f->len - at, r,
-			rng_below(r, rng_once_in(r, 2) ? 16 : f->len));
-	while (at < f->len || m == NULL)
-		at += add_segment(&m, f->bytes + at, f->len - at, r, UINT32_MAX);
+	for (; cuts > 0 && at < len; cuts--)
+		at += add_segment(
+			&m, bytes + at, len - at, r, rng_below(r, rng_once_in(r, 2) ? 16 : len));
+	while (at < len || m == NULL)
+		at += add_segment(&m, bytes + at, len - at, r, UINT32_MAX);
 	return m;
 }
 
@@ -297,7 +297,7 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 	batch.n = (uint16_t)n;
 	batch.link = (uint8_t)link;
 	for (unsigned i = 0; i < n; i++)
-		batch.m[i] = share(make_buffer(&frames[i], r), r, &shared[i]);
+		batch.m[i] = share(box_buffer(frames[i].bytes, frames[i].len, r), r, &shared[i]);
 	run_path(b, direction, &batch);
 	take_verdicts(&batch, frames);
 	if (fer_sink(&batch, &b->outcomes, out) > n || batch.n_side != 0)
@@ -312,6 +312,17 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 struct fer_host_rules *box_rules(struct box *b)
 {
 	return &b->rules;
+}
+
+struct fer_path *box_path(struct box *b)
+{
+	return &b->path;
+}
+
+void box_replace_policies(struct box *b, struct fer_policies *policies)
+{
+	fer_policies_destroy(b->policies);
+	b->rules.policies = b->policies = policies;
 }
 
 // Copies of what comes out end where their memory ends, so that nobody reads on.
@@ -372,15 +383,6 @@ void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
 	fer_intake_fini(&intake);
 }
 
-static struct rte_mbuf *make_one(const uint8_t *frame, uint32_t len, struct rng *r)
-{
-	static struct box_frame f;
-
-	memcpy(f.bytes, frame, len);
-	f.len = len;
-	return make_buffer(&f, r);
-}
-
 // All that words can ask for and tell.
 #define SUMS                                                                                       \
 	(FER_NIC_SUM_IP4 | FER_NIC_SUM_TCP4 | FER_NIC_SUM_UDP4 | FER_NIC_SUM_TCP6 |                \
@@ -408,7 +410,7 @@ void box_send(struct box *b, const uint8_t *frame, uint32_t len, struct rng *r,
 	struct shared shared;
 
 	start_oob(b, &batch, &shim);
-	batch.m[0] = share(make_one(frame, len, r), r, &shared);
+	batch.m[0] = share(box_buffer(frame, len, r), r, &shared);
 	fer_shim_take(&shim, &batch);
 	fer_nic_transmit(&b->path.nic, &batch);
 	if (fer_pkt_alive(&batch.pkt[0])) {
@@ -437,7 +439,7 @@ void box_indicate(struct box *b, const uint8_t *frame, uint32_t len,
 	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
 
 	start_oob(b, &batch, &shim);
-	batch.m[0] = make_one(frame, len, NULL);
+	batch.m[0] = box_buffer(frame, len, NULL);
 	fer_oob_clear(batch.m[0]);
 	fer_batch_parse(&batch);
 	fer_nic_receive(&b->path.nic, &batch);

@@ -44,6 +44,18 @@ void box_run(struct box *b, enum fer_direction direction, enum fer_link link,
 struct fer_host_rules;
 struct fer_host_rules *box_rules(struct box *b);
 
+// What the box is made of, for those who look closer.
+struct fer_path;
+struct fer_path *box_path(struct box *b);
+
+// Puts these policies into force instead of those of the document.
+struct fer_policies;
+void box_replace_policies(struct box *b, struct fer_policies *policies);
+
+// A frame in a buffer of random shape; with r NULL in one plain piece.
+struct rte_mbuf;
+struct rte_mbuf *box_buffer(const uint8_t *bytes, uint32_t len, struct rng *r);
+
 // A frame as a port gives it.
 struct box_rx {
 	const uint8_t *bytes;
