@@ -145,10 +145,10 @@ static inline bool fer_pkt_alive(const struct fer_pkt *p)
 	return p->verdict == FER_OK;
 }
 
-// Is it alive, sound, of one layer, and let by by no rule?  One look tells.
-static inline bool fer_pkt_has_one_layer(const struct fer_pkt *p)
+// Is it alive, sound, of so many layers, and let by by no rule?  One look tells.
+static inline bool fer_pkt_has_layers(const struct fer_pkt *p, uint8_t n)
 {
-	static const uint8_t wanted[4] = {FER_OK, FER_OK, 1, 0};
+	const uint8_t wanted[4] = {FER_OK, FER_OK, n, 0};
 	uint32_t is, shall;
 
 	memcpy(&is, &p->verdict, sizeof(is));
@@ -156,10 +156,20 @@ static inline bool fer_pkt_has_one_layer(const struct fer_pkt *p)
 	return is == shall;
 }
 
+static inline bool fer_pkt_has_no_layer(const struct fer_pkt *p)
+{
+	return fer_pkt_has_layers(p, 0);
+}
+
+static inline bool fer_pkt_has_one_layer(const struct fer_pkt *p)
+{
+	return fer_pkt_has_layers(p, 1);
+}
+
 static_assert(offsetof(struct fer_pkt, parsed) == offsetof(struct fer_pkt, verdict) + 1 &&
 		      offsetof(struct fer_pkt, n_layers) == offsetof(struct fer_pkt, verdict) + 2 &&
 		      offsetof(struct fer_pkt, class) == offsetof(struct fer_pkt, verdict) + 3,
-	"fer_pkt_has_one_layer() reads them at once");
+	"fer_pkt_has_layers() reads them at once");
 
 // The layer that waits, or that was added last.
 static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)

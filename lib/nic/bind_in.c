@@ -2,114 +2,158 @@
 #include "nic/stages.h"
 
 #include "base/bytes.h"
+#include "crypto/engine.h"
 #include "nic/udp.h"
 #include "proto/ah.h"
 #include "sa/table.h"
 
-// Packets that are looked up together.  Neighbours of one SA are a run and share the look-up.  A
-// run is plain when its packets have no layer yet, and ESP with a whole header that is not in UDP.
+// A header of ESP or AH that a packet shows.
+struct header {
+	uint16_t at;       // place in the batch
+	uint8_t udp_bytes; // of the UDP header in front of ESP; 0: none
+	bool is_unsound;   // that header cannot be what it says
+	uint8_t ah[2];     // next header and length field of AH; not set for ESP
+	uint32_t seq_lo;
+};
+
+// Neighbours with one identity.  A run is plain when its packets have no layer yet, and ESP with a
+// whole header in one piece that is not in UDP.  Those follow each other in the batch, and are
+// alike.
+struct run {
+	bool is_plain;
+	uint16_t first, end; // places in the batch, or, when it is not plain, of headers
+};
+
+// Packets that are looked up together: a run shares the look-up.
 struct lookup {
-	unsigned n;
-	uint16_t at[FER_SA_FIND_MAX]; // place in the batch
-	uint32_t seq_lo[FER_SA_FIND_MAX];
-
-	// Of packets in runs that are not plain.
-	uint8_t ah[FER_SA_FIND_MAX][2];     // next header and length field of AH; not set for ESP
-	uint8_t udp_bytes[FER_SA_FIND_MAX]; // of the UDP header in front of ESP; 0: none
-	bool is_unsound[FER_SA_FIND_MAX];   // that header cannot be what it says
-
+	unsigned n_headers;
+	struct header header[FER_SA_FIND_MAX]; // of packets in runs that are not plain
 	unsigned n_runs;
-	bool last_is_plain; // of the runs; false: there is none
-	bool is_plain[FER_SA_FIND_MAX];
-	uint8_t first[FER_SA_FIND_MAX + 1]; // of the packets of a run; behind the last: n
+	struct run run[FER_SA_FIND_MAX];
 	uint32_t index[FER_SA_FIND_MAX];
 	struct fer_sa_id id[FER_SA_FIND_MAX];
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
 };
 
-static bool is_id(const struct fer_sa_id *id, const struct fer_frame *f, uint8_t protocol,
-	uint32_t spi, const uint64_t dst[2])
+// The bits in which so many bytes differ.
+static inline uint64_t differ4(const void *a, const void *b)
 {
-	uint64_t id_dst[2];
+	uint32_t x, y;
 
-	memcpy(id_dst, id->dst, sizeof(id_dst));
-	return id->spi == spi && id->version == f->version && id->protocol == protocol &&
-	       id_dst[0] == dst[0] && id_dst[1] == dst[1];
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x ^ y;
 }
 
-static void start_run(struct lookup *l, const struct fer_nic *nic, const struct fer_frame *f,
-	uint8_t protocol, uint32_t spi, uint64_t dst[2], bool is_plain)
+static inline uint64_t differ8(const void *a, const void *b)
 {
-	struct fer_sa_id *id = &l->id[l->n_runs];
+	uint64_t x, y;
 
-	*id = (struct fer_sa_id){.spi = spi, .version = f->version, .protocol = protocol};
-	memcpy(id->dst, dst, sizeof(id->dst));
-	l->ids[l->n_runs] = id;
-	l->is_plain[l->n_runs] = l->last_is_plain = is_plain;
-	l->first[l->n_runs++] = (uint8_t)l->n;
-	fer_sa_find_prefetch(nic->sas, id);
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x ^ y;
 }
 
-static void read_dst(const uint8_t *ip, uint8_t version, uint64_t dst[2])
+// As in struct fer_sa_id.
+static void read_dst(const uint8_t *ip, uint8_t version, uint8_t dst[16])
 {
-	if (version == 4) {
-		uint32_t address;
-
-		memcpy(&address, ip + 16, sizeof(address));
-		dst[0] = address;
-		dst[1] = 0;
-	} else {
+	memset(dst, 0, 16);
+	if (likely(version == 4))
+		memcpy(dst, ip + 16, 4);
+	else
 		memcpy(dst, ip + 24, 16);
-	}
 }
 
-static inline bool has_dst(const struct fer_sa_id *id, const uint8_t *ip)
+static struct fer_sa_id id_of(
+	const struct fer_frame *f, const uint8_t *ip, uint8_t protocol, uint32_t spi)
 {
-	uint64_t id_dst[2], dst[2];
-	uint32_t id_first, first;
+	struct fer_sa_id id = {.spi = spi, .version = f->version, .protocol = protocol};
 
-	if (likely(id->version == 4)) {
-		memcpy(&first, ip + 16, sizeof(first));
-		memcpy(&id_first, id->dst, sizeof(id_first));
-		return first == id_first;
-	}
-	memcpy(dst, ip + 24, sizeof(dst));
-	memcpy(id_dst, id->dst, sizeof(id_dst));
-	return ((dst[0] ^ id_dst[0]) | (dst[1] ^ id_dst[1])) == 0;
+	read_dst(ip, f->version, id.dst);
+	return id;
 }
 
-// Adds a packet to the last run, if that is plain and the packet belongs to it, in one piece.
-// False: nothing was added.
-static inline bool add_to_run(struct lookup *l, const struct fer_batch *b, unsigned i)
+static struct run *add_run(struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id)
 {
-	const struct fer_frame *f = &b->pkt[i].frame;
-	const struct rte_mbuf *m = b->m[i];
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	unsigned r = l->n_runs++;
 
-	if (!l->last_is_plain || f->protocol != FER_PROTO_ESP || b->pkt[i].n_layers != 0 ||
-		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || m->data_len < f->end)
-		return false;
-	const struct fer_sa_id *id = &l->id[l->n_runs - 1];
-	uint64_t esp = fer_load_be64(bytes + f->up_off); // SPI and number
-	if (esp >> 32 != id->spi || f->version != id->version || !has_dst(id, bytes + f->ip_off))
-		return false;
-	l->seq_lo[l->n] = (uint32_t)esp;
-	l->at[l->n++] = (uint16_t)i;
-	return true;
+	l->id[r] = *id;
+	l->ids[r] = &l->id[r];
+	fer_sa_find_prefetch(nic->sas, id);
+	return &l->run[r];
 }
 
-// udp_bytes stand in front of the ESP header.
-static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b,
+// Is packet i one of a plain run?
+static inline bool is_plain(const struct fer_batch *b, unsigned i)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+	const struct fer_frame *f = &p->frame;
+
+	return fer_pkt_has_no_layer(p) && p->pending && f->protocol == FER_PROTO_ESP &&
+	       f->end >= f->up_off + (uint32_t)FER_ESP_HEADER_BYTES && f->end <= b->m[i]->data_len;
+}
+
+static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, uint8_t version)
+{
+	if (likely(version == 4))
+		return differ4(ip + 16, other + 16);
+	return differ8(ip + 24, other + 24) | differ8(ip + 32, other + 32);
+}
+
+// Is it one of the same run as packet first, which is plain?
+static inline bool is_alike(const struct fer_batch *b, unsigned i, unsigned first)
+{
+	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
+
+	if (!is_plain(b, i) || !fer_frame_has_shape_of(f, other))
+		return false;
+	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
+	const uint8_t *others = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
+	return (differ4(bytes + f->up_off, others + f->up_off) |
+		       differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version)) == 0;
+}
+
+// The first packet that is none of the run that begins with that one.
+static unsigned end_of_run(const struct fer_batch *b, unsigned first)
+{
+	unsigned i = first + 1;
+
+	for (unsigned n = b->n; i < n && is_alike(b, i, first);)
+		i++;
+	return i;
+}
+
+static bool are_same(const struct fer_sa_id *a, const struct fer_sa_id *b)
+{
+	static_assert(sizeof(*a) == 24 && offsetof(struct fer_sa_id, spi) == 16,
+		"an id is two words of destination and one more");
+	return (differ8(a->dst, b->dst) | differ8(a->dst + 8, b->dst + 8) |
+		       differ8(&a->spi, &b->spi)) == 0;
+}
+
+// Of the run there may be a header already.
+static void add_header(struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id,
+	const struct header *h)
+{
+	unsigned at = l->n_headers++, last = l->n_runs - 1u;
+
+	l->header[at] = *h;
+	if (l->n_runs == 0 || l->run[last].is_plain || !are_same(&l->id[last], id))
+		*add_run(l, nic, id) = (struct run){.first = (uint16_t)at};
+	l->run[l->n_runs - 1].end = (uint16_t)(at + 1);
+}
+
+// Looks at the header that a packet shows and that is not plain; udp_bytes stand in front of it.
+static void look_closer(struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b,
 	unsigned i, uint8_t udp_bytes)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint8_t ip_room[FER_IPV6_HEADER_BYTES], room[FER_AH_FIXED_BYTES];
 	bool is_ah = f->protocol == FER_PROTO_AH;
-	uint8_t protocol = is_ah ? FER_PROTO_AH : FER_PROTO_ESP;
 	uint32_t spi_off = is_ah ? FER_AH_SPI_OFF : 0, whole = spi_off + FER_ESP_HEADER_BYTES;
 	uint32_t sec_off = f->up_off + udp_bytes;
 	uint32_t n = RTE_MIN(f->end - sec_off, whole);
-	uint64_t dst[2];
+	struct header h = {.at = (uint16_t)i, .udp_bytes = udp_bytes};
 
 	if (n < spi_off + sizeof(uint32_t))
 		return;
@@ -118,19 +162,25 @@ static void add_to_lookup(struct lookup *l, const struct fer_nic *nic, const str
 		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
 	if (header == NULL || ip == NULL)
 		return;
+	const struct fer_sa_id id =
+		id_of(f, ip, is_ah ? FER_PROTO_AH : FER_PROTO_ESP, fer_load_be32(header + spi_off));
+	if (is_ah)
+		memcpy(h.ah, header, sizeof(h.ah));
+	if (n == whole)
+		h.seq_lo = fer_load_be32(header + spi_off + 4);
+	h.is_unsound = udp_bytes != 0 && !fer_udp_is_sound(b->m[i], f);
+	add_header(l, nic, &id, &h);
+}
 
-	uint32_t spi = fer_load_be32(header + spi_off);
-	read_dst(ip, f->version, dst);
-	bool is_plain = !is_ah && udp_bytes == 0 && n == whole && b->pkt[i].n_layers == 0;
-	if (l->n == 0 || is_plain || l->last_is_plain ||
-		!is_id(&l->id[l->n_runs - 1], f, protocol, spi, dst))
-		start_run(l, nic, f, protocol, spi, dst, is_plain);
-	if (unlikely(is_ah))
-		memcpy(l->ah[l->n], header, sizeof(l->ah[0]));
-	l->seq_lo[l->n] = n == whole ? fer_load_be32(header + spi_off + 4) : 0;
-	l->udp_bytes[l->n] = udp_bytes;
-	l->is_unsound[l->n] = udp_bytes != 0 && !fer_udp_is_sound(b->m[i], f);
-	l->at[l->n++] = (uint16_t)i;
+// The j-th header of a run, from its first to its end.
+static struct header header_of(
+	const struct fer_batch *b, const struct lookup *l, const struct run *r, unsigned j)
+{
+	if (!r->is_plain)
+		return l->header[j];
+	const uint8_t *esp =
+		rte_pktmbuf_mtod_offset(b->m[j], const uint8_t *, b->pkt[j].frame.up_off);
+	return (struct header){.at = (uint16_t)j, .seq_lo = fer_load_be32(esp + 4)};
 }
 
 // Appends the receipt of the layer that was found, whose header is head_bytes long.
@@ -155,15 +205,14 @@ static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, uint32
 	p->pending = v == FER_OK;
 }
 
-// Is there room in packet j for the number of ESP, or for the header that AH says it is?
-static bool is_complete(const struct fer_frame *f, const struct lookup *l, unsigned j,
-	const struct fer_sa *sa, uint32_t head_bytes)
+// Is there room for the number of ESP, or for the header that AH says it is?
+static bool is_complete(const struct fer_frame *f, const struct header *h, const struct fer_sa *sa,
+	uint32_t head_bytes)
 {
 	uint32_t left = f->end - f->up_off;
 
 	if (likely(sa->protocol == FER_PROTO_ESP))
-		return left >= (uint32_t)l->udp_bytes[j] + FER_ESP_HEADER_BYTES &&
-		       !l->is_unsound[j];
+		return left >= (uint32_t)h->udp_bytes + FER_ESP_HEADER_BYTES && !h->is_unsound;
 	return head_bytes >= sa->suite.around_bytes && head_bytes <= left;
 }
 
@@ -185,29 +234,51 @@ static bool is_in_its_place(
 	return bundle_around(nic, b, i) == wanted;
 }
 
-// May the layer that packet j of the look-up shows be opened?  Asks the window for its number.
+// May the layer that a header shows be opened?  Asks the window for its number.
 static enum fer_verdict judge(const struct fer_nic *nic, const struct fer_batch *b,
-	const struct lookup *l, unsigned j, const struct fer_sa *sa, uint32_t head_bytes,
-	uint64_t *seq)
+	const struct header *h, const struct fer_sa *sa, uint32_t head_bytes, uint64_t *seq)
 {
-	unsigned i = l->at[j];
-
-	if (!is_complete(&b->pkt[i].frame, l, j, sa, head_bytes))
+	if (!is_complete(&b->pkt[h->at].frame, h, sa, head_bytes))
 		return FER_BAD_SYNTAX;
-	if (!is_in_its_place(nic, b, i, sa))
+	if (!is_in_its_place(nic, b, h->at, sa))
 		return FER_BAD_PROTOCOL;
-	return fer_replay_check(&sa->in.replay, l->seq_lo[j], seq);
+	return fer_replay_check(&sa->in.replay, h->seq_lo, seq);
 }
 
-// Is packet j in UDP where the SA has it, and only there?
-static bool has_its_udp(
-	const struct fer_pkt *p, const struct lookup *l, unsigned j, const struct fer_sa *sa)
+// Is the header in UDP where the SA has it, and only there?
+static bool has_its_udp(const struct fer_pkt *p, const struct header *h, const struct fer_sa *sa)
 {
 	unsigned wanted = p->n_layers == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE;
 
 	if (likely((sa->udp_at & wanted) == 0))
-		return l->udp_bytes[j] == 0;
-	return l->udp_bytes[j] != 0 && p->frame.dport == sa->udp_port;
+		return h->udp_bytes == 0;
+	return h->udp_bytes != 0 && p->frame.dport == sa->udp_port;
+}
+
+// Gives a packet of any kind its receipt, and makes a job of it.  False: its layer is not to be
+// opened.
+static bool bind_one(
+	struct fer_nic *nic, struct fer_batch *b, const struct header *h, const struct fer_sa *sa)
+{
+	struct fer_pkt *p = &b->pkt[h->at];
+	uint64_t seq = h->seq_lo;
+
+	p->pending = 0;
+	if (p->n_layers == FER_MAX_ROUNDS) {
+		p->verdict = FER_TOO_DEEP;
+		return false;
+	}
+	if (!has_its_udp(p, h, sa)) {
+		p->verdict = FER_WRONG_UDP;
+		return false;
+	}
+	bool is_ah = sa->protocol == FER_PROTO_AH;
+	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(h->ah) : sa->head_bytes;
+	enum fer_verdict v = judge(nic, b, h, sa, head_bytes, &seq);
+	add_layer(b, h->at, h->udp_bytes, head_bytes, sa, v, seq);
+	if (is_ah)
+		fer_pkt_last_layer(b, h->at)->next_header = h->ah[0];
+	return v == FER_OK && fer_crypt_add(nic, b, h->at, sa);
 }
 
 // Are the layers of an SA as most are: ESP, not in UDP, part of no bundle?
@@ -216,134 +287,116 @@ static inline bool is_plain_sa(const struct fer_sa *sa)
 	return sa->protocol == FER_PROTO_ESP && sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
 }
 
-// Gives the packets from first to last, a plain run of a plain SA, their receipts.
-static unsigned bind_plain(struct fer_batch *b, const struct lookup *l, unsigned first,
-	unsigned last, const struct fer_sa *sa)
+// Does the same for the packets from first to end, a plain run, of a plain SA.  Returns how many
+// are to be opened.
+static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end,
+	const struct fer_sa *sa)
 {
-	const uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
-	const uint32_t index = sa->index, head_bytes = sa->head_bytes;
-	unsigned n_bound = 0;
-
-	for (unsigned j = first; j < last; j++) {
-		struct fer_pkt *p = &b->pkt[l->at[j]];
-		const struct fer_frame *f = &p->frame;
-		uint64_t seq = l->seq_lo[j];
-		enum fer_verdict v = fer_replay_check(&sa->in.replay, l->seq_lo[j], &seq);
-
-		b->layer[l->at[j]][0] = (struct fer_layer){
-			.seq = seq,
-			.sa = index,
-			.generation = generation,
-			.ip_off = f->ip_off,
-			.next_off = f->up_next_off,
-			.sec_off = f->up_off,
-			.pay_off = (uint16_t)(f->up_off + head_bytes),
-			.end = f->end,
-			.verdict = (uint8_t)v,
-		};
-		p->n_layers = 1;
-		p->pending = v == FER_OK;
-		n_bound += v == FER_OK;
-	}
-	return n_bound;
-}
-
-// Does the same for any packet j of the look-up.  True: its layer can be opened.
-static bool bind_one(const struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
-	unsigned j, const struct fer_sa *sa)
-{
-	unsigned i = l->at[j];
-	uint64_t seq = l->seq_lo[j];
-
-	if (b->pkt[i].n_layers == FER_MAX_ROUNDS) {
-		b->pkt[i].verdict = FER_TOO_DEEP;
-		return false;
-	}
-	if (!has_its_udp(&b->pkt[i], l, j, sa)) {
-		b->pkt[i].verdict = FER_WRONG_UDP;
-		return false;
-	}
-	bool is_ah = sa->protocol == FER_PROTO_AH;
-	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(l->ah[j]) : sa->head_bytes;
-	enum fer_verdict v = judge(nic, b, l, j, sa, head_bytes, &seq);
-	add_layer(b, i, l->udp_bytes[j], head_bytes, sa, v, seq);
-	if (is_ah)
-		fer_pkt_last_layer(b, i)->next_header = l->ah[j][0];
-	return v == FER_OK;
-}
-
-// Writes down of the packets of a plain run what is known of them together.
-static void tell_apart(struct lookup *l, unsigned run)
-{
-	unsigned first = l->first[run], n = l->first[run + 1] - first;
-
-	if (!l->is_plain[run])
-		return;
-	memset(l->udp_bytes + first, 0, n * sizeof(l->udp_bytes[0]));
-	memset(l->is_unsound + first, 0, n * sizeof(l->is_unsound[0]));
-}
-
-// Gives the packets of a run of one SA their numbers, and asks its window for each.
-static unsigned bind_group(const struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
-	unsigned run, const struct fer_sa *sa)
-{
-	unsigned first = l->first[run], last = l->first[run + 1], n_bound = 0;
+	const struct fer_frame *f = &b->pkt[first].frame;
+	const struct fer_layer layer = {
+		.sa = sa->index,
+		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
+		.ip_off = f->ip_off,
+		.next_off = f->up_next_off,
+		.sec_off = f->up_off,
+		.pay_off = (uint16_t)(f->up_off + sa->head_bytes),
+	};
+	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
+	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
+	const struct fer_key *key = fer_sa_key(sa);
+	unsigned n = 0;
 
 	fer_replay_prefetch(&sa->in.replay);
-	if (likely(l->is_plain[run] && is_plain_sa(sa)))
-		return bind_plain(b, l, first, last, sa);
-	tell_apart(l, run);
-	for (unsigned j = first; j < last; j++)
-		n_bound += bind_one(nic, b, l, j, sa);
-	return n_bound;
+	for (unsigned i = first; i < end; i++) {
+		struct fer_pkt *p = &b->pkt[i];
+		uint8_t *esp = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer.sec_off);
+		uint32_t lo = fer_load_be32(esp + 4), esp_end = p->frame.end;
+		uint64_t seq = lo;
+		enum fer_verdict v = fer_replay_check_after(&look, &sa->in.replay, lo, &seq);
+
+		b->layer[i][0] = layer;
+		b->layer[i][0].seq = seq;
+		b->layer[i][0].end = esp_end;
+		p->n_layers = 1;
+		if (unlikely(v != FER_OK)) {
+			b->layer[i][0].verdict = (uint8_t)v;
+			p->pending = 0;
+			continue;
+		}
+		room.job[n].start = esp;
+		room.job[n].suite = &sa->suite;
+		room.job[n].key = key;
+		room.job[n].len = esp_end - layer.sec_off;
+		room.job[n].seq_hi = (uint32_t)(seq >> 32);
+		room.at[n++] = (uint16_t)i;
+	}
+	fer_crypt_fill(nic->crypt, n);
+	nic->found = sa->index;
+	return n;
 }
 
-// Packets whose SPI and destination are those of an SA of the other protocol: the contract has a
-// status for them.  There are missing of them, places in the runs.
+// The same for any run, and any SA.
+static unsigned bind_run(struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
+	const struct run *r, const struct fer_sa *sa)
+{
+	unsigned n = 0;
+
+	if (likely(r->is_plain && is_plain_sa(sa)))
+		return bind_plain(nic, b, r->first, r->end, sa);
+	for (unsigned j = r->first; j < r->end; j++) {
+		const struct header h = header_of(b, l, r, j);
+		n += bind_one(nic, b, &h, sa);
+	}
+	return n;
+}
+
+// Packets without an SA may have the SPI and destination of one of the other protocol: the contract
+// has a status for them.
+//   missing  the runs, of which there are n
 static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
-	const uint8_t missing[], unsigned n_missing)
+	const uint8_t missing[], unsigned n)
 {
 	const struct fer_sa_id *ids[FER_SA_FIND_MAX] = {NULL};
 	uint32_t index[FER_SA_FIND_MAX];
 
-	for (unsigned k = 0; k < n_missing; k++) {
+	for (unsigned k = 0; k < n; k++) {
 		struct fer_sa_id *id = &l->id[missing[k]];
 
 		id->protocol = id->protocol == FER_PROTO_ESP ? FER_PROTO_AH : FER_PROTO_ESP;
 		ids[k] = id;
 	}
-	fer_sa_find(nic->sas, ids, n_missing, index);
-	for (unsigned k = 0; k < n_missing; k++) {
-		unsigned r = missing[k];
+	fer_sa_find(nic->sas, ids, n, index);
+	for (unsigned k = 0; k < n; k++) {
+		const struct run *r = &l->run[missing[k]];
 
-		if (index[k] == FER_NO_SA_INDEX)
-			continue;
-		tell_apart(l, r);
-		for (unsigned j = l->first[r]; j < l->first[r + 1]; j++)
-			if (b->pkt[l->at[j]].n_layers < FER_MAX_ROUNDS)
-				add_layer(b, l->at[j], l->udp_bytes[j], 0,
-					fer_sa_at(nic->sas, index[k]), FER_BAD_PROTOCOL,
-					l->seq_lo[j]);
+		for (unsigned j = r->first; j < r->end; j++) {
+			const struct header h = header_of(b, l, r, j);
+
+			b->pkt[h.at].pending = 0;
+			if (index[k] != FER_NO_SA_INDEX && b->pkt[h.at].n_layers < FER_MAX_ROUNDS)
+				add_layer(b, h.at, h.udp_bytes, 0, fer_sa_at(nic->sas, index[k]),
+					FER_BAD_PROTOCOL, h.seq_lo);
+		}
 	}
 }
 
+// Binds what was collected.  Returns how many packets are to be opened.
 static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
 {
 	unsigned n_bound = 0, n_missing = 0;
 	uint8_t missing[FER_SA_FIND_MAX];
 
-	l->first[l->n_runs] = (uint8_t)l->n;
 	fer_sa_find(nic->sas, l->ids, l->n_runs, l->index);
 	for (unsigned r = 0; r < l->n_runs; r++) {
 		if (l->index[r] == FER_NO_SA_INDEX)
 			missing[n_missing++] = (uint8_t)r;
 		else
-			n_bound += bind_group(nic, b, l, r, fer_sa_at(nic->sas, l->index[r]));
+			n_bound +=
+				bind_run(nic, b, l, &l->run[r], fer_sa_at(nic->sas, l->index[r]));
 	}
 	if (unlikely(n_missing != 0))
 		bind_other_protocol(nic, b, l, missing, n_missing);
-	l->n = l->n_runs = 0;
-	l->last_is_plain = false;
+	l->n_headers = l->n_runs = 0;
 	return n_bound;
 }
 
@@ -360,16 +413,34 @@ static bool was_in_udp(const struct fer_nic *nic, struct fer_batch *b, unsigned 
 	return false;
 }
 
-static void look_up(struct lookup *l, const struct fer_nic *nic, struct fer_batch *b, unsigned i)
+// Adds a packet that is not plain to what is looked up, if it shows a layer.
+__attribute__((noinline)) static void look_up_any(
+	struct lookup *l, const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 
-	if (likely(add_to_run(l, b, i)))
-		return;
+	b->pkt[i].pending = 0;
 	if (likely(f->protocol != FER_PROTO_UDP))
-		add_to_lookup(l, nic, b, i, 0);
+		look_closer(l, nic, b, i, 0);
 	else if (fer_udp_has_esp(nic->sas, b->m[i], f) && !was_in_udp(nic, b, i))
-		add_to_lookup(l, nic, b, i, FER_UDP_HEADER_BYTES);
+		look_closer(l, nic, b, i, FER_UDP_HEADER_BYTES);
+}
+
+// Binds a plain run at once if it is of the SA that the plain run before was of, in this burst or
+// another, and adds it to what is looked up else.  Returns how many packets are to be opened.
+static unsigned look_up_plain(
+	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end)
+{
+	const struct fer_frame *f = &b->pkt[first].frame;
+	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
+	const struct fer_sa_id id =
+		id_of(f, bytes + f->ip_off, FER_PROTO_ESP, fer_load_be32(bytes + f->up_off));
+	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found);
+
+	if (likely(fer_sa_is(sa, &id) && is_plain_sa(sa)))
+		return bind_plain(nic, b, first, end, sa);
+	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)end};
+	return 0;
 }
 
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
@@ -377,18 +448,20 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 	struct lookup l;
 	unsigned n_bound = 0;
 
-	l.n = l.n_runs = 0;
-	l.last_is_plain = false;
-	for (unsigned i = 0; i < b->n; i++) {
-		bool wanted = fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending;
-
-		b->pkt[i].pending = 0;
-		if (wanted)
-			look_up(&l, nic, b, i);
-		if (l.n == FER_SA_FIND_MAX)
+	l.n_headers = l.n_runs = 0;
+	fer_crypt_start(nic->crypt);
+	for (unsigned i = 0, next; i < b->n; i = next) {
+		next = i + 1;
+		if (likely(is_plain(b, i))) {
+			next = end_of_run(b, i);
+			n_bound += look_up_plain(&l, nic, b, i, next);
+		} else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending) {
+			look_up_any(&l, nic, b, i);
+		}
+		if (l.n_headers == FER_SA_FIND_MAX || l.n_runs == FER_SA_FIND_MAX)
 			n_bound += bind_found(nic, b, &l);
 	}
-	if (l.n > 0)
+	if (l.n_runs > 0)
 		n_bound += bind_found(nic, b, &l);
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_bound;

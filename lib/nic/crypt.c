@@ -88,20 +88,6 @@ static inline void add_esp(struct fer_crypt *c, const struct fer_batch *b, unsig
 	c->at[c->n++] = (uint16_t)i;
 }
 
-// The SA of the layer before, which is mostly that of the next one as well.
-struct recent {
-	uint32_t index; // FER_NO_SA_INDEX: none
-	struct fer_sa *sa;
-};
-
-static inline struct fer_sa *sa_of(
-	const struct fer_nic *nic, const struct fer_layer *layer, struct recent *recent)
-{
-	if (unlikely(layer->sa != recent->index))
-		*recent = (struct recent){layer->sa, fer_sa_at(nic->sas, layer->sa)};
-	return recent->sa;
-}
-
 // Where what stands in front of AH ends: at AH, unless on receive other headers of transport mode
 // are in between, which are not there any more when AH is looked at by itself.
 __attribute__((noinline)) static uint32_t front_end_behind(const struct fer_nic *nic,
@@ -375,8 +361,7 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
 
-	c->n = c->n_split = 0;
-	c->has_ah = false;
+	fer_crypt_start(c);
 	for (unsigned i = 0, n = b->n; i < n;)
 		i = likely(is_to_seal(b, i, k)) ? add_sealed(nic, b, i, k) : i + 1;
 	unsigned n_late = run_jobs(nic, FER_OUT);
@@ -633,54 +618,35 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	finish_open(nic, b, i, sa, layer, &job, v);
 }
 
-static inline void add_opened(
-	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct recent *recent)
+void fer_crypt_start(struct fer_crypt *c)
+{
+	c->n = c->n_split = 0;
+	c->has_ah = false;
+}
+
+bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa)
 {
 	unsigned k = b->pkt[i].n_layers - 1u;
-	const struct fer_sa *sa = sa_of(nic, &b->layer[i][k], recent);
+	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 
 	if (likely(!sa->suite.ah)) {
 		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
-		return;
+		return true;
 	}
-	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
 	if (v != FER_OK)
 		finish_open(nic, b, i, sa, &b->layer[i][k], job, v);
+	return v == FER_OK;
 }
 
-// Adds the packets from i on, as long as they are of the layer of one SA of ESP, or have none that
-// waits, and lie in one piece.  Returns the first that is not.
-__attribute__((noinline)) static unsigned add_run(
-	struct fer_nic *nic, struct fer_batch *b, unsigned i)
+struct fer_crypt_room fer_crypt_room(struct fer_crypt *c)
 {
-	struct fer_crypt *c = nic->crypt;
-	struct fer_job *job = &c->job[c->n];
-	uint16_t *at = &c->at[c->n];
-	uint32_t index = fer_pkt_last_layer(b, i)->sa;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+	return (struct fer_crypt_room){&c->job[c->n], &c->at[c->n]};
+}
 
-	if (sa->suite.ah)
-		return i;
-	for (unsigned n = b->n; i < n; i++) {
-		const struct fer_pkt *p = &b->pkt[i];
-		const struct rte_mbuf *m = b->m[i];
-
-		if (unlikely(!p->pending || !fer_pkt_alive(p)))
-			continue;
-		const struct fer_layer *layer = &b->layer[i][p->n_layers - 1];
-		if (layer->sa != index || layer->end > m->data_len)
-			break;
-		job->start = rte_pktmbuf_mtod_offset(m, uint8_t *, layer->sec_off);
-		job->suite = &sa->suite;
-		job->key = fer_sa_key(sa);
-		job->len = layer->end - layer->sec_off;
-		job->seq_hi = (uint32_t)(layer->seq >> 32);
-		job++;
-		*at++ = (uint16_t)i;
-	}
-	c->n = (unsigned)(job - c->job);
-	return i;
+void fer_crypt_fill(struct fer_crypt *c, unsigned n)
+{
+	c->n += n;
 }
 
 // Finishes any job.
@@ -698,32 +664,10 @@ __attribute__((noinline)) static void finish_one(
 	finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
 }
 
-// Makes jobs of all packets that wait, or puts them where those are that need a copy.
-static void add_all(struct fer_nic *nic, struct fer_batch *b)
-{
-	struct recent recent = {FER_NO_SA_INDEX, NULL};
-
-	for (unsigned i = 0, n = b->n, next; i < n; i = next) {
-		next = i + 1;
-		if (!b->pkt[i].pending || !fer_pkt_alive(&b->pkt[i]))
-			continue;
-		unsigned end = add_run(nic, b, i);
-		if (likely(end != i))
-			next = end;
-		else
-			add_opened(nic, b, i, &recent);
-	}
-}
-
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
-	unsigned n_pending = 0;
-
-	c->n = c->n_split = 0;
-	c->has_ah = false;
-	add_all(nic, b);
-	unsigned n_late = run_jobs(nic, FER_IN);
+	unsigned n_pending = 0, n_late = run_jobs(nic, FER_IN);
 
 	for (unsigned j = 0; j < c->n;) {
 		if (likely(n_late == 0)) {

@@ -51,6 +51,7 @@ struct fer_nic {
 	uint16_t delete_after;  // so many packets of an SA in a row that do not verify ask for its
 				// deletion; 0: they do not
 	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made
+	uint64_t found;            // handle of the inbound SA that plain packets were of last
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends

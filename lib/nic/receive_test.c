@@ -965,6 +965,240 @@ static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 	done();
 }
 
+// What a packet ends as, with all that the host half learns of it.
+struct outcome {
+	uint8_t verdict, parsed, n_layers, pending;
+	struct fer_layer layer[FER_MAX_ROUNDS];
+	struct fer_oob words;
+	uint64_t selector;
+	uint32_t ip_off, end, len;
+	uint8_t bytes[2048];
+};
+
+static struct outcome outcome_of(unsigned i)
+{
+	const struct fer_pkt *p = &batch.pkt[i];
+	struct outcome o = {.verdict = p->verdict,
+		.parsed = p->parsed,
+		.n_layers = p->n_layers,
+		.pending = p->pending,
+		.words = *fer_oob_of(batch.m[i]),
+		.len = batch.m[i]->pkt_len};
+
+	if (p->parsed == FER_OK) {
+		o.selector = fer_frame_selector(&p->frame);
+		o.ip_off = p->frame.ip_off;
+		o.end = p->frame.end;
+	}
+	memcpy(o.layer, batch.layer[i], p->n_layers * sizeof(o.layer[0]));
+	const void *bytes = rte_pktmbuf_read(batch.m[i], 0, o.len, o.bytes);
+	if (bytes != o.bytes)
+		memcpy(o.bytes, bytes, o.len);
+	return o;
+}
+
+// Neighbours that differ from a good packet in one respect each.
+enum neighbour {
+	GOOD,
+	LONGER,
+	OTHER_SPI,
+	OTHER_DST,      // of an SA with the same SPI
+	OTHER_DST_NONE, // of none
+	OTHER_VERSION,
+	OTHER_SOURCE,
+	OTHER_LINK,
+	OPTIONS,
+	EXTENSION,
+	EXTENSIONS, // as many bytes
+	LATER,      // a fragment
+	AS_AH,
+	UNDER_AH, // the SPI of an AH
+	TWO_PIECES,
+	WRONG_ICV,
+	WRONG_PADDING,
+	NO_NUMBER, // cut behind the SPI
+	OVERLONG,
+	SEEN,
+	OTHER_INNER_VERSION,
+	OTHER_INNER_PORTS,
+	WRONG_INNER_SUM,
+	INNER_FRAGMENT,
+	NO_IP_INSIDE,
+	NESTED_INSIDE,
+	N_NEIGHBOURS
+};
+
+struct family {
+	struct test_known good, other_spi, other_dst, other_version, inner;
+	uint32_t ah_spi;
+};
+
+static struct family add_family(void)
+{
+	static const uint8_t ah_key[32] = {1};
+	struct test_sa sa = tunnel;
+	struct family f = {.ah_spi = SPI + 9};
+	struct fer_sa_params ah = {
+		.direction = FER_IN,
+		.mode = FER_TRANSPORT,
+		.group = FER_NO_GROUP,
+		.src = test_addr(4, 1),
+		.dst = test_addr(4, 2),
+		.ah = {.spi = f.ah_spi,
+			.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha2-256-128"),
+			.key = ah_key},
+	};
+	uint64_t handle;
+
+	sa.window = 64;
+	sa.sequence = 10;
+	f.good = add(sa);
+	sa.dst = 3;
+	f.other_dst = add(sa);
+	sa.dst = 0;
+	sa.spi++;
+	f.other_spi = add(sa);
+	sa = tunnel;
+	sa.version = 6;
+	f.other_version = add(sa);
+	f.inner = add(transport);
+	assert_int_equal(fer_sa_add(sas, &ah, &handle, NULL), 0);
+	return f;
+}
+
+static void start_inner(enum neighbour n)
+{
+	const struct test_ip ip = {.version = n == OTHER_INNER_VERSION ? 6 : 4,
+		.src = 11,
+		.dst = 12,
+		.fragment = n == INNER_FRAGMENT ? 0x2000 : 0};
+
+	test_packet_start(&packet, n == LONGER ? 201 : 40, n == OTHER_INNER_PORTS ? 99 : 40);
+	test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+	if (n == WRONG_INNER_SUM)
+		packet.bytes[10] ^= 1;
+	if (n == NO_IP_INSIDE)
+		packet.bytes[0] = 0;
+}
+
+// Makes a neighbour; returns where it is cut in two, 0: nowhere.
+static uint32_t make_neighbour(const struct family *f, enum neighbour n)
+{
+	const struct test_known *k = n == OTHER_SPI   ? &f->other_spi
+				     : n == OTHER_DST ? &f->other_dst
+				     : n == OTHER_VERSION || n == EXTENSION || n == EXTENSIONS
+					     ? &f->other_version
+					     : &f->good;
+	const struct test_ip ip = {.version = k->sa.version,
+		.src = n == OTHER_SOURCE ? 9 : 1,
+		.dst = n == OTHER_DST        ? 3
+		       : n == OTHER_DST_NONE ? 4
+					     : 2,
+		.n_options = n == EXTENSION                    ? 16
+			     : n == OPTIONS || n == EXTENSIONS ? 8
+							       : 0,
+		.dst_options = n == EXTENSIONS,
+		.fragment = n == LATER ? 0x10 : 0};
+
+	if (n == NESTED_INSIDE) {
+		start_packet(&f->inner, 40);
+		put_layer(&f->inner, 21, 0);
+	} else {
+		start_inner(n);
+	}
+	test_packet_put_esp(&packet, &k->oracle, n == UNDER_AH ? f->ah_spi : k->sa.spi,
+		n == SEEN ? 10 : 20, n == OTHER_INNER_VERSION ? FER_PROTO_IPV6 : FER_PROTO_IPV4);
+	uint32_t esp_off = packet.esp[packet.n_esp - 1].off;
+	if (n == WRONG_PADDING)
+		packet.bytes[esp_off + packet.esp[packet.n_esp - 1].len -
+			     k->oracle.suite.icv_bytes - 2] ^= 1;
+	if (n == NO_NUMBER)
+		test_packet_start(&packet, 4, 0);
+	test_packet_put_ip(&packet, &ip, n == AS_AH ? FER_PROTO_AH : FER_PROTO_ESP);
+	test_packet_put_ethernet(&packet, n == OTHER_LINK ? 1 : 0);
+	test_packet_seal_all(&packet);
+	if (n == WRONG_ICV)
+		packet.bytes[packet.len - 1] ^= 1;
+	if (n == OVERLONG)
+		packet.len -= 8;
+	return n == TWO_PIECES ? 60 : 0;
+}
+
+static void put_neighbour(const struct family *f, enum neighbour n, unsigned i)
+{
+	uint32_t cut = make_neighbour(f, n);
+
+	put(i, test_mbuf_cut(pool, packet.bytes, packet.len, &cut, cut != 0));
+}
+
+#define FOUND_NONE 127 // a place in the table where no SA is
+
+static void does_a_packet_end_alike_whatever_came_before(void **state)
+{
+	static struct outcome alone[N_NEIGHBOURS], now;
+	const struct family f = add_family();
+	unsigned n_opened = 0, order[40];
+	uint32_t random = 1;
+
+	(void)state;
+	for (unsigned n = 0; n < N_NEIGHBOURS; n++) {
+		nic.found = FOUND_NONE;
+		put_neighbour(&f, n, 0);
+		receive(1);
+		alone[n] = outcome_of(0);
+		n_opened += alone[n].n_layers > 0 && alone[n].layer[0].verdict == FER_OK;
+		done();
+	}
+	assert_int_equal(n_opened, 17);
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned n = 1 + round % RTE_DIM(order);
+
+		for (unsigned i = 0; i < n; i++) {
+			random = random * 1664525 + 1013904223;
+			order[i] = (random >> 20) % (2 * N_NEIGHBOURS);
+			if (order[i] >= N_NEIGHBOURS)
+				order[i] = GOOD;
+			put_neighbour(&f, order[i], i);
+		}
+		receive(n);
+		for (unsigned i = 0; i < n; i++) {
+			now = outcome_of(i);
+			if (memcmp(&now, &alone[order[i]], sizeof(now)) != 0)
+				fail_msg("neighbour %u behind %u, packet %u of burst %u", order[i],
+					i == 0 ? 0 : order[i - 1], i, round);
+		}
+		done();
+	}
+}
+
+// What was found for the packet before is not found any more.
+static void is_a_removed_sa_gone_at_once(void **state)
+{
+	struct test_sa sa = tunnel;
+	struct test_known k = add(sa);
+
+	(void)state;
+	check_good(&k, 1, 40);
+	check_good(&k, 2, 40);
+	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+	seal(&k, 3, 40);
+	receive_one(whole());
+	assert_untouched(0);
+	done();
+	fer_sa_reclaim(sas);
+	k = add(test_sa_with(sa, "aes-cbc-128", "hmac-sha1-96")); // of the same name, in its place
+	check_good(&k, 3, 40);
+	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+	fer_sa_reclaim(sas);
+	k = add(test_sa_in_udp(sa, 4500, 4500));
+	nic.found = (uint32_t)k.handle; // it took the place
+	seal(&k, 4, 40);
+	receive_one(whole());
+	assert_string_equal(
+		fer_verdict_name(batch.pkt[0].verdict), fer_verdict_name(FER_WRONG_UDP));
+	done();
+}
+
 // what is not configured and activated is not looked at.
 static void is_what_may_not_be_opened_left_alone(void **state)
 {
@@ -1065,6 +1299,8 @@ int main(void)
 		TEST(is_a_committed_number_refused_in_silence),
 		TEST(does_a_refused_inner_number_leave_the_outer_answer),
 		TEST(does_each_packet_of_a_full_burst_get_its_own),
+		TEST(does_a_packet_end_alike_whatever_came_before),
+		TEST(is_a_removed_sa_gone_at_once),
 		TEST(is_what_may_not_be_opened_left_alone),
 		TEST(are_long_packets_opened),
 	};

@@ -5,12 +5,16 @@
 
 #include "nic/nic.h"
 
+struct fer_job;
+struct fer_sa;
+
 // Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
 // layers the packet with most of them has.
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b);
 
 // Finds the inbound SA of the next layer of every packet that has one, by protocol, destination
-// and SPI, and asks it for the full sequence number.  Returns how many packets wait for crypt.
+// and SPI, and asks it for the full sequence number; makes a job of every layer that is to be
+// opened.  Returns how many these are.
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b);
 
 struct fer_crypt *fer_crypt_create(void);
@@ -19,7 +23,24 @@ void fer_crypt_destroy(struct fer_crypt *c);
 // Seals layer k (0: innermost) of every packet that has one: one call of the engine.
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k);
 
-// Opens the layer that every pending packet waits for: one call of the engine; then reads the
+// Begins the jobs of a round of receive.
+void fer_crypt_start(struct fer_crypt *c);
+
+// Makes a job of the last layer of packet i.  False: there is nothing that an ICV could cover, and
+// the layer says so.
+bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa);
+
+// The same for layers of ESP in one piece, by hand: where the next jobs go, and the places of their
+// packets in the batch; then, how many these are.
+struct fer_crypt_room {
+	struct fer_job *job;
+	uint16_t *at;
+};
+
+struct fer_crypt_room fer_crypt_room(struct fer_crypt *c);
+void fer_crypt_fill(struct fer_crypt *c, unsigned n);
+
+// Does the jobs: one call of the engine; then reads the
 // trailer and parses what became visible.  Returns how many packets show another layer.
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
 

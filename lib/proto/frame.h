@@ -72,6 +72,19 @@ static inline uint64_t fer_frame_selector(const struct fer_frame *f)
 	return word;
 }
 
+// Do both frames agree in all but length, DF, and whether there are options?
+static inline bool fer_frame_has_shape_of(const struct fer_frame *f, const struct fer_frame *other)
+{
+	uint64_t a[3], b[3];
+
+	static_assert(offsetof(struct fer_frame, ip_off) == 4 &&
+			      FER_FRAME_SELECTOR_OFF + sizeof(uint64_t) == sizeof(a),
+		"behind the length there are offsets and the selector");
+	memcpy(a, f, sizeof(a));
+	memcpy(b, other, sizeof(b));
+	return ((a[0] ^ b[0]) >> 32 | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
+}
+
 // That of a whole packet without ports.
 static inline uint64_t fer_frame_bare_selector(uint8_t protocol, uint8_t version)
 {

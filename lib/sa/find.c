@@ -41,13 +41,6 @@ static const struct fer_sa *hinted(const struct fer_sa_table *t, const struct fe
 	return sa;
 }
 
-static bool is_sa_of(const struct fer_sa *sa, const struct fer_sa_id *id)
-{
-	return atomic_load_explicit(&sa->generation, memory_order_acquire) != 0 &&
-	       sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
-	       sa->direction == FER_IN && memcmp(sa->dst, id->dst, sizeof(sa->dst)) == 0;
-}
-
 // Asks the authority for n ids, 1 to FER_SA_FIND_MAX.
 static void find_in_hash(const struct rte_hash *hash, const struct fer_sa_id *const id[],
 	unsigned n, uint32_t index[])
@@ -129,7 +122,7 @@ void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[
 	for (unsigned i = 0; i < n; i++)
 		sa[i] = hinted(t, id[i]);
 	for (unsigned i = 0; i < n; i++) {
-		if (sa[i] != NULL && is_sa_of(sa[i], id[i]))
+		if (sa[i] != NULL && fer_sa_is(sa[i], id[i]))
 			index[i] = sa[i]->index;
 		else
 			left.place[left.n++] = (uint8_t)i;

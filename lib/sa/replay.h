@@ -100,14 +100,37 @@ __attribute__((warn_unused_result)) bool fer_replay_commit_run(
 __attribute__((warn_unused_result)) enum fer_verdict fer_replay_check_any(
 	const struct fer_replay *w, uint32_t lo, uint64_t *seq);
 
-static inline enum fer_verdict fer_replay_check(
-	const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+// One look at a window, for a run of packets.
+struct fer_replay_look {
+	uint64_t high; // half of the numbers right of the window
+	uint64_t left; // those up to here are none, or may be none
+};
+
+static inline struct fer_replay_look fer_replay_look(const struct fer_replay *w)
 {
-	uint64_t top = fer_replay_top(w), full = (top & ~(uint64_t)UINT32_MAX) | lo;
+	uint64_t top = fer_replay_top(w);
 	bool is_in_one_subspace = !w->esn || (uint32_t)top >= w->n_pkts - 1;
 
-	if (full <= top || !is_in_one_subspace)
+	return (struct fer_replay_look){
+		top & ~(uint64_t)UINT32_MAX, is_in_one_subspace ? top : UINT64_MAX};
+}
+
+// fer_replay_check() after that look.
+__attribute__((warn_unused_result)) static inline enum fer_verdict fer_replay_check_after(
+	const struct fer_replay_look *look, const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+{
+	uint64_t full = look->high | lo;
+
+	if (full <= look->left)
 		return fer_replay_check_any(w, lo, seq);
 	*seq = full; // right of the window, as most are
 	return FER_OK;
+}
+
+static inline enum fer_verdict fer_replay_check(
+	const struct fer_replay *w, uint32_t lo, uint64_t *seq)
+{
+	const struct fer_replay_look look = fer_replay_look(w);
+
+	return fer_replay_check_after(&look, w, lo, seq);
 }

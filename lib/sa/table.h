@@ -176,6 +176,9 @@ struct fer_sa_id {
 	uint8_t zero[2];
 };
 
+// Is it live, and the inbound SA that id names?  Not asked of those for any destination.
+static inline bool fer_sa_is(const struct fer_sa *sa, const struct fer_sa_id *id);
+
 #define FER_SA_FIND_MAX 64
 
 // Brings the hint of an id into the cache; worth calling as soon as the id is known.

@@ -168,6 +168,13 @@ static inline struct fer_sa_hint_line *fer_sa_hint_line(
 	return &t->hints[((hash >> 32) * t->n_hint_lines >> 32) ^ choice];
 }
 
+static inline bool fer_sa_is(const struct fer_sa *sa, const struct fer_sa_id *id)
+{
+	return atomic_load_explicit(&sa->generation, memory_order_acquire) != 0 &&
+	       sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
+	       sa->direction == FER_IN && memcmp(sa->dst, id->dst, sizeof(sa->dst)) == 0;
+}
+
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
 	rte_prefetch0(fer_sa_hint_line(t, fer_sa_hint_hash(t, id), 0));
