@@ -20,7 +20,8 @@
 #define MAX_WORKERS 64
 #define MAX_APART 1000000
 #define MEGABYTES 64    // of the EAL, which knows how fast the counter counts
-#define CHECK_EVERY 256 // operations between two looks at the clock
+#define BLOCK 64        // operations between two looks at the clock
+#define MAX_BLOCKS 8192 // that are remembered: the last ones
 
 static const char usage[] =
 	"usage: ferrule-bench contention [--workers LIST] [--apart LIST] [--seconds S]\n";
@@ -60,6 +61,7 @@ struct thread {
 	pthread_t thread;
 	struct words own, *words;
 	double ticks; // of an operation
+	uint64_t blocks[MAX_BLOCKS];
 };
 
 struct run {
@@ -91,17 +93,32 @@ static void pass(uint64_t ticks)
 		;
 }
 
-// Runs for so long; returns ticks of an operation and what stands between two.
-static double operate(const struct run *r, void (*operation)(struct words *), struct words *words)
+static int compare(const void *left, const void *right)
 {
-	uint64_t start = rte_rdtsc(), now = start, n = 0;
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
 
-	for (; now - start < r->ticks; now = rte_rdtsc(), n += CHECK_EVERY)
-		for (unsigned i = 0; i < CHECK_EVERY; i++) {
+	return (a > b) - (a < b);
+}
+
+// Runs for so long; returns ticks of an operation and what stands between two: the median of
+// blocks, because others may want the CPU meanwhile.
+static double operate(struct thread *t, void (*operation)(struct words *), struct words *words)
+{
+	const struct run *r = t->run;
+	uint64_t start = rte_rdtsc(), before = start, n = 0;
+
+	while (before - start < r->ticks) {
+		for (unsigned i = 0; i < BLOCK; i++) {
 			operation(words);
 			pass(r->apart);
 		}
-	return (double)(now - start) / (double)n;
+		uint64_t now = rte_rdtsc();
+		t->blocks[n++ % MAX_BLOCKS] = now - before;
+		before = now;
+	}
+	n = RTE_MIN(n, (uint64_t)MAX_BLOCKS);
+	qsort(t->blocks, n, sizeof(t->blocks[0]), compare);
+	return (double)t->blocks[n / 2] / BLOCK;
 }
 
 static void do_nothing(struct words *w)
@@ -117,9 +134,9 @@ static void *work(void *arg)
 	atomic_fetch_add(&r->n_ready, 1);
 	while (atomic_load(&r->n_ready) < r->n)
 		rte_pause();
-	double both = operate(r, r->operate, t->words);
+	double both = operate(t, r->operate, t->words);
 
-	t->ticks = both - operate(r, do_nothing, &t->own);
+	t->ticks = both - operate(t, do_nothing, &t->own);
 	return NULL;
 }
 
@@ -237,5 +254,9 @@ int fer_bench_contention(int argc, char **argv)
 	}
 	rc = measure_all(&o);
 	fer_eal_stop();
+	if ((fflush(stdout) != 0 || ferror(stdout)) && rc == EXIT_SUCCESS) {
+		fputs("ferrule-bench: standard output: cannot write\n", stderr);
+		rc = EXIT_FAILURE;
+	}
 	return rc;
 }
