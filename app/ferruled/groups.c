@@ -2,14 +2,14 @@
 #include "groups.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int fer_groups_init(struct fer_groups *g, uint32_t n)
 {
 	int error;
 
-	*g = (struct fer_groups){.n = n, .n_unused = n};
+	*g = (struct fer_groups){.n = n};
 	error = fer_names_init(&g->names);
 	if (error != 0)
 		return error;
@@ -19,8 +19,6 @@ int fer_groups_init(struct fer_groups *g, uint32_t n)
 		fer_groups_fini(g);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		g->unused[i] = n - 1 - i; // the last is taken first
 	return 0;
 }
 
@@ -34,21 +32,22 @@ void fer_groups_fini(struct fer_groups *g)
 
 static int create(struct fer_groups *g, const char *name, struct fer_group **group)
 {
+	const size_t name_bytes = strlen(name) + 1;
 	struct fer_group *made;
 	int error;
 
-	if (g->n_unused == 0)
+	if (g->n_unused == 0 && g->n_used == g->n)
 		return -ENOSPC;
-	made = calloc(1, sizeof(*made));
+	made = calloc(1, sizeof(*made) + name_bytes);
 	if (made == NULL)
 		return -ENOMEM;
-	snprintf(made->named.name, sizeof(made->named.name), "%s", name);
+	made->named.name = memcpy(made->name, name, name_bytes);
 	error = fer_names_put(&g->names, &made->named);
 	if (error != 0) {
 		free(made);
 		return error;
 	}
-	made->number = g->unused[--g->n_unused];
+	made->number = g->n_unused != 0 ? g->unused[--g->n_unused] : g->n_used++;
 	g->by_number[made->number] = made;
 	*group = made;
 	return 0;

@@ -17,13 +17,15 @@ struct fer_group {
 	uint32_t n_transport_sas[2]; // of these, those of transport mode
 	uint32_t n_udp_sas[2];       // and those with ESP in UDP
 	unsigned arriving;           // directions, as bits, in which a swap brings SAs
+	char name[];
 };
 
 struct fer_groups {
 	struct fer_names names;
 	struct fer_group **by_number;
-	uint32_t *unused; // numbers, n_unused of them
+	uint32_t *unused; // numbers that were used, n_unused of them
 	uint32_t n_unused;
+	uint32_t n_used; // ever: the numbers below
 	uint32_t n;
 };
 

@@ -33,31 +33,36 @@ void fer_keepalive_close(struct fer_pair *p)
 	p->keepalives = NULL;
 }
 
+static bool has_keepalives(const struct fer_pair_sa *sa)
+{
+	return sa->udp != NULL && sa->udp->asked.sport != 0 && fer_pair_sa_is_out(sa);
+}
+
 void fer_keepalive_add(struct fer_pair_sa *sa)
 {
-	if (sa->params.direction == FER_OUT && sa->params.udp.sport != 0)
-		LIST_INSERT_HEAD(&sa->pair->in_udp, sa, keepalive.link);
+	if (has_keepalives(sa))
+		LIST_INSERT_HEAD(&sa->pair->in_udp, sa->udp, link);
 }
 
 void fer_keepalive_remove(struct fer_pair_sa *sa)
 {
-	if (sa->params.direction == FER_OUT && sa->params.udp.sport != 0)
-		LIST_REMOVE(sa, keepalive.link);
+	if (has_keepalives(sa))
+		LIST_REMOVE(sa->udp, link);
 }
 
 // Has the SA sent nothing for so long?  Only the one with which its group sends has to.
-static bool is_due(const struct fer_pair *p, struct fer_pair_sa *known, const struct fer_sa *sa,
+static bool is_due(const struct fer_pair *p, struct fer_pair_udp *known, const struct fer_sa *sa,
 	uint64_t now_ns)
 {
 	uint64_t packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
 
-	if (packets != known->keepalive.packets || known->keepalive.since_ns == 0 ||
-		fer_group_active(p->sas, sa->group) != known->handle) {
-		known->keepalive.packets = packets;
-		known->keepalive.since_ns = now_ns;
+	if (packets != known->packets || known->since_ns == 0 ||
+		fer_group_active(p->sas, sa->group) != known->sa->handle) {
+		known->packets = packets;
+		known->since_ns = now_ns;
 		return false;
 	}
-	return now_ns - known->keepalive.since_ns >= p->keepalive_ns;
+	return now_ns - known->since_ns >= p->keepalive_ns;
 }
 
 void fer_keepalive_run(struct fer_pair *p, uint64_t now_ns)
@@ -65,9 +70,9 @@ void fer_keepalive_run(struct fer_pair *p, uint64_t now_ns)
 	if (p->keepalive_ns == 0 || now_ns - p->kept_ns < SECOND_NS)
 		return;
 	p->kept_ns = now_ns;
-	for (struct fer_pair_sa *known = LIST_FIRST(&p->in_udp); known != NULL;
-		known = LIST_NEXT(known, keepalive.link)) {
-		const struct fer_sa *sa = fer_sa_get(p->sas, known->handle);
+	for (struct fer_pair_udp *known = LIST_FIRST(&p->in_udp); known != NULL;
+		known = LIST_NEXT(known, link)) {
+		const struct fer_sa *sa = fer_sa_get(p->sas, known->sa->handle);
 
 		if (sa == NULL || !is_due(p, known, sa, now_ns))
 			continue;
@@ -75,7 +80,7 @@ void fer_keepalive_run(struct fer_pair *p, uint64_t now_ns)
 		if (m == NULL)
 			continue;
 		if (rte_ring_enqueue(p->keepalives, m) == 0)
-			known->keepalive.since_ns = now_ns;
+			known->since_ns = now_ns;
 		else
 			rte_pktmbuf_free(m);
 	}

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-// Things found by their names.  The name lies in the thing; whoever owns the thing keeps it as long
-// as it is in the table.
-
-#include "conf/document.h"
+// Things found by their names.  Whoever owns a thing keeps it and its name as long as it is in the
+// table.
 
 #include <stdint.h>
 
 struct fer_named {
 	struct fer_named *next;
-	char name[FER_DOC_NAME_BYTES];
+	const char *name;
 };
 
 struct fer_names {

@@ -269,19 +269,22 @@ static void forget(struct fer_pair_sa *sa)
 static void join_group(struct fer_pair_sa *sa)
 {
 	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+	const struct fer_sa *block = fer_pair_sa_block(sa);
 
 	sa->next = g->members;
 	if (g->members != NULL)
 		g->members->previous = sa;
 	g->members = sa;
-	g->n_sas[sa->params.direction]++;
-	g->n_transport_sas[sa->params.direction] += sa->params.mode == FER_TRANSPORT;
-	g->n_udp_sas[sa->params.direction] += sa->params.udp_at != 0;
+	g->n_sas[block->direction]++;
+	g->n_transport_sas[block->direction] += block->mode == FER_TRANSPORT;
+	g->n_udp_sas[block->direction] += block->udp_at != 0;
 }
 
+// Its block stays as it was until workers have let go of it.
 static void leave_group(struct fer_pair_sa *sa)
 {
 	struct fer_group *g = fer_groups_at(&sa->pair->groups, sa->group);
+	const struct fer_sa *block = fer_pair_sa_block(sa);
 
 	if (sa->next != NULL)
 		sa->next->previous = sa->previous;
@@ -289,9 +292,14 @@ static void leave_group(struct fer_pair_sa *sa)
 		sa->previous->next = sa->next;
 	else
 		g->members = sa->next;
-	g->n_sas[sa->params.direction]--;
-	g->n_transport_sas[sa->params.direction] -= sa->params.mode == FER_TRANSPORT;
-	g->n_udp_sas[sa->params.direction] -= sa->params.udp_at != 0;
+	g->n_sas[block->direction]--;
+	g->n_transport_sas[block->direction] -= block->mode == FER_TRANSPORT;
+	g->n_udp_sas[block->direction] -= block->udp_at != 0;
+}
+
+static uint8_t number_of(const struct fer_algo *row)
+{
+	return row == NULL ? FER_PAIR_NO_ALGO : (uint8_t)fer_algo_index(row);
 }
 
 // The SA is in the table: what is to be known of it later.
@@ -301,30 +309,48 @@ static void note(struct fer_pair_sa *sa, const struct fer_sa_params *params)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	sa->added_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	sa->params = *params;
-	sa->params.encryption_key = NULL;
-	sa->params.integrity_key = NULL;
-	sa->params.ah.key = NULL;
+	sa->encryption = number_of(params->encryption);
+	sa->integrity = number_of(params->integrity);
+	sa->ah_integrity = number_of(params->ah.integrity);
 	sa->pair->by_index[(uint32_t)sa->handle] = sa;
 	fer_keepalive_add(sa);
 	if (sa->group != FER_NO_GROUP)
 		join_group(sa);
 }
 
+// Room for all that is to be known of it; NULL without memory.
+static struct fer_pair_sa *create_sa(
+	struct fer_pair *p, const char *name, const struct fer_sa_params *params)
+{
+	const size_t name_bytes = strlen(name) + 1;
+	size_t udp_off = RTE_ALIGN_CEIL(
+		offsetof(struct fer_pair_sa, name) + name_bytes, alignof(struct fer_pair_udp));
+	size_t udp_bytes = params->udp_at != 0 ? sizeof(struct fer_pair_udp) : 0;
+	struct fer_pair_sa *sa = calloc(1, RTE_MAX(udp_off + udp_bytes, sizeof(*sa)));
+
+	if (sa == NULL)
+		return NULL;
+	sa->pair = p;
+	sa->group = FER_NO_GROUP;
+	sa->named.name = memcpy(sa->name, name, name_bytes);
+	if (udp_bytes != 0) {
+		sa->udp = RTE_PTR_ADD(sa, udp_off);
+		*sa->udp = (struct fer_pair_udp){.asked = params->udp, .sa = sa};
+	}
+	return sa;
+}
+
 int fer_pair_add_sa(struct fer_pair *p, const char *name, const char *group,
 	const struct fer_sa_params *params, uint64_t *handle, const char **why)
 {
-	struct fer_pair_sa *sa = calloc(1, sizeof(*sa));
+	struct fer_pair_sa *sa = create_sa(p, name == NULL ? "" : name, params);
 	struct fer_sa_params with_group = *params;
 	int error;
 
 	*why = "no memory";
 	if (sa == NULL)
 		return -ENOMEM;
-	sa->pair = p;
-	sa->group = FER_NO_GROUP;
 	if (name != NULL) {
-		snprintf(sa->named.name, sizeof(sa->named.name), "%s", name);
 		error = remember(sa, group, why);
 		if (error != 0)
 			goto undo_sa;
@@ -373,6 +399,15 @@ int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
 struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name)
 {
 	return (struct fer_pair_sa *)fer_names_find(&p->names, name);
+}
+
+uint32_t fer_pair_sa_spi(const struct fer_pair_sa *sa, uint8_t protocol)
+{
+	const struct fer_sa *head = fer_pair_sa_block(sa), *ah = fer_sa_ah(sa->pair->sas, head);
+
+	if (head->protocol == protocol)
+		return head->spi;
+	return ah != NULL && ah->protocol == protocol ? ah->spi : 0;
 }
 
 struct fer_pair_sa *fer_pair_sa_of(const struct fer_pair *p, uint64_t handle)

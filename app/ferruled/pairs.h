@@ -19,26 +19,41 @@ struct fer_iv_source;
 struct rte_mempool;
 struct rte_rcu_qsbr;
 
-// What is known of an SA besides its block in the table.
-struct fer_pair_sa {
-	struct fer_named named; // first
-	struct fer_deferred deferred;
-	struct fer_pair *pair;
-	struct fer_pair_sa *next; // of its group, as the next
-	struct fer_pair_sa *previous;
-	uint64_t handle;
-	uint32_t group;     // held; FER_NO_GROUP: none
-	bool is_new;        // the request at hand has added it
-	bool is_draining;   // a swap has replaced it, and it goes soon
-	bool asks_deletion; // it has stopped, and that was told
-	uint64_t added_ns;  // Unix time
-	struct {
-		LIST_ENTRY(fer_pair_sa) link;
-		uint64_t packets;    // that it had sent
-		uint64_t since_ns;   // then, or at its last keep-alive
-	} keepalive;                 // of outbound ones with ESP in UDP
-	struct fer_sa_params params; // as it was added, but for the keys, which are NULL
+// Of an SA with ESP in UDP.
+struct fer_pair_udp {
+	struct fer_udp asked;          // ports, as it was added with
+	LIST_ENTRY(fer_pair_udp) link; // outbound ones
+	struct fer_pair_sa *sa;
+	uint64_t packets;  // that it had sent
+	uint64_t since_ns; // then, or at its last keep-alive
 };
+
+// What is known of an SA besides its block in the table.  There may be a million of them: what the
+// block says is not repeated here, and few have a name, a group and ESP in UDP all together.
+struct fer_pair_sa {
+	struct fer_named named; // first; the name is empty where it has none
+	union {
+		struct {
+			struct fer_pair_sa *next; // of its group, as the next
+			struct fer_pair_sa *previous;
+			struct fer_pair_udp *udp; // NULL: not in UDP
+		};
+		struct fer_deferred deferred; // once it is removed
+	};
+	struct fer_pair *pair;
+	uint64_t handle;
+	uint64_t added_ns;                           // Unix time
+	uint32_t group;                              // held; FER_NO_GROUP: none
+	uint8_t encryption, integrity, ah_integrity; // fer_algo_row(); FER_PAIR_NO_ALGO: none
+	bool is_new : 1;                             // the request at hand has added it
+	bool is_draining : 1;                        // a swap has replaced it, and it goes soon
+	bool asks_deletion : 1;                      // it has stopped, and that was told
+	char name[];                                 // behind it: the struct for UDP, if it has one
+};
+
+#define FER_PAIR_NO_ALGO UINT8_MAX
+
+static_assert(sizeof(struct fer_pair_sa) == 72, "80 bytes with what malloc() adds");
 
 struct fer_pair {
 	char name[FER_DOC_NAME_BYTES];
@@ -63,7 +78,7 @@ struct fer_pair {
 	struct rte_ring *keepalives; // from the control thread to the worker of the first queue
 	uint64_t keepalive_ns;       // interval; 0: none are sent
 	uint64_t kept_ns;            // when it was looked last
-	LIST_HEAD(fer_pair_udp_sas, fer_pair_sa) in_udp;
+	LIST_HEAD(fer_pair_udp_sas, fer_pair_udp) in_udp;
 };
 
 struct fer_pair_params {
@@ -105,6 +120,20 @@ __attribute__((warn_unused_result)) int fer_pair_remove_sa(struct fer_pair *p, u
 // NULL: there is none.
 struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name);
 struct fer_pair_sa *fer_pair_sa_of(const struct fer_pair *p, uint64_t handle);
+
+// The block of an SA; of a bundle that of its ESP.
+static inline const struct fer_sa *fer_pair_sa_block(const struct fer_pair_sa *sa)
+{
+	return fer_sa_at(sa->pair->sas, (uint32_t)sa->handle);
+}
+
+static inline bool fer_pair_sa_is_out(const struct fer_pair_sa *sa)
+{
+	return fer_pair_sa_block(sa)->direction == FER_OUT;
+}
+
+// Of its ESP or AH, in host order; 0: it has none.
+uint32_t fer_pair_sa_spi(const struct fer_pair_sa *sa, uint8_t protocol);
 
 // Puts rules that are built in the place of those in force, which are freed when no worker sees
 // them any more.

@@ -43,13 +43,13 @@ static uint64_t unix_ns_of(uint64_t tsc)
 // Adds what is known of the SA to an event that has no packet: a bundle goes by its ESP.
 static void describe(const struct fer_pair_sa *sa, struct fer_msg_event *e)
 {
-	bool has_esp = sa->params.spi != 0;
+	const struct fer_sa *block = fer_pair_sa_block(sa);
 
-	e->spi = rte_cpu_to_be_32(has_esp ? sa->params.spi : sa->params.ah.spi);
-	e->protocol = has_esp ? FER_PROTO_ESP : FER_PROTO_AH;
-	e->version = sa->params.dst.version;
-	memcpy(e->src, sa->params.src.bytes, sizeof(e->src));
-	memcpy(e->dst, sa->params.dst.bytes, sizeof(e->dst));
+	e->spi = rte_cpu_to_be_32(block->spi);
+	e->protocol = block->protocol;
+	e->version = block->version;
+	memcpy(e->src, fer_sa_src(block), sizeof(e->src));
+	memcpy(e->dst, block->dst, sizeof(e->dst));
 }
 
 static void send_event(

@@ -93,9 +93,10 @@ static void places_fini(struct places *p)
 	free(p->named);
 }
 
-static int places_put(struct places *p, uint32_t i, const char name[FER_DOC_NAME_BYTES])
+// The name stays where it is as long as there are places.
+static int places_put(struct places *p, uint32_t i, const char *name)
 {
-	memcpy(p->named[i].name, name, sizeof(p->named[i].name));
+	p->named[i].name = name;
 	return fer_names_put(&p->names, &p->named[i]);
 }
 
@@ -167,7 +168,8 @@ static int append(const struct fer_policy_job *j, struct places *places, struct 
 	}
 	for (uint32_t i = 0; i < j->list.n; i++, c->n++) {
 		fer_msg_list_at(&j->list, i, &m, sizeof(m));
-		int error = places_put(places, c->n, m.name);
+		from_message(&m, &c->to[c->n]);
+		int error = places_put(places, c->n, c->to[c->n].name);
 
 		c->element = i;
 		if (error == -EEXIST)
@@ -176,7 +178,6 @@ static int append(const struct fer_policy_job *j, struct places *places, struct 
 			error = check_groups(j, &m, c);
 		if (error != 0)
 			return error;
-		from_message(&m, &c->to[c->n]);
 	}
 	c->element = FER_MSG_NO_ELEMENT;
 	return 0;

@@ -139,7 +139,8 @@ void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *dat
 	}
 	const struct fer_pair_sa *sa = fer_pair_sa_of(p, u.handle);
 	const bool ah = u.operation == IPSEC_OFFLOAD_V2_OPERATION_AH;
-	if (sa == NULL || u.spi == 0 || u.spi != (ah ? sa->params.ah.spi : sa->params.spi))
+	if (sa == NULL || u.spi == 0 ||
+		u.spi != fer_pair_sa_spi(sa, ah ? FER_PROTO_AH : FER_PROTO_ESP))
 		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
 			"no association has this handle, operation and SPI");
 	else if (fer_sa_update_high(
@@ -374,7 +375,7 @@ static int leaving_create(struct leaving *l, struct fer_service *s, struct fer_p
 
 static void leave(struct leaving *l, struct fer_pair_sa *sa)
 {
-	if (sa->params.direction == FER_OUT) {
+	if (fer_pair_sa_is_out(sa)) {
 		l->out->handles[l->out->n++] = sa->handle;
 	} else if (!sa->is_draining) {
 		sa->is_draining = true;
@@ -390,7 +391,8 @@ static void find_leaving(const struct adding *a, struct leaving *l)
 		struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
 
 		sa->is_new = true;
-		fer_groups_at(&a->pair->groups, sa->group)->arriving |= 1u << sa->params.direction;
+		fer_groups_at(&a->pair->groups, sa->group)->arriving |=
+			1u << fer_pair_sa_block(sa)->direction;
 	}
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct fer_pair_sa *fresh = fer_pair_sa_of(a->pair, a->handles[i]);
@@ -398,7 +400,8 @@ static void find_leaving(const struct adding *a, struct leaving *l)
 
 		for (struct fer_pair_sa *sa = g->arriving != 0 ? g->members : NULL; sa != NULL;
 			sa = sa->next)
-			if (!sa->is_new && (g->arriving >> sa->params.direction & 1) != 0)
+			if (!sa->is_new &&
+				(g->arriving >> fer_pair_sa_block(sa)->direction & 1) != 0)
 				leave(l, sa);
 		g->arriving = 0; // its members are asked once
 	}
@@ -426,7 +429,7 @@ static void activate_new(const struct adding *a)
 	for (uint32_t i = a->n; i-- > 0;) {
 		const struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
 
-		if (sa->params.direction == FER_OUT)
+		if (fer_pair_sa_is_out(sa))
 			activate(a->pair, sa);
 	}
 }
@@ -493,7 +496,7 @@ static const char *may_activate(const struct fer_pair_sa *sa)
 {
 	if (sa == NULL)
 		return "there is no such SA";
-	if (sa->params.direction != FER_OUT)
+	if (!fer_pair_sa_is_out(sa))
 		return "is an inbound SA: only outbound ones are active";
 	return sa->group == FER_NO_GROUP ? "is an SA without a group" : NULL;
 }

@@ -100,70 +100,82 @@ static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pai
 
 static uint32_t flags_of(const struct fer_pair *p, const struct fer_pair_sa *sa)
 {
-	const bool is_active = sa->params.direction == FER_OUT && sa->group != FER_NO_GROUP &&
+	const struct fer_sa *block = fer_pair_sa_block(sa);
+	const bool is_active = block->direction == FER_OUT && sa->group != FER_NO_GROUP &&
 			       fer_group_active(p->sas, sa->group) == sa->handle;
-
-	const unsigned life = atomic_load_explicit(
-		&fer_sa_at(p->sas, (uint32_t)sa->handle)->life, memory_order_relaxed);
+	const unsigned life = atomic_load_explicit(&block->life, memory_order_relaxed);
 
 	return ((life & FER_LIFE_SOFT) != 0 ? FER_MSG_SA_SOFT : 0) |
 	       ((life & (FER_LIFE_HARD | FER_LIFE_NUMBERS)) != 0 ? FER_MSG_SA_STOPPED : 0) |
-	       (sa->params.esn ? FER_MSG_SA_ESN : 0) | (is_active ? FER_MSG_SA_ACTIVE : 0) |
+	       (block->suite.esn ? FER_MSG_SA_ESN : 0) | (is_active ? FER_MSG_SA_ACTIVE : 0) |
 	       (sa->is_draining ? FER_MSG_SA_DRAINING : 0);
+}
+
+// What only outbound SAs have.
+static void describe_out(
+	const struct fer_pair *p, const struct fer_sa *sa, struct fer_msg_sa_info *m)
+{
+	const struct fer_outer_rules *outer = &sa->out.template.rules;
+
+	m->pad_to = sa->out.pad_to;
+	if (sa->out.dummy != 0)
+		m->dummy_rate = fer_dummy_at(p->sas, sa->out.dummy)->rate;
+	if (sa->mode == FER_TUNNEL)
+		m->outer = (struct fer_msg_outer){.flow_label = outer->flow_label,
+			.dscp = outer->dscp,
+			.df = outer->df,
+			.ttl = outer->ttl};
+}
+
+static void set_algorithm(char name[FER_MSG_ALGORITHM_BYTES], uint8_t number)
+{
+	if (number != FER_PAIR_NO_ALGO)
+		fer_msg_set_string(name, FER_MSG_ALGORITHM_BYTES, fer_algo_row(number)->name);
 }
 
 static struct fer_msg_sa_info describe_sa(const struct fer_pair *p, const struct fer_pair_sa *sa)
 {
-	const struct fer_sa_params *params = &sa->params;
+	const struct fer_sa *block = fer_pair_sa_block(sa);
+	const struct fer_lifetime lifetime = fer_sa_lifetime(p->sas, block);
 	const struct sa_numbers n = count_sa(p, sa);
 	struct fer_peer peer;
 	struct fer_msg_sa_info m = {
 		.flags = flags_of(p, sa),
-		.replay_window = params->replay_window,
 		.handle = sa->handle,
-		.esp_spi = rte_cpu_to_be_32(params->spi),
-		.ah_spi = rte_cpu_to_be_32(params->ah.spi),
+		.esp_spi = rte_cpu_to_be_32(fer_pair_sa_spi(sa, FER_PROTO_ESP)),
+		.ah_spi = rte_cpu_to_be_32(fer_pair_sa_spi(sa, FER_PROTO_AH)),
 		.sequence = n.sequence,
 		.packets = n.packets,
 		.bytes = n.bytes,
 		.drops = n.drops,
 		.added_ns = sa->added_ns,
-		.direction = params->direction == FER_OUT ? FER_MSG_OUT : FER_MSG_IN,
-		.mode = params->mode == FER_TUNNEL ? FER_MSG_TUNNEL : FER_MSG_TRANSPORT,
-		.version = params->dst.version,
-		.icv_bytes = fer_sa_at(p->sas, (uint32_t)sa->handle)->suite.icv_bytes,
-		.dummy_rate = params->tfc.dummy_rate,
-		.pad_to = params->tfc.pad_to,
+		.direction = block->direction == FER_OUT ? FER_MSG_OUT : FER_MSG_IN,
+		.mode = block->mode == FER_TUNNEL ? FER_MSG_TUNNEL : FER_MSG_TRANSPORT,
+		.version = block->version,
+		.icv_bytes = block->suite.icv_bytes,
 		.dummies = n.dummies,
 	};
 
+	if (block->direction == FER_OUT)
+		describe_out(p, block, &m);
+	else
+		m.replay_window = block->in.replay.n_pkts;
 	if (fer_sa_peer(p->sas, sa->handle, &peer)) {
-		m.udp_sport = params->udp.sport;
-		m.udp_dport = params->udp.dport;
+		m.udp_sport = sa->udp->asked.sport;
+		m.udp_dport = sa->udp->asked.dport;
 		m.peer_port = peer.port;
 		memcpy(m.peer, peer.addr.bytes, sizeof(m.peer));
 	}
-	memcpy(&m.lifetime, &params->lifetime, sizeof(m.lifetime));
+	memcpy(&m.lifetime, &lifetime, sizeof(m.lifetime));
 	fer_msg_set_string(m.name, sizeof(m.name), sa->named.name);
 	if (sa->group != FER_NO_GROUP)
 		fer_msg_set_string(
 			m.group, sizeof(m.group), fer_groups_name(&p->groups, sa->group));
-	if (params->encryption != NULL)
-		fer_msg_set_string(
-			m.esp_encryption, sizeof(m.esp_encryption), params->encryption->name);
-	if (params->ah.integrity != NULL)
-		fer_msg_set_string(
-			m.ah_integrity, sizeof(m.ah_integrity), params->ah.integrity->name);
-	if (params->integrity != NULL)
-		fer_msg_set_string(
-			m.esp_integrity, sizeof(m.esp_integrity), params->integrity->name);
-	memcpy(m.src, params->src.bytes, sizeof(m.src));
-	memcpy(m.dst, params->dst.bytes, sizeof(m.dst));
-	if (params->direction == FER_OUT && params->mode == FER_TUNNEL)
-		m.outer = (struct fer_msg_outer){.flow_label = params->outer.flow_label,
-			.dscp = params->outer.dscp,
-			.df = params->outer.df,
-			.ttl = params->outer.ttl};
+	set_algorithm(m.esp_encryption, sa->encryption);
+	set_algorithm(m.esp_integrity, sa->integrity);
+	set_algorithm(m.ah_integrity, sa->ah_integrity);
+	memcpy(m.src, fer_sa_src(block), sizeof(m.src));
+	memcpy(m.dst, block->dst, sizeof(m.dst));
 	return m;
 }
 

@@ -128,6 +128,12 @@ static inline bool fer_sa_is_outside(const struct fer_sa *sa)
 	return sa->protocol == FER_PROTO_AH && sa->partner != FER_NO_SA_INDEX;
 }
 
+// As struct fer_addr has it; of a tunnel whose peer moved, as it was at first.
+static inline const uint8_t *fer_sa_src(const struct fer_sa *sa)
+{
+	return sa->direction == FER_OUT ? sa->out.src : sa->in.src;
+}
+
 static inline const struct fer_key *fer_sa_key(const struct fer_sa *sa)
 {
 	return (const struct fer_key *)sa->key;
