@@ -118,7 +118,8 @@ static double operate(struct thread *t, void (*operation)(struct words *), struc
 	}
 	n = RTE_MIN(n, (uint64_t)MAX_BLOCKS);
 	qsort(t->blocks, n, sizeof(t->blocks[0]), compare);
-	return (double)t->blocks[n / 2] / BLOCK;
+	uint64_t median = t->blocks[n / 2];
+	return (double)median / BLOCK;
 }
 
 static void do_nothing(struct words *w)

@@ -10,9 +10,11 @@ ferrule-pcap is the box for capture files, ferruled for ports.
 import argparse
 import collections
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -267,6 +269,23 @@ def through_a_daemon(bench):
     return found + ([] if status is not None and status <= 0 else [f"exit {status}"])
 
 
+def interrupted(bench, number):
+    """It ends soon, in whatever it is; what came until then is told."""
+    waits = "send --plain --vdev net_memif0,role=server,socket=w.sock,socket-abstract=no --tx net_memif0"
+    sends = "send --plain --vdev net_ring0 --tx net_ring0 --rx net_ring0"
+    found = []
+    for arguments, status in ((waits, 1), (sends, 0)):
+        process = subprocess.Popen(
+            [str(bench.gen), *f"{arguments} --wait 100 --seconds 100".split()], cwd=bench.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)  # whatever it has come to until then
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        # A signal that comes before it listens to them ends it as well.
+        found += [] if process.returncode in (status, -number) else [f"{process.returncode}: {said}"]
+    return found
+
+
 # Arguments, exit status, and what the line on standard error has to say.
 REFUSED = [
     ("", 2, "verb"),
@@ -337,6 +356,8 @@ def tasks():
     for test in (every_kind_is_made, sealed_is_not_plain, leaks_are_seen, the_seed_says_which,
                  into_nothing, words):
         yield test.__name__.replace("_", " "), test
+    for number in (signal.SIGINT, signal.SIGHUP):
+        yield f"interrupted by {number.name}", interrupted, number
     for fault in FAULTS:
         yield f"faults are seen: {fault.__name__}", faults_are_seen, fault
     for row in REFUSED:

@@ -157,7 +157,7 @@ static int work(struct gen *g)
 	case FER_GEN_VERIFY:
 		return fer_gen_read_file(&g->receiver, g->pool, o->in, g->error);
 	case FER_GEN_SEND:
-		if (fer_gen_ports_start(&ports, o, g->pool, g->error) != 0)
+		if (fer_gen_ports_start(&ports, o, g->pool, &fer_signal_caught, g->error) != 0)
 			return -1;
 		return fer_gen_send(g->source, &g->receiver, &ports, o, &fer_signal_caught,
 			&g->seconds, g->error);

@@ -50,12 +50,13 @@ static uint32_t mtu_for(const struct fer_gen_options *o)
 }
 
 // Some drivers do not start before there is somebody at their other end.
-static int start_in_time(struct fer_port *p, double seconds, struct fer_port_error *why)
+static int start_in_time(struct fer_port *p, double seconds, struct fer_port_error *why,
+	const volatile sig_atomic_t *stop)
 {
 	uint64_t end = rte_rdtsc() + (uint64_t)(seconds * (double)rte_get_tsc_hz());
 	int rc = fer_port_start(p, why);
 
-	while (rc != 0 && rte_rdtsc() < end) {
+	while (rc != 0 && *stop == 0 && rte_rdtsc() < end) {
 		rte_delay_us_sleep(RETRY_US);
 		rc = fer_port_start(p, why);
 	}
@@ -63,7 +64,7 @@ static int start_in_time(struct fer_port *p, double seconds, struct fer_port_err
 }
 
 static int start_port(const char *name, const struct fer_gen_options *o, struct rte_mempool *pool,
-	uint16_t *id, char error[FER_GEN_ERROR_BYTES])
+	uint16_t *id, const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
 {
 	struct fer_port *p = &ports[n_ports];
 	struct fer_port_error why;
@@ -73,7 +74,7 @@ static int start_port(const char *name, const struct fer_gen_options *o, struct 
 	if (fer_port_find(p, &doc, 1, false, &why) != 0)
 		return fail_port(&why, error);
 	n_ports++;
-	if (fer_port_set_up(p, pool, &why) != 0 || start_in_time(p, o->wait, &why) != 0)
+	if (fer_port_set_up(p, pool, &why) != 0 || start_in_time(p, o->wait, &why, stop) != 0)
 		return fail_port(&why, error);
 	*id = p->id;
 	return 0;
@@ -89,11 +90,14 @@ static bool all_up(void)
 	return true;
 }
 
-static int wait_for_links(double seconds, char error[FER_GEN_ERROR_BYTES])
+static int wait_for_links(
+	double seconds, const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
 {
 	uint64_t end = rte_rdtsc() + (uint64_t)(seconds * (double)rte_get_tsc_hz());
 
 	while (!all_up()) {
+		if (*stop != 0)
+			return fer_gen_fail(error, "interrupted while it waited for links");
 		if (rte_rdtsc() > end) {
 			return fer_gen_fail(error, "%s has no link after %.1f s",
 				ports[0].link == FER_PORT_UP ? ports[1].name : ports[0].name,
@@ -105,16 +109,17 @@ static int wait_for_links(double seconds, char error[FER_GEN_ERROR_BYTES])
 }
 
 int fer_gen_ports_start(struct fer_gen_ports *p, const struct fer_gen_options *o,
-	struct rte_mempool *pool, char error[FER_GEN_ERROR_BYTES])
+	struct rte_mempool *pool, const volatile sig_atomic_t *stop,
+	char error[FER_GEN_ERROR_BYTES])
 {
 	*p = (struct fer_gen_ports){.receives = o->rx != NULL};
-	if (start_port(o->tx, o, pool, &p->tx, error) != 0)
+	if (start_port(o->tx, o, pool, &p->tx, stop, error) != 0)
 		return -1;
 	p->rx = p->tx;
 	if (o->rx != NULL && strcmp(o->rx, o->tx) != 0 &&
-		start_port(o->rx, o, pool, &p->rx, error) != 0)
+		start_port(o->rx, o, pool, &p->rx, stop, error) != 0)
 		return -1;
-	if (wait_for_links(o->wait, error) != 0)
+	if (wait_for_links(o->wait, stop, error) != 0)
 		return -1;
 	rte_delay_us_sleep((unsigned)(o->settle * US_PER_S));
 	return 0;

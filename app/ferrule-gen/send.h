@@ -17,10 +17,11 @@ struct fer_gen_ports {
 	bool receives;
 };
 
-// Sets up and starts the ports that the options name, and waits for their links.  0; or -1 with a
-// line in error, and stop() is called all the same.
+// Sets up and starts the ports that the options name, and waits for their links until *stop is not
+// 0.  0; or -1 with a line in error, and fer_gen_ports_stop() is called all the same.
 __attribute__((warn_unused_result)) int fer_gen_ports_start(struct fer_gen_ports *p,
-	const struct fer_gen_options *o, struct rte_mempool *pool, char error[FER_GEN_ERROR_BYTES]);
+	const struct fer_gen_options *o, struct rte_mempool *pool,
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES]);
 
 void fer_gen_ports_stop(void);
 
