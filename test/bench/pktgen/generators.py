@@ -240,7 +240,8 @@ class Testpmd:
         if size == "imix":
             raise GeneratorError("testpmd sends packets of one size, no imix")
         self._sender = None
-        self._receiver = _TestpmdEnd(program, folder, ports[1], cpus[-1], "rxonly")
+        self._receiver = _TestpmdEnd(program, folder, ports[1], cpus[-1], "rxonly",
+                                     (f"--rxd={links.VIRTQUEUE}",))
         try:
             self._sender = _TestpmdEnd(
                 program, folder, ports[0], cpus[0], "txonly",
