@@ -9,15 +9,19 @@
 #include "nic/segment.h"
 #include "sa/table.h"
 
-// Packets in a row that came over one SA in one layer, and verified.
+// Packets in a row that came over one SA in layer k, verified, and are alike: in their state, in
+// the places of the layer, and in its outcome.
 struct run {
-	uint32_t n;
-	bool in_sequence; // their numbers are first, first + 1, ...
-	uint64_t first;
-	unsigned bad;                // not 0: not all of them are FER_OK
-	uint64_t seq[FER_BATCH_MAX]; // of the first n packets
-	uint16_t at[FER_BATCH_MAX];  // their places in the batch
-	uint32_t len[FER_BATCH_MAX]; // what has a number and no sound payload counts as a packet
+	uint32_t first, n;
+	unsigned k;
+	bool in_sequence; // their numbers follow each other
+	uint64_t bytes;   // of what is inside, in tunnel mode
+};
+
+// Packets that are not accepted yet.
+struct others {
+	unsigned n;
+	uint16_t at[FER_BATCH_MAX];
 };
 
 static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
@@ -26,100 +30,99 @@ static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
 }
 
 // Collects the run that begins with packet first, which has verified.
-static void collect_run(struct run *r, const struct fer_batch *b, unsigned first, unsigned k,
-	const struct fer_sa *sa)
+static inline struct run collect_run(
+	const struct fer_batch *b, unsigned first, unsigned k, const struct fer_sa *sa)
 {
-	uint64_t next = b->layer[first][k].seq;
-	unsigned n = 0;
+	const struct fer_layer *layer = &b->layer[first][k];
+	const uint64_t state = fer_pkt_state(&b->pkt[first]), handle = fer_layer_handle(layer);
+	const uint64_t places = fer_layer_places(layer), seq = layer->seq;
+	const uint32_t outcome = fer_layer_outcome(layer);
+	uint64_t bytes = layer->end - layer->pad_len;
+	unsigned i = first + 1, differs = 0;
 
-	r->first = next;
-	r->in_sequence = true;
-	r->bad = 0;
-	for (unsigned i = first, end = b->n; i < end && has_verified(b, i, k); i++, n++) {
-		const struct fer_layer *layer = &b->layer[i][k];
-
-		if (layer->sa != sa->index)
+	for (unsigned end = b->n; i < end; i++) {
+		layer = &b->layer[i][k];
+		if (fer_pkt_state(&b->pkt[i]) != state || fer_layer_handle(layer) != handle ||
+			fer_layer_places(layer) != places || fer_layer_outcome(layer) != outcome)
 			break;
-		r->in_sequence &= layer->seq == next++;
-		r->bad |= layer->verdict;
-		r->seq[n] = layer->seq;
-		r->at[n] = (uint16_t)i;
-		r->len[n] =
-			likely(layer->verdict == FER_OK) ? fer_outer_inside(sa, b->layer[i], k) : 0;
+		differs |= layer->seq != seq + (i - first);
+		bytes += layer->end - layer->pad_len;
 	}
-	r->n = n;
+	return (struct run){
+		.first = first,
+		.n = i - first,
+		.k = k,
+		.in_sequence = differs == 0,
+		.bytes = bytes - (uint64_t)(i - first) *
+					 (b->layer[first][k].pay_off + (uint32_t)sa->tail_bytes),
+	};
 }
 
-// Records the numbers one by one.  What is refused leaves the run.
-__attribute__((noinline)) static void commit_each(
-	struct run *r, struct fer_batch *b, unsigned k, struct fer_sa *sa)
+// Records the numbers of a run one by one, if they are not recorded yet, counts its packets, and
+// learns from them.  True: all are fine.  The lock is held.
+__attribute__((noinline)) static bool commit_each(struct fer_host *host, struct fer_batch *b,
+	const struct run *r, struct fer_sa *sa, bool is_recorded)
 {
+	uint16_t at[FER_BATCH_MAX];
+	uint32_t len[FER_BATCH_MAX]; // what has a number and no sound payload counts as a packet
+	unsigned crossed, k = r->k;
 	uint32_t n = 0;
 
-	for (uint32_t j = 0; j < r->n; j++) {
-		if (fer_replay_commit(&sa->in.replay, r->seq[j]) != FER_OK) {
-			b->layer[r->at[j]][k].verdict = FER_REPLAY;
-			r->bad = 1;
+	for (unsigned i = r->first, end = r->first + r->n; i < end; i++) {
+		struct fer_layer *layer = &b->layer[i][k];
+
+		if (!is_recorded && fer_replay_commit(&sa->in.replay, layer->seq) != FER_OK) {
+			layer->verdict = FER_REPLAY;
 			continue;
 		}
-		r->len[n] = r->len[j];
-		r->at[n++] = r->at[j];
+		at[n] = (uint16_t)i;
+		len[n++] = layer->verdict == FER_OK ? fer_outer_inside(sa, b->layer[i], k) : 0;
 	}
-	r->n = n;
-}
-
-// Commits layer k of the packets of a run.
-static void commit_run(
-	struct fer_host *host, struct fer_batch *b, struct run *r, unsigned k, struct fer_sa *sa)
-{
-	unsigned crossed;
-
-	rte_spinlock_lock(&sa->in.lock);
-	if (!r->in_sequence || !fer_replay_commit_run(&sa->in.replay, r->first, r->n))
-		commit_each(r, b, k, sa);
-	uint32_t n_alive = r->n; // what the AH of a bundle lets in counts on the head
-	if (likely(!fer_sa_is_outside(sa))) {
-		n_alive = fer_life_accept(host->sas, sa, r->len, r->n, &crossed);
+	uint32_t n_alive = n; // what the AH of a bundle lets in counts on the head
+	if (!fer_sa_is_outside(sa)) {
+		n_alive = fer_life_accept(host->sas, sa, len, n, &crossed);
 		fer_audit_life(host, sa, crossed);
 	}
-	if (unlikely(sa->udp_at != 0))
-		fer_nat_learn(host, b, r->at, n_alive, k, sa);
+	if (sa->udp_at != 0)
+		fer_nat_learn(host, b, at, n_alive, k, sa);
+	for (uint32_t j = n_alive; j < n; j++)
+		b->layer[at[j]][k].verdict = FER_EXPIRED;
+	return n_alive == r->n && b->layer[r->first][k].verdict == FER_OK;
+}
+
+// Are the bytes of a run all there is to say to an SA without limits?
+static inline bool is_plain(const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	return sa->mode == FER_TUNNEL && sa->udp_at == 0 && layer->verdict == FER_OK;
+}
+
+// True: all packets of the run are fine.
+static inline bool commit_run(
+	struct fer_host *host, struct fer_batch *b, const struct run *r, struct fer_sa *sa)
+{
+	const struct fer_layer *layer = &b->layer[r->first][r->k];
+	bool plain = is_plain(sa, layer), all = true;
+
+	rte_spinlock_lock(&sa->in.lock);
+	bool is_recorded =
+		r->in_sequence && fer_replay_commit_run(&sa->in.replay, layer->seq, r->n);
+	if (unlikely(!is_recorded || !plain || !fer_life_accept_free(sa, r->n, r->bytes)))
+		all = commit_each(host, b, r, sa, is_recorded);
 	rte_spinlock_unlock(&sa->in.lock);
-	for (uint32_t j = n_alive; j < r->n; j++)
-		b->layer[r->at[j]][k].verdict = FER_EXPIRED;
-	r->bad |= n_alive != r->n;
+	return all;
 }
 
-// Adds to *bad where a packet is not FER_OK.
-static void commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k, unsigned *bad)
+static void commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
 {
-	struct run r;
-
 	for (unsigned i = 0, next; i < b->n; i = next) {
-		const struct fer_layer *layer = &b->layer[i][k];
-
 		next = i + 1;
-		if (b->pkt[i].n_layers <= k)
+		if (!has_verified(b, i, k))
 			continue;
-		if (!layer->verified) {
-			*bad = 1;
-			continue;
-		}
-		struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
-		collect_run(&r, b, i, k, sa);
+		struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][k].sa);
+		const struct run r = collect_run(b, i, k, sa);
+		commit_run(host, b, &r, sa);
 		next = i + r.n;
-		commit_run(host, b, &r, k, sa);
-		*bad |= r.bad;
 	}
-}
-
-static unsigned most_layers(const struct fer_batch *b)
-{
-	unsigned most = 0;
-
-	for (unsigned i = 0; i < b->n; i++)
-		most = RTE_MAX(most, (unsigned)b->pkt[i].n_layers);
-	return most;
 }
 
 // A packet ends on the outermost layer that went wrong.
@@ -129,16 +132,6 @@ static void judge_layers(struct fer_batch *b, unsigned i)
 
 	for (unsigned k = 0; k < p->n_layers && fer_pkt_alive(p); k++)
 		p->verdict = b->layer[i][k].verdict;
-}
-
-void fer_commit_in(struct fer_host *host, struct fer_batch *b)
-{
-	unsigned bad = 0;
-
-	for (unsigned k = 0, n = most_layers(b); k < n; k++)
-		commit_layer(host, b, k, &bad);
-	for (unsigned i = 0; bad != 0 && i < b->n; i++)
-		judge_layers(b, i);
 }
 
 // Takes the padding off that hid the length of a packet in transport mode.
@@ -186,18 +179,60 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 	return FER_OK;
 }
 
-void fer_strip_in(struct fer_host *host, struct fer_batch *b)
+// Commits what is inside the outermost layer, and takes all layers off.
+__attribute__((noinline)) static void accept_others(
+	struct fer_host *host, struct fer_batch *b, const struct others *others)
 {
-	for (unsigned i = 0, next; i < b->n; i = next) {
-		next = i + 1;
-		if (!fer_pkt_alive(&b->pkt[i]) || b->pkt[i].n_layers == 0)
-			continue;
-		const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
-		unsigned n = fer_outer_take_off_run(b, i, sa);
-		if (likely(n != 0))
-			next = i + n;
-		else
+	unsigned most = 0;
+
+	for (unsigned j = 0; j < others->n; j++)
+		most = RTE_MAX(most, (unsigned)b->pkt[others->at[j]].n_layers);
+	for (unsigned k = 1; k < most; k++)
+		commit_layer(host, b, k);
+	for (unsigned j = 0; j < others->n; j++) {
+		unsigned i = others->at[j];
+
+		judge_layers(b, i);
+		if (fer_pkt_alive(&b->pkt[i]))
 			b->pkt[i].verdict = (uint8_t)strip_one(host, b, i);
 	}
+}
+
+// Takes the layer off the packets of a run that have no other, as far as they are as most are.
+static inline void take_off_run(
+	struct fer_batch *b, const struct run *r, const struct fer_sa *sa, struct others *others)
+{
+	unsigned i = r->first, end = r->first + r->n;
+
+	for (;;) {
+		i += fer_outer_take_off_run(b, i, end - i, sa);
+		if (likely(i == end))
+			return;
+		others->at[others->n++] = (uint16_t)i++;
+	}
+}
+
+void fer_accept_in(struct fer_host *host, struct fer_batch *b)
+{
+	struct others others;
+
+	others.n = 0;
+	for (unsigned i = 0, next; i < b->n; i = next) {
+		next = i + 1;
+		if (likely(has_verified(b, i, 0))) {
+			struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
+			const struct run r = collect_run(b, i, 0, sa);
+
+			next = i + r.n;
+			if (likely(commit_run(host, b, &r, sa))) {
+				take_off_run(b, &r, sa, &others);
+				continue;
+			}
+		}
+		for (; i < next && b->pkt[i].n_layers != 0; i++)
+			others.at[others.n++] = (uint16_t)i;
+	}
+	if (unlikely(others.n != 0))
+		accept_others(host, b, &others);
 	fer_batch_mark(b, FER_STAGE_ACCEPT);
 }

@@ -6,6 +6,8 @@
 #include "nic/oob.h"
 #include "support/ends.h"
 
+#include <rte_random.h>
+
 #include <string.h>
 
 #define SPI 0x1000u
@@ -74,8 +76,7 @@ static void accept(unsigned n)
 	test_ends.batch.link = FER_LINK_RAW_IP;
 	fer_batch_parse(&test_ends.batch);
 	fer_nic_receive(&test_ends.west.path.nic, &test_ends.batch);
-	fer_commit_in(&test_ends.west.path.host, &test_ends.batch);
-	fer_strip_in(&test_ends.west.path.host, &test_ends.batch);
+	fer_accept_in(&test_ends.west.path.host, &test_ends.batch);
 }
 
 static void done(void)
@@ -301,6 +302,130 @@ static void are_packets_and_bytes_counted(void **state)
 	assert_int_equal(around.in->in.bytes, 20 + 16 + 20 + 2 + 2 + 16); // 2 of padding
 }
 
+// Numbers as a model of RFC 4303 section 3.4.3 accepts them, one after the other.
+struct model {
+	uint64_t start, top;
+	uint32_t window;
+	unsigned n;
+	uint64_t seen[4096];
+};
+
+static bool model_accepts(struct model *m, uint64_t seq)
+{
+	if (seq <= m->start || (seq <= m->top && m->top - seq >= m->window))
+		return false;
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->seen[i] == seq)
+			return false;
+	m->seen[m->n++] = seq;
+	m->top = RTE_MAX(m->top, seq);
+	return true;
+}
+
+// Mostly the next number; at times a hole, one of before, or the same again.
+static uint64_t number_after(const struct model *m, uint64_t last)
+{
+	uint64_t r = rte_rand();
+	uint64_t back = r / 32 % (2 * m->window), low = m->start + 1;
+
+	switch (r % 32) {
+	case 0:
+		return m->top + 1 + back;
+	case 1:
+	case 2:
+		return last + 2 + r / 32 % 70;
+	case 3:
+		return m->top > low + back ? m->top - back : low;
+	case 4:
+		return last > m->start ? last : low;
+	default:
+		return last + 1;
+	}
+}
+
+static void receive_burst(const struct known *k, struct model *m, uint64_t *last)
+{
+	unsigned n = 1 + (unsigned)rte_rand_max(64);
+	bool want[64];
+
+	for (unsigned i = 0; i < n; i++) {
+		*last = number_after(m, *last);
+		want[i] = model_accepts(m, *last);
+		make(k, *last);
+		put(i);
+	}
+	accept(n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(fer_pkt_alive(&test_ends.batch.pkt[i]), want[i]);
+	done();
+	assert_int_equal(k->in->in.replay.top, m->top);
+	assert_int_equal(k->in->in.packets, m->n);
+	assert_int_equal(k->in->in.bytes, m->n * UINT64_C(40));
+}
+
+// Runs of numbers are recorded at once, others one by one: nobody is to see it.
+static void are_bursts_judged_number_by_number(void **state)
+{
+	static const uint32_t windows[] = {32, 64, 100, 1024, 65536};
+	const uint64_t edge = UINT64_C(1) << 32;
+	static struct model m;
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(windows) * 3; i++) {
+		struct test_sa sa = i % 2 == 0 ? tunnel : transport;
+		uint64_t last = i % 3 == 2 ? 5 * edge - 300 : i % 3 == 1 ? edge - 300 : 0;
+
+		sa.spi = SPI + 16 + i;
+		sa.esn = i % 3 != 0;
+		sa.sequence = last;
+		sa.window = windows[i / 3];
+		const struct known k = add(sa);
+		m = (struct model){.start = last, .top = last, .window = sa.window};
+		for (unsigned burst = 0; burst < 25; burst++)
+			receive_burst(&k, &m, &last);
+	}
+}
+
+// What one packet of a run is, the others are not.
+static void does_a_packet_of_a_run_end_alone(void **state)
+{
+	static const struct {
+		uint8_t version, next;
+		bool is_padded_badly;
+		enum fer_verdict want;
+	} cases[] = {{4, FER_PROTO_IPV4, true, FER_BAD_PADDING},
+		{4, FER_PROTO_IPV6, false, FER_BAD_INNER}, {4, FER_PROTO_UDP, false, FER_BAD_INNER},
+		{4, FER_PROTO_NONE, false, FER_DUMMY}, {6, FER_PROTO_IPV6, false, FER_OK},
+		{6, FER_PROTO_IPV4, false, FER_BAD_INNER}};
+	const struct known k = add(tunnel);
+	uint64_t seq = 0;
+
+	(void)state;
+	for (unsigned c = 0; c < RTE_DIM(cases); c++)
+		for (unsigned odd = 0; odd < 6; odd++) {
+			for (unsigned i = 0; i < 6; i++) {
+				struct test_ip ip = inside;
+
+				ip.version = i == odd ? cases[c].version : 4;
+				test_packet_start(&packet, 21, 0);
+				test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+				test_packet_put_esp(&packet, &k.oracle, k.sa.spi, ++seq,
+					i == odd ? cases[c].next : FER_PROTO_IPV4);
+				if (i == odd && cases[c].is_padded_badly)
+					packet.bytes[packet.len - 16 - 3] ^= 0xff;
+				test_packet_seal(&packet, 0);
+				test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+				put(i);
+			}
+			accept(6);
+			for (unsigned i = 0; i < 6; i++)
+				assert_verdict(i, i == odd ? cases[c].want : FER_OK);
+			done();
+		}
+	assert_int_equal(k.in->in.packets, seq);
+	assert_int_equal(k.in->in.replay.top, seq);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +440,8 @@ int main(void)
 		TEST_WITH_ENDS(are_the_layers_of_a_packet_too_deep_committed),
 		TEST_WITH_ENDS(does_a_packet_without_receipt_pass),
 		TEST_WITH_ENDS(are_packets_and_bytes_counted),
+		TEST_WITH_ENDS(are_bursts_judged_number_by_number),
+		TEST_WITH_ENDS(does_a_packet_of_a_run_end_alone),
 	};
 
 	return test_ends_main(tests, RTE_DIM(tests), "accept_in", 2048);

@@ -64,8 +64,7 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
-	fer_commit_in(host, b);
-	fer_strip_in(host, b);
+	fer_accept_in(host, b);
 	if (fer_class_has_rules(&rules->classes))
 		fer_classes_run(&rules->classes, b, FER_IN);
 	fer_check_in(host, rules, b);

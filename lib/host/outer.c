@@ -359,6 +359,7 @@ struct plain {
 
 // One move, of an Ethernet header and a bit of what it stands in front of.
 #define PLAIN_LINK_BYTES 16
+#define LINK_IN_FRONT (PLAIN_LINK_BYTES - FER_ETHER_HEADER_BYTES) // or in front of it
 
 // Moves a link header to the front of its packet, and says in it what follows.
 static inline void move_link(uint8_t *to, const uint8_t *from, uint32_t l2_len, bool v4)
@@ -578,44 +579,59 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 		      : take_off_transport(*m, p, sa, layer, done);
 }
 
-// Is packet i as fer_outer_take_off_run() takes it off?
-static inline bool is_plain_inside(
-	const struct fer_batch *b, unsigned i, uint32_t sa, uint8_t *version)
+// Moves a link header to the inner header behind it, and says in it what follows.
+static inline void bring_link(
+	uint8_t *inner, const uint8_t *frame, uint32_t l2_len, uint8_t inner_version)
 {
-	const struct fer_pkt *p = &b->pkt[i];
-	const struct fer_layer *layer = b->layer[i];
-	const struct rte_mbuf *m = b->m[i];
-
-	*version = p->frame.version;
-	return fer_pkt_has_one_layer(p) && layer->sa == sa && m->nb_segs == 1 &&
-	       p->frame.end <= m->data_len &&
-	       layer->next_header == (*version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6);
+	if (l2_len == FER_ETHER_HEADER_BYTES) // what is in front of it falls away
+		memcpy(inner - PLAIN_LINK_BYTES, frame - LINK_IN_FRONT, PLAIN_LINK_BYTES);
+	else
+		move_front(inner - l2_len, frame, l2_len);
+	if (likely(l2_len > 0))
+		fer_store_be16(inner - sizeof(uint16_t), fer_ether_type(inner_version));
 }
 
-unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struct fer_sa *sa)
+// Of fer_outer_take_off_run(), with what all of the packets have in common.
+__attribute__((always_inline)) static inline unsigned take_off_run(struct rte_mbuf *m[],
+	struct fer_pkt p[], unsigned n, uint32_t pay_off, uint32_t ip_off, uint32_t l2_len,
+	uint8_t inner_version, uint8_t outer_version)
 {
-	unsigned i = first, n = b->n, outer_shift = fer_tunnel_ecn_shift(sa->version);
-	uint8_t version;
+	const uint32_t gap = pay_off - l2_len;
+	unsigned i;
 
-	if (sa->mode != FER_TUNNEL)
-		return 0;
-	for (; i < n && is_plain_inside(b, i, sa->index, &version); i++) {
-		struct fer_pkt *p = &b->pkt[i];
-		const struct fer_layer *layer = b->layer[i];
-		struct rte_mbuf *m = b->m[i];
-		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-		const uint8_t *inner = frame + layer->pay_off, *outer = frame + layer->ip_off;
-		uint32_t gap = layer->pay_off - p->l2_len;
+	for (i = 0; i < n; i++) {
+		struct fer_frame *f = &p[i].frame;
+		struct rte_mbuf *s = m[i];
+		uint8_t *frame = rte_pktmbuf_mtod(s, uint8_t *), *inner = frame + pay_off;
+		uint32_t end = f->end;
 
-		unsigned ecn = inner[1] >> fer_tunnel_ecn_shift(version);
-		if (unlikely(((ecn ^ outer[1] >> outer_shift) & 3) != 0))
+		if (unlikely(s->nb_segs != 1 || end > s->data_len || s->data_off < LINK_IN_FRONT ||
+			     f->version != inner_version))
 			break;
-		move_front(frame + gap, frame, p->l2_len);
-		if (p->l2_len > 0 && unlikely(version != sa->version))
-			fer_store_be16(frame + gap + p->type_off, fer_ether_type(version));
-		fer_outer_shift_frame(&p->frame, gap);
-		m->data_off += (uint16_t)gap;
-		m->pkt_len = m->data_len = (uint16_t)p->frame.end;
+		if (unlikely(fer_tunnel_ecn_differs(
+			    inner[1], inner_version, frame[ip_off + 1], outer_version)))
+			break;
+		bring_link(inner, frame, l2_len, inner_version);
+		fer_outer_shift_frame(f, gap);
+		s->data_off += (uint16_t)gap;
+		s->pkt_len = s->data_len = (uint16_t)(end - gap);
 	}
-	return i - first;
+	return i;
+}
+
+unsigned fer_outer_take_off_run(
+	struct fer_batch *b, unsigned first, unsigned n, const struct fer_sa *sa)
+{
+	const struct fer_layer *layer = b->layer[first];
+	struct fer_pkt *p = &b->pkt[first];
+	uint8_t version = p->frame.version;
+	uint32_t pay_off = layer->pay_off, ip_off = layer->ip_off;
+
+	if (sa->mode != FER_TUNNEL || !fer_pkt_has_one_layer(p) ||
+		layer->next_header != (version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6))
+		return 0;
+	if (likely(version == 4 && sa->version == 4 && p->l2_len == FER_ETHER_HEADER_BYTES))
+		return take_off_run(
+			&b->m[first], p, n, pay_off, ip_off, FER_ETHER_HEADER_BYTES, 4, 4);
+	return take_off_run(&b->m[first], p, n, pay_off, ip_off, p->l2_len, version, sa->version);
 }

@@ -119,26 +119,28 @@ static_assert(offsetof(struct fer_frame, end) == 0 && offsetof(struct fer_frame,
 		      offsetof(struct fer_frame, sec_off) == 10 &&
 		      offsetof(struct fer_frame, sec_next_off) == 12 &&
 		      offsetof(struct fer_frame, frag_off) == 14,
-	"two words have all offsets");
+	"four words have all offsets");
 
-// The frame of a packet as it stands after shift bytes were taken from the front.
+typedef uint32_t fer_words __attribute__((vector_size(16)));
+
+// The frame of a packet as it stands after shift bytes were taken from the front.  No offset is
+// less, so neighbours go by one subtraction.
 static inline void fer_outer_shift_frame(struct fer_frame *f, uint32_t shift)
 {
-	const uint64_t by = shift; // none of them is less
-	uint64_t places, names;
+	const uint32_t both = shift << 16 | shift;
+	const fer_words by = {shift, both, both, shift};
+	fer_words places;
 
 	memcpy(&places, f, sizeof(places));
-	memcpy(&names, &f->up_next_off, sizeof(names));
-	places -= by << 48 | by << 32 | by;
-	names -= by << 32 | by << 16 | by;
-	if (unlikely(f->frag_off != 0))
-		names -= by << 48;
+	places -= by;
 	memcpy(f, &places, sizeof(places));
-	memcpy(&f->up_next_off, &names, sizeof(names));
+	if (unlikely(f->frag_off != 0))
+		f->frag_off -= (uint16_t)shift;
 }
 
-// Takes off the only layer of the packets from first on, which all are alive, and trims what
-// follows their payload, as long as they came over sa, in tunnel mode, and are as most are: sound,
-// in one piece, and with nothing to say about ECN.  Returns how many that were; the next one has to
-// go through fer_outer_take_off().
-unsigned fer_outer_take_off_run(struct fer_batch *b, unsigned first, const struct fer_sa *sa);
+// Takes the only layer off packets from first on, of n that came over sa with places, state and
+// outcome of the layer alike, and trims what follows their payload.  Returns how many that were, up
+// to the first which is not as most are: sound, in tunnel mode, in one piece, and with nothing to
+// say about ECN.  That one has to go through fer_outer_take_off().
+unsigned fer_outer_take_off_run(
+	struct fer_batch *b, unsigned first, unsigned n, const struct fer_sa *sa);

@@ -13,6 +13,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <rte_random.h>
+
 #include <string.h>
 #include <cmocka.h>
 
@@ -200,13 +202,13 @@ static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
 // Putting on.
 
 // Is the frame what a fresh parse of the packet gives?
-static void assert_frame_is_fresh(void)
+static void assert_frame_is_fresh(unsigned i)
 {
-	struct fer_frame was = batch.pkt[0].frame;
-	const struct fer_frame *is = &batch.pkt[0].frame;
+	struct fer_frame was = batch.pkt[i].frame;
+	const struct fer_frame *is = &batch.pkt[i].frame;
 
-	fer_batch_parse_one(&batch, 0);
-	assert_int_equal(batch.pkt[0].parsed, FER_OK);
+	fer_batch_parse_one(&batch, i);
+	assert_int_equal(batch.pkt[i].parsed, FER_OK);
 	assert_int_equal(was.ip_off, is->ip_off);
 	assert_int_equal(was.up_off, is->up_off);
 	assert_int_equal(was.up_next_off, is->up_next_off);
@@ -253,7 +255,7 @@ static void assert_put_on(const struct known *k)
 	memcpy(got + packet.len - icv, packet.bytes + packet.len - icv, icv);
 	assert_memory_equal(got, packet.bytes, packet.len);
 	assert_layer(&layer, k);
-	assert_frame_is_fresh();
+	assert_frame_is_fresh(0);
 }
 
 static void check_put_on(const struct shape *s, const struct known *k)
@@ -558,10 +560,11 @@ static enum fer_verdict take_off(struct rte_mbuf *m, enum fer_link link)
 {
 	parse_one(m, link);
 	fer_nic_receive(&rx.path.nic, &batch);
-	fer_commit_in(&rx.path.host, &batch);
-	assert_true(batch.pkt[0].n_layers > 0);
 	assert_verdict(batch.pkt[0].verdict, FER_OK);
-	fer_strip_in(&rx.path.host, &batch);
+	assert_true(batch.pkt[0].n_layers > 0);
+	for (unsigned k = 0; k < batch.pkt[0].n_layers; k++)
+		assert_int_equal(batch.layer[0][k].verified, 1);
+	fer_accept_in(&rx.path.host, &batch);
 	return batch.pkt[0].verdict;
 }
 
@@ -573,7 +576,7 @@ static struct rte_mbuf *whole(void)
 static void assert_plain(void)
 {
 	test_assert_bytes(batch.m[0], plain.bytes, plain.len);
-	assert_frame_is_fresh();
+	assert_frame_is_fresh(0);
 }
 
 static void check_take_off(const struct shape *s, const struct known *k)
@@ -622,6 +625,75 @@ static void do_cuts_not_matter_when_taking_off(void **state)
 	check_take_off_cuts(tunnel);
 	check_take_off_cuts((struct test_sa){.spi = SPI + 2, .version = 6});
 	check_take_off_cuts((struct test_sa){.spi = SPI + 3, .version = 6, .mode = FER_TUNNEL});
+}
+
+#define MIXED 32
+
+// Puts the segment's bytes at its very beginning, or nearly there.
+static void lower(struct rte_mbuf *m, uint16_t data_off)
+{
+	memmove((uint8_t *)m->buf_addr + data_off, rte_pktmbuf_mtod(m, void *), m->data_len);
+	m->data_off = data_off;
+}
+
+// Puts a random packet at a place of the batch, and what is to become of it into plain.
+static void put_random(unsigned i, const struct known *k)
+{
+	uint64_t r = rte_rand();
+	struct shape s = {
+		.version = r & 1 ? 6 : 4,
+		.tos = (uint8_t)(r >> 8) & (r & 2 ? 0xff : 0xfc),
+		.df = r >> 2 & 1,
+		.n_options = r >> 16 & 7 ? 0 : 8,
+		.payload = r >> 24 & 0x7f,
+		.n_tags = r >> 20 & 7 ? 0 : 2,
+	};
+
+	make_plain(&s, k);
+	make_framed(&s, k);
+	if ((r >> 32 & 7) == 0 && (s.tos & 3) != 0) {
+		// RFC 6040 figure 4: congestion on the way.  No layer covers the header.
+		uint8_t *ip = packet.bytes + packet.ip_off, *inner = plain.bytes + plain.ip_off;
+		fer_ip_set_tos(ip, fer_ip_tos(ip) | 3);
+		fer_ip_set_tos(inner, fer_ip_tos(inner) | 3);
+	}
+	test_packet_seal_all(&packet);
+	if ((r >> 36 & 7) == 0)
+		batch.m[i] = test_mbuf_cut(pool, packet.bytes, packet.len,
+			(uint32_t[]){r >> 39 & 1 ? 90 : packet.len - 5}, 1);
+	else
+		batch.m[i] = whole();
+	if ((r >> 40 & 7) == 0)
+		lower(batch.m[i], r >> 44 & 3);
+}
+
+// Most packets of a burst go one way, and what is odd about one is not about its neighbours.
+static void do_neighbours_not_matter_when_taking_off(void **state)
+{
+	static struct test_packet want[MIXED];
+	struct test_sa wide = tunnel;
+
+	(void)state;
+	wide.spi++;
+	wide.version = 6;
+	const struct known k[] = {add(tunnel), add(wide)};
+	for (unsigned round = 0; round < 100; round++) {
+		for (unsigned i = 0; i < MIXED; i++) {
+			put_random(i, &k[round % 3 == 2 ? rte_rand_max(2) : round % 3]);
+			want[i] = plain;
+		}
+		batch.n = MIXED;
+		batch.link = FER_LINK_ETHERNET;
+		fer_batch_parse(&batch);
+		fer_nic_receive(&rx.path.nic, &batch);
+		fer_accept_in(&rx.path.host, &batch);
+		for (unsigned i = 0; i < MIXED; i++) {
+			assert_verdict(batch.pkt[i].verdict, FER_OK);
+			test_assert_bytes(batch.m[i], want[i].bytes, want[i].len);
+			assert_frame_is_fresh(i);
+		}
+		done();
+	}
 }
 
 static void are_long_packets_given_back(void **state)
@@ -975,6 +1047,7 @@ int main(void)
 		TEST(is_the_longest_packet_just_that),
 		TEST(does_taking_off_give_the_packet_back),
 		TEST(do_cuts_not_matter_when_taking_off),
+		TEST(do_neighbours_not_matter_when_taking_off),
 		TEST(are_long_packets_given_back),
 		TEST(is_traffic_flow_padding_cut),
 		TEST(is_a_congestion_mark_taken_inside),

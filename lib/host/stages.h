@@ -49,11 +49,9 @@ void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struc
 // trailer, and the send words.  False: no packet has one for a later round.
 bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
 
-// Commits the numbers of what verified, and gives each packet that failed its verdict.
-void fer_commit_in(struct fer_host *host, struct fer_batch *b);
-
-// Takes headers and trailers of the opened layers off.
-void fer_strip_in(struct fer_host *host, struct fer_batch *b);
+// Commits the numbers of what verified, gives each packet that failed its verdict, and takes
+// headers and trailers of opened layers off the others.
+void fer_accept_in(struct fer_host *host, struct fer_batch *b);
 
 // Is each plain packet what a policy expects over the SAs it came over?
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);

@@ -49,10 +49,13 @@ static inline uint32_t fer_tunnel_flow_label(uint32_t rule, const uint8_t *inner
 	return inner[0] >> 4 == 6 ? fer_load_be32(inner) & 0xfffff : 0;
 }
 
-// How far left the ECN field stands in the second byte of a header.
-static inline unsigned fer_tunnel_ecn_shift(uint8_t version)
+// Do the ECN fields differ in the second bytes of two headers of these versions?
+static inline bool fer_tunnel_ecn_differs(
+	uint8_t a, uint8_t a_version, uint8_t b, uint8_t b_version)
 {
-	return version == 4 ? 0 : 4;
+	const uint32_t a_factor = a_version == 4 ? 16 : 1, b_factor = b_version == 4 ? 16 : 1;
+
+	return ((a * a_factor ^ b * b_factor) & 0x30) != 0;
 }
 
 // The inner ECN after decapsulation (RFC 6040 section 4.2); -1: the packet has to be dropped.  What

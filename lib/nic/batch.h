@@ -63,6 +63,36 @@ static inline uint64_t fer_layer_handle(const struct fer_layer *layer)
 	return handle;
 }
 
+static_assert(
+	offsetof(struct fer_layer, next_off) == offsetof(struct fer_layer, ip_off) + 2 &&
+		offsetof(struct fer_layer, sec_off) == offsetof(struct fer_layer, ip_off) + 4 &&
+		offsetof(struct fer_layer, pay_off) == offsetof(struct fer_layer, ip_off) + 6,
+	"fer_layer_places() reads them at once");
+
+// All places in front of the payload as one number.
+static inline uint64_t fer_layer_places(const struct fer_layer *layer)
+{
+	uint64_t places;
+
+	memcpy(&places, &layer->ip_off, sizeof(places));
+	return places;
+}
+
+static_assert(
+	offsetof(struct fer_layer, next_header) == offsetof(struct fer_layer, verdict) + 1 &&
+		offsetof(struct fer_layer, verified) == offsetof(struct fer_layer, verdict) + 2 &&
+		offsetof(struct fer_layer, pad_len) == offsetof(struct fer_layer, verdict) + 3,
+	"fer_layer_outcome() reads them at once");
+
+// Verdict, next header and whether it verified as one number.
+static inline uint32_t fer_layer_outcome(const struct fer_layer *layer)
+{
+	uint32_t word;
+
+	memcpy(&word, &layer->verdict, sizeof(word));
+	return word & 0xffffff;
+}
+
 struct fer_pkt {
 	struct fer_frame frame; // the innermost layer seen so far; version 0: it is no sound IP
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it
@@ -170,6 +200,19 @@ static_assert(offsetof(struct fer_pkt, parsed) == offsetof(struct fer_pkt, verdi
 		      offsetof(struct fer_pkt, n_layers) == offsetof(struct fer_pkt, verdict) + 2 &&
 		      offsetof(struct fer_pkt, class) == offsetof(struct fer_pkt, verdict) + 3,
 	"fer_pkt_has_layers() reads them at once");
+
+// Verdict, parsed, number of layers, class, and where the link header ends, as one number.
+static inline uint64_t fer_pkt_state(const struct fer_pkt *p)
+{
+	uint64_t state;
+
+	memcpy(&state, &p->verdict, sizeof(state));
+	return state;
+}
+
+static_assert(offsetof(struct fer_pkt, type_off) == offsetof(struct fer_pkt, verdict) + 4 &&
+		      offsetof(struct fer_pkt, l2_len) == offsetof(struct fer_pkt, verdict) + 6,
+	"fer_pkt_state() reads them at once");
 
 // The layer that waits, or that was added last.
 static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)

@@ -45,7 +45,7 @@ static bool parse_raw_ip(const uint8_t *packet, uint32_t avail, struct fer_l2 *l
 		return false;
 	uint8_t version = packet[0] >> 4;
 
-	l2->len = 0;
+	l2->len = l2->type_off = 0;
 	l2->type = version == 4 || version == 6 ? fer_ether_type(version) : 0;
 	return true;
 }

@@ -21,7 +21,7 @@ enum fer_link { FER_LINK_ETHERNET, FER_LINK_RAW_IP };
 // What stands in front of the network header.
 struct fer_l2 {
 	uint16_t len;      // bytes in front of it: 14, or more with tags; 0 for raw IP
-	uint16_t type_off; // offset of the EtherType that names it; unset for raw IP
+	uint16_t type_off; // offset of the EtherType that names it; 0 for raw IP
 	uint16_t type;     // that EtherType; for raw IP the one that the version asks for, or 0
 };
 

@@ -81,13 +81,6 @@ void fer_life_give_back(struct fer_sa *sa, uint32_t len)
 	atomic_fetch_sub_explicit(&sa->out.bytes, len, memory_order_relaxed);
 }
 
-// The receive lock is held: nobody else writes, but others may read.
-// NOLINTNEXTLINE(readability-non-const-parameter): the store is not seen
-static void count(uint64_t *to, uint64_t n)
-{
-	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
-}
-
 uint32_t fer_life_accept(const struct fer_sa_table *t, struct fer_sa *sa, const uint32_t len[],
 	uint32_t n, unsigned *crossed)
 {
@@ -98,7 +91,6 @@ uint32_t fer_life_accept(const struct fer_sa_table *t, struct fer_sa *sa, const 
 		return 0;
 	if (unlikely((life & FER_LIFE_COUNTED) != 0))
 		n = judge(t, sa, sa->in.packets, sa->in.bytes, len, n, crossed);
-	count(&sa->in.packets, n);
-	count(&sa->in.bytes, sum(len, n));
+	fer_life_count_in(sa, n, sum(len, n));
 	return n;
 }

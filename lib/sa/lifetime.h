@@ -65,5 +65,10 @@ void fer_life_give_back(struct fer_sa *sa, uint32_t len);
 __attribute__((warn_unused_result)) uint32_t fer_life_accept(const struct fer_sa_table *t,
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, unsigned *crossed);
 
+// The same of n packets, bytes long together, on an SA that may get as much as it likes: all are
+// counted.  False, and nothing is: it has limits, or has stopped.
+__attribute__((warn_unused_result)) static inline bool fer_life_accept_free(
+	struct fer_sa *sa, uint32_t n, uint64_t bytes);
+
 // Says that something is over.  Returns those bits of it that nobody had set before.
 unsigned fer_life_end(struct fer_sa *sa, unsigned over);

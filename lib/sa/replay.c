@@ -162,7 +162,7 @@ enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 	return FER_OK;
 }
 
-bool fer_replay_commit_run(struct fer_replay *w, uint64_t first, uint32_t n)
+bool fer_replay_commit_run_any(struct fer_replay *w, uint64_t first, uint32_t n)
 {
 	uint64_t last = first + n - 1;
 

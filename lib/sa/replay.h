@@ -93,7 +93,11 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_replay_commit(
 
 // The same for n consecutive numbers from first on, n > 0.  False: they are not all right of the
 // window, and none was recorded.
-__attribute__((warn_unused_result)) bool fer_replay_commit_run(
+__attribute__((warn_unused_result)) static inline bool fer_replay_commit_run(
+	struct fer_replay *w, uint64_t first, uint32_t n);
+
+// The same where they are not the next ones, or too many for a word of the ring.
+__attribute__((warn_unused_result)) bool fer_replay_commit_run_any(
 	struct fer_replay *w, uint64_t first, uint32_t n);
 
 // The same as fer_replay_check() for a number that may lie in the window or left of it.
@@ -133,4 +137,19 @@ static inline enum fer_verdict fer_replay_check(
 	const struct fer_replay_look look = fer_replay_look(w);
 
 	return fer_replay_check_after(&look, w, lo, seq);
+}
+
+static inline bool fer_replay_commit_run(struct fer_replay *w, uint64_t first, uint32_t n)
+{
+	uint64_t at = first & ((UINT64_C(1) << w->ring_log2) - 1);
+	unsigned bit = at % 64;
+	bool is_next = first != 0 && first == w->top + 1;
+
+	if (!is_next || bit + n > 64 || w->n_pkts == 0)
+		return fer_replay_commit_run_any(w, first, n);
+	uint64_t *word = &w->seen[at / 64];
+	w->n_failed = 0;
+	__atomic_store_n(&w->top, first + n - 1, __ATOMIC_RELEASE);
+	__atomic_store_n(word, *word | UINT64_MAX >> (64 - n) << bit, __ATOMIC_RELAXED);
+	return true;
 }

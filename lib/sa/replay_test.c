@@ -156,8 +156,9 @@ static void check_one(struct fer_replay *w, uint32_t lo)
 // Consecutive numbers from one near the top on, as a group of packets brings them.
 static void commit_run(struct fer_replay *w)
 {
-	uint64_t first = model.top + rng() % 8 + (rng() % 64 == 0 ? rng() % 100000 : 0);
-	uint32_t n = 1 + (uint32_t)(rng() % 256), limit = w->esn ? 0 : UINT32_MAX;
+	uint64_t first = model.top + rng() % 3 + (rng() % 64 == 0 ? rng() % 100000 : 0);
+	uint32_t n = 1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 256 : 64)),
+		 limit = w->esn ? 0 : UINT32_MAX;
 	bool is_right = first > model.top && first + n - 1 >= first;
 
 	if (limit != 0 && (uint64_t)first + n - 1 > limit)
@@ -166,6 +167,11 @@ static void commit_run(struct fer_replay *w)
 	for (uint32_t i = 0; is_right && i < n; i++)
 		model_commit(first + i);
 	assert_true(w->top == model.top);
+	if (is_right) {
+		assert_int_equal(fer_replay_commit(w, first), FER_REPLAY);
+		assert_int_equal(fer_replay_commit(w, first + rng() % n), FER_REPLAY);
+		assert_int_equal(fer_replay_commit(w, first + n - 1), FER_REPLAY);
+	}
 }
 
 static void run_model(const struct run *r)
@@ -177,7 +183,7 @@ static void run_model(const struct run *r)
 	fer_replay_init(&w, r->n_pkts, r->esn, r->start, ring);
 	model_init(r->n_pkts, r->esn, r->start);
 	for (unsigned i = 0; i < r->n_ops; i++) {
-		if (rng() % 512 == 0)
+		if (rng() % 128 == 0)
 			commit_run(&w);
 		else
 			check_one(&w,
@@ -592,6 +598,20 @@ static void there_is_nothing_behind_the_last_subspace(void **state)
 	}
 }
 
+// Not even a run that would begin with it.
+static void number_0_does_not_follow_the_last(void **state)
+{
+	static uint64_t ring[64 / 64];
+	struct fer_replay w;
+
+	(void)state;
+	fer_replay_init(&w, 64, true, UINT64_MAX - 1, ring);
+	assert_false(fer_replay_commit_run(&w, UINT64_MAX, 2));
+	assert_true(fer_replay_commit_run(&w, UINT64_MAX, 1));
+	assert_false(fer_replay_commit_run(&w, 0, 1));
+	assert_true(w.top == UINT64_MAX);
+}
+
 static void without_esn_there_is_nothing_to_find(void **state)
 {
 	static uint64_t ring[64 / 64];
@@ -634,6 +654,7 @@ int main(void)
 		cmocka_unit_test(lost_subspaces_are_found),
 		cmocka_unit_test(forged_packets_move_nothing),
 		cmocka_unit_test(there_is_nothing_behind_the_last_subspace),
+		cmocka_unit_test(number_0_does_not_follow_the_last),
 		cmocka_unit_test(without_esn_there_is_nothing_to_find),
 		cmocka_unit_test(ring_is_the_next_power_of_two),
 	};

@@ -122,6 +122,23 @@ static inline bool fer_life_take_free(struct fer_sa *sa, uint32_t n, uint64_t by
 	return true;
 }
 
+// The receive lock is held: nobody else writes, but others may read.
+static inline void fer_life_count_in(struct fer_sa *sa, uint32_t n, uint64_t bytes)
+{
+	__atomic_store_n(&sa->in.packets, sa->in.packets + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&sa->in.bytes, sa->in.bytes + bytes, __ATOMIC_RELAXED);
+}
+
+static inline bool fer_life_accept_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
+{
+	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
+
+	if ((life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) != 0)
+		return false;
+	fer_life_count_in(sa, n, bytes);
+	return true;
+}
+
 // Is it the AH of a bundle?
 static inline bool fer_sa_is_outside(const struct fer_sa *sa)
 {
