@@ -30,6 +30,15 @@ static inline uint64_t fer_load_be64(const uint8_t *p)
 	return __builtin_bswap64(v);
 }
 
+// As they lie in memory: for bytes that are only compared.
+static inline uint64_t fer_load_word(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 static inline void fer_store_be16(uint8_t *p, uint16_t v)
 {
 	v = __builtin_bswap16(v);

@@ -83,6 +83,9 @@ static inline void parse_one(struct fer_batch *b, unsigned i)
 void fer_batch_parse_one(struct fer_batch *b, unsigned i)
 {
 	parse_one(b, i);
+	b->pkt[i].like = 0;
+	if (i + 1u < b->n)
+		b->pkt[i + 1].like = 0;
 }
 
 void fer_batch_parse_inner(struct fer_batch *b, unsigned i, uint16_t ip_off, uint32_t end)
@@ -123,19 +126,103 @@ void fer_batch_pass_options(struct fer_batch *b, unsigned i)
 	f->protocol = type;
 }
 
-// The same of a packet as nearly all are, in one go: Ethernet without tags, and IP without options.
-// False: it is another, and nothing is set.
-static inline bool parse_plain(
-	const struct fer_batch *b, const struct rte_mbuf *m, struct fer_pkt *p)
+// Resets what is known of a packet, but for its frame and where that stands.
+static inline void reset_pkt(struct fer_pkt *p)
 {
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t avail = m->data_len, end = m->pkt_len;
+	p->verdict = FER_OK;
+	p->n_layers = 0;
+	p->class = 0;
+	p->handle[0] = p->handle[1] = 0;
+	p->inside[0] = p->inside[1] = 0;
+}
+
+// A plain packet, IPv4 on Ethernet without tags, and what those that are like it have in common.
+struct model {
+	const uint8_t *bytes; // NULL: there is none
+	struct fer_frame_words words;
+	uint64_t rest; // of struct fer_pkt, from type_off to like
+};
+
+#define PLAIN_BYTES (FER_ETHER_HEADER_BYTES + FER_FRAME_IPV4_LEAST)
+
+static_assert(offsetof(struct fer_pkt, type_off) == 32 && offsetof(struct fer_pkt, l2_len) == 34 &&
+		      offsetof(struct fer_pkt, pending) == 36 &&
+		      offsetof(struct fer_pkt, like) == 37 &&
+		      offsetof(struct fer_pkt, handle) == 40,
+	"the rest is a word");
+
+static inline uint64_t rest_of_plain(bool pending, uint8_t like)
+{
+	return FER_ETHER_TYPE_OFF | FER_ETHER_HEADER_BYTES << 16 | (uint64_t)pending << 32 |
+	       (uint64_t)like << 40;
+}
+
+static inline void start_with(struct fer_pkt *p, uint64_t rest)
+{
+	reset_pkt(p);
+	p->parsed = FER_OK;
+	memcpy(&p->type_off, &rest, sizeof(rest));
+}
+
+// Starts a packet that is like the one before it, which is the model: its frame is that one's but
+// for its length.  False: it is not, or is not sound, and nothing is set.
+static inline bool start_like(
+	struct fer_pkt *p, const struct rte_mbuf *m, const uint8_t *bytes, struct model *model)
+{
+	const uint8_t *ip = bytes + FER_ETHER_HEADER_BYTES;
+
+	if (model->bytes == NULL || m->data_len < PLAIN_BYTES ||
+		fer_load_be16(bytes + FER_ETHER_TYPE_OFF) != FER_ETHER_TYPE_IPV4 ||
+		!fer_frame_is_like_ipv4(ip, model->bytes + FER_ETHER_HEADER_BYTES))
+		return false;
+	if (unlikely(!fer_frame_write_ipv4(&p->frame, ip, m->pkt_len, &model->words)))
+		return false;
+	start_with(p, model->rest);
+	model->bytes = bytes;
+	return true;
+}
+
+// Have two headers of one version the same addresses?
+static inline bool same_addresses(const uint8_t *ip, const uint8_t *other, uint8_t version)
+{
+	uint64_t differs = 0;
+
+	if (version == 4)
+		return fer_load_word(ip + 12) == fer_load_word(other + 12);
+	for (unsigned at = 8; at < FER_IPV6_HEADER_BYTES; at += sizeof(differs))
+		differs |= fer_load_word(ip + at) ^ fer_load_word(other + at);
+	return differs == 0;
+}
+
+// How packet i, of which anything may be known, is like the one before it.
+static inline uint8_t like_before(const struct fer_batch *b, unsigned i)
+{
+	if (i == 0)
+		return 0;
+	const struct fer_pkt *p = &b->pkt[i], *before = &b->pkt[i - 1];
+	if (p->parsed != FER_OK || before->parsed != FER_OK ||
+		fer_frame_selector(&p->frame) != fer_frame_selector(&before->frame) ||
+		p->frame.up_off > b->m[i]->data_len || before->frame.up_off > b->m[i - 1]->data_len)
+		return 0;
+	return same_addresses(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, p->frame.ip_off),
+		       rte_pktmbuf_mtod_offset(b->m[i - 1], const uint8_t *, before->frame.ip_off),
+		       p->frame.version)
+		       ? FER_LIKE_FLOW
+		       : 0;
+}
+
+// Starts packet i if it is plain: IP without options on Ethernet without tags.  IPv4 is the model
+// of the next.  False: it is not plain, and nothing is set.
+static inline bool start_plain(
+	struct fer_batch *b, unsigned i, const uint8_t *bytes, struct model *model)
+{
+	const uint32_t avail = b->m[i]->data_len, end = b->m[i]->pkt_len;
+	struct fer_pkt *p = &b->pkt[i];
 	uint64_t kind = 0;
 
-	if (b->link != FER_LINK_ETHERNET ||
-		avail < FER_ETHER_HEADER_BYTES + FER_IPV4_HEADER_BYTES + FER_FRAME_PORTS_BYTES)
+	if (b->link != FER_LINK_ETHERNET || avail < PLAIN_BYTES)
 		return false;
-	uint16_t type = fer_load_be16(bytes + FER_ETHER_TYPE_OFF);
+	const uint16_t type = fer_load_be16(bytes + FER_ETHER_TYPE_OFF);
 	if (type == FER_ETHER_TYPE_IPV4)
 		kind = fer_frame_parse_plain_ipv4(
 			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
@@ -144,25 +231,37 @@ static inline bool parse_plain(
 			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
 	if (kind == 0)
 		return false;
-	p->parsed = FER_OK;
-	p->type_off = FER_ETHER_TYPE_OFF;
-	p->l2_len = FER_ETHER_HEADER_BYTES;
-	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0;
+	const bool pending = (kind & FER_FRAME_KIND_LAYER) != 0;
+	start_with(p, rest_of_plain(pending, 0));
+	model->bytes = type == FER_ETHER_TYPE_IPV4 ? bytes : NULL;
+	model->words = fer_frame_words_of(FER_ETHER_HEADER_BYTES, FER_IPV4_HEADER_BYTES,
+		FER_FRAME_IPV4_NEXT, fer_frame_selector(&p->frame));
+	model->rest = rest_of_plain(pending, FER_LIKE_FLOW | FER_LIKE_START);
+	if (type == FER_ETHER_TYPE_IPV6)
+		p->like = like_before(b, i);
 	return true;
 }
 
-// Resets what is known of a packet, and parses it.
-static inline void start_one(struct fer_batch *b, unsigned i)
+__attribute__((noinline)) static void start_other(struct fer_batch *b, unsigned i)
 {
 	struct fer_pkt *p = &b->pkt[i];
 
-	p->verdict = FER_OK;
-	p->n_layers = 0;
-	p->class = 0;
-	p->handle[0] = p->handle[1] = 0;
-	p->inside[0] = p->inside[1] = 0;
-	if (unlikely(!parse_plain(b, b->m[i], p)))
-		parse_one(b, i);
+	reset_pkt(p);
+	parse_one(b, i);
+	p->like = like_before(b, i);
+}
+
+// Resets what is known of a packet, and parses it.
+static inline void start_one(struct fer_batch *b, unsigned i, struct model *model)
+{
+	const struct rte_mbuf *m = b->m[i];
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (likely(start_like(&b->pkt[i], m, bytes, model)) ||
+		likely(start_plain(b, i, bytes, model)))
+		return;
+	start_other(b, i);
+	model->bytes = NULL;
 }
 
 static inline void fetch(const struct fer_batch *b, unsigned i, unsigned n)
@@ -179,10 +278,12 @@ static inline void reset(struct fer_batch *b)
 
 void fer_batch_parse(struct fer_batch *b)
 {
+	struct model model = {.bytes = NULL};
+
 	reset(b);
 	for (unsigned i = 0, n = b->n; i < n; i++) {
 		fetch(b, i, n);
-		start_one(b, i);
+		start_one(b, i, &model);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
 }
@@ -200,6 +301,7 @@ static inline uint32_t oddness(const struct rte_mbuf *m)
 
 struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 {
+	struct model model = {.bytes = NULL};
 	uint64_t flags = 0;
 	uint32_t odd = 0;
 
@@ -211,7 +313,7 @@ struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 		odd |= oddness(m);
 		flags |= m->ol_flags;
 		fer_oob_clear(m);
-		start_one(b, i);
+		start_one(b, i, &model);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
 	return (struct fer_arrival){flags, odd != 0};

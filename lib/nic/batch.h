@@ -103,11 +103,18 @@ struct fer_pkt {
 	uint16_t l2_len;
 	uint8_t pending; // receive: a layer is visible that nobody looked up, or it waits for the
 			 // crypt stage
+	uint8_t like;    // FER_LIKE_: as it arrived, it was like the packet before it in the batch
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
 
 static_assert(sizeof(struct fer_pkt) == 64, "a packet is a line of the cache");
+
+// How a packet is like the one before it.  Both are sound, and agree in whatever a selector may ask
+// for; or both are plain IPv4 as well, and agree in the four bytes behind the header: SPI or ports.
+// It says nothing of layers that were opened since.
+#define FER_LIKE_FLOW 0x1
+#define FER_LIKE_START 0x2
 
 // Stages that a measurement can tell apart.
 #define FER_STAGES(S)                                                                              \
@@ -252,6 +259,7 @@ static inline bool fer_arrival_may_be_shared(const struct fer_arrival *a)
 struct fer_arrival fer_batch_arrive(struct fer_batch *b);
 
 // Parses one packet again, for a stage that replaced b->m[i]; its words, verdict and layers stay.
+// It is like none, and none is like it.
 void fer_batch_parse_one(struct fer_batch *b, unsigned i);
 
 // Parses the layer at ip_off, which ends at end, into the packet's frame and parsed.

@@ -2,7 +2,9 @@
 // Does a burst start its way parsed, and private where it will be written?
 #include "nic/batch.h"
 
+#include "base/bytes.h"
 #include "nic/oob.h"
+#include "proto/cksum.h"
 #include "support/eal.h"
 #include "support/mbufs.h"
 #include "support/packet.h"
@@ -169,6 +171,182 @@ static void is_every_shorter_frame_refused(void **state)
 			rte_pktmbuf_free(batch.m[0]);
 		}
 	}
+}
+
+// Neighbours.
+
+struct frame {
+	uint32_t len;
+	uint8_t bytes[128];
+};
+
+static struct frame make(const struct test_ip *ip, uint8_t protocol, unsigned n_tags)
+{
+	struct frame f;
+
+	test_packet_start(&packet, 20, protocol);
+	test_packet_put_ip(&packet, ip, protocol);
+	test_packet_put_ethernet(&packet, n_tags);
+	assert_true(packet.len <= sizeof(f.bytes));
+	f.len = packet.len;
+	memcpy(f.bytes, packet.bytes, packet.len);
+	return f;
+}
+
+// Makes the checksum right of an IPv4 header that may be anything.
+static void fix_checksum(struct frame *p, uint32_t ip_off)
+{
+	uint8_t *ip = p->bytes + ip_off;
+	uint32_t len = (ip[0] & 0xf) * 4u;
+
+	if (ip[0] >> 4 != 4 || len < 20 || ip_off + len > p->len)
+		return;
+	fer_store_be16(ip + 10, 0);
+	fer_store_be16(ip + 10, fer_cksum(ip, len));
+}
+
+static void start_burst(const struct frame *const all[], uint16_t n)
+{
+	batch.n = n;
+	batch.link = FER_LINK_ETHERNET;
+	for (unsigned i = 0; i < n; i++)
+		batch.m[i] = test_mbuf(pool, all[i]->bytes, all[i]->len);
+	memset(batch.pkt, 0xff, n * sizeof(batch.pkt[0]));
+	fer_batch_arrive(&batch);
+	rte_pktmbuf_free_bulk(batch.m, n);
+}
+
+static void assert_same_pkt(const struct fer_pkt *is, const struct fer_pkt *want)
+{
+	assert_int_equal(is->parsed, want->parsed);
+	assert_int_equal(is->verdict, FER_OK);
+	assert_int_equal(is->n_layers, 0);
+	assert_int_equal(is->class, 0);
+	assert_int_equal(is->pending, want->pending);
+	assert_int_equal(is->handle[0] | is->handle[1] | is->inside[0] | is->inside[1], 0);
+	assert_int_equal(is->frame.version, want->frame.version);
+	if (want->parsed != FER_OK)
+		return;
+	assert_same_frame(&is->frame, &want->frame);
+	assert_int_equal(is->type_off, want->type_off);
+	assert_int_equal(is->l2_len, want->l2_len);
+}
+
+static bool is_flow_of(const struct fer_pkt *p, const struct frame *a, const struct fer_pkt *other,
+	const struct frame *b)
+{
+	const struct fer_frame *f = &p->frame, *g = &other->frame;
+	const uint32_t at = f->version == 4 ? 12 : 8, n = f->version == 4 ? 8 : 32;
+
+	return p->parsed == FER_OK && other->parsed == FER_OK && f->version == g->version &&
+	       f->protocol == g->protocol && f->fragment == g->fragment &&
+	       f->has_ports == g->has_ports && f->sport == g->sport && f->dport == g->dport &&
+	       memcmp(a->bytes + f->ip_off + at, b->bytes + g->ip_off + at, n) == 0;
+}
+
+static bool is_plain_ipv4(const struct fer_frame *f)
+{
+	return f->version == 4 && !f->has_options && f->fragment == 0 && f->end - f->ip_off >= 24;
+}
+
+// Whatever stands before a packet: is it parsed as if it stood alone, and said to be like that only
+// where it is?
+static void check_behind(const struct frame *before, const struct frame *p)
+{
+	start_burst((const struct frame *[]){p}, 1);
+	const struct fer_pkt alone = batch.pkt[0];
+	assert_int_equal(alone.like, 0);
+	start_burst((const struct frame *[]){before, p, p}, 3);
+	const struct fer_pkt *pkt = batch.pkt;
+
+	assert_int_equal(pkt[0].like, 0);
+	assert_same_pkt(&pkt[1], &alone);
+	assert_same_pkt(&pkt[2], &alone);
+	assert_int_equal((pkt[2].like & FER_LIKE_FLOW) != 0, alone.parsed == FER_OK);
+	if (pkt[1].like != 0)
+		assert_true(is_flow_of(&pkt[1], p, &pkt[0], before));
+	if ((pkt[1].like & FER_LIKE_START) != 0) {
+		assert_true(is_plain_ipv4(&pkt[0].frame) && is_plain_ipv4(&pkt[1].frame));
+		assert_memory_equal(
+			before->bytes + pkt[0].frame.up_off, p->bytes + pkt[1].frame.up_off, 4);
+	}
+}
+
+// Every bit of the headers alone is another, and every byte behind some place is missing.
+static void check_changes(const struct frame *base, uint32_t ip_off)
+{
+	for (uint32_t bit = 12 * 8; bit < RTE_MIN(base->len, ip_off + 48) * 8; bit++)
+		for (unsigned fixed = 0; fixed < 2; fixed++) {
+			struct frame other = *base;
+
+			other.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			if (fixed)
+				fix_checksum(&other, ip_off);
+			check_behind(base, &other);
+			check_behind(&other, base);
+		}
+	for (uint32_t len = 0; len < base->len; len++) {
+		struct frame other = *base;
+
+		other.len = len;
+		check_behind(base, &other);
+		check_behind(&other, base);
+	}
+}
+
+static void do_neighbours_share_what_they_have_in_common(void **state)
+{
+	static const uint8_t protocols[] = {FER_PROTO_UDP, FER_PROTO_TCP, FER_PROTO_ESP,
+		FER_PROTO_AH, FER_PROTO_ICMP, FER_PROTO_IPV4, 47};
+	struct frame base;
+
+	(void)state;
+	for (unsigned i = 0; i < RTE_DIM(protocols); i++)
+		for (unsigned n_tags = 0; n_tags < 2; n_tags++) {
+			base = make(&ip4, protocols[i], n_tags);
+			check_changes(&base, FER_ETHER_HEADER_BYTES + 4 * n_tags);
+			base = make(&ip6, protocols[i], n_tags);
+			check_changes(&base, FER_ETHER_HEADER_BYTES + 4 * n_tags);
+		}
+}
+
+// What differs between packets of one flow.
+static void are_packets_of_a_flow_alike(void **state)
+{
+	static const uint8_t differ[] = {1, 4, 5, 8}; // of the IPv4 header
+	struct frame base, other;
+
+	(void)state;
+	base = make(&ip4, FER_PROTO_UDP, 0);
+	for (unsigned i = 0; i < RTE_DIM(differ); i++) {
+		other = base;
+		other.bytes[FER_ETHER_HEADER_BYTES + differ[i]] ^= 0x11;
+		other.bytes[FER_ETHER_HEADER_BYTES + 6] ^= 0x40; // DF
+		fix_checksum(&other, FER_ETHER_HEADER_BYTES);
+		start_burst((const struct frame *[]){&base, &other, &base}, 3);
+		assert_int_equal(batch.pkt[1].like, FER_LIKE_FLOW | FER_LIKE_START);
+		assert_int_equal(batch.pkt[2].like, FER_LIKE_FLOW | FER_LIKE_START);
+	}
+}
+
+static void is_a_packet_that_was_replaced_like_none(void **state)
+{
+	struct frame base;
+
+	(void)state;
+	base = make(&ip4, FER_PROTO_UDP, 0);
+	batch.n = 4;
+	batch.link = FER_LINK_ETHERNET;
+	for (unsigned i = 0; i < batch.n; i++)
+		batch.m[i] = test_mbuf(pool, base.bytes, base.len);
+	fer_batch_arrive(&batch);
+	fer_batch_parse_one(&batch, 1);
+	assert_int_equal(batch.pkt[1].like, 0);
+	assert_int_equal(batch.pkt[2].like, 0);
+	assert_int_not_equal(batch.pkt[3].like, 0);
+	fer_batch_parse_one(&batch, 3);
+	assert_int_equal(batch.pkt[3].like, 0);
+	rte_pktmbuf_free_bulk(batch.m, batch.n);
 }
 
 // Owning.
@@ -379,6 +557,9 @@ int main(void)
 		TEST(are_other_frames_left_to_the_judge),
 		TEST(do_cuts_change_nothing),
 		TEST(is_every_shorter_frame_refused),
+		TEST(do_neighbours_share_what_they_have_in_common),
+		TEST(are_packets_of_a_flow_alike),
+		TEST(is_a_packet_that_was_replaced_like_none),
 		TEST(is_a_private_packet_left_where_it_is),
 		TEST(is_a_packet_with_two_owners_copied),
 		TEST(is_a_packet_whose_tail_is_shared_copied),

@@ -63,6 +63,13 @@ static_assert(offsetof(struct fer_frame, sport) == FER_FRAME_SELECTOR_OFF &&
 		      offsetof(struct fer_frame, has_options) == FER_FRAME_SELECTOR_OFF + 8,
 	"the fields of a policy are a word");
 
+#define FER_FRAME_DF_WORD_OFF 24 // of has_options
+
+static_assert(offsetof(struct fer_frame, has_options) == FER_FRAME_DF_WORD_OFF &&
+		      offsetof(struct fer_frame, df) == FER_FRAME_DF_WORD_OFF + 1 &&
+		      sizeof(struct fer_frame) == FER_FRAME_DF_WORD_OFF + 4,
+	"both are written as a word");
+
 // Ports, protocol, fragment, has_ports and version as one number.
 static inline uint64_t fer_frame_selector(const struct fer_frame *f)
 {
@@ -116,11 +123,11 @@ static inline void fer_frame_write(
 	struct fer_frame *f, const struct fer_frame_words *w, uint32_t len, bool df)
 {
 	const uint64_t place = w->place + len;
+	const uint32_t df_word = (uint32_t)df << 8; // and no options
 
 	memcpy(f, &place, sizeof(place));
 	memcpy((uint8_t *)f + sizeof(place), &w->rest, sizeof(w->rest));
-	f->has_options = false;
-	f->df = df;
+	memcpy((uint8_t *)f + FER_FRAME_DF_WORD_OFF, &df_word, sizeof(df_word));
 }
 
 // Parses the layer whose IP header begins at ip_off.
@@ -160,25 +167,51 @@ static inline uint64_t fer_frame_plain_selector(
 	       (uint64_t)version << 56;
 }
 
+// Bytes that every plain IPv4 packet has.
+#define FER_FRAME_IPV4_LEAST (FER_IPV4_HEADER_BYTES + FER_FRAME_PORTS_BYTES)
+
+// Writes the frame of a plain IPv4 packet, but for its length and DF given by w.  False: length or
+// checksum is wrong, or it is too short, and nothing is written.
+static inline bool fer_frame_write_ipv4(
+	struct fer_frame *f, const uint8_t *ip, uint32_t end, const struct fer_frame_words *w)
+{
+	const uint32_t len = fer_load_be16(ip + 2), ip_off = (uint32_t)w->place;
+
+	if (len < FER_FRAME_IPV4_LEAST || ip_off + len > end || !fer_cksum_20_is_right(ip))
+		return false;
+	fer_frame_write(f, w, len, (ip[6] & 0x40) != 0);
+	return true;
+}
+
 // What most packets are: whole, IPv4 without options, of a protocol of that kind, with room for
 // ports.  Returns the kind; 0: it is something else, or nothing sound, and *f is not set.
 static inline uint64_t fer_frame_parse_plain_ipv4(
 	const uint8_t *bytes, uint32_t avail, uint32_t end, uint16_t ip_off, struct fer_frame *f)
 {
-	const uint32_t least = FER_IPV4_HEADER_BYTES + FER_FRAME_PORTS_BYTES;
+	const uint32_t least = ip_off + FER_FRAME_IPV4_LEAST;
 	const uint8_t *ip = bytes + ip_off;
 
-	if (ip_off + least > avail || ip_off + least > FER_HEADERS_MAX || ip[0] != 0x45)
+	if (least > avail || least > FER_HEADERS_MAX || ip[0] != 0x45 ||
+		(fer_load_be16(ip + 6) & 0x3fff) != 0)
 		return 0;
-	uint64_t kind = fer_frame_kinds[ip[FER_FRAME_IPV4_NEXT]];
-	uint32_t len = fer_load_be16(ip + 2), fragment = fer_load_be16(ip + 6);
-	if (kind == 0 || len < least || ip_off + len > end || (fragment & 0x3fff) != 0 ||
-		!fer_cksum_20_is_right(ip))
-		return 0;
+	const uint64_t kind = fer_frame_kinds[ip[FER_FRAME_IPV4_NEXT]];
 	const struct fer_frame_words w = fer_frame_words_of(ip_off, FER_IPV4_HEADER_BYTES,
 		FER_FRAME_IPV4_NEXT, fer_frame_plain_selector(kind, ip + FER_IPV4_HEADER_BYTES, 4));
-	fer_frame_write(f, &w, len, (fragment & 0x4000) != 0);
-	return kind;
+	return kind != 0 && fer_frame_write_ipv4(f, ip, end, &w) ? kind : 0;
+}
+
+// Of two IPv4 packets, of which so many bytes can be read and the second is plain: do they agree in
+// all that makes a packet plain, and that selectors ask for, and in the first bytes of payload?
+// Then nothing but length and checksum has still to be right in the first.
+static inline bool fer_frame_is_like_ipv4(const uint8_t *ip, const uint8_t *other)
+{
+	// Version and header length, and place in a datagram; protocol and source; the rest.
+	const uint64_t first = __builtin_bswap64(0xff00000000003fff);
+	const uint64_t second = __builtin_bswap64(0x00ff0000ffffffff);
+
+	return ((fer_load_word(ip) ^ fer_load_word(other)) & first) == 0 &&
+	       ((fer_load_word(ip + 8) ^ fer_load_word(other + 8)) & second) == 0 &&
+	       fer_load_word(ip + 16) == fer_load_word(other + 16);
 }
 
 // The same of IPv6 without extension headers.
