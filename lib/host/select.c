@@ -14,7 +14,8 @@ static bool is_judged(const struct fer_pkt *p)
 	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
 }
 
-static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
+__attribute__((noinline)) static void ask(
+	struct fer_host_work *w, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint32_t len = f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
@@ -24,58 +25,91 @@ static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
 	w->at[w->n++] = (uint16_t)i;
 }
 
-static inline bool same_words(const uint8_t *a, const uint8_t *b, unsigned n)
+// Does packet i, which is sound, look to policies as that flow?
+static inline bool is_of_flow(
+	const struct fer_batch *b, unsigned i, const struct fer_host_flow *flow)
 {
-	uint64_t differs = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		differs |= fer_load_be64(a + i * sizeof(differs)) ^
-			   fer_load_be64(b + i * sizeof(differs));
-	return differs == 0;
-}
-
-// The addresses of two headers of one version.
-static inline bool same_addresses(const uint8_t *a, const uint8_t *b, uint8_t version)
-{
-	return version == 4 ? same_words(a + 12, b + 12, 1) : same_words(a + 8, b + 8, 4);
-}
-
-// Does packet i, which is sound, look to policies as the one that was asked for last?
-static inline bool is_asked(const struct fer_host_work *w, const struct fer_batch *b, unsigned i)
-{
-	const struct fer_policy_query *q = &w->query[w->n - 1];
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
+	uint64_t addr[4];
 
-	return fer_frame_selector(f) == fer_frame_selector(q->frame) &&
-	       f->ip_off + (uint32_t)FER_IPV6_HEADER_BYTES <= m->data_len &&
-	       same_addresses(
-		       rte_pktmbuf_mtod_offset(m, const uint8_t *, f->ip_off), q->ip, f->version);
+	if (fer_frame_selector(f) != flow->selector ||
+		f->ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
+		return false;
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->ip_off);
+	if (likely(f->version == 4))
+		return fer_load_word(ip + 12) == flow->addr[0];
+	memcpy(addr, ip + 8, sizeof(addr));
+	return ((addr[0] ^ flow->addr[0]) | (addr[1] ^ flow->addr[1]) | (addr[2] ^ flow->addr[2]) |
+		       (addr[3] ^ flow->addr[3])) == 0;
 }
 
-// Asks for the first packet of each run of neighbours of one flow.  Those that are no sound IP end
-// here.
-static void ask_out(struct fer_host_work *w, struct fer_batch *b)
-{
-	unsigned end = 0; // of the run
+#define NO_HANDLE FER_NO_SA_INDEX // no SA has it, of whatever generation
 
+static void describe(struct fer_host_flow *flow, const struct fer_policy_query *q, uint64_t handle)
+{
+	flow->handle = handle;
+	flow->selector = fer_frame_selector(q->frame);
+	if (q->frame->version == 4)
+		memcpy(flow->addr, q->ip + 12, 8);
+	else
+		memcpy(flow->addr, q->ip + 8, 32);
+}
+
+// The last flow of that direction, as far as these policies judged it.
+static struct fer_host_flow *last_flow(
+	struct fer_host *host, const struct fer_host_rules *rules, enum fer_direction direction)
+{
+	struct fer_host_flow *last = &host->work->last[direction];
+	const uint64_t policies = fer_policies_generation(rules->policies);
+
+	if (unlikely(last->policies != policies))
+		*last = (struct fer_host_flow){.policies = policies, .handle = NO_HANDLE};
+	return last;
+}
+
+static inline void protect_with(
+	struct fer_batch *b, unsigned first, unsigned end, unsigned g, uint64_t handle)
+{
+	for (unsigned i = first; i < end; i++)
+		b->pkt[i].handle[g] = handle;
+}
+
+// The end of the run of one flow that begins with packet i.
+static inline unsigned flow_end(const struct fer_batch *b, unsigned i)
+{
+	const unsigned n = b->n;
+
+	do {
+		i++;
+	} while (
+		i < n && (b->pkt[i].like & FER_LIKE_FLOW) != 0 && fer_pkt_has_no_layer(&b->pkt[i]));
+	return i;
+}
+
+// Asks for the first packet of each run of neighbours of one flow.  The last flow is sent with the
+// SA that it was sent with before.  Packets that are no sound IP end here.
+static void ask_out(struct fer_host_work *w, struct fer_batch *b, const struct fer_host_flow *last)
+{
 	w->n = 0;
-	for (unsigned i = 0, n = b->n; i < n; i++) {
+	for (unsigned i = 0, n = b->n, end; i < n; i = end) {
 		struct fer_pkt *p = &b->pkt[i];
 
+		end = i + 1;
 		if (unlikely(!is_judged(p)))
 			continue;
 		if (unlikely(p->parsed != FER_OK)) {
 			p->verdict = p->parsed;
 			continue;
 		}
-		if (end == 0 || i != end || !is_asked(w, b, i)) {
-			w->end[w->n] = (uint16_t)end;
-			ask(w, b, i);
+		end = flow_end(b, i);
+		if (last->handle != NO_HANDLE && is_of_flow(b, i, last)) {
+			protect_with(b, i, end, 0, last->handle);
+			continue;
 		}
-		end = i + 1;
+		ask(w, b, i);
+		w->end[w->n] = (uint16_t)end;
 	}
-	w->end[w->n] = (uint16_t)end;
 }
 
 // Notes are left with flows whose rule protects with one group.  Outbound it is the handle with
@@ -135,13 +169,6 @@ static void end_run(struct fer_host *host, struct fer_batch *b, unsigned run, en
 		b->pkt[i].verdict = (uint8_t)v;
 }
 
-static inline void protect_with(const struct fer_host_work *w, struct fer_batch *b, unsigned run,
-	unsigned g, uint64_t handle)
-{
-	for (unsigned i = w->at[run], end = w->end[run + 1]; i < end; i++)
-		b->pkt[i].handle[g] = handle;
-}
-
 // Protects with the SAs that the groups of a rule send with now.  None: the packets must not leave
 // at all.
 static void protect_run(struct fer_host *host, const struct fer_policies *p, struct fer_batch *b,
@@ -152,7 +179,7 @@ static void protect_run(struct fer_host *host, const struct fer_policies *p, str
 	for (unsigned g = 0; g < d->n_groups; g++) {
 		uint64_t handle = fer_group_active(host->sas, d->group[g]);
 
-		protect_with(w, b, run, g, handle);
+		protect_with(b, w->at[run], w->end[run + 1], g, handle);
 		if (handle == 0) {
 			end_run(host, b, run, FER_NO_ACTIVE_SA);
 			return;
@@ -199,9 +226,40 @@ static void select_runs(
 	}
 	for (unsigned k = 0; k < w->n; k++)
 		if (likely(w->note[k] != 0) && likely(fer_sa_is_active(host->sas, w->note[k])))
-			protect_with(w, b, k, 0, w->note[k]);
+			protect_with(b, w->at[k], w->end[k + 1], 0, w->note[k]);
 		else
 			select_run(host, rules, b, k);
+}
+
+// The last run's flow is the last one, if it was sent as its note says.
+static void remember(
+	const struct fer_host_work *w, const struct fer_batch *b, struct fer_host_flow *last)
+{
+	const unsigned k = w->n - 1;
+
+	if (w->note[k] != 0 && b->pkt[w->at[k]].handle[0] == w->note[k])
+		describe(last, &w->query[k], w->note[k]);
+}
+
+// Finds out what becomes of the runs that ask.
+__attribute__((noinline)) static void answer_runs(struct fer_host *host,
+	const struct fer_host_rules *rules, struct fer_batch *b, struct fer_host_flow *last)
+{
+	find_rules(host, rules);
+	select_runs(host, rules, b);
+	remember(host->work, b, last);
+}
+
+static void select_by_policies(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	struct fer_host_flow *last = last_flow(host, rules, FER_OUT);
+
+	if (unlikely(!fer_sa_is_active(host->sas, last->handle)))
+		last->handle = NO_HANDLE;
+	ask_out(host->work, b, last);
+	if (unlikely(host->work->n != 0))
+		answer_runs(host, rules, b, last);
 }
 
 // Without policies one SA protects every packet it can carry.
@@ -223,13 +281,10 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	if (rules->policies == NULL) {
+	if (rules->policies == NULL)
 		select_only_sa(rules, b);
-	} else {
-		ask_out(host->work, b);
-		find_rules(host, rules);
-		select_runs(host, rules, b);
-	}
+	else
+		select_by_policies(host, rules, b);
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }
 
@@ -287,59 +342,35 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
 }
 
-#define LIKE_NOTHING FER_NO_SA_INDEX // as a handle: no layer has it, of whatever generation
-
 // Is packet i judged like the last one?
-static inline bool is_like(const struct fer_batch *b, unsigned i, const struct fer_host_inner *last)
+static inline bool is_like(const struct fer_batch *b, unsigned i, const struct fer_host_flow *last)
 {
-	const struct fer_pkt *p = &b->pkt[i];
-	const struct rte_mbuf *m = b->m[i];
-	uint64_t addr[4];
-
-	if (!fer_pkt_has_one_layer(p) || fer_layer_handle(b->layer[i]) != last->over ||
-		fer_frame_selector(&p->frame) != last->selector ||
-		p->frame.ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
-		return false;
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->frame.ip_off);
-	if (likely(p->frame.version == 4)) {
-		memcpy(addr, ip + 12, sizeof(addr[0]));
-		return addr[0] == last->addr[0];
-	}
-	memcpy(addr, ip + 8, sizeof(addr));
-	return ((addr[0] ^ last->addr[0]) | (addr[1] ^ last->addr[1]) | (addr[2] ^ last->addr[2]) |
-		       (addr[3] ^ last->addr[3])) == 0;
+	return fer_pkt_has_one_layer(&b->pkt[i]) && fer_layer_handle(b->layer[i]) == last->handle &&
+	       is_of_flow(b, i, last);
 }
 
-// Makes packet i, of which ip is the header, the last one.  To one of several layers, or of none,
-// none is like, nor to what came over an SA that is being removed.
-static void describe(
-	struct fer_host_inner *last, const struct fer_batch *b, unsigned i, const uint8_t *ip)
+// What packet i came over, if others can be like it: not when it has several layers, or none, nor
+// when its SA is being removed.
+static uint64_t handle_in(const struct fer_batch *b, unsigned i)
 {
-	const struct fer_frame *f = &b->pkt[i].frame;
-
-	bool may_have_like = fer_pkt_has_one_layer(&b->pkt[i]) && b->layer[i][0].generation != 0;
-
-	last->over = may_have_like ? fer_layer_handle(b->layer[i]) : LIKE_NOTHING;
-	last->selector = fer_frame_selector(f);
-	if (f->version == 4)
-		memcpy(last->addr, ip + 12, sizeof(last->addr[0]));
-	else
-		memcpy(last->addr, ip + 8, sizeof(last->addr));
+	return fer_pkt_has_one_layer(&b->pkt[i]) && b->layer[i][0].generation != 0
+		       ? fer_layer_handle(b->layer[i])
+		       : NO_HANDLE;
 }
 
 // Asks for the first packet of each run of those that are judged alike.  Those that are no sound IP
 // end here.
-static void ask_in(struct fer_host_work *w, struct fer_batch *b)
+static void ask_in(struct fer_host_work *w, struct fer_batch *b, struct fer_host_flow *last)
 {
 	w->n = 0;
 	for (unsigned i = 0, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (likely(is_like(b, i, &w->last))) {
+		if (likely(is_like(b, i, last))) {
 			w->end[w->n] = (uint16_t)(i + 1);
 			continue;
 		}
-		w->last.over = LIKE_NOTHING;
+		last->handle = NO_HANDLE;
 		if (!is_judged(p))
 			continue;
 		if (p->parsed != FER_OK) {
@@ -348,7 +379,7 @@ static void ask_in(struct fer_host_work *w, struct fer_batch *b)
 		}
 		ask(w, b, i);
 		w->end[w->n] = (uint16_t)(i + 1);
-		describe(&w->last, b, i, w->query[w->n - 1].ip);
+		describe(last, &w->query[w->n - 1], handle_in(b, i));
 	}
 }
 
@@ -380,7 +411,8 @@ static enum fer_verdict judge_found(
 }
 
 // Judges the runs that were asked for.  The one in front of them goes on as it is.
-static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
+	struct fer_host_flow *last)
 {
 	struct fer_host_work *w = host->work;
 	enum fer_verdict v = FER_OK;
@@ -398,7 +430,7 @@ static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, 
 			b->pkt[i].verdict = (uint8_t)v;
 	}
 	if (v != FER_OK)
-		w->last.over = LIKE_NOTHING;
+		last->handle = NO_HANDLE;
 }
 
 // Without policies exactly what was verified goes on.
@@ -418,17 +450,13 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 
 void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	struct fer_host_inner *last = &host->work->last;
-
 	if (rules->policies == NULL) {
 		check_verified(host, b);
 	} else {
-		uint64_t policies = fer_policies_generation(rules->policies);
-		if (last->policies != policies)
-			*last = (struct fer_host_inner){.policies = policies, .over = LIKE_NOTHING};
-		ask_in(host->work, b);
+		struct fer_host_flow *last = last_flow(host, rules, FER_IN);
+		ask_in(host->work, b, last);
 		if (host->work->n != 0)
-			judge_in(host, rules, b);
+			judge_in(host, rules, b, last);
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }

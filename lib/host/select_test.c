@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "nic/oob.h"
+#include "proto/cksum.h"
 #include "support/ends.h"
 
 #include <string.h>
@@ -193,6 +194,139 @@ static void does_a_fragment_stop_at_a_policy_with_ports(void **state)
 	assert_verdict(select_one(DISCARDED, 0x2000), FER_DISCARD);
 }
 
+struct frame {
+	uint32_t len;
+	uint8_t bytes[128];
+};
+
+// What becomes of packets, and where they go.
+struct choice {
+	enum fer_verdict verdict;
+	uint64_t handle;
+};
+
+static void select_burst(
+	const struct frame *const all[], unsigned n, enum fer_link link, struct choice chosen[])
+{
+	for (unsigned i = 0; i < n; i++)
+		test_ends.batch.m[i] = test_mbuf(test_ends.pool, all[i]->bytes, all[i]->len);
+	test_ends.batch.n = (uint16_t)n;
+	test_ends.batch.link = (uint8_t)link;
+	fer_batch_parse(&test_ends.batch);
+	fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	for (unsigned i = 0; i < n; i++)
+		chosen[i] = (struct choice){(enum fer_verdict)test_ends.batch.pkt[i].verdict,
+			test_ends.batch.pkt[i].handle[0]};
+	done();
+}
+
+// Of a packet alone, when nothing is known of any before it.
+static struct choice select_alone(const struct frame *p, enum fer_link link)
+{
+	struct choice c;
+
+	memset(test_ends.west.path.host.work->last, 0, sizeof(test_ends.west.path.host.work->last));
+	select_burst((const struct frame *[]){p}, 1, link, &c);
+	return c;
+}
+
+static void assert_choice(const struct choice *is, const struct choice *want)
+{
+	assert_verdict(is->verdict, want->verdict);
+	assert_int_equal(is->handle, want->handle);
+}
+
+// Packets are told apart whatever stood before them, in this burst or in the last.
+static void check_mixed(const struct frame *a, const struct frame *b, enum fer_link link)
+{
+	const struct frame *all[] = {a, b, b, a, a, b};
+	const struct choice alone_a = select_alone(a, link), alone_b = select_alone(b, link);
+	struct choice chosen[RTE_DIM(all)];
+
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned first = 0; first < 4; first++) {
+			unsigned n = RTE_DIM(all) - 2 * first % 5;
+
+			select_burst(all + RTE_DIM(all) - n, n, link, chosen);
+			for (unsigned i = 0; i < n; i++)
+				assert_choice(&chosen[i],
+					all[RTE_DIM(all) - n + i] == a ? &alone_a : &alone_b);
+		}
+}
+
+static void use_exact_rules(const struct frame *p)
+{
+	const uint8_t *ip = p->bytes + FER_ETHER_HEADER_BYTES;
+	struct fer_policy_rule r[] = {
+		rule_for(FER_OUT, PROTECTED, FER_POLICY_PROTECT, 1, 0, 0),
+		test_rule(FER_OUT, FER_POLICY_PROTECT, 1),
+	};
+
+	r[0].src = (struct fer_prefix){test_addr(4, 9), 32};
+	r[0].protocol = FER_PROTO_UDP;
+	r[0].sport.from = r[0].sport.to = fer_load_be16(ip + 20);
+	r[0].dport.from = r[0].dport.to = fer_load_be16(ip + 22);
+	r[1].group[0] = 1;
+	test_end_rules(&test_ends.west, r, RTE_DIM(r));
+}
+
+// Two packets share a decision only if they are equal in all that selectors ask for.
+static void is_every_bit_of_a_selector_looked_at(void **state)
+{
+	const struct test_ip ip = {.version = 4, .src = 9, .dst = PROTECTED};
+	struct frame base, other;
+	uint64_t exact = add(FER_OUT, 0, 2), rest = add(FER_OUT, 1, 2);
+	unsigned n_rest = 0;
+
+	(void)state;
+	test_packet_start(&packet, 32, 0);
+	fer_store_be32(packet.bytes, 0x0fa01001); // ports
+	test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+	test_packet_put_ethernet(&packet, 0);
+	base.len = packet.len;
+	memcpy(base.bytes, packet.bytes, packet.len);
+	use_exact_rules(&base);
+	assert_int_equal(select_alone(&base, FER_LINK_ETHERNET).handle, exact);
+	for (uint32_t bit = 12 * 8; bit < 38 * 8; bit++) {
+		uint8_t *header = other.bytes + FER_ETHER_HEADER_BYTES;
+
+		other = base;
+		other.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		fer_store_be16(header + 10, 0);
+		fer_store_be16(header + 10, fer_cksum(header, 20));
+		n_rest += select_alone(&other, FER_LINK_ETHERNET).handle == rest;
+		check_mixed(&base, &other, FER_LINK_ETHERNET);
+		check_mixed(&other, &base, FER_LINK_ETHERNET);
+	}
+	assert_int_equal(n_rest, 32 + 32 + 32 + 8); // addresses, ports, protocol
+}
+
+// Neighbours of one flow, of which one ended before, and one is let by.
+static void is_a_neighbour_that_is_not_judged_left_alone(void **state)
+{
+	uint64_t a = add(FER_OUT, 0, 2);
+	struct fer_batch *b = &test_ends.batch;
+
+	(void)state;
+	use_rules();
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 6; i-- > 0;) {
+			put(PROTECTED, FER_PROTO_UDP, 0);
+			b->m[i] = b->m[0];
+		}
+		b->n = 6;
+		fer_batch_parse(b);
+		b->pkt[1].verdict = FER_NO_ROOM;
+		b->pkt[3].class = FER_CLASS_NONE + 1;
+		fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, b);
+		for (unsigned i = 0; i < 6; i++) {
+			assert_verdict(b->pkt[i].verdict, i == 1 ? FER_NO_ROOM : FER_OK);
+			assert_int_equal(b->pkt[i].handle[0], i == 1 || i == 3 ? 0 : a);
+		}
+		done();
+	}
+}
+
 static void does_what_is_no_sound_ip_end(void **state)
 {
 	(void)state;
@@ -283,6 +417,31 @@ static void check_between(const struct arrival *a, const struct arrival *b)
 	for (unsigned i = 0; i < RTE_DIM(all); i++)
 		assert_verdict(test_ends.batch.pkt[i].verdict, i == 2 ? FER_REPLAY : all[i]->want);
 	done();
+}
+
+// What was decided for the packet before, or in the burst before, is of other policies.
+static void are_new_policies_seen_at_once(void **state)
+{
+	uint64_t a = add(FER_OUT, 0, 2), in = add(FER_IN, 0, 2);
+	const struct arrival good = {.dst = PROTECTED, .outer = in};
+	struct fer_policy_rule none[] = {
+		rule_for(FER_OUT, PROTECTED, FER_POLICY_DISCARD, 0, 0, 0),
+		rule_for(FER_IN, PROTECTED, FER_POLICY_DISCARD, 0, 0, 0),
+	};
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		use_rules();
+		for (unsigned k = 0; k < 3; k++) {
+			assert_verdict(select_one(PROTECTED, 0), FER_OK);
+			assert_handles(a, 0);
+			assert_verdict(check(&good), FER_OK);
+		}
+		test_end_rules(&test_ends.west, none, RTE_DIM(none));
+		assert_verdict(select_one(PROTECTED, 0), FER_DISCARD);
+		assert_handles(0, 0);
+		assert_verdict(check(&good), FER_DISCARD);
+	}
 }
 
 // RFC 4301 section 5.2.
@@ -419,8 +578,11 @@ int main(void)
 		TEST_WITH_ENDS(is_a_group_without_sa_the_end),
 		TEST_WITH_ENDS(is_the_active_sa_of_the_group_taken),
 		TEST_WITH_ENDS(does_a_fragment_stop_at_a_policy_with_ports),
+		TEST_WITH_ENDS(is_every_bit_of_a_selector_looked_at),
+		TEST_WITH_ENDS(is_a_neighbour_that_is_not_judged_left_alone),
 		TEST_WITH_ENDS(does_what_is_no_sound_ip_end),
 		TEST_WITH_ENDS(does_the_only_sa_protect_all),
+		TEST_WITH_ENDS(are_new_policies_seen_at_once),
 		TEST_WITH_ENDS(does_a_packet_have_to_come_over_the_sas_of_its_policy),
 		TEST_WITH_ENDS(is_what_came_over_an_sa_that_leaves_judged_by_itself),
 		TEST_WITH_ENDS(is_esp_without_sa_ours_or_somebody_elses),

@@ -7,10 +7,11 @@
 #include "host/host.h"
 #include "sa/sa.h"
 
-// What the answer of policies hangs from, of a packet that came over one SA and no other.
-struct fer_host_inner {
+// The flow that was judged last in a direction, and what the answer of policies hangs from besides.
+struct fer_host_flow {
 	uint64_t policies; // generation
-	uint64_t over;     // handle of the SA; FER_NO_SA_INDEX: there is none
+	uint64_t handle;   // out: of the SA it is sent with; in: of the one, and no other, that it
+			   // came over; FER_NO_SA_INDEX: there is none
 	uint64_t selector; // fer_frame_selector()
 	uint64_t addr[4];  // source and destination; of IPv4 one word
 };
@@ -26,7 +27,7 @@ struct fer_host_work {
 	uint16_t end[FER_BATCH_MAX + 1]; // of the run before it; behind the last: of that
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
-	struct fer_host_inner last; // in: of a packet that was accepted, or is being judged
+	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
