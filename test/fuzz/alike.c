@@ -842,10 +842,9 @@ static unsigned n_used;
 // Remembers the IV of a counter mode that left in the outermost layer.
 static void remember_iv(const struct scenario *s, const struct end *e)
 {
-	const struct fer_layer *layer = &e->layer[e->n_layers - 1];
-
 	if (e->verdict != FER_OK || e->n_layers == 0 || n_used == RTE_DIM(used))
 		return;
+	const struct fer_layer *layer = &e->layer[e->n_layers - 1];
 	const struct fer_sa *sa = fer_sa_at(table_of(s->box[OUT][BURSTS]), layer->sa);
 	if (!sa->suite.counter)
 		return;
