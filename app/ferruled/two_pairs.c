@@ -265,6 +265,16 @@ struct fer_port_counters two_pairs_count(
 	return sum;
 }
 
+// Outcomes are counted behind the packets, in the same round of a worker, which may have lost its
+// CPU in between.  When it has begun two more, that one is over.
+static void await_round(const struct fer_worker *w)
+{
+	uint64_t beat = atomic_load(&w->beat);
+
+	for (unsigned ms = 0; atomic_load(&w->beat) - beat < 2 && ms < PATIENCE_MS; ms++)
+		doze();
+}
+
 struct fer_port_counters two_pairs_await(
 	const struct two_pairs *t, enum end end, enum fer_side side, uint64_t n)
 {
@@ -274,6 +284,7 @@ struct fer_port_counters two_pairs_await(
 		doze();
 		sum = two_pairs_count(t, end, side);
 	}
-	doze(); // outcomes are counted after the packets
+	for (unsigned w = 0; w < t->workers.n; w++)
+		await_round(&t->workers.worker[w]);
 	return two_pairs_count(t, end, side);
 }

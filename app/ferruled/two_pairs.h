@@ -59,6 +59,7 @@ unsigned two_pairs_take(
 struct fer_port_counters two_pairs_count(
 	const struct two_pairs *t, enum end end, enum fer_side side);
 
-// The same, once they have counted at least n packets received there, or some seconds later.
+// The same, once they have counted at least n packets received there and what became of them, or
+// some seconds later.
 struct fer_port_counters two_pairs_await(
 	const struct two_pairs *t, enum end end, enum fer_side side, uint64_t n);
