@@ -312,7 +312,7 @@ static void watch(struct fer_daemon *d, unsigned worker, uint64_t now_ns)
 	}
 }
 
-static void watch_link(struct fer_daemon *d, struct fer_port *port)
+static void watch_link(struct fer_daemon *d, struct fer_pair *pair, struct fer_port *port)
 {
 	switch (fer_port_watch(port)) {
 	case FER_PORT_LOST:
@@ -326,6 +326,7 @@ static void watch_link(struct fer_daemon *d, struct fer_port *port)
 			"%s has been removed: its pair carries nothing any more, until ferruled is "
 			"started again",
 			port->name);
+		fer_pair_remove_all_sas(pair);
 		break;
 	case FER_PORT_SAME:
 		break;
@@ -337,8 +338,11 @@ static void watch_links(struct fer_daemon *d, uint64_t now_ns)
 	if (now_ns - d->looked_ns < LINK_NS)
 		return;
 	d->looked_ns = now_ns;
-	for (unsigned i = 0; i < d->n_pairs * FER_N_SIDES; i++)
-		watch_link(d, &d->pairs[i / FER_N_SIDES].port[i % FER_N_SIDES]);
+	for (unsigned i = 0; i < d->n_pairs * FER_N_SIDES; i++) {
+		struct fer_pair *pair = &d->pairs[i / FER_N_SIDES];
+
+		watch_link(d, pair, &pair->port[i % FER_N_SIDES]);
+	}
 }
 
 void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)

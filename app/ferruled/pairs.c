@@ -7,6 +7,7 @@
 #include "slots.h"
 #include "worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -394,6 +395,17 @@ int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
 	// A packet on its way may have been opened by it: until then its group is no other's.
 	fer_grace_defer(p->grace, &sa->deferred, release_sa);
 	return 0;
+}
+
+void fer_pair_remove_all_sas(struct fer_pair *p)
+{
+	for (uint32_t i = 0; i < fer_sa_capacity(p->sas); i++) {
+		const struct fer_pair_sa *sa = p->by_index[i];
+		bool is_removed = sa == NULL || fer_pair_remove_sa(p, sa->handle) == 0;
+
+		assert(is_removed);
+		(void)is_removed;
+	}
 }
 
 struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name)

@@ -117,6 +117,9 @@ __attribute__((warn_unused_result)) int fer_pair_add_sa(struct fer_pair *p, cons
 // Takes an SA out of all look-ups; its name is free at once.  -ENOENT: no such handle.
 __attribute__((warn_unused_result)) int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle);
 
+// The same with all of them: of a pair that carries nothing any more no key is kept.
+void fer_pair_remove_all_sas(struct fer_pair *p);
+
 // NULL: there is none.
 struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name);
 struct fer_pair_sa *fer_pair_sa_of(const struct fer_pair *p, uint64_t handle);

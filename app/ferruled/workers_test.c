@@ -319,6 +319,34 @@ static void an_sa_that_is_removed_sends_nothing(void **state)
 	two_pairs_close(&world);
 }
 
+static void a_pair_whose_sas_are_removed_keeps_no_key(void **state)
+{
+	static const uint8_t zero[16];
+	struct fer_pair *p = &world.pair[EAST];
+
+	(void)state;
+	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
+	two_pairs_start(&world);
+	make_frame(100, false);
+	put(EAST, 5);
+	assert_comes_out(WEST, 5);
+	assert_int_equal(fer_sa_count(p->sas), 2);
+	const struct fer_sa *sa = fer_sa_get(p->sas, fer_pair_find_sa(p, "east-out")->handle);
+	const uint8_t *key = (const uint8_t *)fer_sa_key(sa);
+	assert_memory_not_equal(key, zero, sizeof(zero));
+	fer_pair_remove_all_sas(p);
+	assert_null(fer_pair_find_sa(p, "east-out"));
+	assert_null(fer_pair_find_sa(p, "east-in"));
+	put(EAST, 7);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 12);
+	assert_int_equal(host.outcomes.packets[FER_NO_ACTIVE_SA], 7);
+	let_grace_pass();
+	assert_int_equal(fer_sa_count(p->sas), 0);
+	assert_memory_equal(key, zero, sizeof(zero));
+	fer_pair_remove_all_sas(p); // of nothing
+	two_pairs_close(&world);
+}
+
 static void new_rules_hold_from_now_on(void **state)
 {
 	struct fer_pair *p = &world.pair[EAST];
@@ -379,6 +407,7 @@ int main(void)
 		cmocka_unit_test(workers_at_rest_take_nothing),
 		cmocka_unit_test(a_worker_that_stands_still_is_told_once),
 		cmocka_unit_test(an_sa_that_is_removed_sends_nothing),
+		cmocka_unit_test(a_pair_whose_sas_are_removed_keeps_no_key),
 		cmocka_unit_test(new_rules_hold_from_now_on),
 		cmocka_unit_test(a_pair_without_policies_lets_nothing_by),
 	};

@@ -77,8 +77,11 @@ class Bench:
             sniffer.seen[kind] > before[kind] + 10 for kind, sniffer in self._sniffers.items()
         )) else ["packets do not flow"]
 
-    def loses(self, name, stop, told="has no link"):
-        """Faults of a port that stops."""
+    def unsent(self, verdicts):
+        return sum(outcomes(self._client)[verdict] for verdict in verdicts)
+
+    def loses(self, name, stop, told="has no link", ends=("tx_full",)):
+        """Faults of a port that stops; ends: verdicts of what is not sent any more."""
         lost = self.says(f"{name} {told}")
         stop()
         faults = []
@@ -86,8 +89,8 @@ class Bench:
             faults.append(f"nothing is said: {self._daemon.stderr()}")
         if self.has_link(name):
             faults.append("it is listed with a link")
-        before = outcomes(self._client)["tx_full"]
-        if not wait_until(lambda: outcomes(self._client)["tx_full"] > before + 10):
+        before = self.unsent(ends)
+        if not wait_until(lambda: self.unsent(ends) > before + 10):
             faults.append("what is not sent is not counted")
         if self.says(f"{name} {told}") != lost + 1:
             faults.append(f"it is not said once: {self._daemon.stderr()}")
@@ -95,7 +98,10 @@ class Bench:
 
     def is_removed(self, name, remove):
         """Faults of a port that is taken away."""
-        faults = self.loses(name, remove, "has been removed")
+        faults = self.loses(
+            name, remove, "has been removed", ("tx_full", "no_active_sa", "no_sa"))
+        if self._client.sa_list():
+            faults.append("its pair still has keys")
         answer = self._client.request("RESET")
         if answer.status != "NOT_ACCEPTED":
             faults.append(f"its pair is reset: {answer}")
