@@ -177,6 +177,7 @@ static bool give_up(struct fer_nic *nic, struct fer_batch *b, unsigned j)
 	return true;
 }
 
+// What a late worker has in hand is its list for now.
 static void change_lists(struct fer_crypt *c)
 {
 	c->job = c->job == c->lists[0] ? c->lists[1] : c->lists[0];
@@ -683,6 +684,8 @@ unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 		}
 		j++;
 	}
+	if (unlikely(n_late != 0))
+		change_lists(c);
 	for (unsigned j = 0; j < c->n_split; j++) {
 		open_split(nic, b, c->split[j]);
 		n_pending += b->pkt[c->split[j]].pending;

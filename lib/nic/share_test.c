@@ -3,8 +3,13 @@
 // CPU?
 #include "nic/share.h"
 
+#include "nic/nic.h"
+#include "nic/oob.h"
 #include "support/eal.h"
+#include "support/iv_fixed.h"
 #include "support/mbufs.h"
+#include "support/packet.h"
+#include "support/sas.h"
 
 #include <rte_mbuf.h>
 
@@ -32,23 +37,43 @@
 #define FOREVER UINT32_MAX
 
 // Helpers stop here, with jobs of somebody else in hand.
-static _Atomic bool shall_hang, hangs;
+static _Atomic bool shall_hang, hangs, has_changed;
 
 void __real_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
+bool __real_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+bool __wrap_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
 static _Thread_local bool is_helper;
+
+// The jobs that somebody has in hand stay what they are.
+static void hang_if_wanted(const struct fer_job *jobs, unsigned n)
+{
+	struct fer_job were[JOBS];
+
+	if (!is_helper || !atomic_load(&shall_hang))
+		return;
+	memcpy(were, jobs, n * sizeof(jobs[0]));
+	atomic_store(&hangs, true);
+	while (atomic_load(&shall_hang))
+		sched_yield();
+	if (memcmp(were, jobs, n * sizeof(jobs[0])) != 0)
+		atomic_store(&has_changed, true);
+}
 
 void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	if (is_helper && atomic_load(&shall_hang)) {
-		atomic_store(&hangs, true);
-		while (atomic_load(&shall_hang))
-			sched_yield();
-	}
+	hang_if_wanted(jobs, n);
 	__real_fer_engine_seal(e, jobs, n);
 	if (is_helper)
 		atomic_store(&hangs, false);
+}
+
+bool __wrap_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	hang_if_wanted(jobs, n);
+	return __real_fer_engine_open_burst(e, jobs, n);
 }
 
 struct world {
@@ -246,14 +271,108 @@ static void is_nobody_waited_for_who_lost_its_cpu(void **state)
 	rte_mempool_free(pool);
 }
 
+// --- a worker that receives -------------------------------------------------------------------
+
+struct receiver {
+	struct fer_nic nic;
+	struct rte_mempool *pool;
+	struct test_known sa;
+	struct fer_batch batch;
+};
+
+// Makes a batch of packets of the SA, and receives it.  Returns how many are late; the others have
+// been opened.
+static unsigned receive(struct receiver *r)
+{
+	static struct test_packet packet;
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+	struct fer_batch *b = &r->batch;
+	unsigned n_late = 0;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		test_packet_start(&packet, LEN, i);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_UDP);
+		test_packet_put_esp(&packet, &r->sa.oracle, r->sa.sa.spi, i + 1, FER_PROTO_IPV4);
+		test_packet_seal_all(&packet);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		b->m[i] = test_mbuf(r->pool, packet.bytes, packet.len);
+	}
+	b->n = JOBS;
+	b->link = FER_LINK_RAW_IP;
+	fer_batch_parse(b);
+	fer_nic_receive(&r->nic, b);
+	for (unsigned i = 0; i < JOBS; i++) {
+		n_late += b->pkt[i].verdict == FER_LATE;
+		assert_int_equal(b->m[i] == NULL, b->pkt[i].verdict == FER_LATE);
+		assert_int_equal(b->layer[i][0].verified, b->m[i] != NULL);
+	}
+	return n_late;
+}
+
+static void free_batch(struct fer_batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		rte_pktmbuf_free(b->m[i]);
+}
+
+static void open_receiver(struct receiver *r)
+{
+	const struct test_sa sa = {.version = 4, .mode = FER_TUNNEL, .spi = 0x1000};
+
+	open_world("aes-gcm-128", NULL, 1000);
+	r->pool = test_pool("receiver", 511, RTE_MBUF_DEFAULT_BUF_SIZE);
+	struct fer_sa_table *sas = test_sas_open("receiver", w.engine[OWNER]);
+	r->sa = test_sa_known(sas, sa, FER_IN);
+	assert_int_equal(fer_nic_init(&r->nic, sas, test_iv_fixed()), 0);
+	r->nic.share = w.share;
+	r->nic.share_id = OWNER;
+}
+
+static void close_receiver(struct receiver *r)
+{
+	struct fer_sa_table *sas = r->nic.sas;
+
+	fer_nic_fini(&r->nic);
+	close_world();
+	fer_sa_table_destroy(sas);
+	assert_int_equal(rte_mempool_in_use_count(r->pool), 0);
+	rte_mempool_free(r->pool);
+}
+
+// What a helper has that comes back late is not made jobs of other packets meanwhile.
+static void are_late_jobs_left_alone(void **state)
+{
+	static struct receiver r;
+
+	(void)state;
+	open_receiver(&r);
+	atomic_store(&has_changed, false);
+	atomic_store(&shall_hang, true);
+	while (receive(&r) == 0)
+		free_batch(&r.batch);
+	for (unsigned k = 0; k < 3; k++) {
+		free_batch(&r.batch);
+		assert_int_equal(receive(&r), 0);
+	}
+	free_batch(&r.batch);
+	atomic_store(&shall_hang, false);
+	while (fer_share_has_late(w.share, OWNER))
+		sched_yield();
+	close_receiver(&r);
+	assert_false(atomic_load(&has_changed));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_every_job_done_once),
 		cmocka_unit_test(is_little_work_kept),
 		cmocka_unit_test(is_nobody_waited_for_who_lost_its_cpu),
+		cmocka_unit_test(are_late_jobs_left_alone),
 	};
 
 	fer_test_eal_init("256");
+	if (fer_oob_register() != 0)
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
