@@ -387,25 +387,36 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 #define PADDING_8 UINT64_C(0x0102030405060708)
 #define ONES_8 UINT64_C(0x0101010101010101)
 
-// More than 8 of them, by eights of which the last two may overlap.
+// The last and the first 8 of more than 8 bytes, which may overlap; 0: they are as they should be.
+static inline uint64_t padding_differs_at_ends(const uint8_t *end, unsigned n)
+{
+	return (fer_load_be64(end - 8) ^ (PADDING_8 + (n - 8) * ONES_8)) |
+	       (fer_load_be64(end - n) ^ PADDING_8);
+}
+
 __attribute__((noinline)) static bool long_padding_is_default(const uint8_t *end, unsigned n)
 {
-	uint64_t differ = fer_load_be64(end - 8) ^ (PADDING_8 + (n - 8) * ONES_8);
+	uint64_t differ = padding_differs_at_ends(end, n);
 
-	for (unsigned at = 0; at + 8 < n; at += 8)
+	for (unsigned at = 8; at + 8 < n; at += 8)
 		differ |= fer_load_be64(end - n + at) ^ (PADDING_8 + at * ONES_8);
 	return differ == 0;
 }
 
-// Are the n bytes in front of end 1, 2, 3, ... (RFC 4303 section 2.4)?  At least 8 bytes of the
-// packet are there, whatever n is.
-static inline bool padding_is_default(const uint8_t *end, unsigned n)
+// Are the n bytes in front of end 1, 2, 3, ... (RFC 4303 section 2.4)?  At most 16: what aligns a
+// text to blocks of AES.  At least so many bytes of the packet are there, whatever n is.
+static inline bool short_padding_is_default(const uint8_t *end, unsigned n)
 {
 	unsigned others = 64 - 8 * n; // bits of the last 8 bytes that are no padding
 
 	if (n > 8)
-		return long_padding_is_default(end, n);
+		return padding_differs_at_ends(end, n) == 0;
 	return n == 0 || (fer_load_be64(end - 8) ^ PADDING_8 >> others) << others == 0;
+}
+
+static inline bool padding_is_default(const uint8_t *end, unsigned n)
+{
+	return n <= 16 ? short_padding_is_default(end, n) : long_padding_is_default(end, n);
 }
 
 // Reads the trailer of a layer that verified.
@@ -490,66 +501,110 @@ static void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned
 		show_inside(nic, b, i, sa, layer);
 }
 
-// Does the trailer at trailer_off end a sound ESP payload that began at pay_off?  Sets where that
-// ends, or rather its padding begins.  Of padding only a little is looked at.
+// Does the trailer at trailer_off end a sound ESP payload that began at pay_off, in front of it?
+// Sets where that ends, or rather its padding begins.  Of padding only a little is looked at,
+// at most 16.
 static inline bool has_short_padding(
-	const uint8_t *bytes, uint32_t pay_off, uint32_t trailer_off, uint32_t *end)
+	const uint8_t *bytes, uint32_t pay_off, uint32_t trailer_off, unsigned most, uint32_t *end)
 {
 	uint32_t pad_len = bytes[trailer_off];
 
 	*end = trailer_off - pad_len;
-	return pad_len <= 8 && *end >= pay_off && padding_is_default(bytes + trailer_off, pad_len);
+	return pad_len <= most && *end >= pay_off &&
+	       short_padding_is_default(bytes + trailer_off, pad_len);
 }
 
-// The same as finish_open() for what most packets carry: a plain IP packet in a tunnel.  False: it
-// is something else, and nothing is set.
-//   tail_bytes  of its SA
-static inline bool finish_plain(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned i, uint32_t tail_bytes)
+// The same as finish_open() for what most packets carry: a plain IP packet, next, in a tunnel.  It
+// ends at end.  False: it is something else, and nothing is set that counts.
+static inline bool finish_inside(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	struct fer_layer *layer, const uint8_t *bytes, uint8_t next, uint32_t end)
 {
 	struct fer_pkt *p = &b->pkt[i];
-	struct fer_layer *layer = fer_pkt_last_layer(b, i);
-	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-	uint32_t trailer_off = layer->end - tail_bytes, end;
 	uint64_t kind = 0;
 
-	if (!has_short_padding(bytes, layer->pay_off, trailer_off, &end))
-		return false;
-	uint8_t next = bytes[trailer_off + 1];
 	if (likely(next == FER_PROTO_IPV4))
 		kind = fer_frame_parse_plain_ipv4(bytes, end, end, layer->pay_off, &p->frame);
 	else if (next == FER_PROTO_IPV6)
 		kind = fer_frame_parse_plain_ipv6(bytes, end, end, layer->pay_off, &p->frame);
 	if (kind == 0)
 		return false;
-	layer->pad_len = (uint8_t)(trailer_off - end);
 	layer->next_header = next;
 	layer->verified = 1;
 	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, p);
 	return true;
 }
 
-// Finishes the jobs from j on, as long as they are of one SA and plain.  Returns the first that is
+// Does so for ESP.
+//   tail_bytes  of its SA
+//   most        of padding
+static inline bool finish_plain(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	uint32_t tail_bytes, unsigned most)
+{
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
+	uint32_t trailer_off = layer->end - tail_bytes, end;
+
+	if (!has_short_padding(bytes, layer->pay_off, trailer_off, most, &end))
+		return false;
+	layer->pad_len = bytes[trailer_off];
+	return finish_inside(nic, b, i, layer, bytes, bytes[trailer_off + 1], end);
+}
+
+// And for AH, of which something is still hidden.
+static inline bool finish_plain_ah(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned j)
+{
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+
+	if (!finish_inside(nic, b, i, layer, rte_pktmbuf_mtod(b->m[i], const uint8_t *),
+		    layer->next_header, layer->end))
+		return false;
+	fer_ah_show(&nic->crypt->hidden[j], &nic->crypt->job[j]);
+	return true;
+}
+
+// Finishes the jobs from j on, as long as they are of that SA and plain.  Returns the first that is
 // not.
-__attribute__((noinline)) static unsigned finish_run(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned *n_pending)
+__attribute__((always_inline)) static inline unsigned finish_jobs(const struct fer_nic *nic,
+	struct fer_batch *b, unsigned j, const struct fer_sa *sa, bool is_ah, unsigned most,
+	unsigned *n_pending)
 {
 	const struct fer_crypt *c = nic->crypt;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, fer_pkt_last_layer(b, c->at[j])->sa);
 	const struct fer_suite *suite = &sa->suite;
 	uint32_t tail_bytes = sa->tail_bytes;
 
-	if (sa->mode != FER_TUNNEL || sa->protocol != FER_PROTO_ESP)
-		return j;
 	for (unsigned n = c->n; j < n; j++) {
 		const struct fer_job *job = &c->job[j];
 
 		if (job->suite != suite || job->verdict != FER_OK ||
-			!finish_plain(nic, b, c->at[j], tail_bytes))
+			!(!is_ah ? finish_plain(nic, b, c->at[j], tail_bytes, most)
+				 : finish_plain_ah(nic, b, c->at[j], j)))
 			break;
 		*n_pending += b->pkt[c->at[j]].pending;
 	}
 	return j;
+}
+
+// The same for AH, and for ESP whose texts are padded to blocks.
+__attribute__((noinline)) static unsigned finish_run_others(const struct fer_nic *nic,
+	struct fer_batch *b, unsigned j, const struct fer_sa *sa, unsigned *n_pending)
+{
+	return sa->suite.ah ? finish_jobs(nic, b, j, sa, true, 0, n_pending)
+			    : finish_jobs(nic, b, j, sa, false, 16, n_pending);
+}
+
+// The same for whatever SA the first of them has.
+__attribute__((noinline)) static unsigned finish_run(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned *n_pending)
+{
+	uint32_t index = fer_pkt_last_layer(b, nic->crypt->at[j])->sa;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+
+	if (sa->mode != FER_TUNNEL)
+		return j;
+	if (unlikely(sa->suite.ah || sa->suite.align_bytes > 8))
+		return finish_run_others(nic, b, j, sa, n_pending);
+	return finish_jobs(nic, b, j, sa, false, 8, n_pending);
 }
 
 static enum fer_verdict open_split_esp(
