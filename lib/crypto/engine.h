@@ -58,7 +58,8 @@ const char *fer_engine_arch(const struct fer_engine *e);
 // all of them, and the plaintext is a multiple of the suite's alignment: the caller framed it.
 // With ESN, 4 bytes behind an AH packet are writable too; they come back as they were.
 // Each job's verdict is FER_OK or FER_CRYPTO_ERROR; a packet with the latter must not be sent.
-void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+// Returns whether all are FER_OK.
+bool fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
 // Opens n packets in place: verifies, and decrypts only what verified, or what another layer has to
 // verify before (fer_suite_init_bare()).  Verdicts: FER_OK;

@@ -282,13 +282,11 @@ static struct fer_job *list_to_seal(
 	return j;
 }
 
-void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+__attribute__((noinline)) static void seal_mixed(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	const struct fer_job *end = jobs + n;
 
-	assert(n <= FER_ENGINE_BURST);
-	if (fer_imb_gcm_seal_run(e, jobs, n))
-		return;
 	memset(e->n, 0, sizeof(e->n));
 	for (struct fer_job *j = jobs; j < end;)
 		j = list_to_seal(e, j, end);
@@ -298,6 +296,24 @@ void fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 	for (enum fer_method m = FER_METHOD_AES_GCM + 1; m < FER_N_METHODS; m++)
 		if (e->n[m] != 0)
 			fer_imb_methods[m].seal(e, m);
+}
+
+static bool all_are_well(const struct fer_job *jobs, unsigned n)
+{
+	unsigned bad = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bad |= jobs[i].verdict;
+	return bad == 0;
+}
+
+bool fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	assert(n <= FER_ENGINE_BURST);
+	if (fer_imb_gcm_seal_run(e, jobs, n))
+		return true;
+	seal_mixed(e, jobs, n);
+	return all_are_well(jobs, n);
 }
 
 // What verifies, or in ESP that leaves this to the AH around it what decrypts.
@@ -334,9 +350,7 @@ bool fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned 
 	if (fer_imb_gcm_open_run(e, jobs, n, &bad))
 		return bad == 0;
 	open_mixed(e, jobs, n);
-	for (unsigned i = 0; i < n; i++)
-		bad |= jobs[i].verdict;
-	return bad == 0;
+	return all_are_well(jobs, n);
 }
 
 void fer_engine_close_again(struct fer_engine *e, struct fer_job *job)

@@ -2,6 +2,7 @@
 #include "nic/stages.h"
 
 #include "base/bytes.h"
+#include "crypto/engine.h"
 #include "nic/oob.h"
 #include "proto/ah.h"
 #include "sa/table.h"
@@ -201,14 +202,16 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 // What is known from a packet before of the next one with the same handle, offset and link header,
 // if its SA is one of ESP or AH alone, not in UDP.
 struct known {
-	uint64_t handle; // 0: nothing is
+	uint64_t handle;
 	uint32_t slot12; // the upper half, with the offsets
 	uint32_t ip_off;
 	uint32_t spi;       // as in memory
-	uint32_t spi_off;   // where it stands in the packet
-	uint32_t least_end; // of the packet
+	uint32_t spi_at;    // where it stands in the header
+	uint32_t least_end; // of the packet; UINT32_MAX: nothing is known
 	uint8_t ah_len;     // length field of AH as the SA has it; 0: it is ESP
 	struct fer_layer layer;
+	const struct fer_suite *suite;
+	const struct fer_key *key;
 };
 
 #define SLOT12_OFFSETS 0xffff0000u
@@ -220,7 +223,7 @@ static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, cons
 	const struct fer_sa *sa = outbound(nic, o->ipsec);
 	const struct place at = {.ip_off = p->frame.ip_off};
 
-	known->handle = 0;
+	known->least_end = UINT32_MAX;
 	if (sa == NULL || sa->partner != FER_NO_SA_INDEX || sa->udp_at != 0 ||
 		sa->out.template.udp_sum)
 		return false;
@@ -233,53 +236,75 @@ static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, cons
 	known->slot12 = o->header & SLOT12_OFFSETS;
 	known->ip_off = p->frame.ip_off;
 	known->spi = __builtin_bswap32(sa->spi);
-	known->spi_off = sec_off + (is_ah ? FER_AH_SPI_OFF : 0);
+	known->spi_at = is_ah ? FER_AH_SPI_OFF : 0;
 	known->ah_len = is_ah ? fer_ah_length_field(sa->head_bytes) : 0;
 	known->least_end = sec_off + least_bytes(sa);
 	known->layer = layer_of(sa, &at, sec_off, sa->head_bytes);
+	known->suite = &sa->suite;
+	known->key = fer_sa_key(sa);
 	return true;
 }
 
-// bind() of a packet of which all is known.  False: something is not as it mostly is, and nothing
-// was done.
+// bind() of a packet of which all is known, with its job if it is one of ESP.  False: something is
+// not as it mostly is, and nothing was done.
 static inline bool bind_known(
-	struct fer_batch *b, unsigned i, const struct known *known, const struct fer_oob *o)
+	struct fer_batch *b, unsigned i, const struct known *known, struct fer_job *job)
 {
 	struct fer_pkt *p = &b->pkt[i];
-	const struct rte_mbuf *m = b->m[i];
+	struct rte_mbuf *m = b->m[i];
+	const struct fer_oob *o = fer_oob_of(m);
 	uint32_t end = p->frame.end, spi;
 
-	if (o->ipsec == 0 || o->ipsec != known->handle || o->tunnel != 0 ||
+	if (o->ipsec != known->handle || o->tunnel != 0 ||
 		((o->header ^ known->slot12) & SLOT12_OFFSETS) != 0 ||
 		p->frame.ip_off != known->ip_off || p->parsed != FER_OK || end < known->least_end ||
 		end > m->data_len)
 		return false;
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-	const uint8_t *header = bytes + known->layer.sec_off;
-	memcpy(&spi, bytes + known->spi_off, sizeof(spi));
+	uint8_t *header = rte_pktmbuf_mtod_offset(m, uint8_t *, known->layer.sec_off);
+	memcpy(&spi, header + known->spi_at, sizeof(spi));
 	if (spi != known->spi || (unlikely(known->ah_len != 0) && header[1] != known->ah_len))
 		return false;
 	struct fer_layer *layer = b->layer[i];
 	*layer = known->layer;
 	layer->end = end;
-	if (unlikely(known->ah_len != 0))
-		layer->next_header = header[0];
 	p->n_layers = 1;
+	if (unlikely(known->ah_len != 0)) {
+		layer->next_header = header[0];
+		return true;
+	}
+	layer->seq = fer_load_be32(header + FER_ESP_SEQ_OFF);
+	job->start = header;
+	job->suite = known->suite;
+	job->key = known->key;
+	job->len = end - known->layer.sec_off;
+	job->seq_hi = 0;
 	return true;
 }
 
-// Learns from a packet what the next one is compared with, and binds it.  Returns how many layers
-// it has.
-__attribute__((noinline)) static unsigned bind_anew(
-	struct fer_nic *nic, struct fer_batch *b, unsigned i, struct known *known)
+// Learns from packet i what the next one is compared with.  False: nothing.
+//   n_jobs  so many were made
+__attribute__((noinline)) static bool learn(struct fer_nic *nic, const struct fer_batch *b,
+	unsigned i, struct known *known, unsigned n_jobs)
 {
-	const struct fer_oob *o = fer_oob_of(b->m[i]);
+	if (unlikely(!know(nic, &b->pkt[i], fer_oob_of(b->m[i]), known)))
+		return false;
+	if (likely(known->ah_len == 0))
+		fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
+	else
+		fer_crypt_leave(nic->crypt);
+	return true;
+}
+
+// Binds any packet.  Returns how many layers it has.
+__attribute__((noinline)) static unsigned bind_any(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i)
+{
 	struct fer_pkt *p = &b->pkt[i];
 
-	if (likely(know(nic, p, o, known)) && bind_known(b, i, known, o))
-		return 1;
 	p->n_layers = 0;
 	p->verdict = (uint8_t)bind(nic, b, i);
+	if (p->n_layers != 0)
+		fer_crypt_leave(nic->crypt);
 	return p->n_layers;
 }
 
@@ -287,17 +312,32 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct known known;
 	unsigned n_rounds = 0;
+	bool is_any_known = false;
 
 	known.handle = 0;
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		unsigned n_layers = 1;
+	known.least_end = UINT32_MAX;
+	fer_crypt_start(nic->crypt);
+	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
+	struct fer_job *job = room.job;
+	uint16_t *at = room.at;
 
+	for (unsigned i = 0, n = b->n; i < n; i++) {
 		if (!fer_pkt_alive(&b->pkt[i]))
 			continue;
-		if (unlikely(!bind_known(b, i, &known, fer_oob_of(b->m[i]))))
-			n_layers = bind_anew(nic, b, i, &known);
-		n_rounds = RTE_MAX(n_rounds, n_layers);
+		if (unlikely(!bind_known(b, i, &known, job)) &&
+			!(learn(nic, b, i, &known, (unsigned)(at - room.at)) &&
+				bind_known(b, i, &known, job))) {
+			unsigned n_layers = bind_any(nic, b, i);
+			n_rounds = RTE_MAX(n_rounds, n_layers);
+			continue;
+		}
+		is_any_known = true;
+		if (unlikely(known.ah_len != 0))
+			continue;
+		*at++ = (uint16_t)i;
+		job++;
 	}
+	fer_crypt_fill(nic->crypt, (unsigned)(at - room.at));
 	fer_batch_mark(b, FER_STAGE_BIND);
-	return n_rounds;
+	return RTE_MAX(n_rounds, (unsigned)is_any_known);
 }

@@ -16,6 +16,12 @@
 
 #define ESN_BYTES 4 // that the engine hashes behind an AH packet
 
+// Jobs of one SA that bind made, up to those of the next run.
+struct bound_run {
+	uint32_t sa; // index
+	uint32_t first;
+};
+
 // Work space of one worker.  Packets whose protected bytes lie in one piece go to the engine as
 // they are, all in one call.  The others are copied out, one at a time, and copied back when it
 // went well: a failed packet stays as it came.  ESP protects from its header on, AH from the IP
@@ -23,8 +29,11 @@
 struct fer_crypt {
 	unsigned n;
 	bool has_ah;                // among the jobs
+	bool has_others;            // send: layers that bind made no jobs of
 	struct fer_job *job;        // the list in use
 	uint16_t at[FER_BATCH_MAX]; // place in the batch
+	unsigned n_runs;            // send
+	struct bound_run run[FER_BATCH_MAX];
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
 	uint8_t piece[FER_IPV6_MAX_BYTES + ESN_BYTES];
@@ -148,18 +157,25 @@ static inline void show_ah(const struct fer_crypt *c, unsigned j)
 		fer_ah_show(&c->hidden[j], &c->job[j]);
 }
 
-// Runs the jobs, with the help of other workers where that is wanted.  Returns how many are late.
-static unsigned run_jobs(struct fer_nic *nic, enum fer_direction direction)
+// Do other workers help with the jobs?
+static inline bool is_shared(const struct fer_nic *nic)
+{
+	return unlikely(nic->share != NULL) && !nic->crypt->has_ah;
+}
+
+static unsigned share_jobs(struct fer_nic *nic, enum fer_direction direction)
 {
 	struct fer_crypt *c = nic->crypt;
 
-	if (unlikely(nic->share != NULL) && !c->has_ah)
-		return fer_share_run(
-			nic->share, nic->share_id, nic->engine, direction, c->job, c->n);
-	if (direction == FER_OUT)
-		fer_engine_seal(nic->engine, c->job, c->n);
-	else
-		fer_engine_open_burst(nic->engine, c->job, c->n);
+	return fer_share_run(nic->share, nic->share_id, nic->engine, direction, c->job, c->n);
+}
+
+// Opens the jobs.  Returns how many are late.
+static unsigned open_jobs(struct fer_nic *nic)
+{
+	if (is_shared(nic))
+		return share_jobs(nic, FER_IN);
+	fer_engine_open_burst(nic->engine, nic->crypt->job, nic->crypt->n);
 	return 0;
 }
 
@@ -192,18 +208,16 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 
 	if (unlikely(sa->suite.ah))
 		off += FER_AH_SPI_OFF + layer->sec_off - layer->ip_off;
-	uint32_t lo = fer_load_be32(job->start + off);
-	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) + job->seq_hi : 0;
+	uint32_t lo = fer_load_be32(job->start + off), wraps = (uint32_t)(layer->seq >> 32);
+	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) + wraps : 0;
 	job->iv = iv;
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }
 
-// Numbers the jobs from first on, which are of one SA: one atomic add for the IVs of a counter
-// mode.
+// Numbers n jobs from first on, which are of one SA: one atomic add for the IVs of a counter mode.
 static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, unsigned k,
-	struct fer_sa *sa, unsigned first)
+	struct fer_sa *sa, unsigned first, unsigned n)
 {
-	unsigned n = c->n - first;
 	struct fer_job *job = &c->job[first];
 	uint64_t iv = 0;
 
@@ -278,68 +292,86 @@ static inline bool is_to_seal(const struct fer_batch *b, unsigned i, unsigned k)
 	return fer_pkt_alive(&b->pkt[i]) && b->pkt[i].n_layers > k;
 }
 
-// Adds ESP packets of one SA, from first on, to the burst; numbers of 32 bits are what stands in
-// them.  Returns the first packet that is none of these.
-static inline unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, unsigned first,
-	unsigned k, const struct fer_sa *sa)
+// Adds ESP packets of one SA, from first to last, to the burst.  Returns the first packet that is
+// none.
+static unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, unsigned first,
+	unsigned last, unsigned k, const struct fer_sa *sa)
 {
-	const struct fer_suite *suite = &sa->suite;
-	const struct fer_key *key = fer_sa_key(sa);
 	uint32_t index = b->layer[first][k].sa;
-	struct fer_job *job = &c->job[c->n];
-	uint16_t *at = &c->at[c->n];
 	unsigned i = first;
 
-	for (unsigned n = b->n; i < n; i++) {
-		const struct rte_mbuf *m = b->m[i];
+	for (; i < last; i++) {
 		struct fer_layer *layer = &b->layer[i][k];
 
-		if (!is_to_seal(b, i, k) || layer->sa != index || layer->end > m->data_len)
+		if (!is_to_seal(b, i, k) || layer->sa != index || layer->end > b->m[i]->data_len)
 			break;
-		uint8_t *start = rte_pktmbuf_mtod_offset(m, uint8_t *, layer->sec_off);
-		job->start = start;
-		job->suite = suite;
-		job->key = key;
-		job->len = layer->end - layer->sec_off;
-		job->seq_hi = 0;
-		if (likely(!suite->esn))
-			layer->seq = fer_load_be32(start + 4);
-		else
-			job->seq_hi = (uint32_t)(layer->seq >> 32);
-		job++;
-		*at++ = (uint16_t)i;
+		add_esp(c, b, i, sa, layer);
+		if (likely(!sa->suite.esn))
+			layer->seq = fer_load_be32(c->job[c->n - 1].start + 4);
 	}
-	c->n += i - first;
 	return i;
 }
 
 // The same for AH.
-__attribute__((noinline)) static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b,
-	unsigned first, unsigned k, const struct fer_sa *sa)
+static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned first,
+	unsigned last, unsigned k, const struct fer_sa *sa)
 {
 	uint32_t index = b->layer[first][k].sa;
 	unsigned i = first;
 
-	for (; i < b->n && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++)
+	for (; i < last && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++)
 		b->pkt[i].verdict = (uint8_t)add_ah(nic, b, i, k, sa, FER_OUT);
 	return i;
 }
 
-// Adds what there is to seal of one SA, from packet first on.  Returns the first packet behind it.
-static inline unsigned add_sealed(
-	struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned k)
+// Adds what there is to seal of one SA, from packet first to last.  Returns the first packet behind
+// it.
+static unsigned add_sealed(
+	struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned last, unsigned k)
 {
 	struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[first][k].sa);
 	struct fer_crypt *c = nic->crypt;
-	unsigned last, n_before = c->n;
+	unsigned n_before = c->n;
+	unsigned next = sa->suite.ah ? add_sealed_ah(nic, b, first, last, k, sa)
+				     : add_sealed_esp(c, b, first, last, k, sa);
 
-	last = likely(!sa->suite.ah) ? add_sealed_esp(c, b, first, k, sa)
-				     : add_sealed_ah(nic, b, first, k, sa);
-	number_run(c, b, k, sa, n_before);
-	if (likely(last > first))
-		return last;
+	number_run(c, b, k, sa, n_before, c->n - n_before);
+	if (likely(next > first))
+		return next;
 	c->split[c->n_split++] = (uint16_t)first;
 	return first + 1;
+}
+
+// Adds the packets of which there are no jobs yet.
+__attribute__((noinline)) static void add_others(
+	struct fer_nic *nic, struct fer_batch *b, unsigned k)
+{
+	struct fer_crypt *c = nic->crypt;
+	unsigned n_bound = c->n, j = 0;
+
+	for (unsigned i = 0; i < b->n;) {
+		unsigned last = j < n_bound ? c->at[j] : b->n;
+
+		if (i == last) {
+			i++;
+			j++;
+		} else {
+			i = is_to_seal(b, i, k) ? add_sealed(nic, b, i, last, k) : i + 1;
+		}
+	}
+}
+
+// Numbers the jobs that bind made.
+static inline void number_bound(const struct fer_nic *nic, struct fer_batch *b)
+{
+	const struct fer_crypt *c = nic->crypt;
+
+	for (unsigned r = 0, last; r < c->n_runs; r++) {
+		const struct bound_run *run = &c->run[r];
+
+		last = r + 1 < c->n_runs ? run[1].first : c->n;
+		number_run(c, b, 0, fer_sa_at(nic->sas, run->sa), run->first, last - run->first);
+	}
 }
 
 // The checksum of a UDP header around ESP covers what was just encrypted.
@@ -358,25 +390,42 @@ __attribute__((noinline)) static void write_udp_sums(
 	}
 }
 
+// Ends packets whose jobs are late, or did not go well.
+__attribute__((noinline)) static void judge_sealed(
+	struct fer_nic *nic, struct fer_batch *b, unsigned n_late)
+{
+	struct fer_crypt *c = nic->crypt;
+
+	for (unsigned j = 0; j < c->n; j++)
+		if (n_late != 0 && give_up(nic, b, j))
+			continue;
+		else if (c->job[j].verdict != FER_OK)
+			b->pkt[c->at[j]].verdict = c->job[j].verdict;
+	if (n_late != 0)
+		change_lists(c);
+}
+
+static inline void seal_jobs(struct fer_nic *nic, struct fer_batch *b)
+{
+	if (is_shared(nic))
+		judge_sealed(nic, b, share_jobs(nic, FER_OUT));
+	else if (unlikely(!fer_engine_seal(nic->engine, nic->crypt->job, nic->crypt->n)))
+		judge_sealed(nic, b, 0);
+}
+
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
 
-	fer_crypt_start(c);
-	for (unsigned i = 0, n = b->n; i < n;)
-		i = likely(is_to_seal(b, i, k)) ? add_sealed(nic, b, i, k) : i + 1;
-	unsigned n_late = run_jobs(nic, FER_OUT);
-
-	if (unlikely(c->has_ah))
-		for (unsigned j = 0; j < c->n; j++)
-			show_ah(c, j);
-	for (unsigned j = 0; j < c->n; j++)
-		if (unlikely(n_late != 0) && give_up(nic, b, j))
-			continue;
-		else if (unlikely(c->job[j].verdict != FER_OK))
-			b->pkt[c->at[j]].verdict = c->job[j].verdict;
-	if (unlikely(n_late != 0))
-		change_lists(c);
+	if (likely(k == 0))
+		number_bound(nic, b);
+	else
+		fer_crypt_start(c);
+	if (unlikely(k != 0 || c->has_others))
+		add_others(nic, b, k);
+	seal_jobs(nic, b);
+	for (unsigned j = 0; unlikely(c->has_ah) && j < c->n; j++)
+		show_ah(c, j);
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
 	if (unlikely(b->has_udp_sums))
@@ -676,8 +725,18 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 
 void fer_crypt_start(struct fer_crypt *c)
 {
-	c->n = c->n_split = 0;
-	c->has_ah = false;
+	c->n = c->n_split = c->n_runs = 0;
+	c->has_ah = c->has_others = false;
+}
+
+void fer_crypt_begin_run(struct fer_crypt *c, uint32_t sa, unsigned first)
+{
+	c->run[c->n_runs++] = (struct bound_run){sa, first};
+}
+
+void fer_crypt_leave(struct fer_crypt *c)
+{
+	c->has_others = true;
 }
 
 bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa)
@@ -723,7 +782,7 @@ __attribute__((noinline)) static void finish_one(
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
-	unsigned n_pending = 0, n_late = run_jobs(nic, FER_IN);
+	unsigned n_pending = 0, n_late = open_jobs(nic);
 
 	for (unsigned j = 0; j < c->n;) {
 		if (likely(n_late == 0)) {

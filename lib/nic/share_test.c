@@ -39,8 +39,8 @@
 // Helpers stop here, with jobs of somebody else in hand.
 static _Atomic bool shall_hang, hangs, has_changed;
 
-void __real_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
-void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+bool __real_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
+bool __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
 bool __real_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
 bool __wrap_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n);
@@ -62,12 +62,13 @@ static void hang_if_wanted(const struct fer_job *jobs, unsigned n)
 		atomic_store(&has_changed, true);
 }
 
-void __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+bool __wrap_fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	hang_if_wanted(jobs, n);
-	__real_fer_engine_seal(e, jobs, n);
+	bool all_well = __real_fer_engine_seal(e, jobs, n);
 	if (is_helper)
 		atomic_store(&hangs, false);
+	return all_well;
 }
 
 bool __wrap_fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)

@@ -23,7 +23,7 @@ void fer_crypt_destroy(struct fer_crypt *c);
 // Seals layer k (0: innermost) of every packet that has one: one call of the engine.
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k);
 
-// Begins the jobs of a round of receive.
+// Begins the jobs of a round of receive, or of the first one of send.
 void fer_crypt_start(struct fer_crypt *c);
 
 // Makes a job of the last layer of packet i.  False: there is nothing that an ICV could cover, and
@@ -39,6 +39,12 @@ struct fer_crypt_room {
 
 struct fer_crypt_room fer_crypt_room(struct fer_crypt *c);
 void fer_crypt_fill(struct fer_crypt *c, unsigned n);
+
+// Send: such jobs, in the order of the batch and of packets that have one layer, lack what makes
+// them unique: IV and high half of the number.  The crypt stage takes these for those of one SA at
+// once, which are the jobs from first on; and it makes jobs itself of what was left without.
+void fer_crypt_begin_run(struct fer_crypt *c, uint32_t sa, unsigned first);
+void fer_crypt_leave(struct fer_crypt *c);
 
 // Does the jobs: one call of the engine; then reads the
 // trailer and parses what became visible.  Returns how many packets show another layer.

@@ -495,31 +495,39 @@ static void are_cbc_ivs_all_different(void **state)
 }
 
 // One kind of packet for each place of a burst.
-enum kind { PLAIN, GCM, CBC, NESTED, NO_HANDLE, NO_OFFSET, N_KINDS };
+enum kind { GCM, CBC, NESTED, CUT, PLAIN, NO_HANDLE, NO_OFFSET, OTHER_SPI, N_KINDS };
 
-static void put_kind(unsigned i, const struct test_known k[3], enum kind kind)
+static void frame_kind(unsigned i, const struct test_known k[3], enum kind kind)
 {
 	if (kind == NESTED)
 		frame_nested(&k[0], &k[2], 30 + i, 0);
 	else
 		frame(&k[kind == CBC], 20, 30 + i);
+	if (kind == OTHER_SPI)
+		packet.bytes[packet.esp[0].off] ^= 1;
+}
+
+static void put_kind(unsigned i, const struct test_known k[3], enum kind kind)
+{
+	frame_kind(i, k, kind);
 	uint64_t slot1 = kind == PLAIN ? 0 : kind == NO_HANDLE ? 1234 : k[kind == CBC].handle;
-	put(i, whole(), slot1, kind == NESTED ? k[2].handle : 0,
-		kind == NO_OFFSET ? 0 : header_word(0));
+	put(i,
+		kind != CUT ? whole()
+			    : test_mbuf_cut(pool, packet.bytes, packet.len,
+				      (uint32_t[]){packet.esp[0].off + 20}, 1),
+		slot1, kind == NESTED ? k[2].handle : 0, kind == NO_OFFSET ? 0 : header_word(0));
 }
 
 static void check_kind(unsigned i, const struct test_known k[3], enum kind kind)
 {
-	static const enum fer_verdict verdicts[N_KINDS] = {
-		[NO_HANDLE] = FER_BAD_HANDLE, [NO_OFFSET] = FER_BAD_OFFSET};
+	static const enum fer_verdict verdicts[N_KINDS] = {[NO_HANDLE] = FER_BAD_HANDLE,
+		[NO_OFFSET] = FER_BAD_OFFSET,
+		[OTHER_SPI] = FER_BAD_OFFSET};
 	uint64_t iv[TEST_MAX_ESP];
 
-	if (kind == NESTED)
-		frame_nested(&k[0], &k[2], 30 + i, 0);
-	else
-		frame(&k[kind == CBC], 20, 30 + i);
+	frame_kind(i, k, kind);
 	assert_verdict(batch.pkt[i].verdict, verdicts[kind]);
-	if (kind == GCM || kind == CBC || kind == NESTED)
+	if (kind <= CUT)
 		assert_sealed(batch.m[i], iv);
 	else
 		test_assert_bytes(batch.m[i], packet.bytes, packet.len);
@@ -538,6 +546,27 @@ static void does_each_packet_of_a_full_burst_get_its_own(void **state)
 	for (unsigned i = 0; i < FER_BATCH_MAX; i++)
 		check_kind(i, k, (i * i / 7) % N_KINDS);
 	done();
+}
+
+// Whatever a packet is like, those before and behind it get what they would get alone.
+static void does_each_of_three_get_its_own(void **state)
+{
+	const struct test_known k[] = {add(transport),
+		add(test_sa_with(tunnel, "aes-cbc-192", "hmac-sha2-512-256")),
+		add((struct test_sa){.spi = SPI + 2, .mode = FER_TUNNEL, .version = 6})};
+
+	(void)state;
+	for (unsigned all = 0; all < N_KINDS * N_KINDS * N_KINDS; all++) {
+		const enum kind kinds[] = {
+			all % N_KINDS, all / N_KINDS % N_KINDS, all / N_KINDS / N_KINDS};
+
+		for (unsigned i = 0; i < 3; i++)
+			put_kind(i, k, kinds[i]);
+		transmit(3);
+		for (unsigned i = 0; i < 3; i++)
+			check_kind(i, k, kinds[i]);
+		done();
+	}
 }
 
 // A packet that has its verdict stays as it is.
@@ -656,6 +685,7 @@ int main(void)
 		TEST(is_no_iv_used_twice),
 		TEST(are_cbc_ivs_all_different),
 		TEST(does_each_packet_of_a_full_burst_get_its_own),
+		TEST(does_each_of_three_get_its_own),
 		TEST(is_a_packet_that_ended_skipped),
 		TEST(is_what_may_not_be_protected_held_back),
 		TEST(are_long_packets_sealed),

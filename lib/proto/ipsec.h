@@ -32,7 +32,8 @@
 
 #define FER_SPI_MIN 256u // 0 is for local use, 1 to 255 are reserved by IANA
 
-#define FER_ESP_HEADER_BYTES 8  // SPI, sequence number
+#define FER_ESP_HEADER_BYTES 8 // SPI, sequence number
+#define FER_ESP_SEQ_OFF 4
 #define FER_ESP_TRAILER_BYTES 2 // pad length, next header
 #define FER_ESP_MAX_IV_BYTES 16
 #define FER_ESP_MAX_ICV_BYTES 32
