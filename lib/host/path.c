@@ -46,7 +46,8 @@ void fer_path_fini(struct fer_path *path)
 }
 
 // What the sender of a frame left to hardware is done.  Nearly always there is nothing to do.
-static void start(struct fer_path *path, struct fer_batch *b)
+// Returns whether there may be fragments.
+static bool start(struct fer_path *path, struct fer_batch *b)
 {
 	const struct fer_arrival a = fer_batch_arrive(b);
 
@@ -54,6 +55,7 @@ static void start(struct fer_path *path, struct fer_batch *b)
 		fer_batch_own(b, path->pool);
 	if (unlikely(fer_complete_has_work(a.flags)))
 		fer_complete_run(b);
+	return a.has_other;
 }
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)
@@ -82,8 +84,10 @@ void fer_path_dummies(struct fer_path *path, struct fer_batch *b, uint64_t now)
 
 void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint64_t *timed_out)
 {
-	start(path, b);
-	fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
+	bool may_have_fragments = start(path, b);
+
+	if (unlikely(may_have_fragments || fer_reassembly_has_waiting(path->reassembly)))
+		fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
 	fer_nic_receive(&path->nic, b);
 	fer_host_inbound(&path->host, b);
 	fer_fragment_run(b, path->pool);

@@ -386,6 +386,11 @@ static void take(struct fer_reassembly *r, struct fer_batch *b, unsigned i)
 		fer_batch_parse_one(b, i);
 }
 
+bool fer_reassembly_has_waiting(const struct fer_reassembly *r)
+{
+	return r->may_wait;
+}
+
 void fer_reassembly_run(struct fer_reassembly *r, const struct fer_sa_table *sas,
 	struct fer_batch *b, uint64_t now, uint64_t *timed_out)
 {

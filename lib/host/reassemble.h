@@ -39,6 +39,9 @@ __attribute__((warn_unused_result)) struct fer_reassembly *fer_reassembly_create
 // Frees what still waits.
 void fer_reassembly_destroy(struct fer_reassembly *r);
 
+// Does any fragment wait?  While none does, a batch without fragments needs no run.
+bool fer_reassembly_has_waiting(const struct fer_reassembly *r);
+
 // Takes the fragments of protocol 50 and 51, and of 17 while an inbound SA has ESP in UDP, whose
 // destination is an end point of an inbound SA out of a parsed batch; over IPv6 also those that
 // begin with destination options, behind which ESP may stand.  All others are left as they are.

@@ -140,7 +140,8 @@ static inline void reset_pkt(struct fer_pkt *p)
 struct model {
 	const uint8_t *bytes; // NULL: there is none
 	struct fer_frame_words words;
-	uint64_t rest; // of struct fer_pkt, from type_off to like
+	uint64_t rest;  // of struct fer_pkt, from type_off to like
+	bool has_other; // were there packets that are not plain?
 };
 
 #define PLAIN_BYTES (FER_ETHER_HEADER_BYTES + FER_FRAME_IPV4_LEAST)
@@ -262,6 +263,7 @@ static inline void start_one(struct fer_batch *b, unsigned i, struct model *mode
 		return;
 	start_other(b, i);
 	model->bytes = NULL;
+	model->has_other = true;
 }
 
 static inline void fetch(const struct fer_batch *b, unsigned i, unsigned n)
@@ -316,7 +318,7 @@ struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 		start_one(b, i, &model);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
-	return (struct fer_arrival){flags, odd != 0};
+	return (struct fer_arrival){flags, odd != 0, model.has_other};
 }
 
 // Pinned external memory is that of the pool: it comes and goes with the segment.

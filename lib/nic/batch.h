@@ -248,6 +248,7 @@ void fer_batch_parse(struct fer_batch *b);
 struct fer_arrival {
 	uint64_t flags; // those that any of the frames has
 	bool is_odd;    // one has several segments, or is referenced more than once
+	bool has_other; // one is not plain: it may be a fragment
 };
 
 static inline bool fer_arrival_may_be_shared(const struct fer_arrival *a)

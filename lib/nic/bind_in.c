@@ -100,12 +100,16 @@ static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, ui
 	return differ8(ip + 24, other + 24) | differ8(ip + 32, other + 32);
 }
 
-// Is it one of the same run as packet first, which is plain?
+// Is it one of the same run as packet first, which is plain, and as all between them?
 static inline bool is_alike(const struct fer_batch *b, unsigned i, unsigned first)
 {
 	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
 
-	if (!is_plain(b, i) || !fer_frame_has_shape_of(f, other))
+	if (!is_plain(b, i))
+		return false;
+	if (likely((b->pkt[i].like & FER_LIKE_START) != 0))
+		return true;
+	if (!fer_frame_has_shape_of(f, other))
 		return false;
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 	const uint8_t *others = rte_pktmbuf_mtod(b->m[first], const uint8_t *);

@@ -103,42 +103,43 @@ static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigne
 		last->verdict = FER_BAD_PROTOCOL;
 }
 
-// What the packets of one SA have in common, as far as their words say it.
-struct common {
-	uint32_t sa;   // FER_NO_SA_INDEX: none yet
-	bool is_plain; // it is ours, part of no bundle, and not ending
-	bool is_esp;
-	bool esn;
-};
-
-static struct common common_of(const struct fer_nic *nic, uint32_t index)
+// Do its packets say the same, as long as all goes well: is it ours, part of no bundle, and not
+// ending?  A contract SA learns its mode from them.
+static bool is_plain_sa(const struct fer_sa *sa)
 {
-	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
 	bool is_over = (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
 
-	return (struct common){.sa = index,
-		.is_plain = sa->partner == FER_NO_SA_INDEX && !sa->contract && !is_over,
-		.is_esp = sa->protocol == FER_PROTO_ESP,
-		.esn = sa->suite.esn};
+	return sa->partner == FER_NO_SA_INDEX && !sa->contract && !is_over;
 }
 
-// A packet as most are: one layer, opened, of such an SA.  A contract SA learns its mode from it.
-static inline bool tag_plain(
-	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, struct common *common)
+// Is a packet still in the batch, and has one layer?
+static inline bool is_single(const struct fer_batch *b, unsigned i)
 {
-	const struct fer_layer *layer = b->layer[i];
-	struct fer_oob *o = fer_oob_of(b->m[i]);
+	return b->pkt[i].n_layers == 1 && b->m[i] != NULL;
+}
 
-	if (b->pkt[i].n_layers != 1 || layer->verdict != FER_OK)
-		return false;
-	if (unlikely(layer->sa != common->sa))
-		*common = common_of(nic, layer->sa);
-	if (!common->is_plain || fer_seq_is_low_at_peer(layer->seq, common->esn))
-		return false;
-	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
-	if (likely(common->is_esp))
-		o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
-	return true;
+// Tags the packets from i on as long as they are as most are: of one layer, opened, of one such SA.
+// Returns the first that is not.
+static unsigned tag_run(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
+{
+	const uint32_t index = b->layer[i][0].sa;
+	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+	const bool is_esp = sa->protocol == FER_PROTO_ESP, esn = sa->suite.esn;
+
+	if (!is_plain_sa(sa))
+		return i;
+	for (unsigned n = b->n; i < n && is_single(b, i); i++) {
+		const struct fer_layer *layer = &b->layer[i][0];
+		struct fer_oob *o = fer_oob_of(b->m[i]);
+
+		if (layer->sa != index || layer->verdict != FER_OK ||
+			fer_seq_is_low_at_peer(layer->seq, esn))
+			break;
+		o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
+		if (likely(is_esp))
+			o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
+	}
+	return i;
 }
 
 // Is there another layer in what was opened, in UDP or not?
@@ -196,10 +197,13 @@ static void tag_one(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 
 void fer_tag(struct fer_nic *nic, struct fer_batch *b)
 {
-	struct common common = {.sa = FER_NO_SA_INDEX};
-
-	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (b->m[i] != NULL && b->pkt[i].n_layers > 0 && !tag_plain(nic, b, i, &common))
+	for (unsigned i = 0, n = b->n, next; i < n; i = next) {
+		next = likely(is_single(b, i)) ? tag_run(nic, b, i) : i;
+		if (likely(next != i))
+			continue;
+		if (b->m[i] != NULL && b->pkt[i].n_layers > 0)
 			tag_one(nic, b, i);
+		next = i + 1;
+	}
 	fer_batch_mark(b, FER_STAGE_TAG);
 }
