@@ -233,7 +233,7 @@ static uint32_t max_bytes(const struct fer_suite *s)
 // Judges the lengths of the jobs from j on that are of its suite, and puts those that are possible
 // into the list of a method, and of another; the rest gets the verdict bad.  Returns where that
 // ends.
-//   other  FER_METHOD_NULL: there is none; its list is not worked off
+//   other  FER_METHOD_NULL: there is none; its list is not worked off, so it does not grow
 static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const struct fer_job *end,
 	unsigned method, unsigned other, uint8_t bad)
 {
@@ -251,7 +251,7 @@ static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const s
 		*also++ = j;
 	}
 	e->n[method] += (uint16_t)(to - first);
-	if (other != method)
+	if (other != FER_METHOD_NULL)
 		e->n[other] += (uint16_t)(to - first);
 	return j;
 }
