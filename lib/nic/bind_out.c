@@ -310,12 +310,10 @@ __attribute__((noinline)) static unsigned bind_any(
 
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
-	struct known known;
+	struct known known = {.least_end = UINT32_MAX};
 	unsigned n_rounds = 0;
 	bool is_any_known = false;
 
-	known.handle = 0;
-	known.least_end = UINT32_MAX;
 	fer_crypt_start(nic->crypt);
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	struct fer_job *job = room.job;
