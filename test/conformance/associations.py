@@ -479,7 +479,7 @@ def is_taken_away(nic, interface):
     said = refusals(nic, handle, sa.spi)
     expect(said, dict.fromkeys(said, "NOT_ACCEPTED"), f"{interface} is gone")
     expect(nic.client.hardware_capabilities()["tunnel"], 0, "capabilities")
-    expect([info["handle"] for info in nic.client.sa_list()], [handle], "SAs")
+    expect(n_sas(nic), 0, "SAs")
     expect({port["name"]: port["link"] for port in nic.client.port_list()},
            {"net_tap0": interface != "host", "net_tap1": interface != "wire"}, "links")
     return sa
