@@ -344,39 +344,74 @@ static int sync_folder(char *path)
 	return rc;
 }
 
-// Everything is on the disk when this returns 0.
-static int finish(FILE *f, mode_t mode)
+// The new text of the file, which is the caller's to free whatever comes back.
+static int compose(struct text all, const char *pair, const struct fer_keywords *k,
+	const bool changed[FER_N_KEYWORDS], char **bytes, size_t *len)
 {
-	if (ferror(f) != 0 || fflush(f) != 0)
-		return -EIO;
-	return fchmod(fileno(f), mode) == 0 && fsync(fileno(f)) == 0 ? 0 : -errno;
+	FILE *to = open_memstream(bytes, len);
+	bool has_failed;
+
+	if (to == NULL)
+		return -errno;
+	rewrite(to, all, pair, k, changed);
+	has_failed = ferror(to) != 0;
+	if (fclose(to) != 0 || has_failed)
+		return -ENOMEM;
+	return *len > FER_KEYWORDS_MAX_BYTES ? -EFBIG : 0; // nobody could read it
 }
 
-static int replace(const char *path, mode_t mode, struct text all, const char *pair,
-	const struct fer_keywords *k, const bool changed[FER_N_KEYWORDS])
+// Not through a stream: one tells that something failed, but not what.
+static int put_all(int fd, struct text t)
+{
+	while (t.len > 0) {
+		ssize_t n = write(fd, t.at, t.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		t = (struct text){t.at + n, t.len - (size_t)n};
+	}
+	return 0;
+}
+
+// Everything is on the disk when this returns 0.
+static int fill(int fd, mode_t mode, struct text t)
+{
+	int rc = ftruncate(fd, 0) == 0 ? put_all(fd, t) : -errno;
+
+	if (rc != 0)
+		return rc;
+	return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : -errno;
+}
+
+static int replace(const char *path, mode_t mode, struct text t)
 {
 	char beside[PATH_MAX];
-	int fd = open_beside(path, beside, O_CREAT);
-	int rc = fd >= 0 && ftruncate(fd, 0) != 0 ? -errno : 0;
-	FILE *f = fd < 0 || rc != 0 ? NULL : fdopen(fd, "w");
+	int rc, fd = open_beside(path, beside, O_CREAT);
 
 	if (fd < 0)
 		return fd;
-	if (f == NULL) {
-		rc = rc != 0 ? rc : -errno;
-		close(fd);
-		return rc;
-	}
-	rewrite(f, all, pair, k, changed);
-	rc = finish(f, mode);
-	// It is locked until it is closed, with its new name.
+	rc = fill(fd, mode, t);
 	if (rc == 0 && rename(beside, path) != 0)
 		rc = -errno;
 	if (rc != 0)
 		(void)unlink(beside);
-	if (fclose(f) != 0 && rc == 0)
-		rc = -errno;
+	close(fd);                                 // it was locked until now, with its new name
 	return rc == 0 ? sync_folder(beside) : rc; // in the same folder
+}
+
+static int save(const char *path, mode_t mode, struct text all, const char *pair,
+	const struct fer_keywords *k, const bool changed[FER_N_KEYWORDS])
+{
+	char *bytes = NULL;
+	size_t len = 0;
+	int rc = compose(all, pair, k, changed, &bytes, &len);
+
+	if (rc == 0)
+		rc = replace(path, mode, (struct text){bytes, len});
+	free(bytes);
+	return rc;
 }
 
 int fer_keywords_save(
@@ -394,7 +429,7 @@ int fer_keywords_save(
 	} else if ((rc = parse(path, (struct text){bytes, len}, pair, &old, err)) == 0) {
 		for (unsigned i = 0; i < FER_N_KEYWORDS; i++)
 			any |= changed[i] = k->value[i] != old.value[i];
-		rc = any ? replace(path, mode, (struct text){bytes, len}, pair, k, changed) : 0;
+		rc = any ? save(path, mode, (struct text){bytes, len}, pair, k, changed) : 0;
 		if (rc != 0)
 			rc = fail_errno(err, path, rc);
 	}

@@ -50,6 +50,7 @@ __attribute__((warn_unused_result)) int fer_keywords_load(
 // where there is none; all other lines stay.  The file is replaced as a whole and reaches the disk
 // before this returns: a crash leaves the old one or the new one, and perhaps the beginning of a
 // new one beside it, PATH.new, which the next reader or writer takes away.  0; or -errno with *err
-// set, and the file as it was; -EBUSY: somebody else is writing it.
+// set, the file as it was and nothing new beside it; -EBUSY: somebody else is writing it; -ENOSPC:
+// the disk is full; -EFBIG: it would be too long to be read.
 __attribute__((warn_unused_result)) int fer_keywords_save(const char *path, const char *pair,
 	const struct fer_keywords *k, struct fer_doc_error *err);

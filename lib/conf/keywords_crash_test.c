@@ -57,7 +57,7 @@ WRAP(int, ftruncate64, (int fd, off_t len), (fd, len), 'c')
 WRAP(int, fsync, (int fd), (fd), 's')
 WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), 0)
 WRAP(int, rename, (const char *from, const char *to), (from, to), 'r')
-WRAP(int, fflush, (FILE * f), (f), 'w')
+WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n), 'w')
 WRAP(int, fclose, (FILE * f), (f), 0)
 WRAP(int, close, (int fd), (fd), 0)
 WRAP(size_t, fwrite, (const void *p, size_t size, size_t n, FILE *f), (p, size, n, f), 0)
@@ -159,19 +159,16 @@ static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
 	assert_true(n_old > 5 && n_new > 2 && n_strays > 5);
 	assert_int_equal(count_strays(), 0);
 	// Created, written, on the disk; renamed; and the name on the disk.
-	const char *r = strchr(trace, 'r');
-	assert_non_null(r);
-	assert_true(strchr(trace, 'c') < strchr(trace, 's') && strchr(trace, 's') < r);
-	assert_non_null(strchr(r, 's'));
+	assert_string_equal(trace, "cwsrs");
 }
 
 static void what_a_crash_leaves_can_be_written_again(void **state)
 {
 	(void)state;
 	put_old();
-	assert_int_equal(run_until(6), -SIGKILL);
+	for (unsigned at = 0; count_strays() == 0; at++)
+		assert_int_equal(run_until(at), -SIGKILL);
 	assert_int_equal(look(), 'o');
-	assert_int_equal(count_strays(), 1);
 	assert_int_equal(run_until(UINT32_MAX), 0);
 	assert_int_equal(look(), 'n');
 	assert_int_equal(count_strays(), 0);

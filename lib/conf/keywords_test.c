@@ -2,13 +2,18 @@
 // Do keywords say what their file says, and does the file keep what is written to it?
 #include "conf/keywords.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -222,6 +227,127 @@ static void what_cannot_be_written(void **state)
 	assert_string_equal(err.text, "/nowhere/keywords: No such file or directory");
 }
 
+// --- no room ------------------------------------------------------------------------------------
+
+// A comment that shows where it is not whole; lines of 64 bytes.
+static char long_text(size_t i)
+{
+	return i % 64 == 0 ? ';' : i % 64 == 63 ? '\n' : (char)('a' + i / 64 % 26);
+}
+
+static void put_long(size_t len)
+{
+	static char text[FER_KEYWORDS_MAX_BYTES];
+
+	assert_true(len <= sizeof(text));
+	for (size_t i = 0; i < len; i++)
+		text[i] = long_text(i);
+	put(text, len);
+}
+
+static bool is_long(size_t len)
+{
+	static char got[FER_KEYWORDS_MAX_BYTES];
+	FILE *f = fopen(path, "re");
+	bool is_whole = f != NULL && fread(got, 1, sizeof(got), f) == len;
+
+	for (size_t i = 0; is_whole && i < len; i++)
+		is_whole = got[i] == long_text(i);
+	if (f != NULL)
+		(void)fclose(f);
+	return is_whole;
+}
+
+static unsigned count_files(void)
+{
+	DIR *d = opendir(folder);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL;)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+// Changes one keyword of the file, which must fail so and leave it as it was, alone in its folder.
+static void assert_no_room(size_t len, int want)
+{
+	char text[128];
+
+	fer_keywords_default(&k);
+	k.value[FER_KEYWORD_IPSEC_V2] = 1;
+	assert_int_equal(fer_keywords_save(path, "east", &k, &err), want);
+	snprintf(text, sizeof(text), "%s: %s", path, strerror(-want));
+	assert_string_equal(err.text, text);
+	assert_true(is_long(len));
+	assert_int_equal(count_files(), 1);
+}
+
+static bool write_proc(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "we");
+
+	return f != NULL && fputs(text, f) >= 0 && fclose(f) == 0;
+}
+
+// Gives this process mounts of its own, where need be as root of a user namespace.
+static bool has_own_mounts(void)
+{
+	char uid[32], gid[32];
+
+	snprintf(uid, sizeof(uid), "0 %u 1", geteuid());
+	snprintf(gid, sizeof(gid), "0 %u 1", getegid());
+	if (unshare(CLONE_NEWNS) != 0 && (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+						 !write_proc("/proc/self/setgroups", "deny") ||
+						 !write_proc("/proc/self/uid_map", uid) ||
+						 !write_proc("/proc/self/gid_map", gid)))
+		return false;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+// The last one: no other process sees this disk, nor does this one see other mounts afterwards.
+static void a_full_disk(void **state)
+{
+	const size_t page = (size_t)getpagesize();
+	char options[64];
+
+	(void)state;
+	snprintf(options, sizeof(options), "size=%zu", 3 * page);
+	if (!has_own_mounts() || mount("none", folder, "tmpfs", 0, options) != 0) {
+		print_message("no mounts of its own for this process\n");
+		skip();
+	}
+	put_long(page + 100); // two pages, and there is one more
+	assert_no_room(page + 100, -ENOSPC);
+	put_long(3 * page); // not one
+	assert_no_room(3 * page, -ENOSPC);
+	assert_int_equal(umount(folder), 0);
+}
+
+// What nobody could read again is not written.
+static void a_file_that_is_full(void **state)
+{
+	(void)state;
+	put_long(FER_KEYWORDS_MAX_BYTES);
+	assert_no_room(FER_KEYWORDS_MAX_BYTES, -EFBIG);
+}
+
+static void a_limit_of_the_process(void **state)
+{
+	struct rlimit old, small = {.rlim_cur = 5000};
+
+	(void)state;
+	put_long(8000);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small.rlim_max = old.rlim_max;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_no_room(8000, -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	(void)signal(SIGXFSZ, SIG_DFL);
+}
+
 static int open_folder(void **state)
 {
 	(void)state;
@@ -250,6 +376,9 @@ int main(void)
 		cmocka_unit_test(writing_nothing_new),
 		cmocka_unit_test(writing_keeps_the_mode),
 		cmocka_unit_test(what_cannot_be_written),
+		cmocka_unit_test(a_file_that_is_full),
+		cmocka_unit_test(a_limit_of_the_process),
+		cmocka_unit_test(a_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, open_folder, close_folder);
