@@ -563,23 +563,76 @@ static inline bool has_short_padding(
 	       short_padding_is_default(bytes + trailer_off, pad_len);
 }
 
-// The same as finish_open() for what most packets carry: a plain IP packet, next, in a tunnel.  It
-// ends at end.  False: it is something else, and nothing is set that counts.
-static inline bool finish_inside(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
-	struct fer_layer *layer, const uint8_t *bytes, uint8_t next, uint32_t end)
+// A packet that carried plain IPv4, which those behind it are compared with.
+struct model {
+	const uint8_t *ip; // NULL: there is none
+	uint16_t ip_off;
+	uint8_t pending;
+	struct fer_frame_words words; // of its frame
+};
+
+// Makes a packet that carried what is plain the model.
+__attribute__((noinline)) static void learn(
+	struct model *model, const struct rte_mbuf *m, const struct fer_pkt *p)
 {
-	struct fer_pkt *p = &b->pkt[i];
+	const uint16_t ip_off = p->frame.ip_off;
+
+	if (p->frame.version != 4)
+		return;
+	model->ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ip_off);
+	model->ip_off = ip_off;
+	model->pending = p->pending;
+	model->words = fer_frame_words_of(
+		ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(&p->frame));
+}
+
+// Shows the plain IP packet, next, that is at ip_off and ends at end.  False: it is something else,
+// and nothing is set that counts.
+static inline bool show_plain(const struct fer_nic *nic, struct fer_pkt *p, const uint8_t *bytes,
+	uint16_t ip_off, uint8_t next, uint32_t end)
+{
 	uint64_t kind = 0;
 
-	if (likely(next == FER_PROTO_IPV4))
-		kind = fer_frame_parse_plain_ipv4(bytes, end, end, layer->pay_off, &p->frame);
+	if (next == FER_PROTO_IPV4)
+		kind = fer_frame_parse_plain_ipv4(bytes, end, end, ip_off, &p->frame);
 	else if (next == FER_PROTO_IPV6)
-		kind = fer_frame_parse_plain_ipv6(bytes, end, end, layer->pay_off, &p->frame);
+		kind = fer_frame_parse_plain_ipv6(bytes, end, end, ip_off, &p->frame);
 	if (kind == 0)
 		return false;
+	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, p);
+	return true;
+}
+
+// The same for IPv4 that is like the model.
+static inline bool show_like(struct fer_pkt *p, const uint8_t *bytes, uint16_t ip_off, uint32_t end,
+	const struct model *model)
+{
+	const uint8_t *ip = bytes + ip_off;
+
+	if (model->ip == NULL || ip_off != model->ip_off ||
+		end < (uint32_t)ip_off + FER_FRAME_IPV4_LEAST ||
+		!fer_frame_is_like_ipv4(ip, model->ip) ||
+		!fer_frame_write_ipv4(&p->frame, ip, end, &model->words))
+		return false;
+	p->pending = model->pending;
+	return true;
+}
+
+// The same as finish_open() for what most packets carry: a plain IP packet, next, in a tunnel.  It
+// ends at end.  False: it is something else, and nothing is set that counts.
+static inline bool finish_inside(const struct fer_nic *nic, struct fer_pkt *p,
+	struct fer_layer *layer, const uint8_t *bytes, uint8_t next, uint32_t end,
+	struct model *model)
+{
+	const uint16_t ip_off = layer->pay_off;
+
+	if (next != FER_PROTO_IPV4 || !show_like(p, bytes, ip_off, end, model)) {
+		model->ip = NULL;
+		if (!show_plain(nic, p, bytes, ip_off, next, end))
+			return false;
+	}
 	layer->next_header = next;
 	layer->verified = 1;
-	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, p);
 	return true;
 }
 
@@ -587,50 +640,58 @@ static inline bool finish_inside(const struct fer_nic *nic, struct fer_batch *b,
 //   tail_bytes  of its SA
 //   most        of padding
 static inline bool finish_plain(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
-	uint32_t tail_bytes, unsigned most)
+	struct fer_layer *layer, uint32_t tail_bytes, unsigned most, struct model *model)
 {
-	struct fer_layer *layer = fer_pkt_last_layer(b, i);
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 	uint32_t trailer_off = layer->end - tail_bytes, end;
 
 	if (!has_short_padding(bytes, layer->pay_off, trailer_off, most, &end))
 		return false;
 	layer->pad_len = bytes[trailer_off];
-	return finish_inside(nic, b, i, layer, bytes, bytes[trailer_off + 1], end);
+	return finish_inside(nic, &b->pkt[i], layer, bytes, bytes[trailer_off + 1], end, model);
 }
 
 // And for AH, of which something is still hidden.
-static inline bool finish_plain_ah(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned j)
+static inline bool finish_plain_ah(const struct fer_nic *nic, struct fer_batch *b, unsigned j,
+	struct fer_layer *layer, struct model *model)
 {
-	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	unsigned i = nic->crypt->at[j];
 
-	if (!finish_inside(nic, b, i, layer, rte_pktmbuf_mtod(b->m[i], const uint8_t *),
-		    layer->next_header, layer->end))
+	if (!finish_inside(nic, &b->pkt[i], layer, rte_pktmbuf_mtod(b->m[i], const uint8_t *),
+		    layer->next_header, layer->end, model))
 		return false;
 	fer_ah_show(&nic->crypt->hidden[j], &nic->crypt->job[j]);
 	return true;
 }
 
 // Finishes the jobs from j on, as long as they are of that SA and plain.  Returns the first that is
-// not.
+// not.  In one round all packets have as many layers.
 __attribute__((always_inline)) static inline unsigned finish_jobs(const struct fer_nic *nic,
 	struct fer_batch *b, unsigned j, const struct fer_sa *sa, bool is_ah, unsigned most,
 	unsigned *n_pending)
 {
 	const struct fer_crypt *c = nic->crypt;
 	const struct fer_suite *suite = &sa->suite;
+	const unsigned k = b->pkt[c->at[j]].n_layers - 1u;
 	uint32_t tail_bytes = sa->tail_bytes;
+	unsigned pending = 0;
+	struct model model;
 
+	model.ip = NULL;
 	for (unsigned n = c->n; j < n; j++) {
 		const struct fer_job *job = &c->job[j];
+		const unsigned i = c->at[j];
+		struct fer_layer *layer = &b->layer[i][k];
 
 		if (job->suite != suite || job->verdict != FER_OK ||
-			!(!is_ah ? finish_plain(nic, b, c->at[j], tail_bytes, most)
-				 : finish_plain_ah(nic, b, c->at[j], j)))
+			!(!is_ah ? finish_plain(nic, b, i, layer, tail_bytes, most, &model)
+				 : finish_plain_ah(nic, b, j, layer, &model)))
 			break;
-		*n_pending += b->pkt[c->at[j]].pending;
+		if (unlikely(model.ip == NULL) && j + 1 < n)
+			learn(&model, b->m[i], &b->pkt[i]);
+		pending += b->pkt[i].pending;
 	}
+	*n_pending += pending;
 	return j;
 }
 
