@@ -108,7 +108,7 @@ static inline bool commit_run(
 		r->in_sequence && fer_replay_commit_run(&sa->in.replay, layer->seq, r->n);
 	if (unlikely(!is_recorded || !plain || !fer_life_accept_free(sa, r->n, r->bytes)))
 		all = commit_each(host, b, r, sa, is_recorded);
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 	return all;
 }
 

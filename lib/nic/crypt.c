@@ -526,7 +526,7 @@ static void try_again(
 
 	rte_spinlock_lock(&sa->in.lock);
 	bool is_worth_it = fer_replay_resync(&sa->in.replay, &seq);
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 	if (!is_worth_it)
 		return;
 	job->seq_hi = (uint32_t)(seq >> 32);

@@ -122,6 +122,13 @@ static inline bool fer_life_take_free(struct fer_sa *sa, uint32_t n, uint64_t by
 	return true;
 }
 
+// Gives the receive lock back.  A store does, and what rte_spinlock_unlock() has on x86 is an
+// exchange, which waits for every store before it.
+static inline void fer_sa_unlock_in(struct fer_sa *sa)
+{
+	__atomic_store_n(&sa->in.lock.locked, 0, __ATOMIC_RELEASE);
+}
+
 // The receive lock is held: nobody else writes, but others may read.
 static inline void fer_life_count_in(struct fer_sa *sa, uint32_t n, uint64_t bytes)
 {

@@ -177,7 +177,7 @@ bool fer_sa_peer(const struct fer_sa_table *t, uint64_t handle, struct fer_peer 
 		return false;
 	rte_spinlock_lock(&sa->in.lock);
 	*peer = t->udp_in[sa->index]->peer;
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 	return true;
 }
 
@@ -193,7 +193,7 @@ bool fer_sa_take_move(struct fer_sa_table *t, uint64_t handle, struct fer_sa_mov
 	bool is_moved = udp->is_moved;
 	udp->is_moved = false;
 	*move = (struct fer_sa_move){handle, udp->known, udp->peer};
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 	udp->known = move->to;
 	return is_moved && !is_same(&move->from, &move->to); // it may have come back
 }

@@ -35,7 +35,7 @@ static void follow_host(struct fer_sa *sa, uint32_t high)
 	}
 	rte_spinlock_lock(&sa->in.lock);
 	__atomic_store_n(&sa->in.replay.top, numbers, __ATOMIC_RELEASE);
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 }
 
 static int update_in(struct fer_sa *sa, uint32_t high)
@@ -48,7 +48,7 @@ static int update_in(struct fer_sa *sa, uint32_t high)
 		error = -EINVAL;
 	else if (w->top < before(high) && w->top >> 32 < high)
 		error = fer_replay_commit(w, before(high)) == FER_OK ? 0 : -EINVAL;
-	rte_spinlock_unlock(&sa->in.lock);
+	fer_sa_unlock_in(sa);
 	return error;
 }
 
