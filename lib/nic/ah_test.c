@@ -551,6 +551,221 @@ static void the_other_protocol_is_a_wrong_one(void **state)
 	batch.n = 0;
 }
 
+// Neighbours that differ from the first in one respect each, and what each of them comes to,
+// whichever packets are in front of it: runs of packets that are alike are bound at once.
+struct neighbour {
+	const char *what;
+	enum fer_verdict verdict; // of its layer; FER_NO_SA: it gets none
+	uint8_t version, dst;     // 0: 4, 2
+	uint8_t spi;              // behind AH_SPI; 0: 2
+	uint8_t next;             // 0: UDP
+	uint8_t number;           // 0: 6
+	uint16_t stated;          // length field and 1; 0: what it has
+	uint8_t bytes;            // of AH; 0: 28
+	uint8_t reserved;
+	uint8_t n_options;
+	uint8_t cut;     // the IP packet ends so many bytes behind the IP header; 0: it is whole
+	uint8_t payload; // 0: 40
+	uint8_t n_tags;
+	bool is_flipped; // one bit of the payload
+	bool is_in_two;  // segments
+	bool is_replayed;
+};
+
+#define ESP_ALONE 20 // SPI and end point of ESP
+#define NEVER 30     // of nobody
+#define IN_TUNNEL 6
+#define IN_BUNDLE 4
+#define WITH_ESN 5
+
+static const struct neighbour neighbours[] = {
+	{.what = "good"},
+	{.what = "longer", .payload = 99},
+	{.what = "another number", .number = 9},
+	{.what = "a number seen before", .verdict = FER_REPLAY, .is_replayed = true},
+	{.what = "another next header", .next = FER_PROTO_TCP},
+	{.what = "another length", .bytes = 32},
+	{.what = "more padding", .bytes = 92},
+	{.what = "payload taken for padding", .stated = 1 + 6},
+	{.what = "another length on the way",
+		.verdict = FER_BAD_ICV,
+		.stated = 1 + 6,
+		.is_flipped = true},
+	{.what = "a length below that of the ICV", .verdict = FER_BAD_SYNTAX, .stated = 1 + 4},
+	{.what = "length 0", .verdict = FER_BAD_SYNTAX, .stated = 1},
+	{.what = "a length beyond the end", .verdict = FER_BAD_SYNTAX, .stated = 1 + 60},
+	{.what = "reserved bits", .reserved = 1},
+	{.what = "an SPI of nobody", .verdict = FER_NO_SA, .spi = NEVER},
+	{.what = "an SPI of ESP", .verdict = FER_BAD_PROTOCOL, .spi = ESP_ALONE},
+	{.what = "another end point", .verdict = FER_NO_SA, .dst = 9},
+	{.what = "another SA", .dst = IN_TUNNEL, .spi = IN_TUNNEL, .next = FER_PROTO_IPV4},
+	{.what = "a bundle without its ESP",
+		.verdict = FER_BAD_PROTOCOL,
+		.dst = IN_BUNDLE,
+		.spi = IN_BUNDLE},
+	{.what = "ESN", .dst = WITH_ESN, .spi = WITH_ESN},
+	{.what = "another version", .version = 6},
+	{.what = "more padding, IPv6", .version = 6, .bytes = 32},
+	{.what = "an extension header", .version = 6, .n_options = 8},
+	{.what = "options", .n_options = 8},
+	{.what = "a tag", .n_tags = 1},
+	{.what = "a flipped bit", .verdict = FER_BAD_ICV, .is_flipped = true},
+	{.what = "two segments", .is_in_two = true},
+	{.what = "an end behind the ICV's first bytes", .verdict = FER_BAD_SYNTAX, .cut = 16},
+	{.what = "an end behind the number", .verdict = FER_BAD_SYNTAX, .cut = 12},
+	{.what = "an end behind the SPI", .verdict = FER_BAD_SYNTAX, .cut = 8},
+	{.what = "an end behind the length", .verdict = FER_NO_SA, .cut = 4},
+};
+
+#define N_NEIGHBOURS RTE_DIM(neighbours)
+#define ROW_BYTES 256
+#define BURST 40
+
+struct came {
+	uint8_t verdict, parsed, n_layers, pending;
+	uint64_t ipsec;
+	uint64_t selector;
+	struct fer_layer layer;
+};
+
+static uint8_t or_else(uint8_t given, uint8_t otherwise)
+{
+	return given != 0 ? given : otherwise;
+}
+
+static void make_neighbour(const struct neighbour *n)
+{
+	const struct test_ip ip = {.version = or_else(n->version, 4),
+		.src = 1,
+		.dst = or_else(n->dst, 2),
+		.n_options = n->n_options};
+	uint32_t front = (ip.version == 4 ? 20u : 40u) + n->n_options;
+	uint8_t bytes = or_else(n->bytes, 28), next = or_else(n->next, FER_PROTO_UDP);
+
+	test_packet_start(&packet, or_else(n->payload, 40), 3);
+	if (next == FER_PROTO_IPV4)
+		test_packet_put_ip(&packet, &(struct test_ip){.version = 4, .src = 11, .dst = 12},
+			FER_PROTO_UDP);
+	put_ah(next, AH_SPI + or_else(n->spi, 2), n->is_replayed ? 0 : or_else(n->number, 6),
+		bytes);
+	if (n->stated != 0)
+		packet.bytes[1] = (uint8_t)(n->stated - 1);
+	packet.bytes[3] = n->reserved;
+	if (n->cut != 0)
+		packet.len = packet.ip_end = n->cut;
+	test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
+	if (n->cut == 0)
+		seal_ah(front, 0, n->spi == WITH_ESN);
+	if (n->is_flipped)
+		packet.bytes[packet.len - 1] ^= 1;
+	test_packet_put_ethernet(&packet, n->n_tags);
+	assert_true(packet.len <= ROW_BYTES);
+}
+
+static void put_neighbour(const struct neighbour *n, unsigned i)
+{
+	uint32_t cut = 60;
+
+	make_neighbour(n);
+	batch.m[i] = test_mbuf_cut(pool, packet.bytes, packet.len, &cut, n->is_in_two);
+}
+
+static struct came came_of(unsigned i)
+{
+	const struct fer_pkt *p = &batch.pkt[i];
+	struct came c = {.verdict = p->verdict,
+		.parsed = p->parsed,
+		.n_layers = p->n_layers,
+		.pending = p->pending,
+		.ipsec = fer_oob_of(batch.m[i])->ipsec,
+		.selector = fer_frame_selector(&p->frame)};
+
+	if (p->n_layers > 0)
+		c.layer = batch.layer[i][0];
+	return c;
+}
+
+static void receive_neighbours(unsigned n)
+{
+	batch.n = (uint16_t)n;
+	batch.link = FER_LINK_ETHERNET;
+	fer_batch_parse(&batch);
+	dirty_stack();
+	fer_nic_receive(&nic, &batch);
+}
+
+// Is what came of a neighbour, packet 0 of the batch, what its row says?
+static void check_neighbour(const struct neighbour *n)
+{
+	const struct fer_layer *layer = &batch.layer[0][0];
+	uint32_t bytes = n->stated != 0 ? (n->stated + 1u) * 4 : or_else(n->bytes, 28);
+
+	if (batch.pkt[0].n_layers != (n->verdict != FER_NO_SA) ||
+		(batch.pkt[0].n_layers != 0 && layer->verdict != n->verdict))
+		fail_msg("%s: %u layers, %s", n->what, batch.pkt[0].n_layers,
+			fer_verdict_name((enum fer_verdict)layer->verdict));
+	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
+	if (n->verdict == FER_NO_SA)
+		return;
+	if (n->cut == 0 || n->cut >= FER_AH_FIXED_BYTES)
+		assert_int_equal(layer->seq, n->is_replayed ? 0 : or_else(n->number, 6));
+	assert_int_equal(layer->pay_off - layer->sec_off, n->spi == ESP_ALONE ? 0 : bytes);
+	if (n->verdict == FER_OK)
+		assert_int_equal(layer->next_header, or_else(n->next, FER_PROTO_UDP));
+}
+
+static void add_for_neighbours(void)
+{
+	static const struct test_sa inside = {.spi = ESP_SPI, .version = 4};
+
+	add(NULL, 4, FER_TRANSPORT, 2, false);
+	add(NULL, 6, FER_TRANSPORT, 2, false);
+	add(NULL, 4, FER_TUNNEL, IN_TUNNEL, false);
+	add(&inside, 4, FER_TRANSPORT, IN_BUNDLE, false);
+	add(NULL, 4, FER_TRANSPORT, WITH_ESN, true);
+	test_sa_known(sas, (struct test_sa){.spi = AH_SPI + ESP_ALONE, .version = 4}, FER_IN);
+}
+
+static void neighbours_end_alike_whatever_came_before(void **state)
+{
+	static struct came alone[N_NEIGHBOURS], now;
+	unsigned order[BURST];
+	uint32_t random = 1;
+
+	(void)state;
+	add_for_neighbours();
+	for (unsigned k = 0; k < N_NEIGHBOURS; k++) {
+		put_neighbour(&neighbours[k], 0);
+		receive_neighbours(1);
+		alone[k] = came_of(0);
+		check_neighbour(&neighbours[k]);
+		done();
+	}
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned n = 1 + round % BURST;
+
+		for (unsigned i = 0; i < n; i++) {
+			random = random * 1664525 + 1013904223;
+			order[i] = (random >> 20) % (2 * N_NEIGHBOURS);
+			if (order[i] >= N_NEIGHBOURS)
+				order[i] = 0;
+			put_neighbour(&neighbours[order[i]], i);
+		}
+		receive_neighbours(n);
+		for (unsigned i = 0; i < n; i++) {
+			now = came_of(i);
+			make_neighbour(&neighbours[order[i]]);
+			test_assert_bytes(batch.m[i], packet.bytes, packet.len);
+			if (memcmp(&now, &alone[order[i]], sizeof(now)) != 0)
+				fail_msg("%s behind %s, packet %u of burst %u",
+					neighbours[order[i]].what,
+					i == 0 ? "none" : neighbours[order[i - 1]].what, i, round);
+		}
+		rte_pktmbuf_free_bulk(batch.m, n);
+		batch.n = 0;
+	}
+}
+
 // More layers than are supported: the first four are opened, and the packet has its verdict.
 static void depth_has_an_end(void **state)
 {
@@ -613,6 +828,7 @@ int main(void)
 		TEST(every_row_of_the_truth_table),
 		TEST(two_portions_with_ah),
 		TEST(the_other_protocol_is_a_wrong_one),
+		TEST(neighbours_end_alike_whatever_came_before),
 		TEST(depth_has_an_end),
 	};
 	int error;

@@ -12,13 +12,13 @@ struct header {
 	uint16_t at;       // place in the batch
 	uint8_t udp_bytes; // of the UDP header in front of ESP; 0: none
 	bool is_unsound;   // that header cannot be what it says
-	uint8_t ah[2];     // next header and length field of AH; not set for ESP
+	uint8_t ah[2];     // next header and length field of AH; anything for ESP
 	uint32_t seq_lo;
 };
 
 // Neighbours with one identity.  A run is plain when its packets have no layer yet, and ESP with a
-// whole header in one piece that is not in UDP.  Those follow each other in the batch, and are
-// alike.
+// whole header, or AH with a whole fixed part, in one piece that is not in UDP.  Those follow each
+// other in the batch, and are alike: AH in all that stands in front of the number.
 struct run {
 	bool is_plain;
 	uint16_t first, end; // places in the batch, or, when it is not plain, of headers
@@ -83,14 +83,21 @@ static struct run *add_run(struct lookup *l, const struct fer_nic *nic, const st
 	return &l->run[r];
 }
 
-// Is packet i one of a plain run?
-static inline bool is_plain(const struct fer_batch *b, unsigned i)
+// Where SPI and number stand in a header.
+static inline uint32_t spi_off_of(uint8_t protocol)
+{
+	return protocol == FER_PROTO_AH ? FER_AH_SPI_OFF : 0;
+}
+
+// Is packet i one of a plain run of that protocol?
+static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t protocol)
 {
 	const struct fer_pkt *p = &b->pkt[i];
 	const struct fer_frame *f = &p->frame;
+	const uint32_t whole = spi_off_of(protocol) + FER_ESP_HEADER_BYTES;
 
-	return fer_pkt_has_no_layer(p) && p->pending && f->protocol == FER_PROTO_ESP &&
-	       f->end >= f->up_off + (uint32_t)FER_ESP_HEADER_BYTES && f->end <= b->m[i]->data_len;
+	return fer_pkt_has_no_layer(p) && p->pending && f->protocol == protocol &&
+	       f->end >= f->up_off + whole && f->end <= b->m[i]->data_len;
 }
 
 static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, uint8_t version)
@@ -101,28 +108,35 @@ static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, ui
 }
 
 // Is it one of the same run as packet first, which is plain, and as all between them?
-static inline bool is_alike(const struct fer_batch *b, unsigned i, unsigned first)
+static inline bool is_alike(const struct fer_batch *b, unsigned i, unsigned first, uint8_t protocol)
 {
 	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
+	const uint32_t spi_off = spi_off_of(protocol);
 
-	if (!is_plain(b, i))
+	if (!is_plain(b, i, protocol))
 		return false;
-	if (likely((b->pkt[i].like & FER_LIKE_START) != 0))
+	const bool starts_alike = (b->pkt[i].like & FER_LIKE_START) != 0;
+	if (likely(starts_alike) && spi_off == 0)
 		return true;
-	if (!fer_frame_has_shape_of(f, other))
+	if (!starts_alike && !fer_frame_has_shape_of(f, other))
 		return false;
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 	const uint8_t *others = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
-	return (differ4(bytes + f->up_off, others + f->up_off) |
-		       differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version)) == 0;
+	uint64_t differs = differ4(bytes + f->up_off + spi_off, others + f->up_off + spi_off);
+
+	if (!starts_alike) {
+		differs |= differ4(bytes + f->up_off, others + f->up_off);
+		differs |= differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version);
+	}
+	return differs == 0;
 }
 
 // The first packet that is none of the run that begins with that one.
-static unsigned end_of_run(const struct fer_batch *b, unsigned first)
+static inline unsigned end_of_run(const struct fer_batch *b, unsigned first, uint8_t protocol)
 {
 	unsigned i = first + 1;
 
-	for (unsigned n = b->n; i < n && is_alike(b, i, first);)
+	for (unsigned n = b->n; i < n && is_alike(b, i, first, protocol);)
 		i++;
 	return i;
 }
@@ -154,7 +168,7 @@ static void look_closer(struct lookup *l, const struct fer_nic *nic, const struc
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint8_t ip_room[FER_IPV6_HEADER_BYTES], room[FER_AH_FIXED_BYTES];
 	bool is_ah = f->protocol == FER_PROTO_AH;
-	uint32_t spi_off = is_ah ? FER_AH_SPI_OFF : 0, whole = spi_off + FER_ESP_HEADER_BYTES;
+	uint32_t spi_off = spi_off_of(f->protocol), whole = spi_off + FER_ESP_HEADER_BYTES;
 	uint32_t sec_off = f->up_off + udp_bytes;
 	uint32_t n = RTE_MIN(f->end - sec_off, whole);
 	struct header h = {.at = (uint16_t)i, .udp_bytes = udp_bytes};
@@ -182,9 +196,13 @@ static struct header header_of(
 {
 	if (!r->is_plain)
 		return l->header[j];
-	const uint8_t *esp =
-		rte_pktmbuf_mtod_offset(b->m[j], const uint8_t *, b->pkt[j].frame.up_off);
-	return (struct header){.at = (uint16_t)j, .seq_lo = fer_load_be32(esp + 4)};
+	const struct fer_frame *f = &b->pkt[j].frame;
+	const uint8_t *header = rte_pktmbuf_mtod_offset(b->m[j], const uint8_t *, f->up_off);
+	return (struct header){
+		.at = (uint16_t)j,
+		.ah = {header[0], header[1]},
+		.seq_lo = fer_load_be32(header + spi_off_of(f->protocol) + 4),
+	};
 }
 
 // Appends the receipt of the layer that was found, whose header is head_bytes long.
@@ -285,26 +303,41 @@ static bool bind_one(
 	return v == FER_OK && fer_crypt_add(nic, b, h->at, sa);
 }
 
-// Are the layers of an SA as most are: ESP, not in UDP, part of no bundle?
+// Are the layers of an SA as most are: not in UDP, part of no bundle?
 static inline bool is_plain_sa(const struct fer_sa *sa)
 {
-	return sa->protocol == FER_PROTO_ESP && sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
+	return sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
 }
 
-// Does the same for the packets from first to end, a plain run, of a plain SA.  Returns how many
-// are to be opened.
-static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end,
-	const struct fer_sa *sa)
+// What the layers of a plain run have in common; its headers are of protocol, and like that one.
+static inline struct fer_layer layer_of_run(
+	const struct fer_frame *f, const uint8_t *header, const struct fer_sa *sa, uint8_t protocol)
 {
-	const struct fer_frame *f = &b->pkt[first].frame;
-	const struct fer_layer layer = {
+	bool is_ah = protocol == FER_PROTO_AH;
+	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(header) : sa->head_bytes;
+
+	return (struct fer_layer){
 		.sa = sa->index,
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
 		.ip_off = f->ip_off,
 		.next_off = f->up_next_off,
 		.sec_off = f->up_off,
-		.pay_off = (uint16_t)(f->up_off + sa->head_bytes),
+		.pay_off = (uint16_t)(f->up_off + head_bytes),
+		.next_header = is_ah ? header[0] : 0,
 	};
+}
+
+// Does the same for the packets from first to end, a plain run of that protocol, of a plain SA.
+// Returns how many are to be opened.
+__attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic *nic,
+	struct fer_batch *b, unsigned first, unsigned end, const struct fer_sa *sa,
+	uint8_t protocol)
+{
+	const struct fer_frame *f = &b->pkt[first].frame;
+	const bool is_ah = protocol == FER_PROTO_AH;
+	const struct fer_layer layer = layer_of_run(
+		f, rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off), sa, protocol);
+	const bool has_room = layer.pay_off - layer.sec_off >= sa->suite.around_bytes;
 	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	const struct fer_key *key = fer_sa_key(sa);
@@ -313,30 +346,58 @@ static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned fi
 	fer_replay_prefetch(&sa->in.replay);
 	for (unsigned i = first; i < end; i++) {
 		struct fer_pkt *p = &b->pkt[i];
-		uint8_t *esp = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer.sec_off);
-		uint32_t lo = fer_load_be32(esp + 4), esp_end = p->frame.end;
+		uint8_t *header = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer.sec_off);
+		uint32_t lo = fer_load_be32(header + spi_off_of(protocol) + 4);
+		uint32_t sec_end = p->frame.end;
 		uint64_t seq = lo;
-		enum fer_verdict v = fer_replay_check_after(&look, &sa->in.replay, lo, &seq);
+		enum fer_verdict v = FER_BAD_SYNTAX;
 
+		if (!is_ah || likely(has_room && layer.pay_off <= sec_end))
+			v = fer_replay_check_after(&look, &sa->in.replay, lo, &seq);
 		b->layer[i][0] = layer;
 		b->layer[i][0].seq = seq;
-		b->layer[i][0].end = esp_end;
+		b->layer[i][0].end = sec_end;
 		p->n_layers = 1;
 		if (unlikely(v != FER_OK)) {
 			b->layer[i][0].verdict = (uint8_t)v;
 			p->pending = 0;
 			continue;
 		}
-		room.job[n].start = esp;
+		if (is_ah) {
+			n += fer_crypt_add(nic, b, i, sa);
+			continue;
+		}
+		room.job[n].start = header;
 		room.job[n].suite = &sa->suite;
 		room.job[n].key = key;
-		room.job[n].len = esp_end - layer.sec_off;
+		room.job[n].len = sec_end - layer.sec_off;
 		room.job[n].seq_hi = (uint32_t)(seq >> 32);
 		room.at[n++] = (uint16_t)i;
 	}
-	fer_crypt_fill(nic->crypt, n);
+	if (!is_ah)
+		fer_crypt_fill(nic->crypt, n);
 	nic->found = sa->index;
 	return n;
+}
+
+// Instances of it, of which each knows its protocol.
+static unsigned bind_plain_esp(struct fer_nic *nic, struct fer_batch *b, unsigned first,
+	unsigned end, const struct fer_sa *sa)
+{
+	return bind_alike(nic, b, first, end, sa, FER_PROTO_ESP);
+}
+
+__attribute__((noinline)) static unsigned bind_plain_ah(struct fer_nic *nic, struct fer_batch *b,
+	unsigned first, unsigned end, const struct fer_sa *sa)
+{
+	return bind_alike(nic, b, first, end, sa, FER_PROTO_AH);
+}
+
+static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end,
+	const struct fer_sa *sa)
+{
+	return likely(sa->protocol == FER_PROTO_ESP) ? bind_plain_esp(nic, b, first, end, sa)
+						     : bind_plain_ah(nic, b, first, end, sa);
 }
 
 // The same for any run, and any SA.
@@ -418,7 +479,7 @@ static bool was_in_udp(const struct fer_nic *nic, struct fer_batch *b, unsigned 
 }
 
 // Adds a packet that is not plain to what is looked up, if it shows a layer.
-__attribute__((noinline)) static void look_up_any(
+static void look_up_any(
 	struct lookup *l, const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
@@ -430,20 +491,35 @@ __attribute__((noinline)) static void look_up_any(
 		look_closer(l, nic, b, i, FER_UDP_HEADER_BYTES);
 }
 
-// Binds a plain run at once if it is of the SA that the plain run before was of, in this burst or
-// another, and adds it to what is looked up else.  Returns how many packets are to be opened.
-static unsigned look_up_plain(
-	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end)
+// Binds the plain run of that protocol that begins with packet first, at once if it is of the SA
+// that the plain run before was of, in this burst or another, and adds it to what is looked up
+// else.
+//   end  set to the first packet behind the run
+// Returns how many packets are to be opened.
+__attribute__((always_inline)) static inline unsigned look_up_plain(struct lookup *l,
+	struct fer_nic *nic, struct fer_batch *b, unsigned first, uint8_t protocol, unsigned *end)
 {
 	const struct fer_frame *f = &b->pkt[first].frame;
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
-	const struct fer_sa_id id =
-		id_of(f, bytes + f->ip_off, FER_PROTO_ESP, fer_load_be32(bytes + f->up_off));
+	const struct fer_sa_id id = id_of(f, bytes + f->ip_off, protocol,
+		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
 	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found);
 
+	*end = end_of_run(b, first, protocol);
 	if (likely(fer_sa_is(sa, &id) && is_plain_sa(sa)))
-		return bind_plain(nic, b, first, end, sa);
-	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)end};
+		return bind_plain(nic, b, first, *end, sa);
+	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)*end};
+	return 0;
+}
+
+// Does what there is to do about packets from i on that are no plain ESP.  Returns as above.
+__attribute__((noinline)) static unsigned look_up_other(
+	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned *end)
+{
+	*end = i + 1;
+	if (is_plain(b, i, FER_PROTO_AH))
+		return look_up_plain(l, nic, b, i, FER_PROTO_AH, end);
+	look_up_any(l, nic, b, i);
 	return 0;
 }
 
@@ -456,12 +532,10 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 	fer_crypt_start(nic->crypt);
 	for (unsigned i = 0, next; i < b->n; i = next) {
 		next = i + 1;
-		if (likely(is_plain(b, i))) {
-			next = end_of_run(b, i);
-			n_bound += look_up_plain(&l, nic, b, i, next);
-		} else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending) {
-			look_up_any(&l, nic, b, i);
-		}
+		if (likely(is_plain(b, i, FER_PROTO_ESP)))
+			n_bound += look_up_plain(&l, nic, b, i, FER_PROTO_ESP, &next);
+		else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending)
+			n_bound += look_up_other(&l, nic, b, i, &next);
 		if (l.n_headers == FER_SA_FIND_MAX || l.n_runs == FER_SA_FIND_MAX)
 			n_bound += bind_found(nic, b, &l);
 	}
