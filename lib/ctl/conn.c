@@ -31,65 +31,69 @@ static uint8_t *map(size_t room)
 	return bytes;
 }
 
-static uint8_t *take_spare(struct fer_ctl_server *s)
+static uint8_t *take(struct fer_conn_shelf *shelf)
 {
-	for (unsigned i = 0; i < FER_CONN_SPARES; i++) {
-		uint8_t *bytes = s->spares[i];
+	void *bytes = shelf->first;
 
-		s->spares[i] = NULL;
-		if (bytes != NULL)
-			return bytes;
-	}
-	return NULL;
+	if (bytes == NULL)
+		return map(shelf->room);
+	memcpy(&shelf->first, bytes, sizeof(shelf->first));
+	shelf->n--;
+	return bytes;
 }
 
-static bool keep_spare(struct fer_ctl_server *s, uint8_t *bytes)
+static bool keep(struct fer_conn_shelf *shelf, uint8_t *bytes)
 {
-	for (unsigned i = 0; i < FER_CONN_SPARES; i++)
-		if (s->spares[i] == NULL) {
-			s->spares[i] = bytes;
-			return true;
-		}
-	return false;
+	if (shelf->n == shelf->most)
+		return false;
+	memcpy(bytes, &shelf->first, sizeof(shelf->first));
+	shelf->first = bytes;
+	shelf->n++;
+	return true;
+}
+
+static void clear(struct fer_conn_shelf *shelf)
+{
+	while (shelf->n > 0)
+		(void)munmap(take(shelf), shelf->room);
 }
 
 void fer_conn_free_spares(struct fer_ctl_server *s)
 {
-	for (uint8_t *bytes; (bytes = take_spare(s)) != NULL;)
-		(void)munmap(bytes, FER_CONN_SPARE_BYTES);
+	clear(&s->small);
+	clear(&s->big);
 }
 
-static bool big_start(struct fer_conn *c, const struct fer_msg_header *h)
+static bool body_open(struct fer_ctl_server *s, size_t len, struct fer_conn_body *body)
 {
-	struct fer_conn_big big = {.room = h->length, .len = h->length};
+	struct fer_conn_shelf *shelf = len <= s->small.room ? &s->small
+				       : len <= s->big.room ? &s->big
+							    : NULL;
 
-	if (big.room <= FER_CONN_SPARE_BYTES) {
-		big.room = FER_CONN_SPARE_BYTES;
-		big.bytes = take_spare(c->server);
-	}
-	if (big.bytes == NULL)
-		big.bytes = map(big.room);
-	if (big.bytes == NULL)
+	const size_t room = shelf != NULL ? shelf->room : len;
+	uint8_t *bytes = shelf != NULL ? take(shelf) : map(room);
+
+	if (bytes == NULL)
 		return false;
-	c->big = big;
-	c->header = *h;
+	*body = (struct fer_conn_body){.bytes = bytes, .room = room, .len = len};
 	return true;
 }
 
-void fer_conn_big_drop(struct fer_ctl_server *s, struct fer_conn_big *big)
+void fer_conn_body_free(struct fer_ctl_server *s, struct fer_conn_body *body)
 {
-	if (big->bytes == NULL)
-		return;
-	fer_secret_wipe(big->bytes, big->got);
-	if (s == NULL || big->room != FER_CONN_SPARE_BYTES || !keep_spare(s, big->bytes))
-		(void)munmap(big->bytes, big->room);
-	*big = (struct fer_conn_big){0};
-}
+	struct fer_conn_shelf *shelf = s == NULL                     ? NULL
+				       : body->room == s->small.room ? &s->small
+				       : body->room == s->big.room   ? &s->big
+								     : NULL;
 
-void fer_conn_big_free(struct fer_ctl_server *s, struct fer_conn_big *big)
-{
-	s->input -= big->got;
-	fer_conn_big_drop(s, big);
+	if (body->bytes == NULL)
+		return;
+	if (s != NULL)
+		s->input -= body->counted;
+	fer_secret_wipe(body->bytes, body->got);
+	if (shelf == NULL || !keep(shelf, body->bytes))
+		(void)munmap(body->bytes, body->room);
+	*body = (struct fer_conn_body){0};
 }
 
 // Bytes of the long message have arrived; they count against what all clients may have together.
@@ -98,11 +102,12 @@ static void big_got(struct fer_conn *c, size_t n)
 	struct fer_ctl_server *s = c->server;
 
 	c->big.got += n;
+	c->big.counted += n;
 	s->input += n;
 	if (s->input <= s->limits.max_input)
 		return;
 	c->skip = c->big.len - c->big.got;
-	fer_conn_big_free(s, &c->big);
+	fer_conn_body_free(s, &c->big);
 	fer_conn_refuse(c, &c->header, NDIS_STATUS_RESOURCES, 0);
 }
 
@@ -131,11 +136,21 @@ static void read_some(struct fer_conn *c)
 		c->failed = true;
 }
 
-// The client does not speak our language: a last word, and no more is read.
+// Takes the front off the small buffer, and wipes what it held.
+static void consume(struct fer_conn *c, size_t n)
+{
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+	fer_secret_wipe(c->in + c->in_len, n);
+}
+
+// The client does not speak our language: a last word, and no more is read.  What it has sent does
+// not wait for that word to be taken.
 static void give_up(
 	struct fer_conn *c, const struct fer_msg_header *h, uint32_t status, uint32_t needed)
 {
 	fer_conn_refuse(c, h, status, needed);
+	consume(c, c->in_len);
 	c->closing = true;
 	c->server->counters.broken++;
 }
@@ -158,14 +173,6 @@ static bool is_ours(struct fer_conn *c, struct fer_msg_header *h)
 	return status == NDIS_STATUS_SUCCESS;
 }
 
-// Takes the front off the small buffer, and wipes what it held.
-static void consume(struct fer_conn *c, size_t n)
-{
-	c->in_len -= n;
-	memmove(c->in, c->in + n, c->in_len);
-	fer_secret_wipe(c->in + c->in_len, n);
-}
-
 static void skip_some(struct fer_conn *c)
 {
 	const size_t n = c->skip < c->in_len ? (size_t)c->skip : c->in_len;
@@ -179,15 +186,33 @@ static void start_big(struct fer_conn *c, const struct fer_msg_header *h)
 {
 	const size_t have = c->in_len - sizeof(*h);
 
-	if (!big_start(c, h)) {
+	if (!body_open(c->server, h->length, &c->big)) {
 		fer_conn_refuse(c, h, NDIS_STATUS_RESOURCES, 0);
 		consume(c, sizeof(*h));
 		c->skip = h->length;
 		return;
 	}
+	c->header = *h;
 	memcpy(c->big.bytes, c->in + sizeof(*h), have);
 	consume(c, c->in_len);
 	big_got(c, have);
+}
+
+// Makes a request of a message that is there: in a place of its own, where the handler may keep it.
+static void start_small(struct fer_conn *c, const struct fer_msg_header *h)
+{
+	struct fer_conn_body body = {0};
+	const bool has_place = h->length == 0 || body_open(c->server, h->length, &body);
+
+	if (body.bytes != NULL) {
+		memcpy(body.bytes, c->in + sizeof(*h), h->length);
+		body.got = h->length;
+	}
+	consume(c, sizeof(*h) + h->length);
+	if (has_place)
+		fer_request_start(c, h, &body);
+	else
+		fer_conn_refuse(c, h, NDIS_STATUS_RESOURCES, 0);
 }
 
 // Handles the message at the front of the small buffer, of which at least the header is there.
@@ -214,8 +239,7 @@ static bool take_one(struct fer_conn *c)
 	} else if (c->in_len < sizeof(h) + h.length) {
 		return false;
 	} else {
-		fer_request_start(c, &h, c->in + sizeof(h), NULL);
-		consume(c, sizeof(h) + h.length);
+		start_small(c, &h);
 	}
 	return true;
 }
@@ -241,7 +265,7 @@ static enum fer_conn_wait take_turn(struct fer_conn *c)
 		if (n == c->server->limits.max_turn)
 			return FER_CONN_FOR_TURN;
 		if (c->big.bytes != NULL)
-			fer_request_start(c, &c->header, NULL, &c->big);
+			fer_request_start(c, &c->header, &c->big);
 		else if (!take_one(c))
 			return FER_CONN_FOR_INPUT;
 	}
@@ -408,7 +432,7 @@ void fer_conn_close(struct fer_conn *c)
 	event_free(c->writable);
 	event_free(c->turn);
 	evbuffer_free(c->out);
-	fer_conn_big_free(c->server, &c->big);
+	fer_conn_body_free(c->server, &c->big);
 	fer_secret_unmap(c->in, FER_CONN_IN_BYTES);
 	(void)close(c->fd);
 	free(c);

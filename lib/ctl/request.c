@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A request from its arrival to its completion.  It holds its own copy of what arrived, or the
-// mapping of a long message, so that a handler may take its time.
+// A request from its arrival to its completion.  Its body is its own, so that a handler may take
+// its time.
 #include "ctl/conn.h"
-
-#include "base/secret.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,11 +13,9 @@ struct fer_ctl_request {
 	struct fer_msg_header header;
 	fer_ctl_cancel *cancel;
 	void *cancel_arg;
-	struct fer_conn_big big;
-	struct fer_ctl_server *keeper; // counts big; NULL: gone, or there is none
+	struct fer_conn_body body;
+	struct fer_ctl_server *keeper; // whose memory body is; NULL: gone, or there is none
 	LIST_ENTRY(fer_ctl_request) kept;
-	size_t len; // of bytes
-	uint8_t bytes[];
 };
 
 static void subscribe(struct fer_ctl_request *r, const void *data, size_t len)
@@ -72,31 +68,25 @@ uint32_t fer_request_vet(const struct fer_ctl_server *s, const struct fer_msg_he
 	return NDIS_STATUS_SUCCESS;
 }
 
-void fer_request_start(struct fer_conn *c, const struct fer_msg_header *h, const void *data,
-	struct fer_conn_big *big)
+void fer_request_start(
+	struct fer_conn *c, const struct fer_msg_header *h, struct fer_conn_body *body)
 {
 	struct fer_ctl_server *s = c->server;
-	const size_t len = big != NULL ? 0 : h->length;
-	struct fer_ctl_request *r = malloc(sizeof(*r) + len);
-	const uint8_t *bytes;
+	struct fer_ctl_request *r = malloc(sizeof(*r));
+	const void *bytes = ""; // of a request without any
 
 	s->counters.requests++;
 	if (r == NULL) {
-		if (big != NULL)
-			fer_conn_big_free(s, big);
+		fer_conn_body_free(s, body);
 		fer_conn_refuse(c, h, NDIS_STATUS_RESOURCES, 0);
 		return;
 	}
-	*r = (struct fer_ctl_request){.conn = c, .header = *h, .len = len};
+	*r = (struct fer_ctl_request){.conn = c, .header = *h, .body = *body};
+	*body = (struct fer_conn_body){0};
 	if (r->header.room > s->limits.max_room)
 		r->header.room = s->limits.max_room;
-	if (len > 0)
-		memcpy(r->bytes, data, len);
-	bytes = r->bytes;
-	if (big != NULL) {
-		r->big = *big;
-		*big = (struct fer_conn_big){0};
-		bytes = r->big.bytes;
+	if (r->body.bytes != NULL) {
+		bytes = r->body.bytes;
 		r->keeper = s;
 		LIST_INSERT_HEAD(&s->kept, r, kept);
 	}
@@ -212,12 +202,9 @@ void fer_request_leave(struct fer_ctl_server *s)
 
 static void request_free(struct fer_ctl_request *r)
 {
-	if (r->keeper != NULL) {
+	if (r->keeper != NULL)
 		LIST_REMOVE(r, kept);
-		fer_conn_big_free(r->keeper, &r->big);
-	}
-	fer_conn_big_drop(NULL, &r->big);
-	fer_secret_wipe(r->bytes, r->len);
+	fer_conn_body_free(r->keeper, &r->body);
 	free(r);
 }
 

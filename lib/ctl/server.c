@@ -116,6 +116,9 @@ struct fer_ctl_server *fer_ctl_server_create(const struct fer_ctl_server_params 
 	s->arg = p->arg;
 	LIST_INIT(&s->conns);
 	LIST_INIT(&s->kept);
+	s->small =
+		(struct fer_conn_shelf){.room = FER_CONN_IN_BYTES, .most = FER_CONN_SMALL_SPARES};
+	s->big = (struct fer_conn_shelf){.room = FER_CONN_BIG_BYTES, .most = FER_CONN_BIG_SPARES};
 	put_hello(s, p);
 	if (s->hello.failed)
 		goto undo_hello;

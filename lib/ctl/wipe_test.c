@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Are the keys of a request gone from the server's memory once it is completed or refused?
+// Are the keys of a request gone from the server's memory once it is completed or refused, and out
+// of core dumps before?
 //
 // The key is random; the test itself keeps it masked only, apart from the message, which is
 // unmapped before it looks.  Server and client take turns in one thread.
@@ -24,7 +25,7 @@
 
 #define KEY_BYTES 32
 #define MASK UINT64_C(0xa5a5a5a5a5a5a5a5)
-#define CHUNK_BYTES ((size_t)1 << 20)
+#define CHUNK_BYTES ((size_t)1 << 16)
 #define LARGEST_MAPPING (UINT64_C(1) << 30) // the shadow of a sanitizer is larger
 
 static uint64_t windows[KEY_BYTES - 7]; // every eight neighbouring bytes, masked
@@ -59,11 +60,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-// Sends a message whose body of `len` bytes ends with the key, of which `sent` bytes go out, and
-// leaves nothing of it here.
-static void send_key(uint32_t oid, size_t len, size_t sent)
+// Sends a header and a body of `len` bytes that ends with the key, of which `sent` bytes go out,
+// and leaves nothing of it here.
+static void send_key_behind(struct fer_msg_header h, size_t len, size_t sent)
 {
-	const struct fer_msg_header h = raw_header(FER_MSG_TYPE_SET, oid, 1, (uint32_t)len);
 	const size_t all = sizeof(h) + len;
 	uint8_t *bytes = fer_secret_map(all);
 	uint8_t *key = bytes + all - KEY_BYTES;
@@ -87,6 +87,11 @@ static void send_key(uint32_t oid, size_t len, size_t sent)
 	turn();
 }
 
+static void send_key(uint32_t oid, size_t len, size_t sent)
+{
+	send_key_behind(raw_header(FER_MSG_TYPE_SET, oid, 1, (uint32_t)len), len, sent);
+}
+
 static unsigned hits_in_chunk(const uint8_t *bytes, size_t len)
 {
 	unsigned n = 0;
@@ -102,37 +107,70 @@ static unsigned hits_in_chunk(const uint8_t *bytes, size_t len)
 	return n;
 }
 
-// How often is a part of the key in our own writable memory?
-static unsigned hits(void)
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+static unsigned hits_between(int mem, unsigned long from, unsigned long to)
 {
 	static uint8_t chunk[CHUNK_BYTES];
-	FILE *maps = fopen("/proc/self/maps", "r");
-	const int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	char line[512], *rest;
 	unsigned n = 0;
+
+	// Two chunks overlap, so that nothing is missed between them.
+	for (unsigned long at = from; at < to; at += sizeof(chunk) - 8) {
+		const size_t len = to - at < sizeof(chunk) ? to - at : sizeof(chunk);
+		const ssize_t got = pread(mem, chunk, len, (off_t)at);
+
+		// Most of what a sanitizer maps has never been touched.
+		if (got > 0 && !is_zero(chunk, (size_t)got)) {
+			n += hits_in_chunk(chunk, (size_t)got);
+			fer_secret_wipe(chunk, (size_t)got);
+		}
+	}
+	return n;
+}
+
+struct hits {
+	unsigned all;    // anywhere
+	unsigned dumped; // where a core dump would have it
+	bool is_told;    // the kernel says what is dumped
+};
+
+// How often is a part of the key in our own writable memory?
+static struct hits find(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	const int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	struct hits h = {0};
+	unsigned n = 0; // in this mapping
+	char line[512], *rest;
 
 	assert_non_null(maps);
 	assert_true(mem >= 0);
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		const unsigned long from = strtoul(line, &rest, 16);
-		const unsigned long to = strtoul(rest + 1, &rest, 16);
 
-		if (strncmp(rest, " rw", 3) != 0 || to - from >= LARGEST_MAPPING)
-			continue;
-		// Two chunks overlap, so that nothing is missed between them.
-		for (unsigned long at = from; at < to; at += sizeof(chunk) - 8) {
-			const size_t len = to - at < sizeof(chunk) ? to - at : sizeof(chunk);
-			const ssize_t got = pread(mem, chunk, len, (off_t)at);
+		if (*rest == '-') {
+			const unsigned long to = strtoul(rest + 1, &rest, 16);
 
-			if (got > 0) {
-				n += hits_in_chunk(chunk, (size_t)got);
-				fer_secret_wipe(chunk, (size_t)got);
-			}
+			n = strncmp(rest, " rw", 3) != 0 || to - from >= LARGEST_MAPPING
+				    ? 0
+				    : hits_between(mem, from, to);
+			h.all += n;
+		} else if (strncmp(line, "VmFlags:", 8) == 0) {
+			h.is_told = true;
+			h.dumped += strstr(line, " dd") != NULL ? 0 : n;
 		}
 	}
 	close(mem);
 	(void)fclose(maps);
-	return n;
+	return h;
+}
+
+static unsigned hits(void)
+{
+	return find().all;
 }
 
 static void a_completed_request_leaves_no_key(void **state)
@@ -147,6 +185,26 @@ static void a_completed_request_leaves_no_key(void **state)
 		fer_ctl_complete_status(service->held[--service->n_held], NDIS_STATUS_SUCCESS);
 		turn();
 		assert_int_equal(hits(), 0);
+	}
+}
+
+static void no_core_dump_holds_a_key(void **state)
+{
+	static const size_t lengths[] = {40, 5000, 16336, 16337, 70000};
+	struct hits h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const size_t all = sizeof(struct fer_msg_header) + lengths[i];
+
+		send_key(OID_HOLD_FIRM, lengths[i], all);
+		h = find();
+		if (!h.is_told) {
+			print_message("/proc/self/smaps does not say what is dumped\n");
+			skip();
+		}
+		assert_int_not_equal(h.all, 0);
+		assert_int_equal(h.dumped, 0);
 	}
 }
 
@@ -181,6 +239,58 @@ static void a_client_that_goes_leaves_no_long_key(void **state)
 	assert_int_equal(hits(), 0);
 }
 
+// Its requests go on without it, and without the server.
+static void a_request_that_outlives_its_client_leaves_no_key(void **state)
+{
+	static const size_t lengths[] = {1000, 100000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		send_key(OID_HOLD_FIRM, lengths[i], sizeof(struct fer_msg_header) + lengths[i]);
+		assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+		turn();
+		assert_int_not_equal(hits(), 0);
+		fer_ctl_complete_status(service->held[--service->n_held], NDIS_STATUS_SUCCESS);
+		assert_int_equal(hits(), 0);
+		assert_int_equal(tear_down(NULL), 0);
+		assert_int_equal(set_up(NULL), 0);
+	}
+}
+
+static void a_request_that_outlives_its_server_leaves_no_key(void **state)
+{
+	static const size_t lengths[] = {1000, 100000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		send_key(OID_HOLD_FIRM, lengths[i], sizeof(struct fer_msg_header) + lengths[i]);
+		assert_int_not_equal(hits(), 0);
+		assert_int_equal(tear_down(NULL), 0); // completes it, when the server is gone
+		assert_int_equal(hits(), 0);
+		assert_int_equal(set_up(NULL), 0);
+	}
+}
+
+// Who does not speak our language may have sent keys behind what we do not understand.
+static void a_client_that_is_hung_up_on_leaves_no_key(void **state)
+{
+	const uint32_t bytes = 900000;
+	struct fer_msg_header h = raw_header(FER_MSG_TYPE_QUERY, OID_BIG, 1, sizeof(bytes));
+
+	(void)state;
+	h.room = bytes;
+	raw_send(fd, &h, sizeof(h));
+	raw_send(fd, &bytes, sizeof(bytes));
+	turn();
+	// It does not read that answer, so that its last words, and the connection, wait for it.
+	h = raw_header(FER_MSG_TYPE_SET, OID_HOLD_FIRM, 2, 1000);
+	h.magic ^= 1;
+	send_key_behind(h, 1000, sizeof(h) + 1000);
+	assert_int_equal(fer_ctl_server_counters(service->server).broken, 1);
+	assert_int_equal(fer_ctl_server_counters(service->server).clients, 1);
+	assert_int_equal(hits(), 0);
+}
+
 static void a_built_message_leaves_no_key(void **state)
 {
 	uint8_t *key = fer_secret_map(KEY_BYTES);
@@ -209,9 +319,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_completed_request_leaves_no_key),
+		TEST(no_core_dump_holds_a_key),
 		TEST(a_refused_request_leaves_no_key),
 		TEST(a_client_that_goes_leaves_no_key),
 		TEST(a_client_that_goes_leaves_no_long_key),
+		TEST(a_request_that_outlives_its_client_leaves_no_key),
+		TEST(a_request_that_outlives_its_server_leaves_no_key),
+		TEST(a_client_that_is_hung_up_on_leaves_no_key),
 		TEST(a_built_message_leaves_no_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
