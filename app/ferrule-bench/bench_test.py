@@ -274,6 +274,33 @@ def test_compare(bench):
                result)
 
 
+# What other verbs write, or nobody; and what is said of it.
+NOT_TO_COMPARE_WITH = [
+    ({"machine": {}, "rows": [{"operation": "add", "sas": 40}], "packets": []},
+     "holds a report of ferrule-bench control,"),
+    ({"machine": {}, "direction": "out", "idle": "poll", "rows": [{"load": 1}]},
+     "holds a report of ferrule-bench latency,"),
+    ({"machine": {}, "rows": []}, "holds no row with ticks and crypto_ticks,"),
+    ({"machine": {}, "rows": [1, {"ticks": 3, "crypto_ticks": 1}]},
+     "holds no row with ticks and crypto_ticks,"),
+    ({"machine": {}, "rows": {}}, "holds no report,"),
+    ([], "holds no report,"),
+]
+
+
+def test_compare_with_another_report(bench):
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        old = os.path.join(folder, "old.json")
+        for document, said in NOT_TO_COMPARE_WITH:
+            with open(old, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+            result = run(bench, f"path --seconds 0.05 --size 64 --direction out --compare {old}")
+            expect(result.returncode == 1, result)
+            expect(f"--compare: {old}: {said} not one of ferrule-bench path --json" in result.stderr,
+                   result.stderr)
+            expect("compared" not in result.stdout, result.stdout)
+
+
 def check_times(times):
     expect(set(times) == TIMES, times)
     expect(0 <= times["median"] <= times["p99"] <= times["p99.9"] <= times["max"], times)
@@ -388,6 +415,7 @@ def cases(bench):
         yield f"rows of {arguments}", few, test_json, (arguments, names, values)
     yield "the table", "", test_table, ()
     yield "compare and HTML", "", test_compare, ()
+    yield "compare with the report of another verb", "", test_compare_with_another_report, ()
     for how in (("poll", "out"), ("poll", "in"), ("nap", "out")):
         yield f"latency, {how}", "" if enough else "needs two CPUs", test_latency, how
     yield "contention", "", test_contention, ()

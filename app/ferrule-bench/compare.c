@@ -34,6 +34,52 @@ static const struct {
 	{"flows", "1"},
 };
 
+// 0 when the row lacks them.
+static double ticks_of(struct json_object *row)
+{
+	struct json_object *ticks = NULL, *median = NULL;
+
+	if (!json_object_object_get_ex(row, "ticks", &ticks) ||
+		!json_object_object_get_ex(ticks, "median", &median))
+		return 0;
+	return json_object_get_double(median);
+}
+
+static double crypto_of(struct json_object *row)
+{
+	struct json_object *crypto = NULL;
+
+	return json_object_object_get_ex(row, "crypto_ticks", &crypto)
+		       ? json_object_get_double(crypto)
+		       : 0;
+}
+
+static bool can_be_compared(struct json_object *row)
+{
+	return json_object_is_type(row, json_type_object) && ticks_of(row) > 0 &&
+	       crypto_of(row) > 0;
+}
+
+// The reports of other verbs have rows as well; this is what only theirs have.
+static const struct {
+	const char *name;
+	const char *holds;
+} others[] = {
+	{"packets", "a report of ferrule-bench control"},
+	{"idle", "a report of ferrule-bench latency"},
+};
+
+// What a file holds instead of rows to compare with.
+static const char *what_is_held(const struct fer_bench_compare *c)
+{
+	if (c->rows == NULL)
+		return "no report";
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (json_object_object_get_ex(c->all, others[i].name, NULL))
+			return others[i].holds;
+	return "no row with ticks and crypto_ticks";
+}
+
 struct fer_bench_compare *fer_bench_compare_open(const char *path, char error[256])
 {
 	struct fer_bench_compare *c = calloc(1, sizeof(*c));
@@ -44,9 +90,13 @@ struct fer_bench_compare *fer_bench_compare_open(const char *path, char error[25
 	}
 	c->all = json_object_from_file(path);
 	if (json_object_object_get_ex(c->all, "rows", &c->rows) &&
-		json_object_is_type(c->rows, json_type_array))
-		return c;
-	snprintf(error, 256, "--compare: %s: is no report of ferrule-bench path --json", path);
+		!json_object_is_type(c->rows, json_type_array))
+		c->rows = NULL;
+	for (size_t i = 0; c->rows != NULL && i < json_object_array_length(c->rows); i++)
+		if (can_be_compared(json_object_array_get_idx(c->rows, i)))
+			return c;
+	snprintf(error, 256, "--compare: %s: holds %s, not one of ferrule-bench path --json", path,
+		what_is_held(c));
 	fer_bench_compare_close(c);
 	return NULL;
 }
@@ -76,33 +126,12 @@ static bool are_alike(struct json_object *a, struct json_object *b)
 	return true;
 }
 
-// 0 when the row lacks them.
-static double ticks_of(struct json_object *row)
-{
-	struct json_object *ticks = NULL, *median = NULL;
-
-	if (!json_object_object_get_ex(row, "ticks", &ticks) ||
-		!json_object_object_get_ex(ticks, "median", &median))
-		return 0;
-	return json_object_get_double(median);
-}
-
-static double crypto_of(struct json_object *row)
-{
-	struct json_object *crypto = NULL;
-
-	return json_object_object_get_ex(row, "crypto_ticks", &crypto)
-		       ? json_object_get_double(crypto)
-		       : 0;
-}
-
 static struct json_object *find(const struct fer_bench_compare *c, struct json_object *row)
 {
 	for (size_t i = 0; i < json_object_array_length(c->rows); i++) {
 		struct json_object *old = json_object_array_get_idx(c->rows, i);
 
-		if (json_object_is_type(old, json_type_object) && are_alike(old, row) &&
-			ticks_of(old) > 0 && crypto_of(old) > 0)
+		if (can_be_compared(old) && are_alike(old, row))
 			return old;
 	}
 	return NULL;

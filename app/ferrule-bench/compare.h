@@ -24,7 +24,8 @@ struct fer_bench_compare_sums {
 	uint32_t compared, slower, faster, missing;
 };
 
-// NULL, with a line of 256 bytes in error.
+// NULL, with a line of 256 bytes in error that says what the file holds: it must have a row that
+// can be compared.
 __attribute__((warn_unused_result)) struct fer_bench_compare *fer_bench_compare_open(
 	const char *path, char error[256]);
 
