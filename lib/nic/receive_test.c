@@ -314,6 +314,23 @@ static void is_a_packet_without_sa_left_alone(void **state)
 	done();
 }
 
+// Nor is it that of the SA of the packet before, whichever byte of the destination differs.
+static void is_another_ipv6_destination_left_alone(void **state)
+{
+	struct test_known k = add((struct test_sa){.spi = SPI, .version = 6});
+	const unsigned dst_off = FER_ETHER_HEADER_BYTES + 24;
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		check_good(&k, i + 1, 40);
+		seal(&k, i + 2, 40);
+		packet.bytes[dst_off + i] ^= 1;
+		receive_one(whole());
+		assert_untouched(0);
+		done();
+	}
+}
+
 static void is_an_sa_for_any_destination_found(void **state)
 {
 	struct test_sa sa = transport;
@@ -1274,6 +1291,7 @@ int main(void)
 		TEST(do_failures_in_a_row_ask_for_deletion),
 		TEST(is_the_high_half_of_a_number_inferred),
 		TEST(is_a_packet_without_sa_left_alone),
+		TEST(is_another_ipv6_destination_left_alone),
 		TEST(is_an_sa_for_any_destination_found),
 		TEST(is_what_is_not_esp_left_alone),
 		TEST(are_fragments_left_alone),
