@@ -244,14 +244,20 @@ static void a_large_send_that_does_not_fit_has_failed(void **state)
 	two_pairs_close(&world);
 }
 
-static void workers_at_rest_take_nothing(void **state)
+// Both pairs, of which the first has sent five packets to the second.
+static void open_and_send_five(void)
 {
-	(void)state;
 	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
 	two_pairs_start(&world);
 	make_frame(100, false);
 	put(EAST, 5);
 	assert_comes_out(WEST, 5);
+}
+
+static void workers_at_rest_take_nothing(void **state)
+{
+	(void)state;
+	open_and_send_five();
 	assert_true(fer_workers_quiesce(&world.workers));
 	put(EAST, 5);
 	struct timespec some = {.tv_nsec = 50 * NS_PER_MS};
@@ -294,16 +300,21 @@ static void let_grace_pass(void)
 	fail_msg("the workers do not pass quiescent states");
 }
 
+// Seven more go nowhere, and what was removed is given back.
+static void assert_seven_find_no_sa(void)
+{
+	put(EAST, 7);
+	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 12);
+	assert_int_equal(host.outcomes.packets[FER_NO_ACTIVE_SA], 7);
+	let_grace_pass();
+}
+
 static void an_sa_that_is_removed_sends_nothing(void **state)
 {
 	struct fer_pair *p = &world.pair[EAST];
 
 	(void)state;
-	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
-	two_pairs_start(&world);
-	make_frame(100, false);
-	put(EAST, 5);
-	assert_comes_out(WEST, 5);
+	open_and_send_five();
 	struct fer_pair_sa *sa = fer_pair_find_sa(p, "east-out");
 	uint64_t handle = sa->handle;
 	assert_ptr_equal(fer_pair_sa_of(p, handle), sa);
@@ -311,10 +322,7 @@ static void an_sa_that_is_removed_sends_nothing(void **state)
 	assert_int_equal(fer_pair_remove_sa(p, handle), -ENOENT);
 	assert_null(fer_pair_find_sa(p, "east-out"));
 	assert_null(fer_pair_sa_of(p, handle));
-	put(EAST, 7);
-	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 12);
-	assert_int_equal(host.outcomes.packets[FER_NO_ACTIVE_SA], 7);
-	let_grace_pass();
+	assert_seven_find_no_sa();
 	assert_int_equal(fer_sa_count(p->sas), 1);
 	two_pairs_close(&world);
 }
@@ -325,11 +333,7 @@ static void a_pair_whose_sas_are_removed_keeps_no_key(void **state)
 	struct fer_pair *p = &world.pair[EAST];
 
 	(void)state;
-	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
-	two_pairs_start(&world);
-	make_frame(100, false);
-	put(EAST, 5);
-	assert_comes_out(WEST, 5);
+	open_and_send_five();
 	assert_int_equal(fer_sa_count(p->sas), 2);
 	const struct fer_sa *sa = fer_sa_get(p->sas, fer_pair_find_sa(p, "east-out")->handle);
 	const uint8_t *key = (const uint8_t *)fer_sa_key(sa);
@@ -337,10 +341,7 @@ static void a_pair_whose_sas_are_removed_keeps_no_key(void **state)
 	fer_pair_remove_all_sas(p);
 	assert_null(fer_pair_find_sa(p, "east-out"));
 	assert_null(fer_pair_find_sa(p, "east-in"));
-	put(EAST, 7);
-	struct fer_port_counters host = two_pairs_await(&world, EAST, FER_HOST_SIDE, 12);
-	assert_int_equal(host.outcomes.packets[FER_NO_ACTIVE_SA], 7);
-	let_grace_pass();
+	assert_seven_find_no_sa();
 	assert_int_equal(fer_sa_count(p->sas), 0);
 	assert_memory_equal(key, zero, sizeof(zero));
 	fer_pair_remove_all_sas(p); // of nothing
@@ -361,11 +362,7 @@ static void new_rules_hold_from_now_on(void **state)
 	int error;
 
 	(void)state;
-	two_pairs_open(&world, two_pairs_document(""), 1, 1024);
-	two_pairs_start(&world);
-	make_frame(100, false);
-	put(EAST, 5);
-	assert_comes_out(WEST, 5);
+	open_and_send_five();
 	struct fer_rules *r = fer_rules_create(&p->groups, &p->rules->settings, &none, 1, &error);
 	assert_non_null(r);
 	assert_int_equal(fer_rules_build(r, &why), 0);

@@ -13,7 +13,6 @@
 #include "box.h"
 #include "connection.h"
 #include "fixed.h"
-#include "plain.h"
 #include "spoil.h"
 
 #include "../../app/common/load.h"
@@ -424,22 +423,9 @@ static void put_frame(const struct scenario *s, struct item *it, const struct re
 static void make_plain(struct scenario *s, const struct connection *c, struct ref_packet *p)
 {
 	struct rng *r = &s->rng;
-	unsigned v6 = rng_below(r, 2);
-	struct ref_addr ends_[2];
+	uint32_t most = rng_once_in(r, 400) ? 65535 - rng_below(r, 200) : 400 + rng_below(r, 1400);
 
-	v6 = c->carries[v6] ? v6 : !v6;
-	for (unsigned side = 0; side < 2; side++) {
-		ends_[side] = c->net[v6][side];
-		if (!c->one_host)
-			rng_fill(r, ends_[side].bytes + (v6 ? 14 : 2), 2);
-	}
-	const struct plain_wish wish = {
-		.src = &ends_[0],
-		.dst = &ends_[1],
-		.most = rng_once_in(r, 400) ? 65535 - rng_below(r, 200) : 400 + rng_below(r, 1400),
-		.may_be_fragment = c->sa[0].tunnel,
-	};
-	plain_make(r, &wish, p);
+	connection_plain(r, c, most, p);
 }
 
 static const struct connection *any_of(struct scenario *s, enum way way)

@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include "box.h"
+#include "plain.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -360,6 +361,27 @@ static bool has_algo(const struct ref_algo *cipher, const struct ref_algo *integ
 	for (unsigned i = 0; i < REF_MAX_KEY; i++) // no weak key of DES
 		c.sa[0].esp.cipher_key[i] = (uint8_t)(i * 37 + 2);
 	return is_supported(&c, legacy);
+}
+
+void connection_plain(
+	struct rng *r, const struct connection *c, uint32_t most, struct ref_packet *p)
+{
+	unsigned v6 = rng_below(r, 2);
+	struct ref_addr ends[2];
+
+	v6 = c->carries[v6] ? v6 : !v6;
+	for (unsigned side = 0; side < 2; side++) {
+		ends[side] = c->net[v6][side];
+		if (!c->one_host)
+			rng_fill(r, ends[side].bytes + (v6 ? 14 : 2), 2);
+	}
+	const struct plain_wish wish = {
+		.src = &ends[0],
+		.dst = &ends[1],
+		.most = most,
+		.may_be_fragment = c->sa[0].tunnel,
+	};
+	plain_make(r, &wish, p);
 }
 
 struct features features_find(void)

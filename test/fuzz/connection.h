@@ -47,6 +47,11 @@ struct connection {
 void connection_make(
 	struct rng *r, const struct features *f, unsigned number, struct connection *c);
 
+// A packet of a host on one side to one on the other.
+//   most  bytes of it
+void connection_plain(
+	struct rng *r, const struct connection *c, uint32_t most, struct ref_packet *p);
+
 // The document with all of them, for the sender or the receiver.  The caller frees it.
 char *connections_document(
 	const struct connection *c, unsigned n, const struct features *f, bool sender);

@@ -10,7 +10,6 @@
 // the seed that repeats its scenario alone, and ends the other jobs.
 #include "box.h"
 #include "connection.h"
-#include "plain.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -117,23 +116,9 @@ static void make_frame(struct rng *r, const struct item *it, const struct ref_pa
 static void make_plain(struct scenario *s, struct item *it)
 {
 	struct rng *r = &s->rng;
-	const struct connection *c = it->c;
-	unsigned v6 = rng_below(r, 2);
-	struct ref_addr ends[2];
+	uint32_t most = rng_once_in(r, 64) ? 65535 - rng_below(r, 200) : 1500 + rng_below(r, 8101);
 
-	v6 = c->carries[v6] ? v6 : !v6;
-	for (unsigned side = 0; side < 2; side++) {
-		ends[side] = c->net[v6][side];
-		if (!c->one_host)
-			rng_fill(r, ends[side].bytes + (v6 ? 14 : 2), 2);
-	}
-	const struct plain_wish wish = {
-		.src = &ends[0],
-		.dst = &ends[1],
-		.most = rng_once_in(r, 64) ? 65535 - rng_below(r, 200) : 1500 + rng_below(r, 8101),
-		.may_be_fragment = c->sa[0].tunnel,
-	};
-	plain_make(r, &wish, &it->plain);
+	connection_plain(r, it->c, most, &it->plain);
 }
 
 // --- what ferrule seals -------------------------------------------------------------------------
