@@ -45,6 +45,20 @@ static unsigned scale(uint32_t hash, unsigned n)
 	return (unsigned)((uint64_t)hash * n >> 32);
 }
 
+// All bits of a hash in each of its bits (the end of MurmurHash3).  Toeplitz is linear: with one
+// key in 32 the flows of a few neighbours agree in two bits, or in one and the other together.
+static uint32_t mix(uint32_t hash)
+{
+	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+	hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
+	return hash ^ hash >> 16;
+}
+
+static uint32_t hash_of(const struct rte_mbuf *m)
+{
+	return mix(m->hash.rss);
+}
+
 // Each flow has an order of its own in which it takes to queues: one that is shut, or opened, moves
 // none but those that it was for.
 static uint8_t pick(const struct fer_spread *s, uint32_t hash)
@@ -83,7 +97,7 @@ static void deal(struct fer_spread *s, const struct burst *b)
 		if (b->is_rest != NULL && b->is_rest[i] && i > 0)
 			s->to[i] = s->to[i - 1];
 		else if (has_hash(b->m[i]))
-			s->to[i] = pick(s, b->m[i]->hash.rss);
+			s->to[i] = pick(s, hash_of(b->m[i]));
 		else
 			s->to[i] = own;
 	}
@@ -136,7 +150,7 @@ static void offer(struct fer_spread *s, const struct burst *b, uint8_t k)
 				(!b->is_rest[i] && (i + 1 == b->n || !b->is_rest[i + 1]));
 
 		if (s->to[i] == DONE || !is_whole || !has_hash(b->m[i]) ||
-			scale(b->m[i]->hash.rss, s->n) != k)
+			scale(hash_of(b->m[i]), s->n) != k)
 			continue;
 		s->queue[k].shut_until = b->now + s->second / OFFERS_A_SECOND;
 		if (b->port->send(b->port->arg, s->queue[k].queue, &b->m[i], 1) == 0)
