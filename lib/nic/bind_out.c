@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "crypto/engine.h"
 #include "nic/oob.h"
+#include "nic/udp.h"
 #include "proto/ah.h"
 #include "sa/table.h"
 
@@ -121,7 +122,7 @@ static enum fer_verdict bind_single(const struct fer_nic *nic, struct fer_batch 
 
 	if (sa->udp_at != 0 && !is_header_of(&p->frame, sa, FER_UDP_OUTSIDE, at.esp_off))
 		return FER_BAD_OFFSET;
-	b->has_udp_sums |= sa->out.template.udp_sum;
+	b->has_udp_sums |= fer_udp_has_sum(sa, FER_UDP_OUTSIDE);
 	p->n_layers = (uint8_t)bind_headers(nic, b->m[i], sa, &at, b->layer[i]);
 	return p->n_layers != 0 ? FER_OK : FER_BAD_OFFSET;
 }
@@ -173,7 +174,8 @@ static enum fer_verdict bind_nested(const struct fer_nic *nic, struct fer_batch 
 	n = shown ? bind_headers(nic, b->m[i], inner, &at, b->layer[i]) : 0;
 	if (n == 0)
 		return FER_BAD_OFFSET;
-	b->has_udp_sums |= inner->out.template.udp_sum || tunnel->out.template.udp_sum;
+	b->has_udp_sums |=
+		fer_udp_has_sum(inner, FER_UDP_INSIDE) || fer_udp_has_sum(tunnel, FER_UDP_OUTSIDE);
 	memcpy(&b->layer[i][n], around, n_around * sizeof(around[0]));
 	p->n_layers = (uint8_t)(n + n_around);
 	return FER_OK;
@@ -314,6 +316,7 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 	unsigned n_rounds = 0;
 	bool is_any_known = false;
 
+	b->has_udp_sums = false;
 	fer_crypt_start(nic->crypt);
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	struct fer_job *job = room.job;

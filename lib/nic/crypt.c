@@ -380,11 +380,12 @@ __attribute__((noinline)) static void write_udp_sums(
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct fer_layer *layer = &b->layer[i][k];
+		const struct fer_pkt *p = &b->pkt[i];
 
-		if (!fer_pkt_alive(&b->pkt[i]) || b->pkt[i].n_layers <= k)
+		if (!fer_pkt_alive(p) || p->n_layers <= k)
 			continue;
-		const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-		if (sa->out.template.udp_sum)
+		unsigned udp_at = k + 1u == p->n_layers ? FER_UDP_OUTSIDE : FER_UDP_INSIDE;
+		if (fer_udp_has_sum(fer_sa_at(nic->sas, layer->sa), udp_at))
 			fer_udp_write_sum(b->m[i], layer->ip_off,
 				layer->sec_off - (uint32_t)FER_UDP_HEADER_BYTES, layer->end);
 	}

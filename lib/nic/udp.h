@@ -19,7 +19,14 @@ bool fer_udp_is_sound(const struct rte_mbuf *m, const struct fer_frame *f);
 // ip_off; these bytes are there.
 void fer_udp_write_sum(struct rte_mbuf *m, uint32_t ip_off, uint32_t udp_off, uint32_t end);
 
-// The same in one look while no inbound SA has a port.
+// Has an outbound SA a UDP header with a checksum as the outermost layer of a packet, or inside
+// another one (FER_UDP_)?
+static inline bool fer_udp_has_sum(const struct fer_sa *sa, unsigned udp_at)
+{
+	return sa->out.template.udp_sum && (sa->udp_at & udp_at) != 0;
+}
+
+// fer_udp_has_esp() in one look while no inbound SA has a port.
 static inline bool fer_udp_may_have_esp(const struct fer_sa_table *sas, const struct fer_frame *f)
 {
 	return f->protocol == FER_PROTO_UDP && fer_ports_has(sas->udp_ports, f->dport) &&

@@ -510,10 +510,28 @@ static void make_framed(const struct shape *s, const struct known k[], uint32_t 
 			packet.esp[i].len, packet.esp[i].seq_hi));
 }
 
+// Is everything in front of ESP headers as it was, but for checksums of UDP?
+static void assert_fronts(const struct shape *s, const uint8_t *was)
+{
+	uint32_t at = 0;
+
+	for (unsigned i = s->n; i-- > 0;) {
+		const struct test_esp *e = &packet.esp[i];
+		uint32_t end = e->off - (s->in_udp[i] ? 2u : 0);
+
+		assert_memory_equal(got + at, was + at, end - at);
+		at = e->off + FER_ESP_HEADER_BYTES + e->sa->suite.iv_bytes;
+	}
+}
+
 // Does what left open again, with checksums over IPv6 where the host half frames, and none
 // elsewhere?
 static void check_sealed(const struct shape *s, const struct known k[], bool framed_by_host)
 {
+	static uint8_t was[sizeof(got)];
+	bool has_any = false;
+
+	memcpy(was, packet.bytes, packet.len);
 	assert_int_equal(transmit(k, s->n), FER_OK);
 	test_flatten(batch.m[0], got, sizeof(got));
 	for (unsigned i = s->n; i-- > 0;) {
@@ -525,6 +543,7 @@ static void check_sealed(const struct shape *s, const struct known k[], bool fra
 			uint16_t sum = fer_load_be16(udp + 6);
 
 			assert_int_equal(sum != 0, has_sum);
+			has_any |= has_sum;
 			memcpy(packet.bytes, got, packet.len);
 			if (has_sum) {
 				test_packet_sum_udp(&packet, e->off - 8 - 40);
@@ -533,6 +552,8 @@ static void check_sealed(const struct shape *s, const struct known k[], bool fra
 		}
 		assert_true(oracle_open(e->sa, got + e->off, e->len, e->seq_hi));
 	}
+	assert_fronts(s, was);
+	assert_int_equal(batch.has_udp_sums, has_any); // what follows has no sums to be looked for
 	done();
 }
 
