@@ -204,11 +204,10 @@ static inline void take_off_run(
 {
 	unsigned i = r->first, end = r->first + r->n;
 
-	for (;;) {
+	while (i < end) {
 		i += fer_outer_take_off_run(b, i, end - i, sa);
-		if (likely(i == end))
-			return;
-		others->at[others->n++] = (uint16_t)i++;
+		if (unlikely(i < end))
+			others->at[others->n++] = (uint16_t)i++;
 	}
 }
 
