@@ -276,6 +276,8 @@ int fer_gen_send(struct fer_gen_source *s, struct fer_gen_receiver *receiver,
 			return -1;
 	}
 	int rc = send_all(&r, stop);
+	if (rc == 0 && *stop != 0 && r.n_made == 0)
+		rc = fer_gen_fail(error, "interrupted before it sent anything");
 	if (rc == 0)
 		rc = drain(&r);
 	*seconds = (double)(r.last_sent - r.start) / (double)rte_get_tsc_hz();
