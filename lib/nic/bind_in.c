@@ -17,8 +17,9 @@ struct header {
 };
 
 // Neighbours with one identity.  A run is plain when its packets have no layer yet, and ESP with a
-// whole header, or AH with a whole fixed part, in one piece that is not in UDP.  Those follow each
-// other in the batch, and are alike: AH in all that stands in front of the number.
+// whole header, or AH with a whole fixed part behind a plain IP header, in one piece that is not in
+// UDP.  Those follow each other in the batch, and are alike: AH in all that stands in front of the
+// number.
 struct run {
 	bool is_plain;
 	uint16_t first, end; // places in the batch, or, when it is not plain, of headers
@@ -89,7 +90,14 @@ static inline uint32_t spi_off_of(uint8_t protocol)
 	return protocol == FER_PROTO_AH ? FER_AH_SPI_OFF : 0;
 }
 
-// Is packet i one of a plain run of that protocol?
+// Is what stands in front of its header a plain IP header?
+static inline bool has_plain_front(const struct fer_frame *f)
+{
+	return f->up_off - f->ip_off ==
+	       (f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+}
+
+// Is packet i one of a plain run of that protocol, whose front is plain where that matters?
 static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t protocol)
 {
 	const struct fer_pkt *p = &b->pkt[i];
@@ -97,7 +105,8 @@ static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t proto
 	const uint32_t whole = spi_off_of(protocol) + FER_ESP_HEADER_BYTES;
 
 	return fer_pkt_has_no_layer(p) && p->pending && f->protocol == protocol &&
-	       f->end >= f->up_off + whole && f->end <= b->m[i]->data_len;
+	       f->end >= f->up_off + whole && f->end <= b->m[i]->data_len &&
+	       (protocol != FER_PROTO_AH || fer_crypt_has_room_behind(b->m[i], f->end));
 }
 
 static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, uint8_t version)
@@ -341,6 +350,7 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	const struct fer_key *key = fer_sa_key(sa);
+	const uint32_t front_bytes = is_ah ? (uint32_t)layer.sec_off - layer.ip_off : 0;
 	unsigned n = 0;
 
 	fer_replay_prefetch(&sa->in.replay);
@@ -363,18 +373,16 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 			p->pending = 0;
 			continue;
 		}
-		if (is_ah) {
-			n += fer_crypt_add(nic, b, i, sa);
-			continue;
-		}
-		room.job[n].start = header;
+		room.job[n].start = header - front_bytes;
 		room.job[n].suite = &sa->suite;
 		room.job[n].key = key;
-		room.job[n].len = sec_end - layer.sec_off;
+		room.job[n].len = sec_end - layer.sec_off + front_bytes;
 		room.job[n].seq_hi = (uint32_t)(seq >> 32);
 		room.at[n++] = (uint16_t)i;
 	}
-	if (!is_ah)
+	if (is_ah)
+		fer_crypt_fill_ah(nic->crypt, n, sa, front_bytes);
+	else
 		fer_crypt_fill(nic->crypt, n);
 	nic->found = sa->index;
 	return n;
@@ -517,7 +525,7 @@ __attribute__((noinline)) static unsigned look_up_other(
 	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned *end)
 {
 	*end = i + 1;
-	if (is_plain(b, i, FER_PROTO_AH))
+	if (is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame))
 		return look_up_plain(l, nic, b, i, FER_PROTO_AH, end);
 	look_up_any(l, nic, b, i);
 	return 0;

@@ -218,6 +218,12 @@ struct known {
 
 #define SLOT12_OFFSETS 0xffff0000u
 
+// Does a plain IP header of so many bytes stand in front of what follows?
+static inline bool has_plain_front(const struct fer_frame *f, uint32_t bytes)
+{
+	return bytes == (f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
+}
+
 // False: nothing is known.
 static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o,
 	struct known *known)
@@ -232,7 +238,7 @@ static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, cons
 	bool is_ah = sa->protocol == FER_PROTO_AH;
 	uint32_t off = is_ah ? fer_oob_ah_offset(o) : fer_oob_esp_offset(o);
 	uint32_t sec_off = p->frame.ip_off + off;
-	if (off == 0)
+	if (off == 0 || (is_ah && !has_plain_front(&p->frame, off)))
 		return false;
 	known->handle = o->ipsec;
 	known->slot12 = o->header & SLOT12_OFFSETS;
@@ -247,8 +253,27 @@ static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, cons
 	return true;
 }
 
-// bind() of a packet of which all is known, with its job if it is one of ESP.  False: something is
-// not as it mostly is, and nothing was done.
+// Completes the layer and the job of AH, which begins with the IP header in front of it.
+static inline void bind_known_ah(
+	struct fer_layer *layer, struct fer_job *job, const uint8_t *header)
+{
+	const uint32_t front_bytes = layer->sec_off - layer->ip_off;
+
+	layer->next_header = header[0];
+	job->start -= front_bytes;
+	job->len += front_bytes;
+}
+
+// Is it AH as the SA has it, behind a plain IP header?
+static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame *f,
+	const struct known *known, const uint8_t *header)
+{
+	return header[1] == known->ah_len && f->up_off == known->layer.sec_off &&
+	       fer_crypt_has_room_behind(m, f->end);
+}
+
+// bind() of a packet of which all is known, with its job.  False: something is not as it mostly is,
+// and nothing was done.
 static inline bool bind_known(
 	struct fer_batch *b, unsigned i, const struct known *known, struct fer_job *job)
 {
@@ -264,22 +289,21 @@ static inline bool bind_known(
 		return false;
 	uint8_t *header = rte_pktmbuf_mtod_offset(m, uint8_t *, known->layer.sec_off);
 	memcpy(&spi, header + known->spi_at, sizeof(spi));
-	if (spi != known->spi || (unlikely(known->ah_len != 0) && header[1] != known->ah_len))
+	if (spi != known->spi ||
+		(unlikely(known->ah_len != 0) && !is_plain_ah(m, &p->frame, known, header)))
 		return false;
 	struct fer_layer *layer = b->layer[i];
 	*layer = known->layer;
 	layer->end = end;
 	p->n_layers = 1;
-	if (unlikely(known->ah_len != 0)) {
-		layer->next_header = header[0];
-		return true;
-	}
-	layer->seq = fer_load_be32(header + FER_ESP_SEQ_OFF);
+	layer->seq = fer_load_be32(header + known->spi_at + FER_ESP_SEQ_OFF);
 	job->start = header;
 	job->suite = known->suite;
 	job->key = known->key;
 	job->len = end - known->layer.sec_off;
 	job->seq_hi = 0;
+	if (unlikely(known->ah_len != 0))
+		bind_known_ah(layer, job, header);
 	return true;
 }
 
@@ -290,10 +314,7 @@ __attribute__((noinline)) static bool learn(struct fer_nic *nic, const struct fe
 {
 	if (unlikely(!know(nic, &b->pkt[i], fer_oob_of(b->m[i]), known)))
 		return false;
-	if (likely(known->ah_len == 0))
-		fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
-	else
-		fer_crypt_leave(nic->crypt);
+	fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
 	return true;
 }
 
@@ -333,8 +354,6 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 			continue;
 		}
 		is_any_known = true;
-		if (unlikely(known.ah_len != 0))
-			continue;
 		*at++ = (uint16_t)i;
 		job++;
 	}

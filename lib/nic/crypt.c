@@ -14,8 +14,6 @@
 
 #include <stdlib.h>
 
-#define ESN_BYTES 4 // that the engine hashes behind an AH packet
-
 // Jobs of one SA that bind made, up to those of the next run.
 struct bound_run {
 	uint32_t sa; // index
@@ -36,7 +34,7 @@ struct fer_crypt {
 	struct bound_run run[FER_BATCH_MAX];
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
-	uint8_t piece[FER_IPV6_MAX_BYTES + ESN_BYTES];
+	uint8_t piece[FER_IPV6_MAX_BYTES + FER_CRYPT_ESN_BYTES];
 	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
 	struct fer_ah_hidden hidden_piece;
 	uint8_t front[FER_BATCH_MAX][FER_HEADERS_MAX]; // of those that have more than an IP header
@@ -122,11 +120,10 @@ static inline bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mb
 	enum fer_direction direction)
 {
 	const struct fer_layer *layer = &layers[k];
-	uint32_t room = (uint32_t)m->buf_len - m->data_off;
 
 	return fer_segment_is_whole(m, layer->ip_off, layer->end - layer->ip_off) &&
 	       front_end(nic, layers, k, direction) == layer->sec_off &&
-	       (!sa->suite.esn || layer->end + ESN_BYTES <= room);
+	       (!sa->suite.esn || fer_crypt_has_room_behind(m, layer->end));
 }
 
 // The same for AH.  FER_BAD_SYNTAX: there is nothing that an ICV could cover.
@@ -148,6 +145,16 @@ static enum fer_verdict add_ah(const struct fer_nic *nic, struct fer_batch *b, u
 		return FER_BAD_SYNTAX;
 	c->at[c->n++] = (uint16_t)i;
 	return FER_OK;
+}
+
+// Hides what does not count of the jobs of AH from first to last, whose fronts are plain.
+static inline void hide_plain(struct fer_crypt *c, const struct fer_sa *sa, uint32_t front_bytes,
+	unsigned first, unsigned last, enum fer_direction direction)
+{
+	const struct fer_ah_run run = fer_ah_run_of(&sa->suite, front_bytes);
+
+	for (unsigned j = first; j < last; j++)
+		fer_ah_hide_plain(&run, &c->hidden[j], &c->job[j], direction);
 }
 
 // Puts back what was hidden of the packet of job j.
@@ -225,7 +232,7 @@ static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, un
 		return;
 	if (likely(sa->suite.counter))
 		iv = atomic_fetch_add_explicit(&sa->out.iv, n, memory_order_relaxed);
-	if (likely(!sa->suite.ah && !sa->suite.esn))
+	if (likely(!sa->suite.esn))
 		for (unsigned j = 0; j < n; j++)
 			job[j].iv = iv + j;
 	else
@@ -319,8 +326,15 @@ static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned
 	uint32_t index = b->layer[first][k].sa;
 	unsigned i = first;
 
-	for (; i < last && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++)
+	for (; i < last && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++) {
+		struct fer_layer *layer = &b->layer[i][k];
+		unsigned n_before = nic->crypt->n;
+
 		b->pkt[i].verdict = (uint8_t)add_ah(nic, b, i, k, sa, FER_OUT);
+		if (likely(nic->crypt->n != n_before && !sa->suite.esn))
+			layer->seq = fer_load_be32(rte_pktmbuf_mtod_offset(
+				b->m[i], const uint8_t *, layer->sec_off + FER_AH_SPI_OFF + 4));
+	}
 	return i;
 }
 
@@ -361,6 +375,16 @@ __attribute__((noinline)) static void add_others(
 	}
 }
 
+// Hides what does not count of the jobs from first to last, which bind made and are of one SA.
+__attribute__((noinline)) static void hide_bound(struct fer_crypt *c, const struct fer_batch *b,
+	const struct fer_sa *sa, unsigned first, unsigned last)
+{
+	const struct fer_layer *layer = &b->layer[c->at[first]][0];
+
+	c->has_ah = true;
+	hide_plain(c, sa, layer->sec_off - layer->ip_off, first, last, FER_OUT);
+}
+
 // Numbers the jobs that bind made.
 static inline void number_bound(const struct fer_nic *nic, struct fer_batch *b)
 {
@@ -370,7 +394,10 @@ static inline void number_bound(const struct fer_nic *nic, struct fer_batch *b)
 		const struct bound_run *run = &c->run[r];
 
 		last = r + 1 < c->n_runs ? run[1].first : c->n;
-		number_run(c, b, 0, fer_sa_at(nic->sas, run->sa), run->first, last - run->first);
+		struct fer_sa *sa = fer_sa_at(nic->sas, run->sa);
+		number_run(c, b, 0, sa, run->first, last - run->first);
+		if (unlikely(sa->suite.ah) && last != run->first)
+			hide_bound(nic->crypt, b, sa, run->first, last);
 	}
 }
 
@@ -823,6 +850,14 @@ struct fer_crypt_room fer_crypt_room(struct fer_crypt *c)
 
 void fer_crypt_fill(struct fer_crypt *c, unsigned n)
 {
+	c->n += n;
+}
+
+void fer_crypt_fill_ah(
+	struct fer_crypt *c, unsigned n, const struct fer_sa *sa, uint32_t front_bytes)
+{
+	hide_plain(c, sa, front_bytes, c->n, c->n + n, FER_IN);
+	c->has_ah = true;
 	c->n += n;
 }
 

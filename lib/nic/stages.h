@@ -8,6 +8,8 @@
 struct fer_job;
 struct fer_sa;
 
+#define FER_CRYPT_ESN_BYTES 4 // that the engine hashes behind an AH packet
+
 // Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
 // layers the packet with most of them has.
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b);
@@ -16,6 +18,12 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b);
 // and SPI, and asks it for the full sequence number; makes a job of every layer that is to be
 // opened.  Returns how many these are.
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b);
+
+// Is there room behind a packet of AH for what is hashed there with ESN?
+static inline bool fer_crypt_has_room_behind(const struct rte_mbuf *m, uint32_t end)
+{
+	return end + FER_CRYPT_ESN_BYTES <= (uint32_t)m->buf_len - m->data_off;
+}
 
 struct fer_crypt *fer_crypt_create(void);
 void fer_crypt_destroy(struct fer_crypt *c);
@@ -30,8 +38,9 @@ void fer_crypt_start(struct fer_crypt *c);
 // the layer says so.
 bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa);
 
-// The same for layers of ESP in one piece, by hand: where the next jobs go, and the places of their
-// packets in the batch; then, how many these are.
+// The same for layers in one piece, by hand: where the next jobs go, and the places of their
+// packets in the batch; then, how many these are.  Those of AH stand behind a plain IP header of
+// front_bytes, in a packet that has room behind.
 struct fer_crypt_room {
 	struct fer_job *job;
 	uint16_t *at;
@@ -39,6 +48,8 @@ struct fer_crypt_room {
 
 struct fer_crypt_room fer_crypt_room(struct fer_crypt *c);
 void fer_crypt_fill(struct fer_crypt *c, unsigned n);
+void fer_crypt_fill_ah(
+	struct fer_crypt *c, unsigned n, const struct fer_sa *sa, uint32_t front_bytes);
 
 // Send: such jobs, in the order of the batch and of packets that have one layer, lack what makes
 // them unique: IV and high half of the number.  The crypt stage takes these for those of one SA at

@@ -24,10 +24,7 @@
 __attribute__((warn_unused_result)) bool fer_mutable_mask(uint8_t *ip, uint32_t n);
 
 // What fer_mutable_mask() changes of a header that is plain lies in its first bytes.
-struct fer_mutable_head {
-	uint64_t first;
-	uint32_t next;
-};
+typedef uint64_t fer_mutable_head __attribute__((vector_size(16)));
 
 // Is that an IP header without options or extension headers?  At least one byte can be read.
 static inline bool fer_mutable_is_plain(const uint8_t *ip, uint32_t n)
@@ -36,30 +33,33 @@ static inline bool fer_mutable_is_plain(const uint8_t *ip, uint32_t n)
 	       (n == FER_IPV6_HEADER_BYTES && ip[0] >> 4 == 6);
 }
 
-// Rewrites such a header as fer_mutable_mask() does; returns its first bytes as they were.
-static inline struct fer_mutable_head fer_mutable_mask_plain(uint8_t *ip)
+// The bits of it that count; n bytes long, it is of IPv4 or of IPv6.
+static inline fer_mutable_head fer_mutable_kept(uint32_t n)
 {
-	static const uint8_t kept[2][sizeof(uint64_t) + sizeof(uint32_t)] = {
-		{0xff, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, 0, 0},
-		{0xf0, 0, 0, 0, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff},
+	static const uint8_t kept[2][sizeof(fer_mutable_head)] = {
+		{0xff, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff},
+		{0xf0, 0, 0, 0, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			0xff},
 	};
-	const uint8_t *keep = kept[ip[0] >> 4 == 6];
-	struct fer_mutable_head was, mask;
+	fer_mutable_head keep;
 
-	memcpy(&was.first, ip, sizeof(was.first));
-	memcpy(&was.next, ip + sizeof(was.first), sizeof(was.next));
-	memcpy(&mask.first, keep, sizeof(mask.first));
-	memcpy(&mask.next, keep + sizeof(mask.first), sizeof(mask.next));
-	mask.first &= was.first;
-	mask.next &= was.next;
-	memcpy(ip, &mask.first, sizeof(mask.first));
-	memcpy(ip + sizeof(mask.first), &mask.next, sizeof(mask.next));
+	memcpy(&keep, kept[n != FER_IPV4_HEADER_BYTES], sizeof(keep));
+	return keep;
+}
+
+// Rewrites such a header as fer_mutable_mask() does; returns its first bytes as they were.
+static inline fer_mutable_head fer_mutable_mask_plain(uint8_t *ip, fer_mutable_head kept)
+{
+	fer_mutable_head was, masked;
+
+	memcpy(&was, ip, sizeof(was));
+	masked = was & kept;
+	memcpy(ip, &masked, sizeof(masked));
 	return was;
 }
 
 // Puts them back.
-static inline void fer_mutable_restore_plain(uint8_t *ip, const struct fer_mutable_head *was)
+static inline void fer_mutable_restore_plain(uint8_t *ip, const fer_mutable_head *was)
 {
-	memcpy(ip, &was->first, sizeof(was->first));
-	memcpy(ip + sizeof(was->first), &was->next, sizeof(was->next));
+	memcpy(ip, was, sizeof(*was));
 }

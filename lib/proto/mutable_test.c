@@ -331,7 +331,7 @@ static void a_plain_header_is_masked_the_same_and_restored(void **state)
 		memcpy(want, ip, n);
 		assert_true(fer_mutable_is_plain(ip, n));
 		assert_true(fer_mutable_mask(want, n));
-		struct fer_mutable_head head = fer_mutable_mask_plain(ip);
+		fer_mutable_head head = fer_mutable_mask_plain(ip, fer_mutable_kept(n));
 		assert_memory_equal(ip, want, n);
 		fer_mutable_restore_plain(ip, &head);
 		assert_memory_equal(ip, was, n);
