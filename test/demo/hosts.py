@@ -22,12 +22,39 @@ _ANSWER = re.compile(r"bytes from .*icmp_seq=(\d+) .*time=([\d.]+) ms(.*)")
 
 def ping(place, host, address, *options):
     """(sent, answered) of a ping command that ends by itself."""
-    command = [*place.inside(host), "ping", "-n", "-q", *options, address]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    found = _SENT.search(text.stdout)
-    if not found:
-        raise RuntimeError(f"ping: {text.stderr.strip() or text.stdout.strip()}")
+    found = _SENT.search(_said_by_ping(place, host, address, "-q", *options))
     return int(found[1]), int(found[2])
+
+
+def steady_ping(place, host, address, count, interval_s, *options):
+    """(sent, answered) of so many pings, and as many more as take their place until the last of
+    them is answered; without those that are on their way then."""
+    text = _said_by_ping(place, host, address, "-c", str(count), "-i", str(interval_s),
+                         "-w", "10", *options)
+    sent, lost, _ = _judge(text, interval_s)
+    return sent, sent - lost
+
+
+def _said_by_ping(place, host, address, *options):
+    command = [*place.inside(host), "ping", "-n", *options, address]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if not _SENT.search(text.stdout):
+        raise RuntimeError(f"ping: {text.stderr.strip() or text.stdout.strip()}")
+    return text.stdout
+
+
+def _judge(text, interval_s):
+    """(sent, lost, twice) of what a ping command said, without those that were on their way when it
+    ended."""
+    answers = [(int(number), float(ms)) for number, ms, _ in _ANSWER.findall(text)]
+    found = _SENT.search(text)
+    if not found or not answers:
+        return int(found[1]) if found else 0, int(found[1]) if found else 1, 0
+    numbers, times = {number for number, _ in answers}, [ms for _, ms in answers]
+    sent, last = int(found[1]), max(numbers)
+    may_be_on_their_way = 1 + math.ceil(max(times) / 1000 / interval_s)
+    judged = last if sent - last <= may_be_on_their_way else sent
+    return judged, judged - len(numbers), len(answers) - len(numbers)
 
 
 class SteadyPing:
@@ -47,16 +74,7 @@ class SteadyPing:
         """(sent, lost, twice), without those that were on their way when it was stopped."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
-        text = self._log.read_text(encoding="utf-8")
-        answers = [(int(number), float(ms)) for number, ms, _ in _ANSWER.findall(text)]
-        found = _SENT.search(text)
-        if not found or not answers:
-            return int(found[1]) if found else 0, int(found[1]) if found else 1, 0
-        numbers, times = {number for number, _ in answers}, [ms for _, ms in answers]
-        sent, last = int(found[1]), max(numbers)
-        may_be_on_their_way = 1 + math.ceil(max(times) / 1000 / self.interval_s)
-        judged = last if sent - last <= may_be_on_their_way else sent
-        return judged, judged - len(numbers), len(answers) - len(numbers)
+        return _judge(self._log.read_text(encoding="utf-8"), self.interval_s)
 
     def kill(self):
         if self._process.poll() is None:

@@ -120,20 +120,21 @@ class Round:
         # Hosts and routers find each other first.
         wait_until(lambda: all(hosts.ping(self.place, "host-a", address, "-c", "1", "-W", "1")[1]
                                for address in self.b.addresses), 20)
-        self._ping("ping", "-c", "50", "-i", "0.02", "-W", "2")
+        self._ping("ping", 50)
 
     def _long_pings(self):
         # Nobody fragments IPv6 on the way: each host has to be told the MTU of the path first.
         self.screen.working("ping, 4,000 bytes", "path MTU discovery")
         hosts.ping(self.place, "host-a", self.b.ipv6,
                    "-c", "3", "-i", "0.2", "-W", "1", "-s", "4000")
-        self._ping("ping, 4,000 bytes", "-c", "20", "-i", "0.02", "-W", "2", "-s", "4000")
+        self._ping("ping, 4,000 bytes", 20, "-s", "4000")
 
-    def _ping(self, name, *options):
+    def _ping(self, name, count, *options):
         faults, texts = [], []
         for version, address in zip((4, 6), self.b.addresses):
             self.screen.working(name, address)
-            sent, answered = hosts.ping(self.place, "host-a", address, *options)
+            sent, answered = hosts.steady_ping(
+                self.place, "host-a", address, count, 0.02, *options)
             texts.append(f"IPv{version} {answered} of {sent} answered")
             if answered != sent:
                 faults.append(f"{sent - answered} of {sent} pings to {address} were not answered")
