@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control.h"
 
+#include "../common/memory.h"
 #include "box.h"
 #include "control_options.h"
 #include "control_report.h"
@@ -342,19 +343,9 @@ static int run_changes(struct control *c)
 // What can be loaded without fear for the machine.
 static uint32_t affordable_sas(void)
 {
-	static const char available[] = "MemAvailable:";
-	unsigned long kilobytes = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t n = fer_memory_available() / 2 / SA_BYTES;
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, available, sizeof(available) - 1) == 0) {
-			kilobytes = strtoul(line + sizeof(available) - 1, NULL, 10);
-			break;
-		}
-	if (f != NULL)
-		fclose(f);
-	return (uint32_t)(kilobytes * 1024 / 2 / SA_BYTES);
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 static int open_box(struct control *c)

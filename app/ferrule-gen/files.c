@@ -35,7 +35,7 @@ static int write_burst(struct fer_capture_out *out, struct rte_mbuf *m[], unsign
 }
 
 static int write_all(struct fer_gen_source *s, struct fer_capture_out *out, uint64_t n,
-	char error[FER_GEN_ERROR_BYTES])
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
 {
 	struct rte_mbuf *m[FER_GEN_BURST];
 	int rc = 0;
@@ -43,6 +43,8 @@ static int write_all(struct fer_gen_source *s, struct fer_capture_out *out, uint
 	for (uint64_t done = 0; done < n && rc == 0;) {
 		unsigned part = (unsigned)RTE_MIN(n - done, (uint64_t)FER_GEN_BURST);
 
+		if (*stop != 0)
+			return fer_gen_fail(error, "interrupted: there is no file");
 		rc = fer_gen_source_next(s, part, m, error);
 		if (rc == 0)
 			rc = write_burst(out, m, part, done, error);
@@ -51,15 +53,15 @@ static int write_all(struct fer_gen_source *s, struct fer_capture_out *out, uint
 	return rc;
 }
 
-int fer_gen_write_file(
-	struct fer_gen_source *s, uint64_t n, const char *path, char error[FER_GEN_ERROR_BYTES])
+int fer_gen_write_file(struct fer_gen_source *s, uint64_t n, const char *path,
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
 {
 	const struct fer_capture_format format = {.link_type = DLT_EN10MB};
 	struct fer_capture_out *out = fer_capture_out_open(path, format, error);
 
 	if (out == NULL)
 		return -1;
-	if (write_all(s, out, n, error) == 0)
+	if (write_all(s, out, n, stop, error) == 0)
 		return fer_capture_out_finish(out, error);
 	fer_capture_out_abort(out);
 	return -1;
@@ -76,7 +78,7 @@ static int take(struct fer_gen_receiver *r, struct rte_mempool *pool, enum fer_l
 }
 
 int fer_gen_read_file(struct fer_gen_receiver *r, struct rte_mempool *pool, const char *path,
-	char error[FER_GEN_ERROR_BYTES])
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
 {
 	struct fer_capture *in = fer_capture_open(path, error);
 	struct fer_capture_packet c;
@@ -87,7 +89,8 @@ int fer_gen_read_file(struct fer_gen_receiver *r, struct rte_mempool *pool, cons
 	enum fer_link link = fer_capture_format(in).link_type == DLT_EN10MB ? FER_LINK_ETHERNET
 									    : FER_LINK_RAW_IP;
 	while (rc == 0 && (more = fer_capture_read(in, &c, error)) > 0)
-		rc = take(r, pool, link, &c, error);
+		rc = *stop != 0 ? fer_gen_fail(error, "interrupted: not all was read")
+				: take(r, pool, link, &c, error);
 	fer_capture_close(in);
 	return rc != 0 || more < 0 ? -1 : 0;
 }

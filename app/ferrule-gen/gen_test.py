@@ -278,6 +278,21 @@ def catches(process, number):
     return False
 
 
+def ends_when_asked(bench, arguments, pause, number):
+    """How it ends, and what it says, when it is interrupted in whatever it is."""
+    process = subprocess.Popen([str(bench.gen), *arguments.split()], cwd=bench.folder,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: catches(process, number))
+    time.sleep(pause)  # most of the time enough to come to what it is to be interrupted in
+    process.send_signal(number)
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, said = process.communicate()
+    return process.returncode, said
+
+
 BEFORE = "interrupted before it sent anything"
 
 
@@ -286,19 +301,15 @@ def interrupted(bench, number):
     waits = "send --plain --vdev net_memif0,role=server,socket=w.sock,socket-abstract=no --tx net_memif0"
     sends = "send --plain --vdev net_ring0 --tx net_ring0 --rx net_ring0"
     found = []
-    for arguments, pause, status, line in ((waits, 2, 1, ""), (sends, 2, 0, ""),
-                                           (sends, 0, 1, BEFORE)):
-        process = subprocess.Popen(
-            [str(bench.gen), *f"{arguments} --wait 100 --seconds 100".split()], cwd=bench.folder,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: catches(process, number))
-        time.sleep(pause)  # most of the time enough to come to what it is to be interrupted in
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+    patient = "--wait 100 --seconds 100"
+    makes = f"make --plain --packets {2**40} -o /dev/null"
+    for arguments, pause, status, line in (
+            (f"{waits} {patient}", 2, 1, ""), (f"{sends} {patient}", 2, 0, ""),
+            (f"{sends} {patient}", 0, 1, BEFORE), (makes, 2, 1, "interrupted")):
+        code, said = ends_when_asked(bench, arguments, pause, number)
         if BEFORE in said:  # this often on a busy machine
             status = 1
-        found += [] if process.returncode == status and line in said \
-            else [f"{process.returncode}: {said}"]
+        found += [] if code == status and line in said else [f"{arguments}: {code}: {said}"]
     return found
 
 
@@ -329,11 +340,18 @@ REFUSED = [
     ("verify", 2, "file"),
     ("verify none.pcap", 1, "none.pcap"),
     ("verify --open none.pcap", 2, "document"),
+    ("verify --broken all=1% none.pcap", 2, "--broken"),
+    ("verify -c ah.yaml none.pcap", 2, "--open"),
+    ("make --plain -o x.pcap --packets 5 --tx a", 2, "--tx"),
+    ("make --plain -o x.pcap --packets 5 --sa in", 2, "--sa"),
+    ("make --plain -o x.pcap --packets 5 --pair p", 2, "--pair"),
+    ("kinds --packets 5", 2, "--packets"),
     ("send --plain", 2, "--tx"),
     ("send --plain --tx a --prepare", 2, "--packets"),
     ("send --plain --tx a --prepare --packets 5 --seconds 1", 2, "--seconds"),
     ("send --plain --tx a --rate 0", 2, "--rate"),
     ("send --plain --tx a --seconds x", 2, "--seconds"),
+    (f"send --plain --tx net_null0 --vdev net_null0 --prepare --packets {2**40}", 1, "free"),
     ("send --plain --tx nobody --vdev net_null0", 1, "nobody"),
     ("send --plain --tx a --vdev net_none0", 1, "net_none0"),
 ]

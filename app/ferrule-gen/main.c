@@ -153,9 +153,11 @@ static int work(struct gen *g)
 
 	switch (o->verb) {
 	case FER_GEN_MAKE:
-		return fer_gen_write_file(g->source, o->packets, o->out, g->error);
+		return fer_gen_write_file(
+			g->source, o->packets, o->out, &fer_signal_caught, g->error);
 	case FER_GEN_VERIFY:
-		return fer_gen_read_file(&g->receiver, g->pool, o->in, g->error);
+		return fer_gen_read_file(
+			&g->receiver, g->pool, o->in, &fer_signal_caught, g->error);
 	case FER_GEN_SEND:
 		if (fer_gen_ports_start(&ports, o, g->pool, &fer_signal_caught, g->error) != 0)
 			return -1;

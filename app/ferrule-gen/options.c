@@ -240,6 +240,46 @@ enum option_value {
 	OPT_VERSION
 };
 
+#define MAKE (1u << FER_GEN_MAKE)
+#define SEND (1u << FER_GEN_SEND)
+#define VERIFY (1u << FER_GEN_VERIFY)
+#define ALL (MAKE | SEND | VERIFY | 1u << FER_GEN_LIST_KINDS)
+
+static const struct {
+	const char *name;
+	int has_arg;
+	int value;
+	unsigned verbs; // that take it
+} rows[] = {
+	{"config", required_argument, 'c', MAKE | SEND | VERIFY},
+	{"output", required_argument, 'o', MAKE},
+	{"pair", required_argument, OPT_PAIR, MAKE | SEND | VERIFY},
+	{"sa", required_argument, OPT_SA, MAKE | SEND},
+	{"plain", no_argument, OPT_PLAIN, MAKE | SEND},
+	{"src", required_argument, OPT_SRC, MAKE | SEND},
+	{"dst", required_argument, OPT_DST, MAKE | SEND},
+	{"streams", required_argument, OPT_STREAMS, MAKE | SEND},
+	{"size", required_argument, OPT_SIZE, MAKE | SEND},
+	{"broken", required_argument, OPT_BROKEN, MAKE | SEND},
+	{"seed", required_argument, OPT_SEED, MAKE | SEND | VERIFY},
+	{"packets", required_argument, OPT_PACKETS, MAKE | SEND | VERIFY},
+	{"seconds", required_argument, OPT_SECONDS, SEND},
+	{"rate", required_argument, OPT_RATE, SEND},
+	{"prepare", no_argument, OPT_PREPARE, SEND},
+	{"tx", required_argument, OPT_TX, SEND},
+	{"rx", required_argument, OPT_RX, SEND},
+	{"vdev", required_argument, OPT_VDEV, SEND},
+	{"eal", required_argument, OPT_EAL, MAKE | SEND | VERIFY},
+	{"open", no_argument, OPT_OPEN, SEND | VERIFY},
+	{"wait", required_argument, OPT_WAIT, SEND},
+	{"settle", required_argument, OPT_SETTLE, SEND},
+	{"json", no_argument, OPT_JSON, ALL},
+	{"help", no_argument, 'h', ALL},
+	{"version", no_argument, OPT_VERSION, ALL},
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
 static int parse_stream_option(int option, struct fer_gen_source_params *p)
 {
 	switch (option) {
@@ -312,38 +352,14 @@ static int parse_option(int option, struct fer_gen_options *o)
 	}
 }
 
-static int parse_options(int argc, char **argv, struct fer_gen_options *o)
+// One bit in *given for each row that was there.
+static int parse_options(int argc, char **argv, struct fer_gen_options *o, uint32_t *given)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"output", required_argument, NULL, 'o'},
-		{"pair", required_argument, NULL, OPT_PAIR},
-		{"sa", required_argument, NULL, OPT_SA},
-		{"plain", no_argument, NULL, OPT_PLAIN},
-		{"src", required_argument, NULL, OPT_SRC},
-		{"dst", required_argument, NULL, OPT_DST},
-		{"streams", required_argument, NULL, OPT_STREAMS},
-		{"size", required_argument, NULL, OPT_SIZE},
-		{"broken", required_argument, NULL, OPT_BROKEN},
-		{"seed", required_argument, NULL, OPT_SEED},
-		{"packets", required_argument, NULL, OPT_PACKETS},
-		{"seconds", required_argument, NULL, OPT_SECONDS},
-		{"rate", required_argument, NULL, OPT_RATE},
-		{"prepare", no_argument, NULL, OPT_PREPARE},
-		{"tx", required_argument, NULL, OPT_TX},
-		{"rx", required_argument, NULL, OPT_RX},
-		{"vdev", required_argument, NULL, OPT_VDEV},
-		{"eal", required_argument, NULL, OPT_EAL},
-		{"open", no_argument, NULL, OPT_OPEN},
-		{"wait", required_argument, NULL, OPT_WAIT},
-		{"settle", required_argument, NULL, OPT_SETTLE},
-		{"json", no_argument, NULL, OPT_JSON},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, OPT_VERSION},
-		{0},
-	};
+	struct option options[N_ROWS + 1] = {0};
 	int rc = 0;
 
+	for (unsigned i = 0; i < N_ROWS; i++)
+		options[i] = (struct option){rows[i].name, rows[i].has_arg, NULL, rows[i].value};
 	for (int c; rc == 0 && (c = getopt_long(argc, argv, "c:o:h", options, NULL)) != -1;) {
 		if (c == 'h')
 			printf("%s%s", usage, help);
@@ -354,8 +370,19 @@ static int parse_options(int argc, char **argv, struct fer_gen_options *o)
 		o->done = c == 'h' || c == OPT_VERSION;
 		if (o->done)
 			break;
+		for (unsigned i = 0; i < N_ROWS; i++)
+			*given |= (uint32_t)(rows[i].value == c) << i;
 	}
 	return rc;
+}
+
+// Refuses what the verb would not look at.
+static int check_takers(const struct fer_gen_options *o, const char *verb, uint32_t given)
+{
+	for (unsigned i = 0; i < N_ROWS; i++)
+		if ((given >> i & 1) != 0 && (rows[i].verbs >> o->verb & 1) == 0)
+			return refuse("%s takes no --%s", verb, rows[i].name);
+	return 0;
 }
 
 static int find_verb(const char *text, struct fer_gen_options *o)
@@ -390,12 +417,16 @@ static int check_send(struct fer_gen_options *o)
 	return 0;
 }
 
+static_assert(N_ROWS <= 32, "one bit each");
+
 // What single options cannot know.
-static int check(int argc, char **argv, struct fer_gen_options *o)
+static int check(int argc, char **argv, struct fer_gen_options *o, uint32_t given)
 {
 	if (optind >= argc)
 		return refuse("needs a verb: make, send, verify or kinds");
 	int rc = find_verb(argv[optind], o);
+	if (rc == 0)
+		rc = check_takers(o, argv[optind], given);
 	if (rc != 0)
 		return rc;
 	int n = argc - optind - 1;
@@ -410,6 +441,12 @@ static int check(int argc, char **argv, struct fer_gen_options *o)
 		return refuse("needs a document to seal for, -c DOC.yaml, or --plain");
 	if (o->config == NULL && o->opens)
 		return refuse("--open needs a document: -c DOC.yaml");
+	if (o->config == NULL && o->pair != NULL)
+		return refuse("--pair needs a document: -c DOC.yaml");
+	if (o->config != NULL && o->verb == FER_GEN_VERIFY && !o->opens)
+		return refuse("verify needs no document but to --open what the box sealed");
+	if (o->source.plain && o->source.sa != NULL)
+		return refuse("--plain packets have no --sa");
 	if (o->verb == FER_GEN_MAKE)
 		return check_make(o);
 	return o->verb == FER_GEN_SEND ? check_send(o) : 0;
@@ -422,7 +459,8 @@ int fer_gen_options_parse(int argc, char **argv, struct fer_gen_options *o)
 		.settle = 0.5,
 		.source = {.n_streams = 1, .n_sizes = 1, .size = {64}, .seed = 1},
 	};
-	int rc = parse_options(argc, argv, o);
+	uint32_t given = 0;
+	int rc = parse_options(argc, argv, o, &given);
 
-	return rc != 0 || o->done ? rc : check(argc, argv, o);
+	return rc != 0 || o->done ? rc : check(argc, argv, o, given);
 }

@@ -271,7 +271,7 @@ int fer_gen_send(struct fer_gen_source *s, struct fer_gen_receiver *receiver,
 	};
 
 	if (o->prepare) {
-		r.store = fer_gen_store_fill(s, o->packets, error);
+		r.store = fer_gen_store_fill(s, o->packets, stop, error);
 		if (r.store == NULL)
 			return -1;
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "store.h"
 
+#include "../common/memory.h"
+
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
@@ -10,7 +12,8 @@
 #include <sys/mman.h>
 
 #define PIECE_BYTES ((size_t)64 << 20)
-#define AHEAD_BYTES 512 // that are prefetched
+#define AHEAD_BYTES 512    // that are prefetched
+#define LARGEST_SHARE 0.75 // of the memory that is free
 
 // Each packet is its length in four bytes, then itself; none crosses from one piece into the next.
 struct fer_gen_store {
@@ -67,24 +70,54 @@ static int put(struct fer_gen_store *s, struct rte_mbuf *m[], unsigned n)
 	return ok ? 0 : -1;
 }
 
-struct fer_gen_store *fer_gen_store_fill(
-	struct fer_gen_source *s, uint64_t n, char error[FER_GEN_ERROR_BYTES])
+// Once the first piece is full, it tells what all n packets take: more than there is would end
+// other programs, not this one alone.
+static int check_memory(uint64_t done, uint64_t n, char error[FER_GEN_ERROR_BYTES])
 {
-	struct fer_gen_store *store = calloc(1, sizeof(*store));
-	struct rte_mbuf *m[FER_GEN_BURST];
-	int rc = store == NULL ? -1 : 0;
+	double wanted = (double)PIECE_BYTES * (double)n / (double)done;
+	double there = (double)fer_memory_available();
 
-	snprintf(error, FER_GEN_ERROR_BYTES, "no memory to prepare %llu packets",
-		(unsigned long long)n);
+	if (wanted < there * LARGEST_SHARE)
+		return 0;
+	return fer_gen_fail(error,
+		"no memory to prepare %llu packets: they take %.1f GB, and %.1f GB are free",
+		(unsigned long long)n, wanted / 1e9, there / 1e9);
+}
+
+static int fill(struct fer_gen_store *store, struct fer_gen_source *s, uint64_t n,
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
+{
+	struct rte_mbuf *m[FER_GEN_BURST];
+	size_t n_pieces = 1;
+	int rc = 0;
+
 	for (uint64_t done = 0; done < n && rc == 0;) {
 		unsigned part = (unsigned)RTE_MIN(n - done, (uint64_t)FER_GEN_BURST);
 
+		if (*stop != 0)
+			return fer_gen_fail(error, "interrupted before it sent anything");
 		rc = fer_gen_source_next(s, part, m, error);
-		if (rc == 0)
-			rc = put(store, m, part);
+		if (rc == 0 && put(store, m, part) != 0)
+			rc = fer_gen_fail(
+				error, "no memory to prepare %llu packets", (unsigned long long)n);
 		done += part;
+		if (rc == 0 && n_pieces == 1 && store->n_pieces == 2)
+			rc = check_memory(done, n, error);
+		n_pieces = store->n_pieces;
 	}
-	if (rc != 0) {
+	return rc;
+}
+
+struct fer_gen_store *fer_gen_store_fill(struct fer_gen_source *s, uint64_t n,
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES])
+{
+	struct fer_gen_store *store = calloc(1, sizeof(*store));
+
+	if (store == NULL) {
+		fer_gen_fail(error, "no memory");
+		return NULL;
+	}
+	if (fill(store, s, n, stop, error) != 0) {
 		fer_gen_store_destroy(store);
 		return NULL;
 	}

@@ -6,11 +6,14 @@
 
 #include "source.h"
 
+#include <signal.h>
+
 struct fer_gen_store;
 
-// Makes the next n packets of a source.  NULL with a line in error.
-struct fer_gen_store *fer_gen_store_fill(
-	struct fer_gen_source *s, uint64_t n, char error[FER_GEN_ERROR_BYTES]);
+// Makes the next n packets of a source.  NULL with a line in error: also when they would take more
+// memory than there is, or *stop is not 0.
+struct fer_gen_store *fer_gen_store_fill(struct fer_gen_source *s, uint64_t n,
+	const volatile sig_atomic_t *stop, char error[FER_GEN_ERROR_BYTES]);
 
 // NULL does nothing.
 void fer_gen_store_destroy(struct fer_gen_store *store);
