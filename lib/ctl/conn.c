@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctl/conn.h"
 
+#include "base/fence.h"
 #include "base/secret.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define BIG_READ_BYTES ((size_t)256 << 10) // of a long message in one turn
+#define PAGE_BYTES ((size_t)4096)
 #define MAX_PARTS 16
 #define LINGER_SECONDS 5 // for the last words to a client that is hung up on
 
@@ -37,6 +39,7 @@ static uint8_t *take(struct fer_conn_shelf *shelf)
 
 	if (bytes == NULL)
 		return map(shelf->room);
+	fer_fence_take(bytes, shelf->room);
 	memcpy(&shelf->first, bytes, sizeof(shelf->first));
 	shelf->n--;
 	return bytes;
@@ -49,6 +52,7 @@ static bool keep(struct fer_conn_shelf *shelf, uint8_t *bytes)
 	memcpy(bytes, &shelf->first, sizeof(shelf->first));
 	shelf->first = bytes;
 	shelf->n++;
+	fer_fence_put(bytes, shelf->room);
 	return true;
 }
 
@@ -70,11 +74,13 @@ static bool body_open(struct fer_ctl_server *s, size_t len, struct fer_conn_body
 				       : len <= s->big.room ? &s->big
 							    : NULL;
 
-	const size_t room = shelf != NULL ? shelf->room : len;
+	const size_t room =
+		shelf != NULL ? shelf->room : (len + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 	uint8_t *bytes = shelf != NULL ? take(shelf) : map(room);
 
 	if (bytes == NULL)
 		return false;
+	fer_fence_put(bytes + len, room - len);
 	*body = (struct fer_conn_body){.bytes = bytes, .room = room, .len = len};
 	return true;
 }
@@ -90,6 +96,7 @@ void fer_conn_body_free(struct fer_ctl_server *s, struct fer_conn_body *body)
 		return;
 	if (s != NULL)
 		s->input -= body->counted;
+	fer_fence_take(body->bytes, body->room);
 	fer_secret_wipe(body->bytes, body->got);
 	if (shelf == NULL || !keep(shelf, body->bytes))
 		(void)munmap(body->bytes, body->room);

@@ -7,9 +7,10 @@
 // longer one gets a mapping of its own, whose pages come into being as its bytes arrive; of a
 // shorter one it gets a copy when it becomes a request.  All are out of core dumps, and wiped as
 // soon as they are consumed.  Some mappings of moderate length are kept for the next: to unmap one
-// interrupts every thread of the process. Output: an evbuffer.  What is put into it is sent at the
-// end of the turn. A turn is the handling of what has arrived, up to the limits; settle() then says
-// what the client waits for: bytes, its next turn, or room.
+// interrupts every thread of the process.  AddressSanitizer sees their bounds.  Output: an
+// evbuffer.  What is put into it is sent at the end of the turn. A turn is the handling of what has
+// arrived, up to the limits; settle() then says what the client waits for: bytes, its next turn, or
+// room.
 
 #include "ctl/codec.h"
 #include "ctl/listen.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ctl/echo_service.h"
 
+#include "base/fence.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -25,8 +27,12 @@
 static void echo(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	const struct fer_ctl_result result = {.data = data, .len = len, .revision = 1};
+	const uint8_t *last = (const uint8_t *)data + len - 1;
 
 	(void)arg;
+	// A handler that reads on would be reported, but where a page ends with the message.
+	NEED(len == 0 || !fer_fence_is_at(last));
+	NEED(len % 4096 == 0 || fer_fence_is_at(last + 1) == FER_FENCE_WORKS);
 	fer_ctl_complete(r, &result);
 }
 
