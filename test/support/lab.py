@@ -44,6 +44,11 @@ def wait_until(condition, seconds=60):
     return got
 
 
+def last_words(text):
+    """The end of what a program has said, in one line."""
+    return "; ".join(line.strip() for line in text.splitlines()[-3:] if line.strip()) or "nothing"
+
+
 class Lab:
     def __init__(self, *names):
         tag = f"fer{os.getpid()}"

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 import links
 import samples
 from daemon import EAL, Daemon
-from lab import wait_until
+from lab import last_words, wait_until
 
 _NEAR, _FAR = "192.0.2.1", "198.51.100.1"
 _KEY_BYTES = {"128": 16, "192": 24, "256": 32}
@@ -88,10 +88,12 @@ class Ferruled:
         self.document = folder / "ferruled.yaml"
         text = document(ports, folder, algorithm, n_boxes)
         self._daemon = Daemon(program, folder, text, EAL, ("taskset", "-c", str(cpu)))
-        if not self._daemon.heard("READY=1", 60):
-            said = self._daemon.stderr()
+        try:
+            if not self._daemon.heard("READY=1", 60):
+                raise BoxError(f"ferruled does not start: {last_words(self._daemon.stderr())}")
+        except BaseException:
             self._daemon.__exit__()
-            raise BoxError(f"ferruled does not start: {said}")
+            raise
 
     def stop(self):
         self._daemon.stop()
@@ -110,9 +112,12 @@ class Testpmd:
              "--no-mlockall", "--burst=32", "--txd=1024", "--rxd=1024", "--auto-start",
              "--total-num-mbufs=65535", "-i"],
             stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT, text=True)
-        if not wait_until(self._is_ready, 60):
-            self._process.kill()
-            raise BoxError(f"testpmd does not start: {self._said()[-500:]}")
+        try:
+            if not wait_until(self._is_ready, 60) or self._process.poll() is not None:
+                raise BoxError(f"testpmd does not start: {last_words(self._said())}")
+        except BaseException:
+            self.stop()
+            raise
 
     def _said(self):
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import links
 from daemon import EAL
-from lab import wait_until
+from lab import last_words, wait_until
 
 _HERE = Path(__file__).resolve().parent
 _LINK_BYTES = 14
@@ -96,7 +96,7 @@ class Pktgen:
 
     def _log(self):
         log = self._folder / "pktgen.log"
-        return log.read_text(errors="replace")[-800:] if log.exists() else ""
+        return last_words(log.read_text(errors="replace")) if log.exists() else ""
 
     def _open(self):
         """Both pipes, once it has opened its ends; without waiting for one that has died."""
@@ -141,8 +141,8 @@ class Pktgen:
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
-            self._process.terminate()
-            self._process.wait(20)
+            self._process.kill()  # the terminal goes with it, and that ends pktgen
+            self._process.wait()
 
 
 class FerruleGen:
@@ -198,7 +198,11 @@ class _TestpmdEnd:
              f"--lcores=0@{cpu},1@{cpu}", f"--vdev={port[1]}", "--", f"--forward-mode={mode}",
              "--nb-cores=1", "--no-mlockall", "--burst=32", "--total-num-mbufs=65535", *more, "-i"],
             stdin=subprocess.PIPE, stdout=self._file, stderr=subprocess.STDOUT, text=True)
-        self._wait_for("testpmd>")
+        try:
+            self._wait_for("testpmd>")
+        except BaseException:
+            self.stop()
+            raise
 
     def _said(self):
         return self._log.read_text(encoding="utf-8", errors="replace")
@@ -206,7 +210,7 @@ class _TestpmdEnd:
     def _wait_for(self, text):
         if not wait_until(lambda: text in self._said() or self._process.poll() is not None, 60) or (
                 self._process.poll() is not None):
-            raise GeneratorError(f"testpmd does not start: {self._said()[-500:]}")
+            raise GeneratorError(f"testpmd does not start: {last_words(self._said())}")
 
     def say(self, command):
         self._process.stdin.write(command + "\n")
@@ -246,7 +250,7 @@ class Testpmd:
             self._sender = _TestpmdEnd(
                 program, folder, ports[0], cpus[0], "txonly",
                 (f"--txpkts={size + _LINK_BYTES}", "--tx-ip=10.1.0.1,10.2.0.1"))
-        except GeneratorError:
+        except BaseException:
             self._receiver.stop()
             raise
         self._receiver.say("start")

@@ -9,6 +9,7 @@ rate, and searches for the highest rate at which nothing is lost.  README.md bes
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,11 +26,39 @@ SIZES = "64,512,1420,imix"
 _TESTPMD = "dpdk-testpmd"
 
 
+class Interrupted(Exception):
+    """By a signal; everything that was started ends on the way out."""
+
+
 def sizes(text):
-    found = [item if item == "imix" else int(item) for item in text.split(",")]
+    try:
+        found = [item if item == "imix" else int(item) for item in text.split(",")]
+    except ValueError:
+        found = [0]
     if any(size != "imix" and not 52 <= size <= 1500 for size in found):
         raise argparse.ArgumentTypeError("sizes are 52 to 1500, or imix")
     return found
+
+
+def number_in(kind, least, most):
+    """Of this kind, from least to most."""
+    def number(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"\"{text}\" is not a number from {least} to {most}")
+        return value
+    return number
+
+
+def cpus(text):
+    here = os.sched_getaffinity(0)
+    if not all(cpu.isdecimal() and int(cpu) in here for cpu in text.split(",")):
+        raise argparse.ArgumentTypeError(
+            f"\"{text}\" are not CPUs that there are: {','.join(map(str, sorted(here)))}")
+    return [int(cpu) for cpu in text.split(",")]
 
 
 def arguments():
@@ -46,20 +75,23 @@ def arguments():
     p.add_argument("--size", type=sizes, default=SIZES,
                    help=f"bytes of the IP packets, and imix ({SIZES})")
     p.add_argument("--generator", choices=("auto", "pktgen", "ferrule-gen", "testpmd"),
-                   default="auto", help="auto: pktgen if it is found, else testpmd")
+                   default="auto",
+                   help="auto: pktgen if it is found, else testpmd, and ferrule-gen for imix")
     p.add_argument("--pktgen", help="the program ($PKTGEN, or PATH)")
     p.add_argument("--testpmd", help="the program ($DPDK_TESTPMD, or PATH)")
     p.add_argument("--programs", type=Path, default=ROOT / "build/app",
                    help="folder of ferrule's programs")
-    p.add_argument("--seconds", type=float, default=2.0, help="of one trial")
-    p.add_argument("--steps", type=int, default=7, help="of the search; 0: full rate only")
-    p.add_argument("--loss", type=float, default=0.0, help="share that may be lost (0)")
-    p.add_argument("--cpus", default="", help="of box, generator and, if there is a third, its receiver: 0,1")
+    p.add_argument("--seconds", type=number_in(float, 0.01, 3600), default=2.0, help="of one trial")
+    p.add_argument("--steps", type=number_in(int, 0, 60), default=7,
+                   help="of the search; 0: full rate only")
+    p.add_argument("--loss", type=number_in(float, 0, 1), default=0.0, help="share that may be lost (0)")
+    p.add_argument("--cpus", type=cpus, default=sorted(os.sched_getaffinity(0)),
+                   help="of box, generator and, if there is a third, its receiver: 0,1")
     p.add_argument("--json", action="store_true")
     return p.parse_args()
 
 
-def choose_generator(args):
+def choose_generator(args, size):
     """Its name and its program."""
     found = {"pktgen": generators.find("pktgen", args.pktgen),
              "testpmd": generators.find(_TESTPMD, args.testpmd),
@@ -67,8 +99,9 @@ def choose_generator(args):
                  "ferrule-gen", str(args.programs / "ferrule-gen/ferrule-gen"))}
     name = args.generator
     if name == "auto":
+        others = ("pktgen",) if size == "imix" else ("pktgen", "testpmd")
         name = "ferrule-gen" if args.direction == "in" and args.boxes == 1 else next(
-            (name for name in ("pktgen", "testpmd") if found[name]), "ferrule-gen")
+            (name for name in others if found[name]), "ferrule-gen")
     if not found[name]:
         sys.exit(f"run.py: {name} is not there: name it with --{name} or in the environment, "
                  "or choose another --generator")
@@ -77,12 +110,11 @@ def choose_generator(args):
     return name, found[name]
 
 
-def choose_cpus(text):
+def choose_cpus(given):
     """That of the box, and those of the generator: one is shared, of two one receives."""
-    cpus = [int(cpu) for cpu in text.split(",")] if text else sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
+    if len(given) < 2:
         sys.exit("run.py: needs two CPUs, one for the box and one for the generator")
-    return cpus[0], cpus[1:3]
+    return given[0], given[1:3]
 
 
 class Bench:
@@ -91,7 +123,7 @@ class Bench:
     def __init__(self, args, folder, size):
         self._args, self._folder, self._size = args, folder, size
         self._box_cpu, self._generator_cpus = choose_cpus(args.cpus)
-        self._kind, self._program = choose_generator(args)
+        self._kind, self._program = choose_generator(args, size)
         box_end, generator_end = links.KINDS[args.ports]
         sockets = [folder / "first", folder / "last"]
         self._box_ports = [box_end(n, socket) for n, socket in enumerate(sockets)]
@@ -125,14 +157,16 @@ class Bench:
         self._box = self._start_box()
         try:
             self._generator = self._start_generator()
-        except Exception:
+        except BaseException:
             self._box.stop()
             raise
         return self
 
     def __exit__(self, *_):
-        self._generator.stop()
-        self._box.stop()
+        try:
+            self._generator.stop()
+        finally:
+            self._box.stop()
 
     def _trial(self, share):
         trial = self._generator.trial(share, self._args.seconds)
@@ -162,28 +196,42 @@ class Bench:
 
 def show(row, is_first):
     if is_first:
-        print(f"{'size':>6} {'offered Mpps':>13} {'back Mpps':>10} {'lost':>8} {'no-drop Mpps':>13}")
+        print(f"{'size':>6} {'offered Mpps':>13} {'back Mpps':>10} {'lost':>8} {'no-drop Mpps':>13}  "
+              "generator")
     best = "-" if row["no_drop_pps"] is None else f"{row['no_drop_pps'] / 1e6:.3f}"
     print(f"{row['size']:>6} {row['offered_pps'] / 1e6:13.3f} {row['pps'] / 1e6:10.3f} "
-          f"{row['loss']:8.2%} {best:>13}", flush=True)
+          f"{row['loss']:8.2%} {best:>13}  {row['generator']}", flush=True)
+
+
+def interrupt(*_):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise Interrupted("interrupted")
+
+
+def measure_all(args, rows):
+    for size in args.size if isinstance(args.size, list) else sizes(args.size):
+        with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder:
+            os.environ["RUNTIME_DIRECTORY"] = folder  # where DPDK's files go, and go away
+            with Bench(args, Path(folder), size) as bench:
+                rows.append(bench.row())
+        if not args.json:
+            show(rows[-1], len(rows) == 1)
 
 
 def main():
     args = arguments()
-    rows = []
+    rows, failed = [], False
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
-        for size in args.size if isinstance(args.size, list) else sizes(args.size):
-            with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder:
-                with Bench(args, Path(folder), size) as bench:
-                    rows.append(bench.row())
-            if not args.json:
-                show(rows[-1], len(rows) == 1)
-    except (boxes.BoxError, generators.GeneratorError) as error:
+        measure_all(args, rows)
+    except (boxes.BoxError, generators.GeneratorError, Interrupted) as error:
         print(f"run.py: {error}", file=sys.stderr)
-        return 1
+        failed = True
     if args.json:
         print(json.dumps({"rows": rows}))
-    return 0
+    return failed
 
 
 if __name__ == "__main__":

@@ -9,14 +9,17 @@ How high the numbers are is nobody's business here.
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 
 import generators
 import search
+from lab import wait_until
 from report import Report
 
 RUN = Path(__file__).resolve().parent / "run.py"
@@ -25,6 +28,7 @@ RUN = Path(__file__).resolve().parent / "run.py"
 RUNS = [
     "--generator testpmd --box ferruled",
     "--generator testpmd --box testpmd",
+    "--pktgen /none/pktgen --size imix",
     "--generator ferrule-gen --box ferruled --boxes 2",
     "--generator ferrule-gen --box ferruled --direction in",
     "--generator ferrule-gen --box ferruled --ports virtio-user",
@@ -33,6 +37,11 @@ REFUSED = [
     ("--direction in --generator testpmd", "decrypted"),
     ("--generator pktgen --pktgen /none/pktgen", "--pktgen"),
     ("--size 51", "52"),
+    ("--size big", "52"),
+    ("--seconds -1", "--seconds"),
+    ("--steps many", "--steps"),
+    ("--cpus 0,100000", "100000"),
+    ("--testpmd /bin/false --generator testpmd", "does not start"),
 ]
 
 
@@ -42,12 +51,41 @@ def run(arguments):
 
 
 def numbers_come(programs, arguments):
-    result = run(f"{arguments} --programs {programs} --size 64 --seconds 0.2 --steps 0 --json")
+    result = run(f"--size 64 {arguments} --programs {programs} --seconds 0.2 --steps 0 --json")
     if result.returncode != 0:
         return [f"exit {result.returncode}: {result.stderr}"]
     rows = json.loads(result.stdout)["rows"]
     return [f"{row}" for row in rows
             if not (len(rows) == 1 and 0 < row["received"] <= row["sent"] and row["pps"] > 0)]
+
+
+def processes_of(session):
+    """Those that are there still."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, fields = stat.read_text().rpartition(")")
+        except OSError:
+            continue  # it has ended
+        if fields.split()[3] == str(session):
+            found.append(name)
+    return found
+
+
+def ends_with_all(programs, arguments):
+    """Asked to end, it ends all that it has started, and leaves nothing."""
+    with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
+        process = subprocess.Popen(
+            [sys.executable, str(RUN), *f"{arguments} --programs {programs} --seconds 600".split()],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, "TMPDIR": folder})
+        started = wait_until(lambda: list(Path(folder).glob("*/*only.log")), 60)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+        left = [str(path) for path in Path(folder).iterdir()]
+        left += processes_of(process.pid)
+    right = started and process.returncode == 1 and said == "run.py: interrupted\n"
+    return [] if right and not left else [f"{process.returncode} {said} {left}"]
 
 
 def ports_have_costs(programs):
@@ -98,6 +136,10 @@ def main():
             report.skip(arguments, few or lacking)
         else:
             report.add(arguments, numbers_come(programs, arguments))
+    if few or not generators.find("dpdk-testpmd", None):
+        report.skip("interrupted", few or "no dpdk-testpmd")
+    else:
+        report.add("interrupted", ends_with_all(programs, "--generator testpmd --size 64"))
     return report.finish()
 
 
