@@ -10,6 +10,7 @@
 #include "nic/udp.h"
 #include "proto/ah.h"
 #include "proto/ip.h"
+#include "sa/ivs.h"
 #include "sa/table.h"
 
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct fer_crypt {
 	uint8_t front[FER_BATCH_MAX][FER_HEADERS_MAX]; // of those that have more than an IP header
 	uint8_t front_piece[FER_HEADERS_MAX];
 	struct fer_job lists[2][FER_BATCH_MAX]; // one may be in use by a worker that is late
+	struct fer_ivs ivs;                     // send
 };
 
 static_assert(FER_BATCH_MAX <= FER_ENGINE_BURST, "a batch is one call of the engine");
@@ -50,6 +52,7 @@ struct fer_crypt *fer_crypt_create(void)
 
 	if (c == NULL)
 		return NULL;
+	c->ivs = (struct fer_ivs){0};
 	c->job = c->lists[0];
 	for (unsigned j = 0; j < FER_BATCH_MAX; j++)
 		c->hidden[j].front = c->front[j];
@@ -221,8 +224,8 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
 }
 
-// Numbers n jobs from first on, which are of one SA: one atomic add for the IVs of a counter mode.
-static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, unsigned k,
+// Numbers n jobs from first on, which are of one SA.
+static inline void number_run(struct fer_crypt *c, struct fer_batch *b, unsigned k,
 	struct fer_sa *sa, unsigned first, unsigned n)
 {
 	struct fer_job *job = &c->job[first];
@@ -231,7 +234,7 @@ static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, un
 	if (n == 0)
 		return;
 	if (likely(sa->suite.counter))
-		iv = atomic_fetch_add_explicit(&sa->out.iv, n, memory_order_relaxed);
+		iv = fer_ivs_take(&c->ivs, sa, n);
 	if (likely(!sa->suite.esn))
 		for (unsigned j = 0; j < n; j++)
 			job[j].iv = iv + j;
@@ -240,12 +243,13 @@ static inline void number_run(const struct fer_crypt *c, struct fer_batch *b, un
 			number_job(sa, &b->layer[c->at[first + j]][k], &job[j], iv + j);
 }
 
-static void number_split(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
+static void number_split(
+	struct fer_crypt *c, struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job)
 {
 	uint64_t iv = 0;
 
 	if (sa->suite.counter)
-		iv = atomic_fetch_add_explicit(&sa->out.iv, 1, memory_order_relaxed);
+		iv = fer_ivs_take(&c->ivs, sa, 1);
 	number_job(sa, layer, job, iv);
 }
 
@@ -257,7 +261,7 @@ static enum fer_verdict seal_split_esp(
 	job.start = nic->crypt->piece;
 	if (!fer_segment_read(m, layer->sec_off, job.start, job.len))
 		return FER_CRYPTO_ERROR;
-	number_split(sa, layer, &job);
+	number_split(nic->crypt, sa, layer, &job);
 	fer_engine_seal(nic->engine, &job, 1);
 	if (job.verdict == FER_OK && !fer_segment_write(m, layer->sec_off, job.start, job.len))
 		return FER_CRYPTO_ERROR;
@@ -276,7 +280,7 @@ static enum fer_verdict seal_split_ah(
 		return FER_CRYPTO_ERROR;
 	if (!fer_ah_hide(&nic->crypt->hidden_piece, &job, front, FER_OUT))
 		return FER_BAD_SYNTAX;
-	number_split(sa, layer, &job);
+	number_split(nic->crypt, sa, layer, &job);
 	fer_engine_seal(nic->engine, &job, 1);
 	if (job.verdict == FER_OK && !fer_segment_write(m, layer->sec_off, job.start + front,
 					     layer->pay_off - layer->sec_off))
@@ -388,7 +392,7 @@ __attribute__((noinline)) static void hide_bound(struct fer_crypt *c, const stru
 // Numbers the jobs that bind made.
 static inline void number_bound(const struct fer_nic *nic, struct fer_batch *b)
 {
-	const struct fer_crypt *c = nic->crypt;
+	struct fer_crypt *c = nic->crypt;
 
 	for (unsigned r = 0, last; r < c->n_runs; r++) {
 		const struct bound_run *run = &c->run[r];

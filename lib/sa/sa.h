@@ -10,7 +10,8 @@
 //
 // Who writes what:
 //   identity, template   the control thread, before publication; then nobody
-//   out.seq, iv, counts  any worker, by atomic adds, once per group of packets
+//   out.seq, counts      any worker, by atomic adds, once per group of packets
+//   out.iv               any worker, by atomic operations, where those that it has run out (ivs.h)
 //   in.replay, counts    any worker that holds in.lock, once per group of packets
 //   life                 any worker and the control thread, by atomic or, three times in a life at
 //   most told                 the control thread drops                any worker, by relaxed adds;
@@ -86,7 +87,7 @@ struct fer_sa {
 			uint16_t pad_to; // of struct fer_tfc
 			uint8_t dummy;   // place among those that send dummies; 0: none
 			alignas(64) struct fer_seq seq;
-			_Atomic uint64_t iv; // next IV of a counter mode
+			_Atomic uint64_t iv; // next IV of a counter mode that no worker has
 			_Atomic uint64_t packets;
 			_Atomic uint64_t bytes; // of the IP packets before protection
 			uint8_t src[16];
