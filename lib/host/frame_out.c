@@ -261,93 +261,106 @@ __attribute__((noinline)) static void frame_group(struct fer_host *host, struct 
 		learn_udp_link(b, g.at[g.n - 1], u.sa);
 }
 
-// Packets of a plain SA that stand one behind the other.
-struct run {
+// Packets of a run that stand one behind the other.
+struct stretch {
 	unsigned first;
 	uint32_t n;
 	uint64_t bytes; // that the SA protects
 };
 
-// Ends the packets of a run behind the first n.
-static void end_run(struct fer_batch *b, struct run *run, uint32_t n, enum fer_verdict v)
+// Ends the packets of a stretch behind the first n.  Returns n.
+static uint32_t end_behind(
+	struct fer_batch *b, const struct stretch *s, uint32_t n, enum fer_verdict v)
 {
-	while (run->n > n)
-		b->pkt[run->first + --run->n].verdict = (uint8_t)v;
+	for (uint32_t j = n; j < s->n; j++)
+		b->pkt[s->first + j].verdict = (uint8_t)v;
+	return n;
 }
 
-// Counts a run on an SA that has limits.
-__attribute__((noinline)) static void take_limited_life(
-	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct run *run)
+// Counts a stretch, of one packet at least, on an SA that has limits.  Returns how many of it there
+// are then.
+__attribute__((noinline)) static uint32_t take_limited_life(
+	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s)
 {
-	uint32_t len[FER_BATCH_MAX], n;
+	uint32_t len[FER_BATCH_MAX], n = 0;
 	unsigned crossed;
 
-	for (uint32_t j = 0; j < run->n; j++)
-		len[j] = b->pkt[run->first + j].inside[0];
-	n = fer_life_take(host->sas, sa, len, run->n, &crossed);
-	for (uint32_t j = n; j < run->n; j++)
-		b->pkt[run->first + j].inside[0] = 0;
-	end_run(b, run, n, FER_EXPIRED);
+	do
+		len[n] = b->pkt[s.first + n].inside[0];
+	while (++n < s.n);
+	n = fer_life_take(host->sas, sa, len, s.n, &crossed);
+	for (uint32_t j = n; j < s.n; j++)
+		b->pkt[s.first + j].inside[0] = 0;
+	end_behind(b, &s, n, FER_EXPIRED);
 	fer_audit_life(host, sa, crossed);
+	return n;
 }
 
-// The numbers of the run, as far as there are any; *first is that of its first packet.
-static inline void number_run(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
-	struct run *run, uint64_t *first)
+// The numbers of an SA come to their end: n were taken for a stretch.
+__attribute__((noinline)) static void end_numbers(
+	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s, uint32_t n)
 {
-	uint32_t n = fer_seq_take(&sa->out.seq, run->n, first);
+	unsigned over = FER_LIFE_SOFT | (n < s.n ? FER_LIFE_NUMBERS : 0);
 
-	if (likely(n == run->n && !fer_seq_is_low(&sa->out.seq, *first + n - 1)))
-		return;
-	unsigned over = FER_LIFE_SOFT | (n < run->n ? FER_LIFE_NUMBERS : 0);
-	end_run(b, run, n, FER_SEQ_EXHAUSTED);
+	end_behind(b, &s, n, FER_SEQ_EXHAUSTED);
 	fer_audit_life(host, sa, fer_life_end(sa, over));
 }
 
-// The packets from first on that want that SA, and fit it as they are.  *more gets what any of them
-// wants in the next round.
-static inline struct run plain_run(const struct fer_sa *sa, struct fer_batch *b, unsigned first,
-	uint64_t handle, uint64_t *more)
+// Puts the SA of a run on n packets, some of which have not the room as they mostly have.
+__attribute__((noinline)) static void put_on_rest(struct fer_host *host, struct fer_batch *b,
+	unsigned first, uint32_t n, struct fer_outer_run *run, uint64_t seq, uint32_t id)
 {
-	uint32_t most = fer_outer_plain_most(sa), ip_off = b->pkt[first].frame.ip_off;
-	struct run run = {.first = first};
-	unsigned i = first;
+	struct bundle u = {.sa = run->sa, .no = {seq, (uint16_t)id, (uint16_t)run->id_step}};
 
-	for (unsigned n = b->n; i < n; i++) {
-		struct fer_pkt *p = &b->pkt[i];
-		uint32_t len = p->frame.end - ip_off;
-
-		if (p->handle[0] != handle || p->frame.ip_off != ip_off || !fer_pkt_alive(p) ||
-			len > most)
-			break;
-		p->inside[0] = len;
-		run.bytes += len;
-		*more |= p->handle[1];
+	for (uint32_t at = 0; at < n;) {
+		frame_one(host, b, first + at, 0, &u, at);
+		at++;
+		at += fer_outer_put_on_run(
+			b, first + at, n - at, run, seq + at, id + at * run->id_step);
 	}
-	run.n = i - first;
-	return run;
 }
 
-// frame_group() of a plain SA.
-static inline void frame_plain(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
-	uint64_t handle, struct run *run)
+// The packets from first on that go with a run.  *more gets what any of them wants in the next
+// round.
+static inline struct stretch stretch_from(
+	const struct fer_outer_run *run, struct fer_batch *b, unsigned first, uint64_t *more)
 {
-	struct bundle u = {.sa = sa, .no.id_step = host->ident.step};
+	const uint64_t handle = run->handle, state = run->state;
+	const uint32_t most = run->most, ip_off = run->l2_len;
+	struct fer_pkt *const begin = &b->pkt[first], *p = begin;
+	uint64_t bytes = 0, wishes = 0;
 
-	if (unlikely(!fer_life_take_free(sa, run->n, run->bytes)))
-		take_limited_life(host, b, sa, run);
-	if (unlikely(run->n == 0))
-		return;
-	number_run(host, b, sa, run, &u.no.seq);
-	u.no.id = fer_ident_take(&host->ident, sa->out.template.ip, run->n);
-	for (uint32_t at = 0, n; at < run->n; at += n) {
-		n = fer_outer_put_on_run(
-			b, run->first + at, run->n - at, sa, handle, numbers_of(&u, u.no.seq, at));
-		if (unlikely(n == 0)) {
-			frame_one(host, b, run->first + at, 0, &u, at);
-			n = 1;
-		}
+	for (const struct fer_pkt *end = &b->pkt[b->n]; p != end; p++) {
+		uint32_t len = p->frame.end - ip_off;
+
+		if (p->handle[0] != handle || fer_pkt_state(p) != state || len > most)
+			break;
+		p->inside[0] = len;
+		bytes += len;
+		wishes |= p->handle[1];
 	}
+	*more |= wishes;
+	return (struct stretch){first, (uint32_t)(p - begin), bytes};
+}
+
+// frame_group() of packets of a run.
+static inline void frame_stretch(
+	struct fer_host *host, struct fer_batch *b, struct fer_outer_run *run, struct stretch s)
+{
+	struct fer_sa *sa = run->sa;
+	uint64_t seq;
+
+	if (unlikely(!fer_life_take_free(sa, s.n, s.bytes)))
+		s.n = take_limited_life(host, b, sa, s);
+	if (unlikely(s.n == 0))
+		return;
+	uint32_t n = fer_seq_take(&sa->out.seq, s.n, &seq);
+	if (unlikely(n < s.n || fer_seq_is_low(&sa->out.seq, seq + n - 1)))
+		end_numbers(host, b, sa, s, n);
+	uint32_t id = fer_ident_take(&host->ident, run->ip, n);
+	uint32_t at = fer_outer_put_on_run(b, s.first, n, run, seq, id);
+	if (unlikely(at < n))
+		put_on_rest(host, b, s.first + at, n - at, run, seq + at, id + at * run->id_step);
 }
 
 // The packets from first to end that want that SA.  Returns the first that does not.
@@ -361,26 +374,47 @@ static inline unsigned same_wish(const struct fer_batch *b, unsigned first, unsi
 	return last;
 }
 
-// Frames the packet at first, which wants that SA, and those behind it that go with it.  Returns
-// the first that does not.
-static inline unsigned frame_from(struct fer_host *host, struct fer_batch *b, unsigned first,
-	unsigned k, uint64_t handle, uint64_t *more)
+// Frames the packet at first, which wants that SA in round k, in the general way, and those behind
+// it that go with it.  Returns the first that does not.
+__attribute__((noinline)) static unsigned frame_any(struct fer_host *host, struct fer_batch *b,
+	unsigned first, unsigned k, uint64_t handle, bool alone, uint64_t *more)
+{
+	unsigned last = same_wish(b, first, alone ? first + 1 : b->n, k, handle, more);
+
+	frame_group(host, b, first, last, k, fer_sa_get(host->sas, handle), handle);
+	return last;
+}
+
+// Makes the run that the packet at first begins, if its SA is plain.
+__attribute__((noinline)) static bool begin_run(
+	struct fer_host *host, const struct fer_batch *b, unsigned first, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(host->sas, handle);
-	bool is_plain = k == 0 && likely(sa != NULL) && fer_outer_is_plain(sa);
 
-	if (likely(is_plain)) {
-		struct run run = plain_run(sa, b, first, handle, more);
-		unsigned last = first + run.n;
+	if (sa == NULL || !fer_outer_is_plain(sa))
+		return false;
+	fer_outer_run_init(&host->work->run, sa, handle, &b->pkt[first], host->ident.step);
+	return true;
+}
 
-		if (likely(run.n > 0)) {
-			frame_plain(host, b, sa, handle, &run);
-			return last;
-		}
+// Frames the packet at first, which wants that SA before any other, and those behind it that go
+// with it.  Returns the first that does not.
+static inline unsigned frame_from(
+	struct fer_host *host, struct fer_batch *b, unsigned first, uint64_t handle, uint64_t *more)
+{
+	struct fer_outer_run *run = &host->work->run;
+
+	if (unlikely(!fer_outer_run_is_for(run, &b->pkt[first], handle))) {
+		if (!fer_pkt_alive(&b->pkt[first]))
+			return first + 1;
+		if (!begin_run(host, b, first, handle))
+			return frame_any(host, b, first, 0, handle, false, more);
 	}
-	unsigned last = same_wish(b, first, is_plain ? first + 1 : b->n, k, handle, more);
-	frame_group(host, b, first, last, k, sa, handle);
-	return last;
+	const struct stretch s = stretch_from(run, b, first, more);
+	if (unlikely(s.n == 0))
+		return frame_any(host, b, first, 0, handle, true, more);
+	frame_stretch(host, b, run, s);
+	return first + s.n;
 }
 
 bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
@@ -390,10 +424,12 @@ bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
 	for (unsigned i = 0; i < b->n;) {
 		uint64_t handle = b->pkt[i].handle[k];
 
-		if (likely(handle != 0))
-			i = frame_from(host, b, i, k, handle, &more);
-		else
+		if (unlikely(handle == 0))
 			more |= b->pkt[i++].handle[1];
+		else if (likely(k == 0))
+			i = frame_from(host, b, i, handle, &more);
+		else
+			i = frame_any(host, b, i, k, handle, false, &more);
 	}
 	fer_batch_mark(b, FER_STAGE_FRAME);
 	return k == 0 && more != 0;

@@ -329,6 +329,25 @@ static void is_a_stale_handle_no_sa(void **state)
 	done();
 }
 
+// Not even when it framed the packets of the burst before.
+static void does_an_sa_frame_nothing_once_it_is_removed(void **state)
+{
+	uint64_t sa = add(&tunnel);
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		put_n(2);
+		parse(2);
+		want(0, sa, 0);
+		want(1, sa, 0);
+		frame();
+		assert_verdict(1, round == 0 ? FER_OK : FER_NO_ACTIVE_SA);
+		done();
+		if (round == 0)
+			assert_int_equal(fer_sa_remove(test_ends.west.sas, sa), 0);
+	}
+}
+
 // The words of the contract, worked out by hand.
 static void do_the_words_say_what_was_framed(void **state)
 {
@@ -427,6 +446,7 @@ int main(void)
 		TEST_WITH_ENDS(are_identifications_not_repeated),
 		TEST_WITH_ENDS(does_an_exhausted_tunnel_end_the_packet),
 		TEST_WITH_ENDS(is_a_stale_handle_no_sa),
+		TEST_WITH_ENDS(does_an_sa_frame_nothing_once_it_is_removed),
 		TEST_WITH_ENDS(do_the_words_say_what_was_framed),
 		TEST_WITH_ENDS(are_the_bytes_inside_counted),
 		TEST_WITH_ENDS(are_headers_too_far_away_refused),

@@ -144,18 +144,18 @@ static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
 #define PLAIN_SPARE_BYTES                                                                          \
 	((uint32_t)sizeof(padding) - FER_ESP_TRAILER_BYTES - FER_OUTER_PLAIN_ICV_BYTES)
 
-// The same for such a packet.
-static inline void write_plain_tail(uint8_t *at, uint32_t pad_len, uint32_t next_header)
+// The same for such a packet, of which slot 12 says both.
+static inline void write_plain_tail(uint8_t *at, uint64_t pad_len, uint32_t slot12)
 {
 	memcpy(at, padding, sizeof(padding));
-	write_trailer(at, pad_len, next_header);
+	fer_store_be16(at + pad_len, (uint16_t)slot12);
 }
 
 // What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
 // far as a compiler can see.
 struct around {
-	const uint8_t *ip;          // tunnel: the outer header is made from this
-	struct fer_ipv4_stamp ipv4; // the same if it is IPv4
+	struct fer_ipv4_stamp ipv4; // tunnel: the outer header is made from this
+	const uint8_t *ip;          // or from that, and the destination
 	struct fer_tunnel_marks marks;
 	uint32_t flow_label;
 	uint32_t index;
@@ -209,11 +209,13 @@ static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct a
 	uint16_t l2_len = p->l2_len;
 	uint8_t *ip = frame + l2_len;
 	const uint8_t *inner = ip + a->growth;
-	uint64_t marks = fer_tunnel_mark(&a->marks, fer_ip_tos(inner), f->df);
+	uint32_t marks = fer_tunnel_mark(&a->marks, fer_ip_tos(inner), f->df);
 
 	if (v4) {
-		fer_ipv4_stamp(ip, &a->ipv4, len, id, marks);
-		memcpy(ip + FER_IPV4_ENDS_OFF, &a->ipv4.ends, sizeof(a->ipv4.ends));
+		const struct fer_ipv4_stamp stamp = fer_ipv4_stamp_marked(&a->ipv4, marks);
+
+		fer_ipv4_stamp(ip, &stamp, len, id);
+		memcpy(ip + FER_IPV4_DST_OFF, a->ip + FER_IPV4_DST_OFF, 4);
 	} else {
 		fer_ipv6_stamp(ip, a->ip, len, fer_ip_marks_tos(marks),
 			fer_tunnel_flow_label(a->flow_label, inner));
@@ -338,25 +340,6 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
-// What is the same in all packets of a run; wide where that spares what makes it so.
-struct plain {
-	const uint8_t *ip; // the outer header is made from this
-	struct fer_ipv4_stamp ipv4;
-	__m128i ends; // addresses of IPv4, SPI, and room for the number
-	struct fer_tunnel_marks marks;
-	uint32_t flow_label;
-	uint32_t growth;
-	uint32_t pad_from; // a packet that ends n bytes before it is padded by n in pad_mask
-	uint32_t pad_mask;
-	uint32_t tail_bytes;
-	uint32_t spi;
-	uint32_t slot12; // but for the length of padding
-	uint32_t next_header;
-	uint64_t handle;
-	struct fer_frame_words frame;
-	uint8_t head_bytes;
-};
-
 // One move, of an Ethernet header and a bit of what it stands in front of.
 #define PLAIN_LINK_BYTES 16
 #define LINK_IN_FRONT (PLAIN_LINK_BYTES - FER_ETHER_HEADER_BYTES) // or in front of it
@@ -372,62 +355,115 @@ static inline void move_link(uint8_t *to, const uint8_t *from, uint32_t l2_len, 
 		fer_store_be16(to + l2_len - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
 }
 
+// The bits in the first 8 bytes of an inner header that what is put on hangs from: version, type of
+// service, DF.
+static inline uint64_t traits_of(uint8_t version)
+{
+	return version == 4 ? __builtin_bswap64(0xf0ff000000004000)
+			    : __builtin_bswap64(0xfff0000000000000);
+}
+
+// Makes what follows from the traits of a packet, whose IP header is there.
+__attribute__((noinline)) static void adapt(
+	struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
+{
+	const struct fer_sa_template *t = &run->sa->out.template;
+	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
+	const uint32_t marks = fer_tunnel_mark(&rule, fer_ip_tos(inner), p->frame.df);
+	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
+
+	run->traits_mask = traits_of(p->frame.version);
+	run->traits = fer_load_word(inner) & run->traits_mask;
+	run->ipv4 = fer_ipv4_stamp_marked(&ipv4, marks);
+	run->tos = fer_ip_marks_tos(marks);
+	run->df = fer_ip_marks_df(marks) || t->version == 6;
+	run->next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+	run->slot12 = run->sa->protocol == FER_PROTO_ESP
+			      ? fer_oob_header_send(run->next_header, 0, 0, t->ip_bytes)
+			      : fer_oob_header_send(0, 0, t->ip_bytes, 0);
+}
+
+void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t handle,
+	const struct fer_pkt *p, uint16_t id_step)
+{
+	const struct fer_sa_template *t = &sa->out.template;
+	const uint32_t growth = fer_outer_growth(sa);
+	const uint32_t longest = t->version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
+
+	*run = (struct fer_outer_run){
+		.handle = handle,
+		.state = fer_pkt_state(p),
+		.sa = sa,
+		.most = longest - growth - sa->tail_bytes - sa->suite.align_bytes,
+		.l2_len = p->l2_len,
+		.id_step = id_step,
+		.ip = t->ip,
+		.ends = {fer_load_word(t->ip + FER_IPV4_ENDS_OFF), __builtin_bswap32(sa->spi)},
+		.spi = sa->spi,
+		.growth = growth,
+		.around = growth + sa->tail_bytes,
+		.pad_from = p->l2_len - FER_ESP_TRAILER_BYTES,
+		.pad_mask = sa->suite.align_bytes - 1u,
+		.frame = words_of(p->l2_len, t->version == 4, sa->protocol),
+		.traits = UINT64_MAX, // of no packet
+	};
+}
+
 // The outer header, with SPI and number behind it, which the crypto stage reads by one load and
 // which therefore are one store.  Returns where they stand.
-static inline uint8_t *write_ipv4(uint8_t *ip, const struct plain *run, uint32_t len, uint32_t seq,
-	uint16_t id, uint64_t marks)
+static inline uint8_t *write_ipv4(
+	uint8_t *ip, const struct fer_outer_run *run, uint32_t len, uint32_t seq, uint16_t id)
 {
-	__m128i ends = _mm_insert_epi32(run->ends, (int)__builtin_bswap32(seq), 3);
+	const __m128i ends = _mm_insert_epi32((__m128i)run->ends, (int)__builtin_bswap32(seq), 3);
 
-	fer_ipv4_stamp(ip, &run->ipv4, len, id, marks);
+	fer_ipv4_stamp(ip, &run->ipv4, len, id);
 	_mm_storeu_si128((__m128i *)(void *)(ip + FER_IPV4_ENDS_OFF), ends);
 	return ip + FER_IPV4_HEADER_BYTES;
 }
 
-static inline uint8_t *write_ipv6(uint8_t *ip, const struct plain *run, uint32_t len, uint32_t seq,
-	uint64_t marks, const uint8_t *inner)
+static inline uint8_t *write_ipv6(uint8_t *ip, const struct fer_outer_run *run, uint32_t len,
+	uint32_t seq, const uint8_t *inner)
 {
-	fer_ipv6_stamp(ip, run->ip, len, fer_ip_marks_tos(marks),
-		fer_tunnel_flow_label(run->flow_label, inner));
+	const uint32_t rule = run->sa->out.template.rules.flow_label;
+
+	fer_ipv6_stamp(ip, run->ip, len, run->tos, fer_tunnel_flow_label(rule, inner));
 	fer_store_be64(ip + FER_IPV6_HEADER_BYTES, (uint64_t)run->spi << 32 | seq);
 	return ip + FER_IPV6_HEADER_BYTES;
 }
 
-// put_on() for a plain SA and an inner packet of that version, and the send words.  False: the
-// packet has not the room as it mostly has, and nothing was done.
+// put_on() for a packet of a run, and the send words.  False: it has not the room as it mostly has,
+// and nothing was done.
 __attribute__((always_inline)) static inline bool put_on_plain(struct rte_mbuf *m,
-	struct fer_pkt *p, const struct plain *run, bool v4, bool inner_v4, bool esp,
-	uint32_t l2_len, uint32_t seq, uint16_t id)
+	struct fer_pkt *p, struct fer_outer_run *run, bool v4, bool esp, uint32_t l2_len,
+	uint32_t seq, uint16_t id)
 {
-	uint32_t old_end = p->frame.end;
-	uint32_t pad = (run->pad_from - old_end) & run->pad_mask;
-	uint32_t off = m->data_off - run->growth; // endless where there is not so much
-	uint32_t end = old_end + run->growth + run->tail_bytes + pad;
+	const uint32_t old_end = p->frame.end, growth = run->growth;
+	const uint32_t pad = (run->pad_from - old_end) & run->pad_mask;
+	const uint64_t off = m->data_off - growth; // endless where there is not so much
+	const uint64_t end = old_end + run->around + pad;
 
 	if (unlikely(m->nb_segs != 1 || m->data_len < old_end ||
-		     (uint64_t)off + end + PLAIN_SPARE_BYTES > m->buf_len))
+		     off + end + PLAIN_SPARE_BYTES > m->buf_len))
 		return false;
+	uint8_t *frame = (uint8_t *)m->buf_addr + off, *ip = frame + l2_len;
+	const uint8_t *inner = ip + growth;
+	if (unlikely((fer_load_word(inner) & run->traits_mask) != run->traits))
+		adapt(run, p, inner);
 	m->data_off = (uint16_t)off;
 	m->data_len = (uint16_t)end;
-	m->pkt_len = end;
+	m->pkt_len = (uint32_t)end;
+	uint32_t len = (uint32_t)end - l2_len, slot12 = run->slot12;
 
-	uint8_t *frame = (uint8_t *)m->buf_addr + off, *ip = frame + l2_len;
-	const uint8_t *inner = ip + run->growth;
-	uint32_t len = end - l2_len;
-	uint64_t marks =
-		fer_tunnel_mark(&run->marks, inner_v4 ? inner[1] : fer_ip_tos(inner), p->frame.df);
-
-	move_link(frame, frame + run->growth, l2_len, v4);
-	uint8_t *sec = v4 ? write_ipv4(ip, run, len, seq, id, marks)
-			  : write_ipv6(ip, run, len, seq, marks, inner);
-	uint32_t slot12 = run->slot12;
 	if (esp) {
 		slot12 |= pad << 8;
-		write_plain_tail(frame + old_end + run->growth, pad, run->next_header);
-	} else {
-		fer_ah_write(sec, run->head_bytes, (uint8_t)run->next_header, run->spi, seq);
+		write_plain_tail(frame + growth + old_end, pad, slot12);
 	}
-	fer_frame_write(&p->frame, &run->frame, len, fer_ip_marks_df(marks) || !v4);
+	move_link(frame, frame + growth, l2_len, v4);
+	uint8_t *sec =
+		v4 ? write_ipv4(ip, run, len, seq, id) : write_ipv6(ip, run, len, seq, inner);
+	if (!esp)
+		fer_ah_write(sec, run->sa->head_bytes, run->next_header, run->spi, seq);
+	fer_frame_write(&p->frame, &run->frame, len, run->df);
 	struct fer_oob *o = fer_oob_of(m);
 	o->ipsec = run->handle;
 	o->header = slot12;
@@ -435,67 +471,32 @@ __attribute__((always_inline)) static inline bool put_on_plain(struct rte_mbuf *
 }
 
 __attribute__((always_inline)) static inline uint32_t put_on_run(struct fer_batch *b,
-	unsigned first, uint32_t n, const struct plain *run, bool v4, bool inner_v4, bool esp,
-	uint32_t l2_len, struct fer_outer_numbers no)
+	unsigned first, uint32_t n, struct fer_outer_run *run, bool v4, bool esp, uint32_t l2_len,
+	uint32_t seq, uint32_t id)
 {
-	uint8_t version = inner_v4 ? 4 : 6;
-	uint32_t seq = (uint32_t)no.seq, id = no.id, id_step = no.id_step;
-	unsigned i = first;
+	struct fer_pkt *const begin = &b->pkt[first], *p = begin;
+	struct rte_mbuf **m = &b->m[first];
 
-	for (unsigned last = first + n; i < last; i++) {
-		struct fer_pkt *p = &b->pkt[i];
-
-		if (unlikely(p->frame.version != version) ||
-			!put_on_plain(
-				b->m[i], p, run, v4, inner_v4, esp, l2_len, seq, (uint16_t)id))
+	for (struct fer_pkt *end = begin + n; p != end; p++, m++) {
+		if (!put_on_plain(*m, p, run, v4, esp, l2_len, seq, (uint16_t)id))
 			break;
 		seq++;
-		id += id_step;
+		id += run->id_step;
 	}
-	return i - first;
-}
-
-static inline struct plain plain_of(
-	const struct fer_sa *sa, const struct fer_pkt *first, uint64_t handle)
-{
-	const struct fer_sa_template *t = &sa->out.template;
-	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
-	bool esp = sa->protocol == FER_PROTO_ESP;
-	uint8_t next_header = first->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
-
-	return (struct plain){
-		.ip = t->ip,
-		.ipv4 = ipv4,
-		.ends = _mm_set_epi64x(__builtin_bswap32(sa->spi), (long long)ipv4.ends),
-		.marks = fer_tunnel_marks_of(&t->rules),
-		.flow_label = t->rules.flow_label,
-		.growth = fer_outer_growth(sa),
-		.pad_from = first->l2_len - FER_ESP_TRAILER_BYTES,
-		.pad_mask = sa->suite.align_bytes - 1u,
-		.tail_bytes = sa->tail_bytes,
-		.spi = sa->spi,
-		.slot12 = esp ? fer_oob_header_send(next_header, 0, 0, t->ip_bytes)
-			      : fer_oob_header_send(0, 0, t->ip_bytes, 0),
-		.next_header = next_header,
-		.handle = handle,
-		.frame = words_of(first->l2_len, t->version == 4, sa->protocol),
-		.head_bytes = sa->head_bytes,
-	};
+	return (uint32_t)(p - begin);
 }
 
 uint32_t fer_outer_put_on_run(struct fer_batch *b, unsigned first, uint32_t n,
-	const struct fer_sa *sa, uint64_t handle, struct fer_outer_numbers no)
+	struct fer_outer_run *run, uint64_t seq, uint32_t id)
 {
-	uint16_t l2_len = b->pkt[first].l2_len;
-	bool v4 = sa->out.template.version == 4, inner_v4 = b->pkt[first].frame.version == 4;
-	bool esp = sa->protocol == FER_PROTO_ESP;
-	const struct plain run = plain_of(sa, &b->pkt[first], handle);
+	bool v4 = run->sa->out.template.version == 4, esp = run->sa->protocol == FER_PROTO_ESP;
+	uint32_t lo = (uint32_t)seq, l2_len = run->l2_len;
 
 	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || !esp))
-		return put_on_run(b, first, n, &run, v4, inner_v4, esp, l2_len, no);
-	if (v4 && inner_v4)
-		return put_on_run(b, first, n, &run, true, true, true, FER_ETHER_HEADER_BYTES, no);
-	return put_on_run(b, first, n, &run, v4, inner_v4, true, FER_ETHER_HEADER_BYTES, no);
+		return put_on_run(b, first, n, run, v4, esp, l2_len, lo, id);
+	if (likely(v4))
+		return put_on_run(b, first, n, run, true, true, FER_ETHER_HEADER_BYTES, lo, id);
+	return put_on_run(b, first, n, run, false, true, FER_ETHER_HEADER_BYTES, lo, id);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

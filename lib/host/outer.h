@@ -33,8 +33,7 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 #define FER_OUTER_PLAIN_ICV_BYTES 8 // at least
 
 // Is it an SA as most are: one of tunnel mode, which is not in UDP, part of no bundle, and has no
-// padding or dummies?  Then every IP packet fits that is not longer than
-// fer_outer_plain_most().
+// padding or dummies?  Then every IP packet fits that is not too long.
 static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 {
 	return sa->mode == FER_TUNNEL && sa->out.udp == NULL && sa->partner == FER_NO_SA_INDEX &&
@@ -42,16 +41,56 @@ static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
 }
 
-static inline uint32_t fer_outer_plain_most(const struct fer_sa *sa);
+// What packets of one plain SA have in common.  It is made once and kept, because nothing that it
+// was made from changes as long as the SA lives.
+struct fer_outer_run {
+	// Which packets these are.
+	uint64_t handle; // of the SA; 0: of none
+	uint64_t state;  // fer_pkt_state() of them
+	struct fer_sa *sa;
+	uint32_t most; // bytes that each of them has at most
+	uint32_t l2_len;
+	uint32_t id_step; // from the identification of one to that of the next
 
-// Puts such an SA on living packets of a batch that it fits, n at most, from first on, with link
-// headers of one length, as the first around them, with numbers from these on, and writes their
-// send words.  What the words say is not said again in layers.  Returns how many that were: of
-// packets of one IP version as many as are in one piece with room on both sides; where that is
-// none, the first one has to go through fer_outer_put_on().
+	// What is put on them; wide where that spares what makes it so.
+	const uint8_t *ip;                              // the outer header is made from this
+	uint64_t ends __attribute__((vector_size(16))); // addresses of IPv4, SPI, room for a number
+	uint32_t spi;
+	uint32_t growth;
+	uint32_t around;   // growth and all that is behind the payload but padding
+	uint32_t pad_from; // a packet that ends n bytes before it is padded by n in pad_mask
+	uint32_t pad_mask;
+	struct fer_frame_words frame;
+
+	// What follows from those bits of an inner header that it differs by from packet to packet;
+	// as of the last one.
+	uint64_t traits_mask;
+	uint64_t traits;
+	struct fer_ipv4_stamp ipv4;
+	uint32_t slot12; // but for the length of padding
+	uint8_t next_header;
+	uint8_t tos;
+	bool df;
+};
+
+// Makes it for packets as p is, which is alive, under the handle of that SA, which is plain.
+void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t handle,
+	const struct fer_pkt *p, uint16_t id_step);
+
+// Is it for the packet p with that handle, which is alive then, and does its SA live?
+static inline bool fer_outer_run_is_for(
+	const struct fer_outer_run *run, const struct fer_pkt *p, uint64_t handle)
+{
+	return run->handle == handle && run->state == fer_pkt_state(p) &&
+	       atomic_load_explicit(&run->sa->generation, memory_order_acquire) == handle >> 32;
+}
+
+// Puts the SA of a run on n packets of it, from first on, which are not too long, with numbers from
+// these on, and writes their send words.  What the words say is not said again in layers.  Returns
+// how many that were: as many as are in one piece with room on both sides; where that is none, the
+// first one has to go through fer_outer_put_on().
 __attribute__((warn_unused_result)) uint32_t fer_outer_put_on_run(struct fer_batch *b,
-	unsigned first, uint32_t n, const struct fer_sa *sa, uint64_t handle,
-	struct fer_outer_numbers no);
+	unsigned first, uint32_t n, struct fer_outer_run *run, uint64_t seq, uint32_t id);
 
 // Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);
@@ -61,13 +100,6 @@ static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
 	// ip_bytes is 0 in transport mode
 	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes + sa->head_bytes;
-}
-
-static inline uint32_t fer_outer_plain_most(const struct fer_sa *sa)
-{
-	uint32_t most = sa->out.template.version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
-
-	return most - fer_outer_growth(sa) - sa->tail_bytes - sa->suite.align_bytes;
 }
 
 // Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is

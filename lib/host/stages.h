@@ -5,6 +5,7 @@
 
 #include "host/bucket.h"
 #include "host/host.h"
+#include "host/outer.h"
 #include "sa/sa.h"
 
 // The flow that was judged last in a direction, and what the answer of policies hangs from besides.
@@ -28,6 +29,7 @@ struct fer_host_work {
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
+	struct fer_outer_run run;     // of the packets framed last
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,

@@ -20,7 +20,7 @@
 // The rules of a tunnel for DSCP and DF, as what is kept of the marks of the inner header
 // (proto/ip.h) and what is set.
 struct fer_tunnel_marks {
-	uint64_t kept, set;
+	uint32_t kept, set;
 };
 
 static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer_rules *r)
@@ -35,7 +35,7 @@ static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer
 
 // The marks of the outer header: DSCP and DF by the rules, ECN copied (RFC 6040 section 4.1, normal
 // mode).
-static inline uint64_t fer_tunnel_mark(
+static inline uint32_t fer_tunnel_mark(
 	const struct fer_tunnel_marks *m, uint8_t inner_tos, bool inner_df)
 {
 	return (fer_ip_marks(inner_tos, inner_df) & m->kept) | m->set;

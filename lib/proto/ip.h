@@ -8,9 +8,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FER_IPV4_HEADER_BYTES 20
 #define FER_IPV4_ENDS_OFF 12 // both addresses
+#define FER_IPV4_DST_OFF 16
 #define FER_IPV6_HEADER_BYTES 40
 #define FER_IPV4_MAX_BYTES 65535        // total length
 #define FER_IPV6_MAX_BYTES (65535 + 40) // payload length and the header; no jumbograms
@@ -89,54 +91,66 @@ unsigned fer_ip_write(uint8_t *ip, const struct fer_ip_header *h);
 // complemented: what an unfinished checksum holds.
 uint16_t fer_ip_pseudo_sum(const uint8_t *ip, uint8_t protocol, uint32_t len);
 
+// Type of service and DF, where the first and the fourth 16 bits of an IPv4 header have them, as
+// these lie in memory.
+static inline uint32_t fer_ip_marks(uint8_t tos, bool df)
+{
+	return (uint32_t)tos << 8 | (uint32_t)df << 6;
+}
+
+static inline uint8_t fer_ip_marks_tos(uint32_t marks)
+{
+	return (uint8_t)(marks >> 8);
+}
+
+static inline bool fer_ip_marks_df(uint32_t marks)
+{
+	return (marks >> 6 & 1) != 0;
+}
+
 // What an IPv4 header has in common with those that fer_ip_write() makes for one empty packet, with
 // identification and type of service 0 and without DF.
 struct fer_ipv4_stamp {
-	uint64_t first; // version and header length
-	uint64_t ends;  // both addresses, as in memory
-	uint32_t rest;  // time to live and protocol
-	uint32_t sum;   // of all that, and of a length of the header alone
+	// All but the destination, as in memory; length, identification and checksum are 0.
+	uint16_t words __attribute__((vector_size(16)));
+	uint32_t sum; // of all that, the destination and the length of the header alone taken away
 };
 
 static inline struct fer_ipv4_stamp fer_ipv4_stamp_of(const uint8_t *from)
 {
-	struct fer_ipv4_stamp s = {
-		.first = (uint64_t)from[0] << 56,
-		.rest = (uint32_t)fer_load_be16(from + 8) << 16,
-		.sum = (uint16_t)~fer_load_be16(from + 10),
-	};
+	struct fer_ipv4_stamp s;
 
-	memcpy(&s.ends, from + FER_IPV4_ENDS_OFF, sizeof(s.ends));
+	memcpy(&s.words, from, sizeof(s.words));
+	s.sum = (uint16_t)~fer_load_be16(from + 10) + (0xffff - FER_IPV4_HEADER_BYTES);
+	s.words[1] = s.words[5] = 0;
 	return s;
 }
 
-// Type of service and DF, where the first 8 bytes of an IPv4 header have them.
-static inline uint64_t fer_ip_marks(uint8_t tos, bool df)
+// The same with marks.
+static inline struct fer_ipv4_stamp fer_ipv4_stamp_marked(
+	const struct fer_ipv4_stamp *s, uint32_t marks)
 {
-	return (uint64_t)tos << 48 | (uint64_t)df << 14;
+	struct fer_ipv4_stamp marked = *s;
+
+	marked.words[0] |= (uint16_t)(marks & 0xff00);
+	marked.words[3] |= (uint16_t)(marks & 0xff);
+	marked.sum += (marks >> 8) + ((marks & 0xff) << 8);
+	return marked;
 }
 
-static inline uint8_t fer_ip_marks_tos(uint64_t marks)
-{
-	return (uint8_t)(marks >> 48);
-}
-
-static inline bool fer_ip_marks_df(uint64_t marks)
-{
-	return (marks >> 14 & 1) != 0;
-}
-
-// Writes all of such a header but the addresses, with length, identification and marks; put
-// together in registers, because packets are best made of few wide stores.
+// Writes all of such a header but the destination, with length and identification; put together in
+// a register, because packets are best made of few wide stores.
 static inline void fer_ipv4_stamp(
-	uint8_t *ip, const struct fer_ipv4_stamp *s, uint32_t len, uint16_t id, uint64_t marks)
+	uint8_t *ip, const struct fer_ipv4_stamp *s, uint32_t len, uint16_t id)
 {
-	uint32_t sum = s->sum + (uint32_t)(marks >> 48) + (uint16_t)marks + id +
-		       (len - FER_IPV4_HEADER_BYTES);
+	uint16_t words __attribute__((vector_size(16))) = s->words;
+	uint32_t sum = s->sum + len + id;
 
 	sum += sum << 16 | sum >> 16; // both halves and their carry are in the upper one
-	fer_store_be64(ip, s->first | marks | (uint64_t)len << 32 | (uint32_t)id << 16);
-	fer_store_be32(ip + 8, s->rest | ~sum >> 16);
+	words[1] = __builtin_bswap16((uint16_t)len);
+	words[2] = __builtin_bswap16(id);
+	words[5] = (uint16_t)__builtin_bswap32(~sum);
+	memcpy(ip, &words, sizeof(words));
 }
 
 // Likewise for IPv6, from a header with traffic class and flow label 0.

@@ -352,8 +352,9 @@ static void stamping_is_writing(void **state)
 		unsigned n = fer_ip_write(written, &h);
 		struct fer_ipv4_stamp v4 = fer_ipv4_stamp_of(empty);
 		if (version == 4) {
-			fer_ipv4_stamp(stamped, &v4, h.len, h.id, fer_ip_marks(h.tos, h.df));
-			memcpy(stamped + FER_IPV4_ENDS_OFF, &v4.ends, sizeof(v4.ends));
+			v4 = fer_ipv4_stamp_marked(&v4, fer_ip_marks(h.tos, h.df));
+			fer_ipv4_stamp(stamped, &v4, h.len, h.id);
+			memcpy(stamped + FER_IPV4_DST_OFF, dst.bytes, 4);
 		} else {
 			fer_ipv6_stamp(stamped, empty, h.len, h.tos, h.flow_label);
 		}
