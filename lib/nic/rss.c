@@ -45,7 +45,7 @@ static bool gets_hash(const struct fer_batch *b, unsigned i)
 {
 	const struct fer_pkt *p = &b->pkt[i];
 
-	if (p->parsed != FER_OK)
+	if (b->m[i] == NULL || p->parsed != FER_OK)
 		return false;
 	return p->n_layers > 0 ? b->layer[i][0].verdict == FER_OK
 			       : (b->m[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0;

@@ -207,6 +207,25 @@ static void has_what_comes_in_the_clear_one(void **state)
 	}
 }
 
+// A fragment that waits for its others is no more in the batch.
+static void is_what_has_left_the_batch_passed_over(void **state)
+{
+	(void)state;
+	make(&flows[0], FER_PROTO_UDP, 0x2000);
+	batch.n = 3;
+	batch.link = FER_LINK_RAW_IP;
+	for (unsigned i = 0; i < 3; i++)
+		batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	fer_batch_parse(&batch);
+	batch.pkt[1].verdict = FER_FRAGMENT_HELD;
+	rte_pktmbuf_free(batch.m[1]);
+	batch.m[1] = NULL;
+	fer_nic_receive(&nic, &batch);
+	for (unsigned i = 0; i < 3; i += 2)
+		assert_int_equal(batch.m[i]->hash.rss, flows[0].without);
+	rte_pktmbuf_free_bulk(batch.m, 3);
+}
+
 static int open_one(void **state)
 {
 	(void)state;
@@ -239,6 +258,7 @@ int main(void)
 		TEST(does_transport_mode_show_its_ports),
 		TEST(does_what_is_not_opened_keep_its_own),
 		TEST(has_what_comes_in_the_clear_one),
+		TEST(is_what_has_left_the_batch_passed_over),
 	};
 	int error;
 

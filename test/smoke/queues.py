@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import ferrule_ctl as ctl
+import ip
 import samples
 from daemon import EAL, Daemon
 from ipsec_oracle import Sa, seal_esp
@@ -220,7 +221,10 @@ def to_machine(program, reader, folder, peers, workers, n_queues):
         with running(program, lab, folder, vdevs, host="net_vhost0", workers=workers,
                      queues=N_QUEUES) as (daemon, _), machine(reader, folder, n_queues, came):
             lab.run("lab", "ip", "link", "set", "wire", "up")
-            faults = talk(lab.port("lab", "wire"), came, peers)
+            port = lab.port("lab", "wire")
+            # What waits for its other fragments has no flow.
+            port.send(samples.ethernet(ip.as_fragment(frame(0, 0, peers)[14:], 0, True)))
+            faults = talk(port, came, peers)
             queues = came.queues()
             if len(queues) < n_queues or min(queues.values()) <= N_FLOWS / n_queues / 4:
                 faults.append(f"the queues' parts of the flows: {dict(queues)}")
