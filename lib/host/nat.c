@@ -34,18 +34,23 @@ static bool read_source(
 void fer_nat_learn(struct fer_host *host, const struct fer_batch *b, const uint16_t at[],
 	unsigned n, unsigned k, const struct fer_sa *sa)
 {
-	const struct fer_layer *newest;
-	unsigned i;
+	const struct fer_layer *newest = NULL;
+	const struct rte_mbuf *m = NULL;
 	struct fer_peer from;
 
-	if (n == 0 || !fer_udp_has_peer(host->sas, sa))
+	if (!fer_udp_has_peer(host->sas, sa))
 		return;
-	i = at[0];
-	for (unsigned j = 1; j < n; j++)
-		if (b->layer[at[j]][k].seq > b->layer[i][k].seq)
-			i = at[j];
-	newest = &b->layer[i][k];
-	if (read_source(b->m[i], newest, &from) && fer_udp_learn(host->sas, sa, newest->seq, &from))
+	for (unsigned j = 0; j < n; j++) {
+		const struct fer_layer *layer = &b->layer[at[j]][k];
+
+		// Another worker may still have the packet, for a layer inside.
+		if (b->m[at[j]] != NULL && (newest == NULL || layer->seq > newest->seq)) {
+			newest = layer;
+			m = b->m[at[j]];
+		}
+	}
+	if (newest != NULL && read_source(m, newest, &from) &&
+		fer_udp_learn(host->sas, sa, newest->seq, &from))
 		fer_audit_move(host, sa, newest->seq, &from);
 }
 

@@ -131,6 +131,30 @@ static void does_the_newest_packet_of_a_burst_tell(void **state)
 	}
 }
 
+// The layer inside waits for another worker, which has the packet.
+static void is_a_packet_that_has_left_the_batch_passed_over(void **state)
+{
+	const struct test_known k = add(SPI, FER_TUNNEL, 4, 64);
+
+	(void)state;
+	for (unsigned late = 0; late < 2; late++) {
+		for (unsigned i = 0; i < 2; i++) {
+			make(&k, 1 + 2 * late + i, (uint8_t)(20 + i), (uint16_t)(2000 + late));
+			put(i);
+		}
+		batch.n = 2;
+		batch.link = FER_LINK_RAW_IP;
+		fer_batch_parse(&batch);
+		fer_nic_receive(&end.path.nic, &batch);
+		batch.pkt[late].verdict = FER_LATE;
+		rte_pktmbuf_free(batch.m[late]);
+		batch.m[late] = NULL;
+		fer_host_inbound(&end.path.host, &batch);
+		done();
+		assert_peer(&k, (uint8_t)(21 - late), (uint16_t)(2000 + late));
+	}
+}
+
 static void is_an_event_told_with_all_that_is_known(void **state)
 {
 	struct test_known k = add(SPI, FER_TUNNEL, 4, 64);
@@ -389,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(does_the_newest_packet_of_a_burst_tell),
+		TEST(is_a_packet_that_has_left_the_batch_passed_over),
 		TEST(is_an_event_told_with_all_that_is_known),
 		TEST(do_replays_and_forgeries_move_nothing),
 		TEST(does_an_expired_sa_move_nothing),
