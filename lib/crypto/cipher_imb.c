@@ -94,40 +94,49 @@ static bool refill_ivs(struct fer_engine *e)
 	return true;
 }
 
-static void fail(struct fer_job *const *job, unsigned n)
+static void fail(struct imb_jobs jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		job[i]->verdict = FER_CRYPTO_ERROR;
+		fer_imb_job(jobs, i)->verdict = FER_CRYPTO_ERROR;
 }
 
 // n: not more than are left
 static inline void put_some_ivs(
-	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes)
+	struct fer_engine *e, struct imb_jobs jobs, unsigned n, size_t iv_bytes)
 {
 	const uint8_t(*from)[FER_ESP_MAX_IV_BYTES] = &e->iv_pool[e->iv_left];
 
 	for (unsigned i = 0; i < n; i++)
-		memcpy(job[i]->start + FER_ESP_HEADER_BYTES, *--from, iv_bytes);
+		memcpy(fer_imb_job(jobs, i)->start + FER_ESP_HEADER_BYTES, *--from, iv_bytes);
 	e->iv_left -= n;
 }
 
-void fer_imb_put_random_ivs(
-	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes)
+__attribute__((always_inline)) static inline bool put_ivs(
+	struct fer_engine *e, struct imb_jobs jobs, unsigned n, size_t iv_bytes)
 {
 	unsigned n_now;
 
 	for (unsigned at = 0; at < n; at += n_now) {
 		if (e->iv_left == 0 && !refill_ivs(e)) {
-			fail(job + at, n - at);
-			return;
+			fail(fer_imb_jobs_from(jobs, at), n - at);
+			return false;
 		}
 		n_now = n - at < e->iv_left ? n - at : e->iv_left;
-		// By one store, because the library reads it by one load.
-		if (iv_bytes == FER_ESP_MAX_IV_BYTES)
-			put_some_ivs(e, job + at, n_now, FER_ESP_MAX_IV_BYTES);
-		else
-			put_some_ivs(e, job + at, n_now, iv_bytes);
+		put_some_ivs(e, fer_imb_jobs_from(jobs, at), n_now, iv_bytes);
 	}
+	return true;
+}
+
+void fer_imb_put_random_ivs(
+	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes)
+{
+	const struct imb_jobs jobs = {job, NULL};
+
+	// By one store, because the library reads it by one load.
+	if (iv_bytes == FER_ESP_MAX_IV_BYTES)
+		(void)put_ivs(e, jobs, n, FER_ESP_MAX_IV_BYTES);
+	else
+		(void)put_ivs(e, jobs, n, iv_bytes);
 }
 
 // Points a job to the one key that the library wants for both directions.
@@ -206,20 +215,20 @@ static unsigned submit_one_by_one(struct fer_engine *e, const struct imb_cipher 
 	return 0;
 }
 
-// Describes the jobs from i on that are of one association to the library.  Returns where that
-// ends.
-static unsigned fill_run(
-	struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n, size_t *bytes)
+// Describes n jobs of one association to the library.  Returns how many bytes they have.
+__attribute__((always_inline)) static inline size_t fill(
+	IMB_JOB *to, struct imb_jobs jobs, unsigned n)
 {
-	const struct fer_suite *s = job[i]->suite;
-	const void *enc = job[i]->key->pair.enc, *dec = job[i]->key->pair.dec;
+	const struct fer_suite *s = fer_imb_job(jobs, 0)->suite;
+	const void *enc = fer_imb_job(jobs, 0)->key->pair.enc;
+	const void *dec = fer_imb_job(jobs, 0)->key->pair.dec;
 	const uint32_t iv_bytes = s->iv_bytes, around = s->around_bytes;
-	size_t sum = 0;
+	size_t bytes = 0;
 
-	for (; i < n && job[i]->suite == s; i++) {
-		uint8_t *iv = job[i]->start + FER_ESP_HEADER_BYTES;
-		uint32_t len = job[i]->len;
-		IMB_JOB *to = &e->jobs[i];
+	for (unsigned i = 0; i < n; i++, to++) {
+		const struct fer_job *j = fer_imb_job(jobs, i);
+		uint8_t *iv = j->start + FER_ESP_HEADER_BYTES;
+		uint32_t len = j->len;
 
 		to->enc_keys = enc;
 		to->dec_keys = dec;
@@ -228,10 +237,17 @@ static unsigned fill_run(
 		to->iv = iv;
 		to->iv_len_in_bytes = iv_bytes;
 		to->status = IMB_STATUS_BEING_PROCESSED;
-		sum += len;
+		bytes += len;
 	}
-	*bytes += sum;
-	return i;
+	return bytes;
+}
+
+// Ends those of n jobs that were not done.
+static inline void judge(const struct fer_engine *e, struct imb_jobs jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if ((e->jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
+			fer_imb_job(jobs, i)->verdict = FER_CRYPTO_ERROR;
 }
 
 static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job *const *job,
@@ -239,9 +255,10 @@ static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job
 {
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < n;) {
+	for (unsigned i = 0, n_run; i < n; i += n_run) {
+		n_run = fer_imb_run(job + i, n - i);
 		fetch_key(job[i]->key, c->key_bytes, direction);
-		i = fill_run(e, job, i, n, &bytes);
+		bytes += fill(&e->jobs[i], (struct imb_jobs){job + i, NULL}, n_run);
 	}
 	for (unsigned i = 0; i < n && c->mode == IMB_CIPHER_CNTR; i++)
 		start_counting(e, i, job[i]);
@@ -249,9 +266,8 @@ static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job
 		point_to_des(e, i, c, job[i]->key);
 	unsigned done = c->one_by_one ? submit_one_by_one(e, c, n, direction)
 				      : submit(e, c, n, bytes, direction);
-	for (unsigned i = 0; i < n && done != n; i++)
-		if ((e->jobs[i].status & IMB_STATUS_COMPLETED_CIPHER) == 0)
-			job[i]->verdict = FER_CRYPTO_ERROR;
+	if (done != n)
+		judge(e, (struct imb_jobs){job, NULL}, n);
 }
 
 static void run_list(struct fer_engine *e, enum fer_method m, IMB_CIPHER_DIRECTION direction)
@@ -268,4 +284,28 @@ void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m)
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m)
 {
 	run_list(e, m, IMB_DIR_DECRYPT);
+}
+
+static inline bool run_neighbours(
+	struct fer_engine *e, struct fer_job *first, unsigned n, IMB_CIPHER_DIRECTION direction)
+{
+	const struct imb_jobs jobs = {NULL, first};
+	size_t bytes = fill(e->jobs, jobs, n);
+
+	if (submit(e, &ciphers[first->suite->method], n, bytes, direction) == n)
+		return true;
+	judge(e, jobs, n);
+	return false;
+}
+
+bool fer_imb_cipher_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	bool have_ivs = put_ivs(e, (struct imb_jobs){NULL, first}, n, FER_ESP_MAX_IV_BYTES);
+
+	return run_neighbours(e, first, n, IMB_DIR_ENCRYPT) && have_ivs;
+}
+
+bool fer_imb_cipher_open_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	return run_neighbours(e, first, n, IMB_DIR_DECRYPT);
 }

@@ -26,44 +26,44 @@ static void expand_nothing(
 #define KEY_END(part) (offsetof(struct fer_key, part) + sizeof(((struct fer_key *)0)->part))
 #define AEAD(family, expand, part)                                                                 \
 	{                                                                                          \
-		expand, KEY_END(part), fer_imb_##family##_seal, fer_imb_##family##_open            \
+		expand, KEY_END(part), fer_imb_##family##_seal, fer_imb_##family##_open, false     \
 	}
-#define CIPHER(expand, part)                                                                       \
+#define CIPHER(expand, part, by_runs)                                                              \
 	{                                                                                          \
-		expand, KEY_END(part), fer_imb_cipher_seal, fer_imb_cipher_open                    \
+		expand, KEY_END(part), fer_imb_cipher_seal, fer_imb_cipher_open, by_runs           \
 	}
-#define MAC(expand, part)                                                                          \
+#define MAC(expand, part, by_runs)                                                                 \
 	{                                                                                          \
-		expand, KEY_END(part), fer_imb_mac_seal, fer_imb_mac_open                          \
+		expand, KEY_END(part), fer_imb_mac_seal, fer_imb_mac_open, by_runs                 \
 	}
-#define AES CIPHER(fer_imb_cipher_expand, pair.dec)
-#define HMAC MAC(fer_imb_mac_expand, pair.outer)
+#define AES(by_runs) CIPHER(fer_imb_cipher_expand, pair.dec, by_runs)
+#define HMAC(by_runs) MAC(fer_imb_mac_expand, pair.outer, by_runs)
 #define GMAC                                                                                       \
 	{                                                                                          \
-		fer_imb_gmac_expand, KEY_END(gcm), fer_imb_gmac_seal, fer_imb_gmac_open            \
+		fer_imb_gmac_expand, KEY_END(gcm), fer_imb_gmac_seal, fer_imb_gmac_open, false     \
 	}
 
 const struct imb_method fer_imb_methods[FER_N_METHODS] = {
-	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL},
+	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL, true},
 	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm),
 	[FER_METHOD_AES_CCM] = AEAD(aead, fer_imb_cipher_expand, pair.dec),
 	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw),
 	[FER_METHOD_CHACHA20_POLY1305] = AEAD(aead, fer_imb_chacha_expand, raw),
-	[FER_METHOD_AES_CBC_128] = AES,
-	[FER_METHOD_AES_CBC_192] = AES,
-	[FER_METHOD_AES_CBC_256] = AES,
-	[FER_METHOD_AES_CTR_128] = AES,
-	[FER_METHOD_AES_CTR_192] = AES,
-	[FER_METHOD_AES_CTR_256] = AES,
-	[FER_METHOD_3DES_CBC] = CIPHER(fer_imb_3des_expand, pair.des),
-	[FER_METHOD_DES_CBC] = CIPHER(fer_imb_des_expand, pair.des[0]),
-	[FER_METHOD_HMAC_SHA1] = HMAC,
-	[FER_METHOD_HMAC_SHA2_256] = HMAC,
-	[FER_METHOD_HMAC_SHA2_384] = HMAC,
-	[FER_METHOD_HMAC_SHA2_512] = HMAC,
-	[FER_METHOD_HMAC_MD5] = HMAC,
-	[FER_METHOD_AES_XCBC] = MAC(fer_imb_xcbc_expand, pair.last),
-	[FER_METHOD_AES_CMAC] = MAC(fer_imb_cmac_expand, pair.last),
+	[FER_METHOD_AES_CBC_128] = AES(true),
+	[FER_METHOD_AES_CBC_192] = AES(true),
+	[FER_METHOD_AES_CBC_256] = AES(true),
+	[FER_METHOD_AES_CTR_128] = AES(false),
+	[FER_METHOD_AES_CTR_192] = AES(false),
+	[FER_METHOD_AES_CTR_256] = AES(false),
+	[FER_METHOD_3DES_CBC] = CIPHER(fer_imb_3des_expand, pair.des, false),
+	[FER_METHOD_DES_CBC] = CIPHER(fer_imb_des_expand, pair.des[0], false),
+	[FER_METHOD_HMAC_SHA1] = HMAC(true),
+	[FER_METHOD_HMAC_SHA2_256] = HMAC(true),
+	[FER_METHOD_HMAC_SHA2_384] = HMAC(true),
+	[FER_METHOD_HMAC_SHA2_512] = HMAC(true),
+	[FER_METHOD_HMAC_MD5] = HMAC(false),
+	[FER_METHOD_AES_XCBC] = MAC(fer_imb_xcbc_expand, pair.last, false),
+	[FER_METHOD_AES_CMAC] = MAC(fer_imb_cmac_expand, pair.last, false),
 	[FER_METHOD_AES_GMAC_128] = GMAC,
 	[FER_METHOD_AES_GMAC_192] = GMAC,
 	[FER_METHOD_AES_GMAC_256] = GMAC,
@@ -256,6 +256,43 @@ static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const s
 	return j;
 }
 
+// Are the jobs of one suite whose methods have calls for neighbours, and of possible lengths?  Then
+// their verdicts are set.
+static inline bool is_run(struct fer_job *jobs, unsigned n)
+{
+	const struct fer_suite *s = n == 0 ? NULL : jobs->suite;
+
+	if (s == NULL || s->esn || s->auth_method == FER_METHOD_NULL ||
+		!fer_imb_methods[s->method].by_runs || !fer_imb_methods[s->auth_method].by_runs)
+		return false;
+	const uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
+	for (unsigned i = 0; i < n; i++) {
+		if (jobs[i].suite != s || !fer_imb_is_possible(jobs[i].len, around, max, mask))
+			return false;
+		jobs[i].verdict = FER_OK;
+	}
+	return true;
+}
+
+static bool seal_some(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	bool are_well =
+		jobs->suite->method == FER_METHOD_NULL || fer_imb_cipher_seal_run(e, jobs, n);
+
+	return fer_imb_mac_seal_run(e, jobs, n) && are_well;
+}
+
+// Seals jobs of one suite, if they can be sealed so.  False: they cannot, and nothing was done.
+static bool seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool *are_well)
+{
+	if (!is_run(jobs, n) || !fer_imb_mac_cuts(jobs->suite))
+		return false;
+	*are_well = true;
+	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
+		*are_well &= seal_some(e, jobs + at, fer_imb_chunk(n, at));
+	return true;
+}
+
 static void put_counters(struct fer_job *const *job, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -309,9 +346,13 @@ static bool all_are_well(const struct fer_job *jobs, unsigned n)
 
 bool fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
+	bool are_well;
+
 	assert(n <= FER_ENGINE_BURST);
 	if (fer_imb_gcm_seal_run(e, jobs, n))
 		return true;
+	if (seal_run(e, jobs, n, &are_well))
+		return are_well;
 	seal_mixed(e, jobs, n);
 	return all_are_well(jobs, n);
 }
@@ -342,13 +383,52 @@ __attribute__((noinline)) static void open_mixed(
 			fer_imb_methods[m].open(e, m);
 }
 
+// Decrypts those of n jobs of one suite that verified.
+__attribute__((noinline)) static void open_verified(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	const unsigned method = jobs->suite->method;
+
+	e->n[method] = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (jobs[i].verdict == FER_OK)
+			fer_imb_push(e, method, &jobs[i]);
+	fer_imb_methods[method].open(e, method);
+}
+
+static bool open_some(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	bool are_well = fer_imb_mac_open_run(e, jobs, n);
+
+	if (jobs->suite->method == FER_METHOD_NULL)
+		return are_well;
+	if (are_well)
+		return fer_imb_cipher_open_run(e, jobs, n);
+	open_verified(e, jobs, n);
+	return false;
+}
+
+// Opens jobs of one suite, if they can be opened so.  False: they cannot, and nothing was done.
+static bool open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool *are_well)
+{
+	if (!is_run(jobs, n))
+		return false;
+	*are_well = true;
+	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
+		*are_well &= open_some(e, jobs + at, fer_imb_chunk(n, at));
+	return true;
+}
+
 bool fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	unsigned bad = 0;
+	bool are_well;
 
 	assert(n <= FER_ENGINE_BURST);
 	if (fer_imb_gcm_open_run(e, jobs, n, &bad))
 		return bad == 0;
+	if (open_run(e, jobs, n, &are_well))
+		return are_well;
 	open_mixed(e, jobs, n);
 	return all_are_well(jobs, n);
 }

@@ -8,6 +8,9 @@
 // by direct calls goes through them one by one; the rest goes as one burst per method, whatever its
 // associations: the library computes up to 16 packets side by side and is slow with few.  Bursts
 // are submitted unchecked: what the library would check, engine_imb.c has checked.
+//
+// Most bursts are of one association.  For the usual methods these need no lists: the jobs are
+// taken as they lie.
 
 #include "crypto/engine.h"
 #include "proto/ipsec.h"
@@ -87,6 +90,7 @@ struct imb_method {
 	// the list of its encryption.
 	void (*seal)(struct fer_engine *e, enum fer_method m);
 	void (*open)(struct fer_engine *e, enum fer_method m);
+	bool by_runs; // there are calls for neighbours of one suite
 };
 
 extern const struct imb_method fer_imb_methods[FER_N_METHODS];
@@ -256,6 +260,34 @@ static inline void fer_imb_push(struct fer_engine *e, unsigned method, struct fe
 	e->list[method][e->n[method]++] = j;
 }
 
+// Jobs to work on: those of a list, or, without one, neighbours from first on.  What works on both
+// is inlined where it is known which these are.
+struct imb_jobs {
+	struct fer_job *const *list;
+	struct fer_job *first;
+};
+
+static inline struct fer_job *fer_imb_job(struct imb_jobs jobs, unsigned i)
+{
+	return jobs.list != NULL ? jobs.list[i] : jobs.first + i;
+}
+
+static inline struct imb_jobs fer_imb_jobs_from(struct imb_jobs jobs, unsigned i)
+{
+	return jobs.list != NULL ? (struct imb_jobs){jobs.list + i, NULL}
+				 : (struct imb_jobs){NULL, jobs.first + i};
+}
+
+// How many of n jobs, the first ones, are of one suite, and so of one association.
+static inline unsigned fer_imb_run(struct fer_job *const *job, unsigned n)
+{
+	unsigned i = 1;
+
+	while (i < n && job[i]->suite == job[0]->suite)
+		i++;
+	return i;
+}
+
 // How many of n jobs, those from at on, fit in one burst of the library.
 static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
 {
@@ -334,6 +366,13 @@ void fer_imb_3des_expand(
 void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
 
+// The same for n neighbours of one suite of AES-CBC, at most a burst; those to be sealed get IVs.
+// Returns whether all went well.
+__attribute__((warn_unused_result)) bool fer_imb_cipher_seal_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);
+__attribute__((warn_unused_result)) bool fer_imb_cipher_open_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);
+
 // Writes IVs that nobody can predict into n packets of ESP.
 void fer_imb_put_random_ivs(
 	struct fer_engine *e, struct fer_job *const *job, unsigned n, size_t iv_bytes);
@@ -347,3 +386,13 @@ void fer_imb_cmac_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
 void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_mac_open(struct fer_engine *e, enum fer_method m);
+
+// Are the tags of that suite, of an HMAC that has bursts, as long as the library cuts them?
+__attribute__((warn_unused_result)) bool fer_imb_mac_cuts(const struct fer_suite *s);
+
+// The same for n neighbours of one such suite, without ESN; those to be opened may have tags of any
+// length.  Returns whether all went well.
+__attribute__((warn_unused_result)) bool fer_imb_mac_seal_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);
+__attribute__((warn_unused_result)) bool fer_imb_mac_open_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);

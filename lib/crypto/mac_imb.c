@@ -116,22 +116,29 @@ void fer_imb_cmac_expand(
 	IMB_AES_CMAC_SUBKEY_GEN_128(e->wide, k->pair.rounds, k->pair.last[0], k->pair.last[1]);
 }
 
-static void point_to_key(IMB_JOB *to, const struct imb_mac *mac, const struct fer_key *k)
+// How a key is described to the library: what it begins with, or its two pads, and its last blocks.
+struct key_words {
+	const void *word[3];
+};
+
+static struct key_words words_of(const struct imb_mac *mac, const struct fer_key *k)
 {
-	if (mac->one_block != NULL) {
-		to->u.HMAC._hashed_auth_key_xor_ipad = k->pair.inner;
-		to->u.HMAC._hashed_auth_key_xor_opad = k->pair.outer;
-		to->u.CMAC._skey2 = NULL;
-		return;
-	}
 	_Static_assert(
 		offsetof(IMB_JOB, u.XCBC._k1_expanded) == offsetof(IMB_JOB, u.CMAC._key_expanded) &&
 			offsetof(IMB_JOB, u.XCBC._k2) == offsetof(IMB_JOB, u.CMAC._skey1) &&
 			offsetof(IMB_JOB, u.XCBC._k3) == offsetof(IMB_JOB, u.CMAC._skey2),
 		"one key of two blocks is described like another");
-	to->u.CMAC._key_expanded = k->pair.rounds;
-	to->u.CMAC._skey1 = k->pair.last[0];
-	to->u.CMAC._skey2 = k->pair.last[1];
+	_Static_assert(offsetof(IMB_JOB, u.CMAC._key_expanded) == offsetof(IMB_JOB, u) &&
+			       offsetof(IMB_JOB, u.CMAC._skey1) == offsetof(IMB_JOB, u) + 8 &&
+			       offsetof(IMB_JOB, u.CMAC._skey2) == offsetof(IMB_JOB, u) + 16 &&
+			       offsetof(IMB_JOB, u.HMAC._hashed_auth_key_xor_ipad) ==
+				       offsetof(IMB_JOB, u) &&
+			       offsetof(IMB_JOB, u.HMAC._hashed_auth_key_xor_opad) ==
+				       offsetof(IMB_JOB, u) + 8,
+		"every key is described by the first words");
+	if (mac->one_block != NULL)
+		return (struct key_words){{k->pair.inner, k->pair.outer, NULL}};
+	return (struct key_words){{k->pair.rounds, k->pair.last[0], k->pair.last[1]}};
 }
 
 // Where seq_hi is hashed.
@@ -256,51 +263,38 @@ struct burst {
 	bool apart; // some tags are in e->digest
 };
 
-// Writes into n jobs what those of one association have in common.
-static void fill_same(IMB_JOB *to, unsigned n, const struct imb_mac *mac, const struct fer_key *key,
-	uint32_t tag_bytes)
+// Describes n jobs of one association to the library, as those from at on; to seal, or to verify.
+// Tags go to their place in the packet, or whole to e->digest.
+__attribute__((always_inline)) static inline void fill(struct fer_engine *e, unsigned at,
+	const struct imb_mac *mac, struct imb_jobs jobs, unsigned n, bool seal, struct burst *b)
 {
-	IMB_JOB same;
-
-	point_to_key(&same, mac, key);
-	for (unsigned i = 0; i < n; i++) {
-		to[i].auth_tag_output_len_in_bytes = tag_bytes;
-		to[i].u = same.u;
-		to[i].hash_alg = mac->hash;
-		to[i].status = IMB_STATUS_BEING_PROCESSED;
-	}
-}
-
-// Describes the jobs from first on that are of one association to the library; to seal, or to
-// verify.  Tags go to their place in the packet, or whole to e->digest.  Returns where that ends.
-static inline unsigned fill_run(struct fer_engine *e, const struct imb_mac *mac,
-	struct fer_job *const *job, unsigned first, unsigned n, bool seal, struct burst *b)
-{
-	const struct fer_suite *s = job[first]->suite;
+	const struct fer_suite *s = fer_imb_job(jobs, 0)->suite;
 	const bool in_place = seal && s->icv_bytes == mac->cut_bytes, ah = s->ah;
+	const uint32_t tag_bytes = in_place ? mac->cut_bytes : mac->digest_bytes;
 	const uint32_t behind_bytes = ah ? 0 : s->icv_bytes;
+	const struct key_words key = words_of(mac, fer_imb_job(jobs, 0)->key);
 	size_t bytes = 0;
-	unsigned i = first;
 
-	for (; i < n && job[i]->suite == s; i++) {
-		const struct fer_job *j = job[i];
-		IMB_JOB *to = &e->jobs[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = fer_imb_job(jobs, i);
+		IMB_JOB *to = &e->jobs[at + i];
 		uint32_t covered = j->len - behind_bytes;
 		uint8_t *icv = ah ? j->icv : j->start + covered;
 
 		to->src = j->start;
 		to->msg_len_to_hash_in_bytes = covered;
-		to->auth_tag_output = in_place ? icv : e->digest[i];
+		to->auth_tag_output = in_place ? icv : e->digest[at + i];
+		to->auth_tag_output_len_in_bytes = tag_bytes;
+		memcpy(&to->u, &key, sizeof(key));
+		to->hash_alg = mac->hash;
+		to->status = IMB_STATUS_BEING_PROCESSED;
 		bytes += covered;
 	}
-	fill_same(e->jobs + first, i - first, mac, job[first]->key,
-		in_place ? mac->cut_bytes : mac->digest_bytes);
-	for (unsigned at = first; at < i && s->esn; at++)
-		put_seq_hi(e, at, job[at]);
+	for (unsigned i = 0; i < n && s->esn; i++)
+		put_seq_hi(e, at + i, fer_imb_job(jobs, i));
 	b->bytes += bytes;
 	b->esn |= s->esn;
 	b->apart |= !in_place;
-	return i;
 }
 
 // Describes n jobs to the library.
@@ -309,10 +303,11 @@ static inline struct burst fill_all(struct fer_engine *e, const struct imb_mac *
 {
 	struct burst b = {0, false, false};
 
-	for (unsigned i = 0; i < n;) {
+	for (unsigned i = 0, n_run; i < n; i += n_run) {
+		n_run = fer_imb_run(job + i, n - i);
 		fer_imb_fetch_line(job[i]->key->pair.inner);
 		fer_imb_fetch_line(job[i]->key->pair.outer);
-		i = fill_run(e, mac, job, i, n, seal, &b);
+		fill(e, i, mac, (struct imb_jobs){job + i, NULL}, n_run, seal, &b);
 	}
 	return b;
 }
@@ -345,28 +340,32 @@ static void seal_chunk(
 		finish_sealed(e, i, job[i]);
 }
 
-// Judges the jobs from i on that are of one suite, and hands those that verified on to what
-// decrypts.  Returns where that ends.
-static unsigned judge_run(struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n)
+// Judges n jobs of one suite, of which the library has those from at on.  Returns how many
+// verified, which it puts into a list.
+//   verified  NULL: no list
+__attribute__((always_inline)) static inline unsigned judge(const struct fer_engine *e, unsigned at,
+	struct imb_jobs jobs, unsigned n, struct fer_job **verified)
 {
-	const struct fer_suite *s = job[i]->suite;
+	const struct fer_suite *s = fer_imb_job(jobs, 0)->suite;
 	const uint32_t icv_bytes = s->icv_bytes;
 	const bool ah = s->ah;
-	struct fer_job **const verified = &e->list[s->method][e->n[s->method]], **to = verified;
+	unsigned n_verified = 0;
 
-	for (; i < n && job[i]->suite == s; i++) {
-		struct fer_job *j = job[i];
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = fer_imb_job(jobs, i);
 		const uint8_t *icv = ah ? j->icv : j->start + j->len - icv_bytes;
 
-		if (!is_hashed(e, i))
+		if (!is_hashed(e, at + i)) {
 			j->verdict = FER_CRYPTO_ERROR;
-		else if (!fer_secret_equal_icv(e->digest[i], icv, icv_bytes))
+		} else if (!fer_secret_equal_icv(e->digest[at + i], icv, icv_bytes)) {
 			j->verdict = FER_BAD_ICV;
-		else
-			*to++ = j;
+		} else {
+			if (verified != NULL)
+				verified[n_verified] = j;
+			n_verified++;
+		}
 	}
-	e->n[s->method] += (uint16_t)(to - verified);
-	return i;
+	return n_verified;
 }
 
 static void open_chunk(
@@ -378,8 +377,13 @@ static void open_chunk(
 	for (unsigned i = 0; i < n && b.esn; i++)
 		if (job[i]->suite->esn)
 			memcpy(behind(job[i]), &e->under_seq_hi[i], ESN_BYTES);
-	for (unsigned i = 0; i < n;)
-		i = judge_run(e, job, i, n);
+	for (unsigned i = 0, n_run; i < n; i += n_run) {
+		const unsigned m = job[i]->suite->method;
+
+		n_run = fer_imb_run(job + i, n - i);
+		e->n[m] += (uint16_t)judge(
+			e, i, (struct imb_jobs){job + i, NULL}, n_run, &e->list[m][e->n[m]]);
+	}
 }
 
 void fer_imb_mac_seal(struct fer_engine *e, enum fer_method m)
@@ -392,4 +396,33 @@ void fer_imb_mac_open(struct fer_engine *e, enum fer_method m)
 {
 	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE)
 		open_chunk(e, &macs[m], e->list[m] + at, fer_imb_chunk(e->n[m], at));
+}
+
+bool fer_imb_mac_cuts(const struct fer_suite *s)
+{
+	return s->icv_bytes == macs[s->auth_method].cut_bytes;
+}
+
+bool fer_imb_mac_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	const struct imb_mac *mac = &macs[first->suite->auth_method];
+	struct burst b = {0, false, false};
+
+	fill(e, 0, mac, (struct imb_jobs){NULL, first}, n, true, &b);
+	if (submit(e, mac, n, b.bytes) == n)
+		return true;
+	for (unsigned i = 0; i < n; i++)
+		finish_sealed(e, i, &first[i]);
+	return false;
+}
+
+bool fer_imb_mac_open_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	const struct imb_mac *mac = &macs[first->suite->auth_method];
+	const struct imb_jobs jobs = {NULL, first};
+	struct burst b = {0, false, false};
+
+	fill(e, 0, mac, jobs, n, false, &b);
+	submit(e, mac, n, b.bytes);
+	return judge(e, 0, jobs, n, NULL) == n;
 }
