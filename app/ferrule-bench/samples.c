@@ -31,10 +31,15 @@ unsigned fer_bench_keep_undisturbed(struct fer_bench_sample sample[], unsigned n
 		sorted[i] = sample[i].crypto;
 	qsort(sorted, n, sizeof(*sorted), compare);
 	double median = quantile(sorted, n, 0.5);
-	for (unsigned i = 0; i < n; i++)
-		if (sample[i].crypto <= median * DISTURBED &&
-			sample[i].crypto >= median / DISTURBED)
+	bool was_quiet = true;
+	for (unsigned i = 0; i < n; i++) {
+		bool is_quiet = sample[i].crypto <= median * DISTURBED &&
+				sample[i].crypto >= median / DISTURBED;
+
+		if (was_quiet && is_quiet)
 			sample[n_kept++] = sample[i];
+		was_quiet = is_quiet;
+	}
 	free(sorted);
 	return n_kept;
 }

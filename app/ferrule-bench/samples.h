@@ -26,8 +26,9 @@ struct fer_bench_result {
 	uint32_t dropped; // that were disturbed
 };
 
-// Keeps, in order and in front, the samples of one worker in which nothing disturbed the crypto
-// probe.  Returns how many.
+// Keeps, in order and in front, those of one worker's samples, which are in order of time, in which
+// nothing disturbed the crypto probe, nor that of the sample before: the path ran in between.  What
+// the path itself took is no reason: that would hide what is slow.  Returns how many.
 unsigned fer_bench_keep_undisturbed(struct fer_bench_sample sample[], unsigned n);
 
 // Sums n samples up, of rings of n_packets; dropped and stages stay as they are.  False when there
