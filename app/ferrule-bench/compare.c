@@ -4,8 +4,12 @@
 #include "json.h"
 
 #include <json-c/json.h>
+
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct fer_bench_compare {
 	struct json_object *all;
@@ -86,6 +90,11 @@ struct fer_bench_compare *fer_bench_compare_open(const char *path, char error[25
 
 	if (c == NULL) {
 		snprintf(error, 256, "no memory");
+		return NULL;
+	}
+	if (access(path, R_OK) != 0) {
+		snprintf(error, 256, "--compare: %s: %s", path, strerror(errno));
+		fer_bench_compare_close(c);
 		return NULL;
 	}
 	c->all = json_object_from_file(path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "html.h"
 
+#include "../ferrule-pcap/outfile.h"
 #include "compare.h"
 #include "nic/batch.h"
 
@@ -301,13 +302,10 @@ static void put_table(FILE *f, struct json_object *rows, struct json_object *sum
 	fputs("</table>\n</html>\n", f);
 }
 
-bool fer_bench_html_write(const char *path, struct json_object *all)
+static void put_all(FILE *f, struct json_object *all)
 {
 	struct json_object *machine = NULL, *rows = NULL, *sums = NULL;
-	FILE *f = fopen(path, "we");
 
-	if (f == NULL)
-		return false;
 	fputs(head, f);
 	if (json_object_object_get_ex(all, "machine", &machine))
 		put_machine(f, machine);
@@ -316,6 +314,25 @@ bool fer_bench_html_write(const char *path, struct json_object *all)
 		(void)json_object_object_get_ex(all, "compare", &sums);
 		put_table(f, rows, sums);
 	}
-	bool ok = !ferror(f);
-	return fclose(f) == 0 && ok;
+}
+
+int fer_bench_html_check(const char *path)
+{
+	struct fer_outfile out;
+	int rc = fer_outfile_open(&out, path);
+
+	if (rc == 0)
+		fer_outfile_abort(&out);
+	return rc;
+}
+
+int fer_bench_html_write(const char *path, struct json_object *all)
+{
+	struct fer_outfile out;
+	int rc = fer_outfile_open(&out, path);
+
+	if (rc != 0)
+		return rc;
+	put_all(out.file, all);
+	return fer_outfile_finish(&out);
 }

@@ -3,10 +3,11 @@
 
 // A report of the verb path for a browser: one file, which needs nothing else.
 
-#include <stdbool.h>
-
 struct json_object;
 
-// all: what --json prints.  False when the file cannot be written; errno says why.
-__attribute__((warn_unused_result)) bool fer_bench_html_write(
+// Can it be written?  0 or -errno; nothing is changed.
+__attribute__((warn_unused_result)) int fer_bench_html_check(const char *path);
+
+// all: what --json prints.  0; or -errno, and there is no new file.
+__attribute__((warn_unused_result)) int fer_bench_html_write(
 	const char *path, struct json_object *all);

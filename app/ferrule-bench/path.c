@@ -3,6 +3,7 @@
 
 #include "../common/eal.h"
 #include "crypto/engine.h"
+#include "html.h"
 #include "load.h"
 #include "measure.h"
 #include "nic/oob.h"
@@ -52,6 +53,7 @@ static int make_load(struct bench *b, enum fer_direction direction,
 static struct fer_bench_report *open_report(const struct bench *b)
 {
 	const struct fer_bench_report_params params = {
+		.options = &b->options,
 		.json = b->options.json,
 		.html = b->options.html,
 		.compare = b->compare,
@@ -161,14 +163,25 @@ static int start(struct bench *b)
 	return -1;
 }
 
+// Opens what the options name, before minutes are spent on what nobody could see.
+static int check_files(struct bench *b)
+{
+	int rc = b->options.html == NULL ? 0 : fer_bench_html_check(b->options.html);
+
+	if (rc != 0) {
+		snprintf(b->error, sizeof(b->error), "--html: %s: %s", b->options.html,
+			strerror(-rc));
+		return -1;
+	}
+	if (b->options.compare == NULL)
+		return 0;
+	b->compare = fer_bench_compare_open(b->options.compare, b->error);
+	return b->compare == NULL ? -1 : 0;
+}
+
 static int run(struct bench *b)
 {
-	int rc = 0;
-
-	if (b->options.compare != NULL) {
-		b->compare = fer_bench_compare_open(b->options.compare, b->error);
-		rc = b->compare == NULL ? -1 : 0;
-	}
+	int rc = check_files(b);
 	bool is_up = rc == 0 && (rc = start(b)) == 0;
 	if (is_up) {
 		rc = measure_all(b);

@@ -7,14 +7,37 @@
 #include <json-c/json.h>
 #include <rte_cycles.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+// What rows were asked for: a column of the table where they differ in it, else said once.
+static const struct input {
+	const char *name; // in the row's object
+	const char *head;
+	int width; // negative: to the left
+} inputs[] = {
+	{"direction", "", -3},
+	{"algorithm", "algorithm", -33},
+	{"size", "size", 5},
+	{"packets", "packets", -7},
+	{"burst", "burst", 5},
+	{"sas", "sas", 7},
+	{"order", "order", -11},
+	{"spis", "spis", -10},
+	{"workers", "workers", 7},
+	{"helpers", "helpers", 7},
+	{"selectors", "policies", 8},
+	{"shape", "shape", -11},
+	{"flows", "flows", 7},
+};
+
+#define N_INPUTS (sizeof(inputs) / sizeof(inputs[0]))
 
 struct fer_bench_report {
 	struct fer_bench_report_params params;
 	struct json_object *all;
 	struct json_object *rows;
+	bool is_column[N_INPUTS];
 };
 
 static const char *const stage_names[] = {
@@ -23,12 +46,39 @@ static const char *const stage_names[] = {
 #undef STAGE_NAME
 };
 
-static void print_heading(const struct fer_bench_report *r)
+// Direction and size are columns always, so that a row says most of what it is.
+static void choose_columns(struct fer_bench_report *r, const struct fer_bench_options *o)
 {
-	printf("%-3s %-33s %5s %-7s %5s %7s %-11s %-10s %7s %8s %-11s %7s %8s %8s %8s %8s %8s %7s",
-		"", "algorithm", "size", "packets", "burst", "sas", "order", "spis", "workers",
-		"policies", "shape", "flows", "ticks", "p10", "p90", "crypto", "overhead",
-		"dropped");
+	unsigned sas = fer_bench_largest(&o->sas);
+	const unsigned n[N_INPUTS] = {2, o->algorithms.n, 2, o->n_packets, o->bursts.n, o->sas.n, 1,
+		1, o->workers.n, 1, sas > 1 ? 2 : o->policies.n, 1, o->flows.n};
+
+	for (unsigned i = 0; i < N_INPUTS; i++)
+		r->is_column[i] = n[i] > 1;
+}
+
+static const char *text_of(struct json_object *row, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(row, name, &value) ? json_object_get_string(value) : "";
+}
+
+// What holds for all rows, and the heads of the columns.
+static void print_heading(const struct fer_bench_report *r, struct json_object *row)
+{
+	const char *between = "all rows: ";
+
+	for (unsigned i = 0; i < N_INPUTS; i++)
+		if (!r->is_column[i]) {
+			printf("%s%s %s", between, inputs[i].head, text_of(row, inputs[i].name));
+			between = ", ";
+		}
+	putchar('\n');
+	for (unsigned i = 0; i < N_INPUTS; i++)
+		if (r->is_column[i])
+			printf("%*s ", inputs[i].width, inputs[i].head);
+	printf("%8s %8s %8s %8s %8s %7s", "ticks", "p10", "p90", "crypto", "overhead", "dropped");
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		printf(" %7s", stage_names[k]);
 	if (r->params.compare != NULL)
@@ -43,8 +93,7 @@ struct fer_bench_report *fer_bench_report_open(const struct fer_bench_report_par
 	if (r == NULL)
 		return NULL;
 	r->params = *params;
-	if (!params->json)
-		print_heading(r);
+	choose_columns(r, params->options);
 	r->all = json_object_new_object();
 	r->rows = json_object_new_array();
 	json_object_object_add(r->all, "machine", fer_bench_machine(params->isa, rte_get_tsc_hz()));
@@ -96,22 +145,14 @@ static struct json_object *json_row(
 	return o;
 }
 
-static void print_row(const struct fer_bench_load *load, const struct fer_bench_row *row)
+static void print_row(const struct fer_bench_report *r, struct json_object *row,
+	const struct fer_bench_result *result)
 {
-	const struct fer_bench_result *result = &row->result;
-	char size[12] = "imix";
-
-	if (row->size != FER_BENCH_IMIX)
-		snprintf(size, sizeof(size), "%u", row->size);
-	printf("%-3s %-33s %5s %-7s %5u %7u %-11s %-10s %7u %8u %-11s %7u %8.1f %8.1f %8.1f %8.1f "
-	       "%8.1f "
-	       "%7u",
-		fer_bench_direction_name(load->direction), load->algorithm->name, size,
-		row->is_cold ? "cold" : "warm", row->burst, load->n_sas,
-		fer_bench_order_name(row->order), fer_bench_spis_name(load->spis), row->workers,
-		fer_bench_load_selectors(load), shape_of(load), row->flows, result->median,
-		result->p10, result->p90, result->crypto, result->median - result->crypto,
-		result->dropped);
+	for (unsigned i = 0; i < N_INPUTS; i++)
+		if (r->is_column[i])
+			printf("%*s ", inputs[i].width, text_of(row, inputs[i].name));
+	printf("%8.1f %8.1f %8.1f %8.1f %8.1f %7u", result->median, result->p10, result->p90,
+		result->crypto, result->median - result->crypto, result->dropped);
 	for (unsigned k = 0; k < FER_N_STAGES; k++)
 		if ((result->stages >> k & 1) != 0)
 			printf(" %7.1f", result->stage[k]);
@@ -139,7 +180,9 @@ void fer_bench_report_row(struct fer_bench_report *r, const struct fer_bench_loa
 	json_object_array_add(r->rows, o);
 	if (r->params.json)
 		return;
-	print_row(load, row);
+	if (json_object_array_length(r->rows) == 1)
+		print_heading(r, o);
+	print_row(r, o, &row->result);
 	if (compare != NULL)
 		print_ratio(has_ratio ? &ratio : NULL);
 	putchar('\n');
@@ -179,10 +222,11 @@ static bool write_all(struct fer_bench_report *r, char error[FER_BENCH_ERROR_BYT
 		snprintf(error, FER_BENCH_ERROR_BYTES, "standard output: cannot write");
 		return false;
 	}
-	if (r->params.html == NULL || fer_bench_html_write(r->params.html, r->all))
-		return true;
-	snprintf(error, FER_BENCH_ERROR_BYTES, "%s: %s", r->params.html, strerror(errno));
-	return false;
+	int rc = r->params.html == NULL ? 0 : fer_bench_html_write(r->params.html, r->all);
+	if (rc != 0)
+		snprintf(error, FER_BENCH_ERROR_BYTES, "--html: %s: %s", r->params.html,
+			strerror(-rc));
+	return rc == 0;
 }
 
 bool fer_bench_report_finish(

@@ -6,12 +6,14 @@
 #include "compare.h"
 #include "load.h"
 #include "measure.h"
+#include "options.h"
 
 #include <stdio.h>
 
 struct fer_bench_report;
 
 struct fer_bench_report_params {
+	const struct fer_bench_options *options;
 	bool json;                         // else a table, on standard output
 	const char *html;                  // file to write as well; NULL: none
 	struct fer_bench_compare *compare; // rows of before; NULL: none

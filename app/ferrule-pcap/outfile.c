@@ -25,7 +25,7 @@ static int open_temp(struct fer_outfile *o, char *dest, mode_t mode)
 		char *temp;
 		long pid = getpid();
 
-		if (asprintf(&temp, "%.*s.ferrule-pcap-%ld-%u", dir_len, dest, pid, i) < 0)
+		if (asprintf(&temp, "%.*s.ferrule-%ld-%u", dir_len, dest, pid, i) < 0)
 			return -1;
 		int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (fd >= 0) {
@@ -48,7 +48,7 @@ static int open_destination(struct fer_outfile *o, const char *path)
 	if (strcmp(path, "/dev/stdout") == 0)
 		return dup(STDOUT_FILENO);
 	if (stat(path, &st) != 0)
-		return errno == ENOENT ? open_temp(o, strdup(path), 0666) : -1;
+		return errno == ENOENT && path[0] != '\0' ? open_temp(o, strdup(path), 0666) : -1;
 	if (!S_ISREG(st.st_mode))
 		return open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (access(path, W_OK) != 0)
