@@ -172,7 +172,7 @@ static inline uint64_t fer_frame_plain_selector(
 
 // Writes the frame of a plain IPv4 packet, but for its length and DF given by w.  False: length or
 // checksum is wrong, or it is too short, and nothing is written.
-static inline bool fer_frame_write_ipv4(
+__attribute__((always_inline)) static inline bool fer_frame_write_ipv4(
 	struct fer_frame *f, const uint8_t *ip, uint32_t end, const struct fer_frame_words *w)
 {
 	const uint32_t len = fer_load_be16(ip + 2), ip_off = (uint32_t)w->place;
@@ -200,18 +200,37 @@ static inline uint64_t fer_frame_parse_plain_ipv4(
 	return kind != 0 && fer_frame_write_ipv4(f, ip, end, &w) ? kind : 0;
 }
 
-// Of two IPv4 packets, of which so many bytes can be read and the second is plain: do they agree in
-// all that makes a packet plain, and that selectors ask for, and in the first bytes of payload?
-// Then nothing but length and checksum has still to be right in the first.
+// The first FER_FRAME_IPV4_LEAST bytes of an IPv4 packet, as what is compared of them.
+struct fer_frame_ipv4_start {
+	fer_pair front;
+	uint64_t back; // destination, and the first bytes of payload
+};
+
+static inline struct fer_frame_ipv4_start fer_frame_ipv4_start(const uint8_t *ip)
+{
+	return (struct fer_frame_ipv4_start){fer_load_pair(ip), fer_load_word(ip + 16)};
+}
+
+// Of two IPv4 packets, of which the second is plain: do they agree in all that makes a packet
+// plain, and that selectors ask for, and in the first bytes of payload?  Then nothing but length
+// and checksum has still to be right in the first.
+static inline bool fer_frame_starts_like(
+	const struct fer_frame_ipv4_start *a, const struct fer_frame_ipv4_start *b)
+{
+	// Version and header length, and place in a datagram; protocol and source.
+	const fer_pair counts = {
+		__builtin_bswap64(0xff00000000003fff), __builtin_bswap64(0x00ff0000ffffffff)};
+
+	return fer_pair_is_zero((a->front ^ b->front) & counts) && a->back == b->back;
+}
+
+// The same of two in memory, of which so many bytes can be read.
 static inline bool fer_frame_is_like_ipv4(const uint8_t *ip, const uint8_t *other)
 {
-	// Version and header length, and place in a datagram; protocol and source; the rest.
-	const uint64_t first = __builtin_bswap64(0xff00000000003fff);
-	const uint64_t second = __builtin_bswap64(0x00ff0000ffffffff);
+	const struct fer_frame_ipv4_start a = fer_frame_ipv4_start(ip);
+	const struct fer_frame_ipv4_start b = fer_frame_ipv4_start(other);
 
-	return ((fer_load_word(ip) ^ fer_load_word(other)) & first) == 0 &&
-	       ((fer_load_word(ip + 8) ^ fer_load_word(other + 8)) & second) == 0 &&
-	       fer_load_word(ip + 16) == fer_load_word(other + 16);
+	return fer_frame_starts_like(&a, &b);
 }
 
 // The same of IPv6 without extension headers.
