@@ -8,6 +8,8 @@
 #include "proto/ah.h"
 #include "sa/table.h"
 
+#include <limits.h>
+
 static struct fer_sa *outbound(const struct fer_nic *nic, uint64_t handle)
 {
 	struct fer_sa *sa = fer_sa_get(nic->sas, handle);
@@ -201,55 +203,43 @@ static enum fer_verdict bind(struct fer_nic *nic, struct fer_batch *b, unsigned 
 	return bind_nested(nic, b, i, sa, tunnel, o);
 }
 
-// What is known from a packet before of the next one with the same handle, offset and link header,
-// if its SA is one of ESP or AH alone, not in UDP.
-struct known {
-	uint64_t handle;
-	uint32_t slot12; // the upper half, with the offsets
-	uint32_t ip_off;
-	uint32_t spi;       // as in memory
-	uint32_t spi_at;    // where it stands in the header
-	uint32_t least_end; // of the packet; UINT32_MAX: nothing is known
-	uint8_t ah_len;     // length field of AH as the SA has it; 0: it is ESP
-	struct fer_layer layer;
-	const struct fer_suite *suite;
-	const struct fer_key *key;
-};
-
-#define SLOT12_OFFSETS 0xffff0000u
-
 // Does a plain IP header of so many bytes stand in front of what follows?
 static inline bool has_plain_front(const struct fer_frame *f, uint32_t bytes)
 {
 	return bytes == (f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
 }
 
-// False: nothing is known.
-static inline bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o,
-	struct known *known)
+static_assert(offsetof(struct fer_job, key) == offsetof(struct fer_job, suite) + 8 &&
+		      offsetof(struct fer_job, seq_hi) == offsetof(struct fer_job, len) + 4,
+	"written as one");
+
+// Learns from packet p, which is alive.  False: nothing.
+static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
 {
 	const struct fer_sa *sa = outbound(nic, o->ipsec);
 	const struct place at = {.ip_off = p->frame.ip_off};
 
-	known->least_end = UINT32_MAX;
-	if (sa == NULL || sa->partner != FER_NO_SA_INDEX || sa->udp_at != 0 ||
-		sa->out.template.udp_sum)
+	if (sa == NULL || p->parsed != FER_OK || sa->partner != FER_NO_SA_INDEX ||
+		sa->udp_at != 0 || sa->out.template.udp_sum)
 		return false;
 	bool is_ah = sa->protocol == FER_PROTO_AH;
 	uint32_t off = is_ah ? fer_oob_ah_offset(o) : fer_oob_esp_offset(o);
 	uint32_t sec_off = p->frame.ip_off + off;
 	if (off == 0 || (is_ah && !has_plain_front(&p->frame, off)))
 		return false;
-	known->handle = o->ipsec;
-	known->slot12 = o->header & SLOT12_OFFSETS;
-	known->ip_off = p->frame.ip_off;
-	known->spi = __builtin_bswap32(sa->spi);
-	known->spi_at = is_ah ? FER_AH_SPI_OFF : 0;
-	known->ah_len = is_ah ? fer_ah_length_field(sa->head_bytes) : 0;
-	known->least_end = sec_off + least_bytes(sa);
-	known->layer = layer_of(sa, &at, sec_off, sa->head_bytes);
-	known->suite = &sa->suite;
-	known->key = fer_sa_key(sa);
+	*nic->known = (struct fer_known){
+		.handle = o->ipsec,
+		.state = fer_pkt_state(p),
+		.offsets = (uint16_t)(o->header >> 16),
+		.ip_off = p->frame.ip_off,
+		.ah_len = is_ah ? fer_ah_length_field(sa->head_bytes) : 0,
+		.spi = __builtin_bswap32(sa->spi),
+		.sec_off = sec_off,
+		.least_end = sec_off + least_bytes(sa),
+		.layer = layer_of(sa, &at, sec_off, sa->head_bytes),
+		.suite = &sa->suite,
+		.key = fer_sa_key(sa),
+	};
 	return true;
 }
 
@@ -266,7 +256,7 @@ static inline void bind_known_ah(
 
 // Is it AH as the SA has it, behind a plain IP header?
 static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame *f,
-	const struct known *known, const uint8_t *header)
+	const struct fer_known *known, const uint8_t *header)
 {
 	return header[1] == known->ah_len && f->up_off == known->layer.sec_off &&
 	       fer_crypt_has_room_behind(m, f->end);
@@ -274,48 +264,60 @@ static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame 
 
 // bind() of a packet of which all is known, with its job.  False: something is not as it mostly is,
 // and nothing was done.
-static inline bool bind_known(
-	struct fer_batch *b, unsigned i, const struct known *known, struct fer_job *job)
+__attribute__((always_inline)) static inline bool bind_known(struct rte_mbuf *m, struct fer_pkt *p,
+	struct fer_layer *layer, const struct fer_known *known, bool is_ah, struct fer_job *job)
 {
-	struct fer_pkt *p = &b->pkt[i];
-	struct rte_mbuf *m = b->m[i];
 	const struct fer_oob *o = fer_oob_of(m);
-	uint32_t end = p->frame.end, spi;
+	const uint32_t end = p->frame.end, spi_at = is_ah ? FER_AH_SPI_OFF : 0;
+	const uint64_t sec_off = known->sec_off;
+	uint32_t spi;
 
-	if (o->ipsec != known->handle || o->tunnel != 0 ||
-		((o->header ^ known->slot12) & SLOT12_OFFSETS) != 0 ||
-		p->frame.ip_off != known->ip_off || p->parsed != FER_OK || end < known->least_end ||
-		end > m->data_len)
+	if (o->ipsec != known->handle || o->tunnel != 0 || o->header >> 16 != known->offsets ||
+		p->frame.ip_off != known->ip_off || fer_pkt_state(p) != known->state ||
+		end < known->least_end || end > m->data_len)
 		return false;
-	uint8_t *header = rte_pktmbuf_mtod_offset(m, uint8_t *, known->layer.sec_off);
-	memcpy(&spi, header + known->spi_at, sizeof(spi));
-	if (spi != known->spi ||
-		(unlikely(known->ah_len != 0) && !is_plain_ah(m, &p->frame, known, header)))
+	uint8_t *header = rte_pktmbuf_mtod_offset(m, uint8_t *, sec_off);
+	memcpy(&spi, header + spi_at, sizeof(spi));
+	if (spi != known->spi || (is_ah && !is_plain_ah(m, &p->frame, known, header)))
 		return false;
-	struct fer_layer *layer = b->layer[i];
+	const uint64_t len = end - sec_off; // and no high half of a number
 	*layer = known->layer;
 	layer->end = end;
+	layer->seq = fer_load_be32(header + spi_at + FER_ESP_SEQ_OFF);
 	p->n_layers = 1;
-	layer->seq = fer_load_be32(header + known->spi_at + FER_ESP_SEQ_OFF);
 	job->start = header;
-	job->suite = known->suite;
-	job->key = known->key;
-	job->len = end - known->layer.sec_off;
-	job->seq_hi = 0;
-	if (unlikely(known->ah_len != 0))
+	memcpy(&job->suite, &known->suite, 2 * sizeof(job->suite));
+	memcpy(&job->len, &len, sizeof(len));
+	if (is_ah)
 		bind_known_ah(layer, job, header);
 	return true;
 }
 
-// Learns from packet i what the next one is compared with.  False: nothing.
-//   n_jobs  so many were made
-__attribute__((noinline)) static bool learn(struct fer_nic *nic, const struct fer_batch *b,
-	unsigned i, struct known *known, unsigned n_jobs)
+// Does so from packet i on.  Returns how many these are.
+__attribute__((always_inline)) static inline unsigned bind_run(struct fer_batch *b, unsigned i,
+	const struct fer_known *known, bool is_ah, struct fer_job *job, uint16_t *at)
 {
-	if (unlikely(!know(nic, &b->pkt[i], fer_oob_of(b->m[i]), known)))
-		return false;
-	fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
-	return true;
+	const unsigned first = i;
+
+	for (unsigned n = b->n; i < n; i++, job++) {
+		if (!bind_known(b->m[i], &b->pkt[i], b->layer[i], known, is_ah, job))
+			break;
+		*at++ = (uint16_t)i;
+	}
+	return i - first;
+}
+
+// Functions of their own, so that each loop has the registers for itself.
+__attribute__((noinline)) static unsigned bind_esp_run(struct fer_batch *b, unsigned i,
+	const struct fer_known *known, struct fer_job *job, uint16_t *at)
+{
+	return bind_run(b, i, known, false, job, at);
+}
+
+__attribute__((noinline)) static unsigned bind_ah_run(struct fer_batch *b, unsigned i,
+	const struct fer_known *known, struct fer_job *job, uint16_t *at)
+{
+	return bind_run(b, i, known, true, job, at);
 }
 
 // Binds any packet.  Returns how many layers it has.
@@ -331,33 +333,46 @@ __attribute__((noinline)) static unsigned bind_any(
 	return p->n_layers;
 }
 
+// Forgets an SA that lives no more.
+static inline void check_known(const struct fer_nic *nic)
+{
+	if (fer_sa_get(nic->sas, nic->known->handle) == NULL)
+		nic->known->handle = 0;
+}
+
 unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 {
-	struct known known = {.least_end = UINT32_MAX};
-	unsigned n_rounds = 0;
-	bool is_any_known = false;
+	const struct fer_known *known = nic->known;
+	unsigned n_rounds = 0, n_jobs = 0, learnt = UINT_MAX;
 
 	b->has_udp_sums = false;
 	fer_crypt_start(nic->crypt);
+	check_known(nic);
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
-	struct fer_job *job = room.job;
-	uint16_t *at = room.at;
 
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		if (!fer_pkt_alive(&b->pkt[i]))
-			continue;
-		if (unlikely(!bind_known(b, i, &known, job)) &&
-			!(learn(nic, b, i, &known, (unsigned)(at - room.at)) &&
-				bind_known(b, i, &known, job))) {
-			unsigned n_layers = bind_any(nic, b, i);
-			n_rounds = RTE_MAX(n_rounds, n_layers);
-			continue;
+	for (unsigned i = 0; i < b->n;) {
+		struct fer_job *job = room.job + n_jobs;
+		uint16_t *at = room.at + n_jobs;
+		unsigned n = 0;
+
+		if (likely(known->handle != 0))
+			n = likely(known->ah_len == 0) ? bind_esp_run(b, i, known, job, at)
+						       : bind_ah_run(b, i, known, job, at);
+		if (likely(n > 0)) {
+			fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
+			n_jobs += n;
+			i += n;
+			n_rounds = RTE_MAX(n_rounds, 1u);
+		} else if (!fer_pkt_alive(&b->pkt[i])) {
+			i++;
+		} else if (learnt == i || !know(nic, &b->pkt[i], fer_oob_of(b->m[i]))) {
+			n = bind_any(nic, b, i++);
+			n_rounds = RTE_MAX(n_rounds, n);
+		} else {
+			learnt = i;
 		}
-		is_any_known = true;
-		*at++ = (uint16_t)i;
-		job++;
 	}
-	fer_crypt_fill(nic->crypt, (unsigned)(at - room.at));
+	fer_crypt_fill(nic->crypt, n_jobs);
 	fer_batch_mark(b, FER_STAGE_BIND);
-	return RTE_MAX(n_rounds, (unsigned)is_any_known);
+	return n_rounds;
 }

@@ -9,18 +9,23 @@
 #include "nic/stages.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 int fer_nic_init(struct fer_nic *nic, struct fer_sa_table *sas, const struct fer_iv_source *ivs)
 {
 	int error = -ENOMEM;
 
-	*nic = (struct fer_nic){.sas = sas, .crypt = fer_crypt_create(), .lso = fer_lso_create()};
-	if (nic->crypt != NULL && nic->lso != NULL)
+	*nic = (struct fer_nic){.sas = sas,
+		.known = calloc(1, sizeof(*nic->known)),
+		.crypt = fer_crypt_create(),
+		.lso = fer_lso_create()};
+	if (nic->known != NULL && nic->crypt != NULL && nic->lso != NULL)
 		nic->engine = fer_engine_open(ivs, &error);
 	if (nic->engine != NULL)
 		return 0;
 	fer_lso_destroy(nic->lso);
 	fer_crypt_destroy(nic->crypt);
+	free(nic->known);
 	return error;
 }
 
@@ -29,6 +34,7 @@ void fer_nic_fini(struct fer_nic *nic)
 	fer_engine_close(nic->engine);
 	fer_lso_destroy(nic->lso);
 	fer_crypt_destroy(nic->crypt);
+	free(nic->known);
 	*nic = (struct fer_nic){0};
 }
 

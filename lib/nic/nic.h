@@ -16,6 +16,7 @@
 
 struct fer_engine;
 struct fer_iv_source;
+struct fer_known;
 struct fer_lso;
 struct fer_rss;
 struct fer_sa_table;
@@ -52,6 +53,7 @@ struct fer_nic {
 				// deletion; 0: they do not
 	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made
 	uint64_t found;            // handle of the inbound SA that plain packets were of last
+	struct fer_known *known;   // of packets to be sent
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends

@@ -6,9 +6,28 @@
 #include "nic/nic.h"
 
 struct fer_job;
+struct fer_key;
 struct fer_sa;
+struct fer_suite;
 
 #define FER_CRYPT_ESN_BYTES 4 // that the engine hashes behind an AH packet
+
+// What is known, from a packet bound before, of the next one to be sent with the same handle,
+// offsets and link header, if its SA is one of ESP or AH alone, not in UDP.  It holds as long as
+// the SA lives.
+struct fer_known {
+	uint64_t handle;  // 0: nothing is known
+	uint64_t state;   // fer_pkt_state()
+	uint16_t offsets; // of slot 12
+	uint16_t ip_off;
+	uint8_t ah_len; // length field of AH as the SA has it; 0: it is ESP
+	uint32_t spi;   // as in memory
+	uint32_t sec_off;
+	uint32_t least_end; // of the packet
+	struct fer_layer layer;
+	const struct fer_suite *suite;
+	const struct fer_key *key;
+};
 
 // Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
 // layers the packet with most of them has.

@@ -228,6 +228,18 @@ static void refuse(uint64_t slot1, uint64_t slot11, uint32_t slot12, enum fer_ve
 	done();
 }
 
+// It was the SA of the packet before.
+static void does_an_sa_seal_nothing_once_it_is_removed(void **state)
+{
+	struct test_known k = add(tunnel);
+
+	(void)state;
+	check_sealed(&k, 1, 40);
+	frame(&k, 2, 40);
+	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+	refuse(k.handle, 0, header_word(0), FER_BAD_HANDLE);
+}
+
 // Never issued, removed, of another generation, inbound: nothing of it goes out protected or not.
 static void is_a_handle_that_names_no_sa_refused(void **state)
 {
@@ -670,6 +682,7 @@ int main(void)
 		TEST(is_the_high_half_of_a_number_authenticated),
 		TEST(is_a_packet_without_handle_left_alone),
 		TEST(is_a_frame_that_is_no_ip_left_alone),
+		TEST(does_an_sa_seal_nothing_once_it_is_removed),
 		TEST(is_a_handle_that_names_no_sa_refused),
 		TEST(does_the_offset_have_to_be_that_of_the_header),
 		TEST(does_the_header_have_to_fit),
