@@ -244,6 +244,7 @@ def latency_loses(bench, idle, direction):
     expect(result.returncode == 0 and result.stderr == "", result.stderr)
     document = json.loads(result.stdout)
     expect((document["size"], document["idle"]) == (64, idle), document)
+    expect(document["machine"]["cpus"] == cpus(bench), document["machine"])
     expect(document["direction"] == direction, document)
     expect([row["load"] for row in document["rows"]] == [1, 50], document)
     for row in document["rows"]:

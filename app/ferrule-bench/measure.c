@@ -390,9 +390,12 @@ static cpu_set_t cpu_of(unsigned i)
 
 unsigned fer_bench_cpus(void)
 {
+	static unsigned n; // as it was before this thread chose one of them
 	cpu_set_t all;
 
-	return sched_getaffinity(0, sizeof(all), &all) == 0 ? (unsigned)CPU_COUNT(&all) : 1;
+	if (n == 0)
+		n = sched_getaffinity(0, sizeof(all), &all) == 0 ? (unsigned)CPU_COUNT(&all) : 1;
+	return n;
 }
 
 int fer_bench_start_thread(pthread_t *thread, void *(*job)(void *), void *arg, unsigned i)
