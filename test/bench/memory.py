@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+MOST = 1 << 19  # twice as many are the most that ferrule-bench makes
 PATH = "path --size 64 --order random --seconds 0.1 --direction"
 PROCESSES = [
     ("path, inbound, with a flow each", f"{PATH} in", False),
@@ -55,7 +56,12 @@ def measure(program, options, n, is_in_child):
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    program, n = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) == 3 else 480000
+    program, n = os.path.abspath(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else "480000"
+    if not os.access(program, os.X_OK):
+        sys.exit(f"memory.py: {program}: is not there; ./dev build makes ferrule-bench")
+    if not n.isdecimal() or not 1 <= int(n) <= MOST:
+        sys.exit(f"memory.py: \"{n}\" is not a number from 1 to {MOST}")
+    n = int(n)
     for what, options, is_in_child in PROCESSES:
         once, twice = (measure(program, options, k, is_in_child) for k in (n, 2 * n))
         print(f"{(twice - once) / n:6.0f} bytes  {what}", flush=True)

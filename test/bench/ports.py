@@ -14,6 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from command import Interrupted, end_in_order, number_in
+
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("memif", "vhost", "af_packet", "tap")
 OF_THE_KERNEL = ("af_packet", "tap")
@@ -42,10 +46,15 @@ def rows_of(kind, program, seconds):
         process = subprocess.Popen(
             command(kind, program, folder, seconds), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             env={**os.environ, "RUNTIME_DIRECTORY": folder}, text=True)
-        for line in process.stdout:
-            port, size, *figures, ratio = line.strip("| \n").split(" | ")
-            yield {"port": port, "size": int(size), **dict(zip(FIGURES, map(float, figures))),
-                   "ratio": float(ratio)}
+        try:
+            for line in process.stdout:
+                port, size, *figures, ratio = line.strip("| \n").split(" | ")
+                yield {"port": port, "size": int(size), **dict(zip(FIGURES, map(float, figures))),
+                       "ratio": float(ratio)}
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         if process.wait() != 0:
             raise ChildProcessError(f"{kind}: ports ended with exit code {process.returncode}")
 
@@ -67,7 +76,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS) + "; all")
     parser.add_argument("--program", type=Path, default=ROOT / "build/test/bench/ports")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one size")
+    parser.add_argument("--seconds", type=number_in(float, 0.01, 3600), default=2.0,
+                        help="of one size")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     args.kinds = args.kinds or list(KINDS)
@@ -82,6 +92,7 @@ def parse():
 def main():
     args = parse()
     rows, failed = [], False
+    end_in_order()
     if not args.json:
         print(HEAD)
     for kind in args.kinds:
@@ -96,6 +107,9 @@ def main():
         except ChildProcessError as error:
             print(f"ports.py: {error}", file=sys.stderr)
             failed = True
+        except Interrupted as error:
+            print(f"ports.py: {error}", file=sys.stderr)
+            return True
     if args.json:
         print(json.dumps({"rows": rows}))
     else:

@@ -18,8 +18,11 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+
 import peer
 import targets
+from command import Interrupted, end_in_order
 
 BEGIN, END = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
 SIZES = ["64", "512", "1420"]
@@ -352,11 +355,14 @@ def main():
     parser.add_argument("readme")
     parser.add_argument("figures")
     parser.add_argument("--json", required=True, help="file for all that is measured")
-    parser.add_argument("--part", nargs="+", choices=[part[0] for part in PARTS], metavar="NAME",
-                        help="only these, besides what the file has already: "
-                             + " ".join(part[0] for part in PARTS))
+    names = " ".join(part[0] for part in PARTS)
+    parser.add_argument("--part", nargs="+", choices=[*names.split(), "help"], metavar="NAME",
+                        help=f"only these, besides what the file has already: {names}")
     parser.add_argument("--quick", action="store_true", help="for a moment only")
     options = parser.parse_args()
+    if "help" in (options.part or ()):
+        print(f"parts: {names}")
+        return 0
     for path in (options.readme, options.figures):
         around(path)  # before ten minutes have gone by
     reports = load(options.json) if options.part else {}
@@ -373,8 +379,14 @@ def main():
     print("ferrule:", *disturbance_lines(reports), file=sys.stderr)
     replace(options.readme, readme_lines(reports))
     replace(options.figures, figures_lines(reports))
+    print(f"ferrule: {options.readme} and {options.figures} have the tables, {options.json} everything",
+          file=sys.stderr)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_in_order()
+    try:
+        sys.exit(main())
+    except Interrupted:
+        sys.exit("ferrule: interrupted; what was measured before is where --json says")

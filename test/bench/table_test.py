@@ -88,6 +88,8 @@ def check_parts(bench, folder):
     assert set(files.reports()) == {"one", "apart", "overlapping"}, done
     assert "control" in done.stderr and all(OLD in text for text in files.texts()), done
     assert files.run(bench, "--part", "nothing").returncode == 2
+    named = files.run(bench, "--part", "help")
+    assert named.returncode == 0 and {"one", "apart", "control-in"} <= set(named.stdout.split()), named
 
 
 STUB = """#!/bin/sh

@@ -9,7 +9,6 @@ rate, and searches for the highest rate at which nothing is lost.  README.md bes
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,14 +19,11 @@ import boxes
 import generators
 import links
 import search
+from command import Interrupted, end_in_order, number_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = "64,512,1420,imix"
 _TESTPMD = "dpdk-testpmd"
-
-
-class Interrupted(Exception):
-    """By a signal; everything that was started ends on the way out."""
 
 
 def sizes(text):
@@ -38,19 +34,6 @@ def sizes(text):
     if any(size != "imix" and not 52 <= size <= 1500 for size in found):
         raise argparse.ArgumentTypeError("sizes are 52 to 1500, or imix")
     return found
-
-
-def number_in(kind, least, most):
-    """Of this kind, from least to most."""
-    def number(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"\"{text}\" is not a number from {least} to {most}")
-        return value
-    return number
 
 
 def cpus(text):
@@ -203,12 +186,6 @@ def show(row, is_first):
           f"{row['loss']:8.2%} {best:>13}  {row['generator']}", flush=True)
 
 
-def interrupt(*_):
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    raise Interrupted("interrupted")
-
-
 def measure_all(args, rows):
     for size in args.size if isinstance(args.size, list) else sizes(args.size):
         with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder:
@@ -222,8 +199,7 @@ def measure_all(args, rows):
 def main():
     args = arguments()
     rows, failed = [], False
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    end_in_order()
     try:
         measure_all(args, rows)
     except (boxes.BoxError, generators.GeneratorError, Interrupted) as error:
