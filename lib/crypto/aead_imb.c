@@ -51,12 +51,13 @@ static const struct act sealing = {IMB_DIR_ENCRYPT, true};
 static const struct act opening = {IMB_DIR_DECRYPT, false};
 static const struct act undoing = {IMB_DIR_ENCRYPT, false};
 
-// Describes a job to the library.
-static void fill(struct fer_engine *e, unsigned i, const struct imb_aead *a,
+// Describes the i-th job to the library.
+static void fill(struct fer_engine *e, IMB_JOB *to, unsigned i, const struct imb_aead *a,
 	const struct fer_job *j, const struct act *act)
 {
 	const struct fer_suite *s = j->suite;
-	IMB_JOB *to = &e->jobs[i];
+	uint8_t *text = fer_imb_text(j);
+	const uint32_t text_bytes = fer_imb_text_bytes(j);
 
 	_Static_assert(offsetof(IMB_JOB, u.CCM.aad) == offsetof(IMB_JOB, u.CHACHA20_POLY1305.aad) &&
 			       offsetof(IMB_JOB, u.CCM.aad_len_in_bytes) ==
@@ -66,13 +67,12 @@ static void fill(struct fer_engine *e, unsigned i, const struct imb_aead *a,
 	e->aad[i] = fer_imb_aad(j);
 	to->enc_keys = to->dec_keys = (const uint8_t *)j->key + a->key_off;
 	to->key_len_in_bytes = s->key_bytes;
-	to->src = fer_imb_text(j);
-	to->dst = fer_imb_text(j);
-	to->msg_len_to_cipher_in_bytes = fer_imb_text_bytes(j);
-	to->msg_len_to_hash_in_bytes = fer_imb_text_bytes(j);
+	to->src = to->dst = text;
+	to->msg_len_to_cipher_in_bytes = text_bytes;
+	to->msg_len_to_hash_in_bytes = text_bytes;
 	to->iv = (const uint8_t *)&e->nonce[i];
 	to->iv_len_in_bytes = a->salt_bytes + sizeof(j->iv);
-	to->auth_tag_output = act->tags_stay ? fer_imb_icv(j) : e->digest[i];
+	to->auth_tag_output = act->tags_stay ? text + text_bytes : e->digest[i];
 	to->auth_tag_output_len_in_bytes = s->icv_bytes;
 	to->u.CCM.aad = &e->aad[i];
 	to->u.CCM.aad_len_in_bytes = fer_imb_aad_bytes(j);
@@ -80,15 +80,18 @@ static void fill(struct fer_engine *e, unsigned i, const struct imb_aead *a,
 	to->cipher_direction = act->direction;
 	to->hash_alg = a->hash;
 	to->chain_order = a->order[act->direction == IMB_DIR_ENCRYPT ? 0 : 1];
-	to->status = IMB_STATUS_BEING_PROCESSED;
 }
 
 static void run(struct fer_engine *e, const struct imb_aead *a, struct fer_job *const *job,
 	unsigned n, const struct act *act)
 {
-	for (unsigned i = 0; i < n; i++)
-		fill(e, i, a, job[i], act);
-	fer_imb_jobs_run(e, e->jobs, n);
+	for (unsigned i = 0; i < n; i++) {
+		IMB_JOB *next = IMB_GET_NEXT_JOB(e->wide);
+
+		fill(e, next, i, a, job[i], act);
+		fer_imb_job_submit(e, next, &e->jobs[i]);
+	}
+	fer_imb_jobs_end(e);
 	for (unsigned i = 0; i < n; i++)
 		if (e->jobs[i].status != IMB_STATUS_COMPLETED)
 			job[i]->verdict = FER_CRYPTO_ERROR;

@@ -298,6 +298,11 @@ static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
 // of each as a burst does.
 void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n);
 
+// The same for a job that IMB_GET_NEXT_JOB(e->wide) returned and that was filled there, which
+// spares a copy.  Its status goes to report, at the latest when all jobs are ended.
+void fer_imb_job_submit(struct fer_engine *e, IMB_JOB *job, IMB_JOB *report);
+void fer_imb_jobs_end(struct fer_engine *e);
+
 // Opens an engine that uses no wider code than that: "AVX512", "AVX2" or "SSE".
 __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 	const struct fer_iv_source *ivs, const char *widest, int *error);

@@ -32,16 +32,10 @@ static void finish(const IMB_JOB *done)
 	((IMB_JOB *)done->user_data)->status = done->status;
 }
 
-static void submit(IMB_MGR *m, IMB_JOB *job, const uint8_t *src, uint8_t *dst)
+static void submit(IMB_MGR *m)
 {
-	IMB_JOB *next = IMB_GET_NEXT_JOB(m);
-	const IMB_JOB *done;
-
-	*next = *job;
-	next->src = src;
-	next->dst = dst;
-	next->user_data = job;
-	for (done = IMB_SUBMIT_JOB_NOCHECK(m); done != NULL; done = IMB_GET_COMPLETED_JOB(m))
+	for (const IMB_JOB *done = IMB_SUBMIT_JOB_NOCHECK(m); done != NULL;
+		done = IMB_GET_COMPLETED_JOB(m))
 		finish(done);
 }
 
@@ -53,25 +47,42 @@ static void flush(IMB_MGR *m)
 		finish(done);
 }
 
-static void run_in_scratch(struct fer_engine *e, IMB_JOB *job)
+__attribute__((noinline)) static void submit_in_scratch(struct fer_engine *e, IMB_JOB *job)
 {
-	size_t len = text_bytes(job);
+	const size_t len = text_bytes(job);
+	uint8_t *dst = job->dst;
 
 	memcpy(e->scratch, job->src, len);
-	submit(e->wide, job, e->scratch, e->scratch);
+	job->src = job->dst = e->scratch;
+	submit(e->wide);
 	flush(e->wide);
-	if (job->dst != NULL)
-		memcpy(job->dst, e->scratch, len);
+	if (dst != NULL)
+		memcpy(dst, e->scratch, len);
 	fer_secret_wipe(e->scratch, len);
+}
+
+void fer_imb_job_submit(struct fer_engine *e, IMB_JOB *job, IMB_JOB *report)
+{
+	report->status = IMB_STATUS_BEING_PROCESSED;
+	job->user_data = report;
+	if (job->src != e->scratch && leaves_the_page(job))
+		submit_in_scratch(e, job);
+	else
+		submit(e->wide);
+}
+
+void fer_imb_jobs_end(struct fer_engine *e)
+{
+	flush(e->wide);
 }
 
 void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (jobs[i].src != e->scratch && leaves_the_page(&jobs[i]))
-			run_in_scratch(e, &jobs[i]);
-		else
-			submit(e->wide, &jobs[i], jobs[i].src, jobs[i].dst);
+		IMB_JOB *next = IMB_GET_NEXT_JOB(e->wide);
+
+		*next = jobs[i];
+		fer_imb_job_submit(e, next, &jobs[i]);
 	}
-	flush(e->wide);
+	fer_imb_jobs_end(e);
 }
