@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define OPTIONS_UNIT_BYTES 8
-#define FETCH_AHEAD 2 // packets
 
 // Do the bytes that headers may lie in stand in one piece?
 static bool headers_are_whole(const struct rte_mbuf *m)
@@ -136,14 +135,6 @@ static inline void reset_pkt(struct fer_pkt *p)
 	p->inside[0] = p->inside[1] = 0;
 }
 
-// A plain packet, IPv4 on Ethernet without tags, and what those that are like it have in common.
-struct model {
-	const uint8_t *bytes; // NULL: there is none
-	struct fer_frame_words words;
-	uint64_t rest;  // of struct fer_pkt, from type_off to like
-	bool has_other; // were there packets that are not plain?
-};
-
 #define PLAIN_BYTES (FER_ETHER_HEADER_BYTES + FER_FRAME_IPV4_LEAST)
 
 static_assert(offsetof(struct fer_pkt, type_off) == 32 && offsetof(struct fer_pkt, l2_len) == 34 &&
@@ -152,6 +143,7 @@ static_assert(offsetof(struct fer_pkt, type_off) == 32 && offsetof(struct fer_pk
 		      offsetof(struct fer_pkt, handle) == 40,
 	"the rest is a word");
 
+// What is known of a plain packet behind its frame, from type_off on.
 static inline uint64_t rest_of_plain(bool pending, uint8_t like)
 {
 	return FER_ETHER_TYPE_OFF | FER_ETHER_HEADER_BYTES << 16 | (uint64_t)pending << 32 |
@@ -160,28 +152,18 @@ static inline uint64_t rest_of_plain(bool pending, uint8_t like)
 
 static inline void start_with(struct fer_pkt *p, uint64_t rest)
 {
-	reset_pkt(p);
-	p->parsed = FER_OK;
-	memcpy(&p->type_off, &rest, sizeof(rest));
+	const fer_frame_pair pair = {rest, 0}, none = {0, 0};
+
+	p->verdict = p->parsed = FER_OK;
+	p->n_layers = 0;
+	p->class = 0;
+	memcpy(&p->type_off, &pair, sizeof(pair));
+	memcpy(&p->handle[1], &none, sizeof(none));
 }
 
-// Starts a packet that is like the one before it, which is the model: its frame is that one's but
-// for its length.  False: it is not, or is not sound, and nothing is set.
-static inline bool start_like(
-	struct fer_pkt *p, const struct rte_mbuf *m, const uint8_t *bytes, struct model *model)
-{
-	const uint8_t *ip = bytes + FER_ETHER_HEADER_BYTES;
-
-	if (model->bytes == NULL || m->data_len < PLAIN_BYTES ||
-		fer_load_be16(bytes + FER_ETHER_TYPE_OFF) != FER_ETHER_TYPE_IPV4 ||
-		!fer_frame_is_like_ipv4(ip, model->bytes + FER_ETHER_HEADER_BYTES))
-		return false;
-	if (unlikely(!fer_frame_write_ipv4(&p->frame, ip, m->pkt_len, &model->words)))
-		return false;
-	start_with(p, model->rest);
-	model->bytes = bytes;
-	return true;
-}
+static_assert(offsetof(struct fer_pkt, handle[1]) == offsetof(struct fer_pkt, type_off) + 16 &&
+		      sizeof(struct fer_pkt) == offsetof(struct fer_pkt, handle[1]) + 16,
+	"two pairs to the end");
 
 // Have two headers of one version the same addresses?
 static inline bool same_addresses(const uint8_t *ip, const uint8_t *other, uint8_t version)
@@ -212,17 +194,16 @@ static inline uint8_t like_before(const struct fer_batch *b, unsigned i)
 		       : 0;
 }
 
-// Starts packet i if it is plain: IP without options on Ethernet without tags.  IPv4 is the model
-// of the next.  False: it is not plain, and nothing is set.
-static inline bool start_plain(
-	struct fer_batch *b, unsigned i, const uint8_t *bytes, struct model *model)
+// Starts packet i if it is plain: IP without options on Ethernet without tags.  Returns its kind;
+// 0: it is not plain, and nothing is set.
+static inline uint64_t start_plain(struct fer_batch *b, unsigned i, const uint8_t *bytes)
 {
 	const uint32_t avail = b->m[i]->data_len, end = b->m[i]->pkt_len;
 	struct fer_pkt *p = &b->pkt[i];
 	uint64_t kind = 0;
 
 	if (b->link != FER_LINK_ETHERNET || avail < PLAIN_BYTES)
-		return false;
+		return 0;
 	const uint16_t type = fer_load_be16(bytes + FER_ETHER_TYPE_OFF);
 	if (type == FER_ETHER_TYPE_IPV4)
 		kind = fer_frame_parse_plain_ipv4(
@@ -231,18 +212,14 @@ static inline bool start_plain(
 		kind = fer_frame_parse_plain_ipv6(
 			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
 	if (kind == 0)
-		return false;
-	const bool pending = (kind & FER_FRAME_KIND_LAYER) != 0;
-	start_with(p, rest_of_plain(pending, 0));
-	model->bytes = type == FER_ETHER_TYPE_IPV4 ? bytes : NULL;
-	model->words = fer_frame_words_of(FER_ETHER_HEADER_BYTES, FER_IPV4_HEADER_BYTES,
-		FER_FRAME_IPV4_NEXT, fer_frame_selector(&p->frame));
-	model->rest = rest_of_plain(pending, FER_LIKE_FLOW | FER_LIKE_START);
+		return 0;
+	start_with(p, rest_of_plain((kind & FER_FRAME_KIND_LAYER) != 0, 0));
 	if (type == FER_ETHER_TYPE_IPV6)
 		p->like = like_before(b, i);
-	return true;
+	return kind;
 }
 
+// Starts any packet.
 __attribute__((noinline)) static void start_other(struct fer_batch *b, unsigned i)
 {
 	struct fer_pkt *p = &b->pkt[i];
@@ -252,24 +229,104 @@ __attribute__((noinline)) static void start_other(struct fer_batch *b, unsigned 
 	p->like = like_before(b, i);
 }
 
-// Resets what is known of a packet, and parses it.
-static inline void start_one(struct fer_batch *b, unsigned i, struct model *model)
-{
-	const struct rte_mbuf *m = b->m[i];
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+// What is gathered over the frames of a burst.
+struct sight {
+	uint64_t flags;
+	uint32_t counts; // of references, and of segments
+	bool has_other;  // one is not plain
+};
 
-	if (likely(start_like(&b->pkt[i], m, bytes, model)) ||
-		likely(start_plain(b, i, bytes, model)))
-		return;
-	start_other(b, i);
-	model->bytes = NULL;
-	model->has_other = true;
+// Those of one frame that came from a port.
+static inline void greet(struct rte_mbuf *m, struct sight *sight)
+{
+	uint32_t counts;
+
+	static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
+		"both in one word");
+	memcpy(&counts, (const uint8_t *)m + offsetof(struct rte_mbuf, refcnt), sizeof(counts));
+	sight->counts |= counts;
+	sight->flags |= m->ol_flags;
+	fer_oob_clear(m);
 }
 
-static inline void fetch(const struct fer_batch *b, unsigned i, unsigned n)
+// Starts the packets from i on that are like the one before them, which is plain IPv4 of that kind.
+// Returns the first that is not.
+static inline unsigned start_alike(
+	struct fer_batch *b, unsigned i, uint64_t kind, bool greets, struct sight *sight)
 {
-	if (i + FETCH_AHEAD < n)
-		rte_prefetch0(rte_pktmbuf_mtod(b->m[i + FETCH_AHEAD], void *));
+	const uint64_t rest =
+		rest_of_plain((kind & FER_FRAME_KIND_LAYER) != 0, FER_LIKE_FLOW | FER_LIKE_START);
+	const struct fer_frame_words words =
+		fer_frame_words_of(FER_ETHER_HEADER_BYTES, FER_IPV4_HEADER_BYTES,
+			FER_FRAME_IPV4_NEXT, fer_frame_selector(&b->pkt[i - 1].frame));
+	const uint8_t *before = rte_pktmbuf_mtod(b->m[i - 1], const uint8_t *);
+	const struct fer_frame_model model =
+		fer_frame_model_of(before + FER_ETHER_HEADER_BYTES, &words);
+
+	for (unsigned n = b->n; i < n; i++) {
+		struct rte_mbuf *m = b->m[i];
+		struct fer_pkt *p = &b->pkt[i];
+		const uint8_t *ip =
+			rte_pktmbuf_mtod_offset(m, const uint8_t *, FER_ETHER_HEADER_BYTES);
+
+		if (greets)
+			greet(m, sight);
+		if (m->data_len < PLAIN_BYTES || !fer_frame_is_like(ip, &model) ||
+			unlikely(!fer_frame_write_like(&p->frame, ip, m->pkt_len, &model)))
+			break;
+		start_with(p, rest);
+	}
+	return i;
+}
+
+// Starts packet i.  Returns its kind; 0: it is not plain.
+static inline uint64_t start_one(struct fer_batch *b, unsigned i, bool greets, struct sight *sight)
+{
+	struct rte_mbuf *m = b->m[i];
+
+	if (greets)
+		greet(m, sight);
+	uint64_t kind = start_plain(b, i, rte_pktmbuf_mtod(m, const uint8_t *));
+	if (unlikely(kind == 0)) {
+		start_other(b, i);
+		sight->has_other = true;
+	}
+	return kind;
+}
+
+// Fetches the first bytes of every packet but the first.
+static inline void fetch(const struct fer_batch *b)
+{
+	for (unsigned i = 1, n = b->n; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->m[i], void *));
+}
+
+// Starts the packets behind the first one, which is of that kind.  Adds them to what was seen.
+static inline struct sight start_others(
+	struct fer_batch *b, uint64_t kind, bool greets, struct sight sight)
+{
+	fetch(b);
+	for (unsigned i = 1, n = b->n; i < n;) {
+		if (kind != 0 && b->pkt[i - 1].frame.version == 4) {
+			i = start_alike(b, i, kind, greets, &sight);
+			if (i == n)
+				break;
+		}
+		kind = start_one(b, i++, greets, &sight);
+	}
+	return sight;
+}
+
+// Instances of it, of which each knows whether the frames came from a port.
+__attribute__((noinline)) static void parse_others(struct fer_batch *b, uint64_t kind)
+{
+	(void)start_others(b, kind, false, (struct sight){0});
+}
+
+__attribute__((noinline)) static struct sight greet_others(
+	struct fer_batch *b, uint64_t kind, struct sight sight)
+{
+	return start_others(b, kind, true, sight);
 }
 
 static inline void reset(struct fer_batch *b)
@@ -280,45 +337,35 @@ static inline void reset(struct fer_batch *b)
 
 void fer_batch_parse(struct fer_batch *b)
 {
-	struct model model = {.bytes = NULL};
+	struct sight sight = {0};
 
 	reset(b);
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		fetch(b, i, n);
-		start_one(b, i, &model);
+	if (b->n != 0) {
+		uint64_t kind = start_one(b, 0, false, &sight);
+
+		if (b->n > 1)
+			parse_others(b, kind);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
-}
-
-// Reference count and number of segments by one load; both 1: 0.
-static inline uint32_t oddness(const struct rte_mbuf *m)
-{
-	uint32_t word;
-
-	static_assert(offsetof(struct rte_mbuf, nb_segs) == offsetof(struct rte_mbuf, refcnt) + 2,
-		"both in one word");
-	memcpy(&word, (const uint8_t *)m + offsetof(struct rte_mbuf, refcnt), sizeof(word));
-	return word ^ 0x00010001;
 }
 
 struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 {
-	struct model model = {.bytes = NULL};
-	uint64_t flags = 0;
-	uint32_t odd = 0;
+	struct sight sight = {0};
 
 	reset(b);
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		struct rte_mbuf *m = b->m[i];
+	if (b->n != 0) {
+		uint64_t kind = start_one(b, 0, true, &sight);
 
-		fetch(b, i, n);
-		odd |= oddness(m);
-		flags |= m->ol_flags;
-		fer_oob_clear(m);
-		start_one(b, i, &model);
+		if (b->n > 1)
+			sight = greet_others(b, kind, sight);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
-	return (struct fer_arrival){flags, odd != 0, model.has_other};
+	return (struct fer_arrival){
+		.flags = sight.flags,
+		.is_odd = (sight.counts & ~0x00010001u) != 0,
+		.has_other = sight.has_other,
+	};
 }
 
 // Pinned external memory is that of the pool: it comes and goes with the segment.

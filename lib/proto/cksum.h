@@ -57,6 +57,22 @@ static inline bool fer_cksum_20_is_right(const uint8_t *p)
 	return sum % 0xffff == 0;
 }
 
+// The same where eight of its bytes, the addresses, are known from another one.
+static inline uint64_t fer_cksum_addresses(const uint8_t *p)
+{
+	return (uint64_t)fer_cksum_load(p + 12) + fer_cksum_load(p + 16);
+}
+
+static inline bool fer_cksum_20_is_right_with(const uint8_t *p, uint64_t addresses)
+{
+	uint64_t sum, next = addresses + fer_cksum_load(p + 8);
+
+	memcpy(&sum, p, sizeof(sum));
+	sum += next;
+	sum += sum < next;
+	return sum % 0xffff == 0;
+}
+
 // The checksum after a 16-bit word covered by it changed from one value to another (RFC 1624,
 // equation 3).
 static inline uint16_t fer_cksum_update(uint16_t sum, uint16_t from, uint16_t to)

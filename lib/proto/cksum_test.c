@@ -76,6 +76,23 @@ static void carries_are_not_lost(void **state)
 	assert_int_equal(fer_cksum_fold(0x1ffff), 0xfeff); // 0x0001, as memory has it
 }
 
+// Whether it is right is the same with the sum of the addresses from elsewhere, carries included.
+static void known_addresses_change_nothing(void **state)
+{
+	static const uint8_t fills[] = {0x45, 0xff, 0xfe, 0x80};
+
+	(void)state;
+	for (size_t f = 0; f < sizeof(fills); f++)
+		for (uint32_t word = 0; word < 0x10000; word++) {
+			uint8_t ip[20];
+
+			memset(ip, fills[f], sizeof(ip));
+			fer_store_be16(ip + 10, (uint16_t)word);
+			assert_int_equal(fer_cksum_20_is_right_with(ip, fer_cksum_addresses(ip)),
+				slow_cksum(ip, sizeof(ip)) == 0);
+		}
+}
+
 // RFC 1624 section 4: the example that the older equation gets wrong.
 static void update_has_the_answer_of_the_rfc(void **state)
 {
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test(a_real_header_is_right_and_every_changed_bit_is_seen),
 		cmocka_unit_test(every_length_and_alignment_gives_the_slow_sum),
 		cmocka_unit_test(carries_are_not_lost),
+		cmocka_unit_test(known_addresses_change_nothing),
 		cmocka_unit_test(update_has_the_answer_of_the_rfc),
 		cmocka_unit_test(update_is_a_sum_from_scratch),
 	};

@@ -847,9 +847,42 @@ static void any_chain_is_walked_as_it_was_built(void **state)
 	}
 }
 
+// Every bit in turn is another: does the packet stay like the model where that says nothing of what
+// it is, and only there?
+static void a_packet_is_like_its_model_in_all_that_counts(void **state)
+{
+	static const uint8_t free_bits[FER_FRAME_IPV4_LEAST] = {[1] = 0xff,
+		[2] = 0xff,
+		[3] = 0xff,
+		[4] = 0xff,
+		[5] = 0xff,
+		[6] = 0xc0,
+		[8] = 0xff,
+		[10] = 0xff,
+		[11] = 0xff};
+	uint8_t bytes[2 + FER_FRAME_IPV4_LEAST] = {0x08, 0x00, 0x45, 0, 0, 40, 1, 2, 0x40, 0, 64,
+		17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 0, 5, 0};
+	const struct fer_frame_words words =
+		fer_frame_words_of(14, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, 0);
+	const struct fer_frame_model model = fer_frame_model_of(bytes + 2, &words);
+
+	(void)state;
+	assert_true(fer_frame_is_like(bytes + 2, &model));
+	for (unsigned bit = 0; bit < sizeof(bytes) * 8; bit++) {
+		unsigned at = bit / 8;
+		uint8_t mask = (uint8_t)(1u << bit % 8);
+
+		bytes[at] ^= mask;
+		assert_int_equal(fer_frame_is_like(bytes + 2, &model),
+			at >= 2 && (free_bits[at - 2] & mask) != 0);
+		bytes[at] ^= mask;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_packet_is_like_its_model_in_all_that_counts),
 		cmocka_unit_test(an_ipv4_packet_is_found_wherever_it_begins),
 		cmocka_unit_test(ipv4_options_are_passed),
 		cmocka_unit_test(an_impossible_ipv4_header_is_refused),
