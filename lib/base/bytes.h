@@ -39,28 +39,6 @@ static inline uint64_t fer_load_word(const uint8_t *p)
 	return v;
 }
 
-// Two words in one register.
-typedef uint64_t fer_pair __attribute__((vector_size(16)));
-
-static inline fer_pair fer_load_pair(const void *p)
-{
-	fer_pair v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-typedef long long fer_signed_pair __attribute__((vector_size(16)));
-
-static inline bool fer_pair_is_zero(fer_pair v)
-{
-#ifdef __SSE4_1__
-	return __builtin_ia32_ptestz128((fer_signed_pair)v, (fer_signed_pair)v) != 0;
-#else
-	return (v[0] | v[1]) == 0;
-#endif
-}
-
 static inline void fer_store_be16(uint8_t *p, uint16_t v)
 {
 	v = __builtin_bswap16(v);

@@ -65,34 +65,44 @@ static void end_in(struct fer_host *host, struct fer_batch *b, unsigned i)
 	fer_audit_end(host, b, i, FER_IN, sa, layer);
 }
 
-static_assert(FER_OK == 0, "verdicts are collected by or");
-
 // Nearly always there is nothing to charge.
 static inline bool has_ended(const struct fer_batch *b)
 {
-	unsigned verdicts = 0;
+	uint32_t marks = 0;
 
 	for (unsigned i = 0, n = b->n; i < n; i++)
-		verdicts |= b->pkt[i].verdict;
-	return verdicts != 0;
+		marks |= fer_pkt_marks(&b->pkt[i]);
+	return (marks & FER_MARKS_VERDICT) != 0;
 }
 
-void fer_account_out(struct fer_host *host, struct fer_batch *b)
+__attribute__((noinline)) static void end_all_out(struct fer_host *host, struct fer_batch *b)
 {
-	unsigned n = unlikely(has_ended(b)) ? b->n : 0;
-
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < b->n; i++)
 		if (!fer_pkt_alive(&b->pkt[i]))
 			end_out(host, b, i);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }
 
-void fer_account_in(struct fer_host *host, struct fer_batch *b)
+__attribute__((noinline)) static void end_all_in(struct fer_host *host, struct fer_batch *b)
 {
-	unsigned n = unlikely(has_ended(b)) ? b->n : 0;
-
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < b->n; i++)
 		if (!fer_pkt_alive(&b->pkt[i]))
 			end_in(host, b, i);
 	fer_batch_mark(b, FER_STAGE_ACCOUNT);
+}
+
+void fer_account_out(struct fer_host *host, struct fer_batch *b)
+{
+	if (unlikely(has_ended(b)))
+		end_all_out(host, b);
+	else
+		fer_batch_mark(b, FER_STAGE_ACCOUNT);
+}
+
+void fer_account_in(struct fer_host *host, struct fer_batch *b)
+{
+	if (unlikely(has_ended(b)))
+		end_all_in(host, b);
+	else
+		fer_batch_mark(b, FER_STAGE_ACCOUNT);
 }

@@ -18,16 +18,14 @@ static unsigned move_rest(
 // not valid.
 static inline bool move_plain(const struct fer_batch *b, struct rte_mbuf *out[])
 {
-	unsigned odd = b->n_more;
+	uint32_t marks = 0;
 
 	for (unsigned i = 0, n = b->n; i < n; i++) {
-		odd |= (unsigned)b->pkt[i].verdict | b->pkt[i].class;
+		marks |= fer_pkt_marks(&b->pkt[i]);
 		out[i] = b->m[i];
 	}
-	return odd == 0;
+	return (marks & (FER_MARKS_VERDICT | FER_MARKS_CLASS)) == 0 && b->n_more == 0;
 }
-
-static_assert(FER_OK == 0 && FER_CLASS_NONE == 0, "collected by or");
 
 // Any packets.
 __attribute__((noinline)) static unsigned move_any(
