@@ -137,6 +137,7 @@ static int take_keyprint(struct fer_sa_control *c, const struct fer_sa *sa, cons
 {
 	const struct fer_algo *counter = fer_algo_counter(part->encryption, part->integrity);
 
+	c->key_prints[sa->index] = 0;
 	if (counter == NULL || part->params->contract)
 		return 0;
 	uint64_t print = fer_keyprint(c->keyprints, counter,

@@ -44,7 +44,8 @@ struct fer_sa_control {
 	uint32_t *next;        // of the lists, by index
 	uint32_t *generations; // the last one given, by index
 	int32_t *positions;    // removed and waiting: in the hash, negative for none; by index
-	uint64_t *key_prints;  // keyed fingerprints of key and salt of counter modes; by index
+	uint64_t *key_prints;  // keyed fingerprints of key and salt of counter modes, 0: of none;
+			       // by index
 
 	// The stations of a block that is no SA.
 	struct fer_index_list removed; // until those waiting are through

@@ -194,7 +194,7 @@ void fer_keyprints_remove(struct fer_keyprints *k, uint64_t print)
 {
 	uint32_t slot = slot_of(k, print);
 
-	assert(k->slots[slot].print == print);
+	assert(print != 0 && k->slots[slot].print == print);
 	if (k->slots[slot].users != OUTBOUND && --k->slots[slot].users > 0)
 		return;
 	erase(k, slot);

@@ -18,7 +18,7 @@ void fer_sa_close_window(struct fer_sa *sa)
 
 void fer_sa_release_keyprint(struct fer_sa_control *c, const struct fer_sa *sa)
 {
-	if (sa->suite.counter)
+	if (c->key_prints[sa->index] != 0)
 		fer_keyprints_remove(c->keyprints, c->key_prints[sa->index]);
 }
 

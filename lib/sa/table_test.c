@@ -453,6 +453,29 @@ static void a_contract_host_may_have_a_key_twice(void **state)
 	fer_sa_table_destroy(t);
 }
 
+// Not even in the place of an SA that held it alone.
+static void a_contract_host_holds_no_key(void **state)
+{
+	struct fer_sa_table *t = open_table(2);
+	struct fer_sa_params ours = out_params(0x1000), of_host = out_params(0x1001);
+
+	(void)state;
+	of_host.contract = true;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t a = must_add(t, &ours);
+		must_remove(t, a);
+		assert_int_equal(fer_sa_reclaim(t), 0);
+		uint64_t b = must_add(t, &of_host); // one of them has the place of the other
+		a = must_add(t, &ours);
+		must_remove(t, b);
+		assert_int_equal(fer_sa_reclaim(t), 0);
+		assert_int_equal(try_add(t, &ours), -ENOTUNIQ);
+		must_remove(t, a);
+		assert_int_equal(fer_sa_reclaim(t), 0);
+	}
+	fer_sa_table_destroy(t);
+}
+
 static void an_update_moves_forward(void **state)
 {
 	struct fer_sa_table *t = open_table(4);
@@ -817,6 +840,7 @@ int main(void)
 		cmocka_unit_test(keys_without_counter_may_repeat),
 		cmocka_unit_test(a_contract_host_tells_the_high_half),
 		cmocka_unit_test(a_contract_host_may_have_a_key_twice),
+		cmocka_unit_test(a_contract_host_holds_no_key),
 		cmocka_unit_test(an_update_moves_forward),
 		cmocka_unit_test(removed_and_reclaimed_are_counted),
 		cmocka_unit_test(a_table_needs_sensible_parameters),
