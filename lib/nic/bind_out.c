@@ -259,6 +259,7 @@ static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame 
 	const struct fer_known *known, const uint8_t *header)
 {
 	return header[1] == known->ah_len && f->up_off == known->layer.sec_off &&
+	       has_plain_front(f, (uint32_t)f->up_off - f->ip_off) &&
 	       fer_crypt_has_room_behind(m, f->end);
 }
 
