@@ -2,7 +2,8 @@
 // Does a packet end alike, whichever packets come with it?  The same random packets go through one
 // appliance in bursts, in buffers of random shape, and through another one by one, each in one
 // piece and by a host half that remembers nothing: verdict, bytes, words, receipts and counters
-// must be the same.  Short cuts for runs of packets must not show.
+// must be the same.  Short cuts for runs of packets must not show.  Nor may they in mode oob, where
+// the words of a hostile host stand among good ones.
 //
 //   alike [--seed N] [--packets N] [--seconds S]
 //
@@ -14,12 +15,14 @@
 #include "connection.h"
 #include "fixed.h"
 #include "spoil.h"
+#include "words.h"
 
 #include "../../app/common/load.h"
 #include "conf/document.h"
 #include "host/path.h"
 #include "host/sink.h"
 #include "nic/oob.h"
+#include "nic/shim.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -35,6 +38,7 @@
 #define MAX_RESTS 64
 #define L2_BYTES 14
 #define MTU 1300
+#define MAX_COMPLETION 160
 
 // What went in.
 struct item {
@@ -53,6 +57,8 @@ struct end {
 	uint32_t len; // with the rests
 	unsigned n_rests;
 	uint32_t rest[MAX_RESTS];
+	uint32_t said_len; // of its completion; 0: none
+	uint8_t said[MAX_COMPLETION];
 	uint8_t bytes[MAX_BYTES];
 };
 
@@ -66,6 +72,7 @@ struct scenario {
 	uint64_t seed;
 	struct rng rng;
 	bool has_windows;
+	bool is_oob; // the NIC halves alone, for external hosts
 	enum fer_link link;
 	unsigned n, n_sas;
 	struct connection c[N_WAYS][MAX_CONNECTIONS]; // JUDGED: those of FER_OUT
@@ -270,50 +277,23 @@ static void make_connections(struct scenario *s)
 			s->c[JUDGED][i].window[k] = FER_DOC_REPLAY_WINDOW_MAX;
 }
 
-static void make_rules(struct scenario *s)
-{
-	bool has_mtu = rng_once_in(&s->rng, 4), has_classes = rng_once_in(&s->rng, 4);
-
-	for (unsigned w = OUT; w <= IN; w++)
-		for (unsigned p = 0; p < N_PLACES; p++) {
-			struct fer_host_rules *rules = box_rules(s->box[w][p]);
-
-			rules->mtu[w == OUT ? FER_OUT : FER_IN] = has_mtu ? MTU : 0;
-			for (unsigned c = 1; has_classes && c < FER_N_CLASSES; c++)
-				rules->classes.action[c] = FER_CLASS_TO_PASS;
-		}
-}
-
-static void open_scenario(struct scenario *s, uint64_t seed)
-{
-	*s = (struct scenario){.seed = seed, .rng = {seed}};
-	s->has_windows = rng_below(&s->rng, 2);
-	s->link = rng_below(&s->rng, 2) ? FER_LINK_ETHERNET : FER_LINK_RAW_IP;
-	make_connections(s);
-	for (unsigned w = 0; w < N_WAYS; w++)
-		open_boxes(s, (enum way)w);
-	make_rules(s);
-}
-
-static void close_scenario(struct scenario *s)
-{
-	for (unsigned w = 0; w < N_WAYS; w++)
-		for (unsigned p = 0; p < N_PLACES; p++)
-			box_close(s->box[w][p]);
-	free(s->text);
-	box_check_leaks();
-}
-
 // --- changes ------------------------------------------------------------------------------------
 
 // Adds association k as the document has it now.  Returns 0 where it is refused.
-static uint64_t add(struct box *b, const struct fer_doc *doc, unsigned k, uint64_t packets)
+//   udp_at  of the contract; -1: it has no part in it
+static uint64_t add(
+	struct box *b, const struct fer_doc *doc, unsigned k, uint64_t packets, int udp_at)
 {
 	struct fer_sa_params params = fer_load_sa_params(&doc->sas[k]);
 	const char *why = NULL;
 	uint64_t handle = 0;
 
 	params.lifetime.hard_packets = packets;
+	params.contract = udp_at >= 0;
+	if (params.contract && params.udp_at != 0) {
+		params.udp_at = (uint8_t)udp_at;
+		params.udp.sport = 0;
+	}
 	return fer_sa_add(table_of(b), &params, &handle, &why) == 0 ? handle : 0;
 }
 
@@ -353,6 +333,7 @@ static void replace_sa(struct scenario *s, enum way way, unsigned k, bool adds)
 	bool adds_first = adds && way != JUDGED && rng_below(r, 2);
 	bool activates = way == OUT && rng_below(r, 2);
 	uint64_t packets = way != JUDGED && rng_once_in(r, 3) ? 1 + rng_below(r, 300) : 0;
+	int udp_at = s->is_oob && way == IN ? (int)(1 + rng_below(r, 3)) : -1;
 	struct fer_doc *doc = load_document(s, way);
 
 	for (unsigned p = 0; p < N_PLACES; p++) {
@@ -361,7 +342,7 @@ static void replace_sa(struct scenario *s, enum way way, unsigned k, bool adds)
 
 		if (!adds_first)
 			take_out(b, old);
-		*handle = adds ? add(b, doc, k, packets) : 0;
+		*handle = adds ? add(b, doc, k, packets, udp_at) : 0;
 		if (activates && *handle != 0 && fer_group_activate(table_of(b), *handle) != 0)
 			abort();
 		if (adds_first)
@@ -403,6 +384,59 @@ static void change_something(struct scenario *s, enum way way)
 		return;
 	s->c[JUDGED][i].sa[at] = s->c[OUT][i].sa[at];
 	replace_sa(s, JUDGED, k, true);
+}
+
+// --- coming and going ----------------------------------------------------------------------------
+
+static void make_rules(struct scenario *s)
+{
+	bool has_mtu = rng_once_in(&s->rng, 4), has_classes = rng_once_in(&s->rng, 4);
+
+	for (unsigned w = OUT; w <= IN; w++)
+		for (unsigned p = 0; p < N_PLACES; p++) {
+			struct fer_host_rules *rules = box_rules(s->box[w][p]);
+
+			rules->mtu[w == OUT ? FER_OUT : FER_IN] = has_mtu ? MTU : 0;
+			for (unsigned c = 1; has_classes && c < FER_N_CLASSES; c++)
+				rules->classes.action[c] = FER_CLASS_TO_PASS;
+		}
+}
+
+// What comes in belongs to contract hosts.
+static void serve_hosts(struct scenario *s)
+{
+	uint16_t delete_after = (uint16_t)rng_below(&s->rng, 4);
+
+	for (unsigned w = OUT; w <= IN; w++)
+		for (unsigned p = 0; p < N_PLACES; p++) {
+			box_serve_host(s->box[w][p]);
+			box_path(s->box[w][p])->nic.delete_after = delete_after;
+		}
+	for (unsigned k = 0; k < s->n_sas; k++)
+		replace_sa(s, IN, k, true);
+}
+
+static void open_scenario(struct scenario *s, uint64_t seed)
+{
+	*s = (struct scenario){.seed = seed, .rng = {seed}};
+	s->has_windows = rng_below(&s->rng, 2);
+	s->is_oob = rng_once_in(&s->rng, 3);
+	s->link = s->is_oob || rng_below(&s->rng, 2) ? FER_LINK_ETHERNET : FER_LINK_RAW_IP;
+	make_connections(s);
+	for (unsigned w = 0; w < N_WAYS; w++)
+		open_boxes(s, (enum way)w);
+	make_rules(s);
+	if (s->is_oob)
+		serve_hosts(s);
+}
+
+static void close_scenario(struct scenario *s)
+{
+	for (unsigned w = 0; w < N_WAYS; w++)
+		for (unsigned p = 0; p < N_PLACES; p++)
+			box_close(s->box[w][p]);
+	free(s->text);
+	box_check_leaks();
 }
 
 // --- packets ------------------------------------------------------------------------------------
@@ -558,7 +592,7 @@ static void take_end(const struct fer_batch *b, unsigned i, struct end *e)
 	e->n_layers = p->n_layers;
 	memcpy(e->layer, b->layer[i], sizeof(e->layer));
 	e->frame = p->frame;
-	e->len = e->n_rests = 0;
+	e->len = e->n_rests = e->said_len = 0;
 	e->words = (struct fer_oob){0};
 	if (e->is_gone)
 		return;
@@ -572,48 +606,164 @@ static void take_end(const struct fer_batch *b, unsigned i, struct end *e)
 		}
 }
 
-// Runs n items as one batch.
-//   shape  of their buffers; NULL: one plain piece each
-static void run(const struct scenario *s, struct box *b, enum way way, const struct item *it,
-	unsigned n, struct rng *shape, struct end *e)
+// Makes n items one batch.
+//   shape   of their buffers; NULL: one plain piece each
+//   shared  those that are somebody else's as well
+static void put_items(const struct scenario *s, struct fer_batch *batch, const struct item *it,
+	unsigned n, struct rng *shape, struct rte_mbuf *shared[])
 {
-	static struct fer_batch batch;
-	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
-	static struct fer_outcomes outcomes;
-	struct rte_mbuf *shared[FER_BATCH_MAX];
-	uint64_t timed_out = 0;
-
-	batch.n = (uint16_t)n;
-	batch.link = (uint8_t)s->link;
+	batch->n = (uint16_t)n;
+	batch->link = (uint8_t)s->link;
 	for (unsigned i = 0; i < n; i++) {
 		shared[i] = NULL;
-		batch.m[i] = box_buffer(it[i].bytes, it[i].len,
+		batch->m[i] = box_buffer(it[i].bytes, it[i].len,
 			shape != NULL && rng_once_in(shape, 4) ? shape : NULL);
 		if (shape == NULL || !rng_once_in(shape, 16))
 			continue;
-		rte_pktmbuf_refcnt_update(batch.m[i], 1);
-		shared[i] = batch.m[i];
+		rte_pktmbuf_refcnt_update(batch->m[i], 1);
+		shared[i] = batch->m[i];
 	}
-	if (way == OUT)
-		fer_path_out(box_path(b), &batch);
-	else
-		fer_path_in(box_path(b), &batch, 0, &timed_out);
-	for (unsigned i = 0; i < n; i++)
-		take_end(&batch, i, &e[i]);
-	rte_pktmbuf_free_bulk(out, fer_sink(&batch, &outcomes, out));
-	rte_pktmbuf_free_bulk(out, fer_sink_side(&batch, &outcomes, out));
+}
+
+static void take_ends(const struct fer_batch *batch, struct end *e)
+{
+	for (unsigned i = 0; i < batch->n; i++)
+		take_end(batch, i, &e[i]);
+}
+
+static void free_batch(struct fer_batch *batch)
+{
+	static struct rte_mbuf *out[FER_BATCH_MAX + FER_BATCH_MORE];
+	static struct fer_outcomes outcomes;
+
+	rte_pktmbuf_free_bulk(out, fer_sink(batch, &outcomes, out));
+	rte_pktmbuf_free_bulk(out, fer_sink_side(batch, &outcomes, out));
+}
+
+// The completion of a request, whose cookie says which of n it was.
+static void take_completion(const struct rte_mbuf *m, uint64_t first, unsigned n, struct end *e)
+{
+	uint8_t bytes[MAX_COMPLETION];
+
+	if (m->pkt_len > sizeof(bytes))
+		abort();
+	const uint8_t *at = rte_pktmbuf_read(m, 0, m->pkt_len, bytes);
+	uint64_t i = words_cookie(at) - first;
+	if (i >= n || e[i].said_len != 0)
+		abort();
+	memcpy(e[i].said, at, m->pkt_len);
+	e[i].said_len = m->pkt_len;
+}
+
+// Requests of an external host, as a worker carries them; cookies count from that one on.
+static void send_for_host(struct box *b, struct fer_batch *batch, uint64_t first, struct end *e)
+{
+	static struct fer_shim shim;
+
+	shim.pool = box_path(b)->pool;
+	shim.completes_all = true;
+	fer_shim_take(&shim, batch);
+	fer_nic_transmit(&box_path(b)->nic, batch);
+	take_ends(batch, e);
+	fer_shim_keep(&shim, batch);
+	fer_shim_complete(&shim, batch);
+	for (unsigned i = 0; i < batch->n_side; i++)
+		take_completion(batch->side[i], first, batch->n, e);
+}
+
+// Packets of the wire for an external host.
+static void indicate_to_host(struct box *b, struct fer_batch *batch, struct end *e)
+{
+	for (unsigned i = 0; i < batch->n; i++)
+		fer_oob_clear(batch->m[i]);
+	fer_batch_parse(batch);
+	fer_batch_own(batch, box_path(b)->pool);
+	fer_nic_receive(&box_path(b)->nic, batch);
+	take_ends(batch, e);
+}
+
+// Runs n items, of which the first has that number, as one batch.
+static void run(const struct scenario *s, struct box *b, enum way way, const struct item *it,
+	unsigned first, unsigned n, struct rng *shape, struct end *e)
+{
+	static struct fer_batch batch;
+	struct rte_mbuf *shared[FER_BATCH_MAX];
+	uint64_t timed_out = 0;
+
+	put_items(s, &batch, it, n, shape, shared);
+	if (s->is_oob && way == OUT) {
+		send_for_host(b, &batch, first, e);
+	} else if (s->is_oob && way == IN) {
+		indicate_to_host(b, &batch, e);
+	} else {
+		if (way == OUT)
+			fer_path_out(box_path(b), &batch);
+		else
+			fer_path_in(box_path(b), &batch, 0, &timed_out);
+		take_ends(&batch, e);
+	}
+	free_batch(&batch);
 	rte_pktmbuf_free_bulk(shared, n);
 }
 
-// A host half that has seen nothing yet, but for the identifications that it gave.
+// A host half that has seen nothing yet, but for the identifications that it gave, and a NIC half
+// that remembers an association which there never is.
 static void forget(struct box *b)
 {
+	box_path(b)->nic.found = fer_sa_capacity(table_of(b)) - 1;
+
 	struct fer_host *host = &box_path(b)->host, old = *host;
 
 	if (fer_host_init(host, old.sas, old.pool, old.rules) != 0)
 		abort();
 	host->ident = old.ident;
 	fer_host_fini(&old);
+}
+
+// --- requests of external hosts ------------------------------------------------------------------
+
+// Frames n plain packets as a host does, of which the first has that number; of those that it
+// would not send the words ask for nothing.
+static void frame_items(struct scenario *s, unsigned n)
+{
+	static struct fer_batch batch;
+	static struct end framed;
+	struct rte_mbuf *shared[FER_BATCH_MAX];
+
+	for (unsigned p = N_PLACES; p-- > 0;) { // numbers are taken in both, the bytes are one's
+		struct fer_host *host = &box_path(s->box[OUT][p])->host;
+
+		put_items(s, &batch, items, n, NULL, shared);
+		(void)fer_batch_arrive(&batch);
+		fer_host_outbound(host, &batch);
+		for (unsigned i = 0; i < n && p == BURSTS; i++) {
+			take_end(&batch, i, &framed);
+			if (framed.verdict == FER_OK && framed.len >= L2_BYTES)
+				items[i].len = words_put(
+					items[i].bytes, &framed.words, i, framed.bytes, framed.len);
+			else
+				items[i].len = words_put(items[i].bytes, &(struct fer_oob){0}, i,
+					(const uint8_t[L2_BYTES]){0}, L2_BYTES);
+		}
+		free_batch(&batch);
+	}
+}
+
+// Requests of a host that is good, or is not.
+static void make_requests(struct scenario *s, unsigned n)
+{
+	uint64_t handles[2 * MAX_SAS];
+	struct rng *r = &s->rng;
+
+	frame_items(s, n);
+	for (unsigned k = 0; k < s->n_sas; k++) {
+		handles[2 * k] = s->handle[OUT][BURSTS][k];
+		handles[2 * k + 1] = s->handle[OUT][BURSTS][k] + (UINT64_C(1) << 32);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (rng_once_in(r, 6))
+			words_spoil(r, handles, 2 * s->n_sas, i > 0 ? items[i - 1].bytes : NULL,
+				items[i].bytes, &items[i].len);
 }
 
 // --- comparison ---------------------------------------------------------------------------------
@@ -714,22 +864,20 @@ static bool same_front(const struct end *a, const struct end *b)
 		       0;
 }
 
-// Opens what was sealed: there the IVs are gone.
-static void compare_opened(struct scenario *s, unsigned i)
+// Opens what was sealed, len bytes at at: there the IVs are gone.
+static void compare_opened(struct scenario *s, unsigned i, uint32_t at, uint32_t len)
 {
 	static struct end opened[N_PLACES];
 	static struct item it;
 
+	if (len > sizeof(it.bytes))
+		return;
 	for (unsigned p = 0; p < N_PLACES; p++) {
-		const struct end *e = &ends[p][i];
-
-		if (e->len > sizeof(it.bytes))
-			return;
-		memcpy(it.bytes, e->bytes, e->len);
-		it.len = e->len;
-		run(s, s->box[JUDGED][p], JUDGED, &it, 1, NULL, &opened[p]);
-		if (fer_verdict_kind(opened[p].verdict) == FER_KIND_FAIL ||
-			opened[p].verdict == FER_REPLAY) {
+		memcpy(it.bytes, ends[p][i].bytes + at, len);
+		it.len = len;
+		run(s, s->box[JUDGED][p], JUDGED, &it, 0, 1, NULL, &opened[p]);
+		if (!s->is_oob && (fer_verdict_kind(opened[p].verdict) == FER_KIND_FAIL ||
+					  opened[p].verdict == FER_REPLAY)) {
 			dump_end("judged", &opened[p]);
 			fail(s, i, "sealing and opening");
 		}
@@ -740,6 +888,24 @@ static void compare_opened(struct scenario *s, unsigned i)
 	dump_end("opened from a burst", &opened[BURSTS]);
 	dump_end("opened from one alone", &opened[ALONE]);
 	fail(s, i, "bytes that were sealed");
+}
+
+static bool same_completions(const struct end *a, const struct end *b)
+{
+	return a->said_len == b->said_len && memcmp(a->said, b->said, a->said_len) == 0;
+}
+
+// The segments of a large send; of those only the first has words.
+static void compare_segments(struct scenario *s, unsigned i)
+{
+	const struct end *e = &ends[BURSTS][i];
+	uint32_t at = e->len;
+
+	for (unsigned k = e->n_rests; k-- > 0;) {
+		at -= e->rest[k];
+		compare_opened(s, i, at, e->rest[k]);
+	}
+	compare_opened(s, i, 0, at);
 }
 
 static void compare_outbound(struct scenario *s, unsigned i)
@@ -756,15 +922,21 @@ static void compare_outbound(struct scenario *s, unsigned i)
 		fail(s, i, "lengths");
 	if (a->verdict == FER_OK && !same_frames(a, b))
 		fail(s, i, "frames");
+	if (!same_completions(a, b))
+		fail(s, i, "completions");
 	if (a->verdict != FER_OK) // perhaps half framed
 		return;
+	if (s->is_oob && a->words.lso != 0) {
+		compare_segments(s, i);
+		return;
+	}
 	if (a->n_layers == 0 && !same_bytes(a, b))
 		fail(s, i, "bytes");
 	if (a->n_layers == 0 || a->n_rests != 0) // fragments have any name
 		return;
 	if (!same_front(a, b))
 		fail(s, i, "headers");
-	compare_opened(s, i);
+	compare_opened(s, i, 0, a->len);
 }
 
 static bool same_drops(const struct scenario *s, const struct fer_sa_table *a,
@@ -858,10 +1030,10 @@ static void check_ivs(const struct scenario *s)
 
 static void run_both(struct scenario *s, enum way way, unsigned n)
 {
-	run(s, s->box[way][BURSTS], way, items, n, &s->rng, ends[BURSTS]);
+	run(s, s->box[way][BURSTS], way, items, 0, n, &s->rng, ends[BURSTS]);
 	for (unsigned i = 0; i < n; i++) {
 		forget(s->box[way][ALONE]);
-		run(s, s->box[way][ALONE], way, &items[i], 1, NULL, &ends[ALONE][i]);
+		run(s, s->box[way][ALONE], way, &items[i], i, 1, NULL, &ends[ALONE][i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		n_verdicts[ends[BURSTS][i].verdict]++;
@@ -891,6 +1063,8 @@ static void run_scenario(uint64_t seed)
 			make_outbound(&s, n);
 		else
 			make_inbound(&s, n);
+		if (s.is_oob && way == OUT)
+			make_requests(&s, n);
 		run_both(&s, way, n);
 		if (rng_once_in(&s.rng, 2))
 			change_something(&s, way);

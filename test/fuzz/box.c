@@ -391,10 +391,15 @@ static const _Atomic uint32_t everything = FER_NIC_ALL | SUMS | FER_NIC_JUDGE(SU
 					   FER_NIC_LSO_V1 | FER_NIC_LSO_V2_IPV4 |
 					   FER_NIC_LSO_V2_IPV6;
 
-static void start_oob(struct box *b, struct fer_batch *batch, struct fer_shim *shim)
+void box_serve_host(struct box *b)
 {
 	b->path.nic.may = &everything;
 	b->path.nic.has_slots = true;
+}
+
+static void start_oob(struct box *b, struct fer_batch *batch, struct fer_shim *shim)
+{
+	box_serve_host(b);
 	shim->pool = pools[0];
 	shim->completes_all = true;
 	batch->n = 1;

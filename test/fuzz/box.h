@@ -70,6 +70,9 @@ void box_port(struct box *b, enum fer_direction direction, enum fer_link link,
 	const struct box_rx *rx, unsigned n,
 	void (*see)(void *arg, const uint8_t *frame, uint32_t len, bool is_side), void *arg);
 
+// From now on the NIC half does all that words of an external host can ask for.
+void box_serve_host(struct box *b);
+
 // What a pair in mode oob does with a frame of its host, in buffers of random shape with r, in one
 // plain buffer without.  Shown to see: what goes to the wire, and (is_side) the completion, which
 // every send has.
