@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 
+#include <emmintrin.h>
 #include <string.h>
 
 #define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
@@ -171,11 +172,27 @@ void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
 	}
 }
 
+// Salt and IV one behind the other.
+//   salt  that block of IV 0
+static inline imb_block salted(imb_block salt, uint64_t iv_be)
+{
+	return (imb_block)_mm_slli_si128(_mm_cvtsi64_si128((long long)iv_be), 4) | salt;
+}
+
+// Writes the IV of a job of ESP; returns it as it stands in the packet.
+static inline uint64_t put_iv(const struct fer_job *j)
+{
+	uint64_t iv_be = htobe64(j->iv);
+
+	memcpy(j->start + FER_ESP_HEADER_BYTES, &iv_be, sizeof(iv_be));
+	return iv_be;
+}
+
 // The same as build_all() for jobs of one suite, which are also judged.
 static inline bool build_run(struct fer_engine *e, struct fer_job *jobs, unsigned n,
 	const struct fer_suite *s, bool seal)
 {
-	const struct fer_suite suite = *s; // out of reach of stores into packets
+	const bool esn = s->esn; // out of reach of stores into packets
 	const uint32_t around = s->around_bytes, mask = s->align_bytes - 1u;
 	const imb_block salt = fer_imb_nonce(s, 0, 0);
 
@@ -184,9 +201,9 @@ static inline bool build_run(struct fer_engine *e, struct fer_job *jobs, unsigne
 
 		if (j->suite != s || !fer_imb_is_possible(j->len, around, IMB_MAX_ESP_BYTES, mask))
 			return false;
-		e->nonce[i] = seal ? fer_imb_nonce(&suite, fer_imb_put_counter(j), 0)
-				   : fer_imb_received_nonce(salt, j->start);
-		e->aad[i] = fer_imb_aad_of(j->start, suite.esn, j->seq_hi);
+		e->nonce[i] =
+			seal ? salted(salt, put_iv(j)) : fer_imb_received_nonce(salt, j->start);
+		e->aad[i] = fer_imb_aad_of(j->start, esn, j->seq_hi);
 		j->verdict = FER_OK;
 	}
 	return true;
