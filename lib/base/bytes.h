@@ -39,6 +39,36 @@ static inline uint64_t fer_load_word(const uint8_t *p)
 	return v;
 }
 
+// Two words in one register.
+typedef uint64_t fer_pair __attribute__((vector_size(16)));
+
+static inline fer_pair fer_load_pair(const void *p)
+{
+	fer_pair v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+// Is any bit set in both?
+static inline bool fer_pairs_meet(fer_pair a, fer_pair b)
+{
+#ifdef __SSE4_1__
+	typedef long long pair __attribute__((vector_size(16)));
+
+	return __builtin_ia32_ptestz128((pair)a, (pair)b) == 0;
+#else
+	const fer_pair both = a & b;
+
+	return (both[0] | both[1]) != 0;
+#endif
+}
+
+static inline bool fer_pair_is_zero(fer_pair v)
+{
+	return !fer_pairs_meet(v, v);
+}
+
 static inline void fer_store_be16(uint8_t *p, uint16_t v)
 {
 	v = __builtin_bswap16(v);

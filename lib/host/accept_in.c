@@ -29,21 +29,29 @@ static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
 	return k < b->pkt[i].n_layers && b->layer[i][k].verified;
 }
 
+// Do two layers agree in what makes a run?
+static inline bool are_alike(const struct fer_layer *a, const struct fer_layer *b)
+{
+	uint32_t differ = fer_layer_outcome(a) ^ fer_layer_outcome(b);
+
+	return fer_layer_handle(a) == fer_layer_handle(b) &&
+	       fer_layer_places(a) == fer_layer_places(b) && (differ & ~FER_OUTCOME_PAD_LEN) == 0;
+}
+
 // Collects the run that begins with packet first, which has verified.
 static inline struct run collect_run(
 	const struct fer_batch *b, unsigned first, unsigned k, const struct fer_sa *sa)
 {
-	const struct fer_layer *layer = &b->layer[first][k];
-	const uint64_t state = fer_pkt_state(&b->pkt[first]), handle = fer_layer_handle(layer);
-	const uint64_t places = fer_layer_places(layer), seq = layer->seq;
-	const uint32_t outcome = fer_layer_outcome(layer);
+	const struct fer_layer *layer = &b->layer[first][k], *const one = layer;
+	const uint64_t state = fer_pkt_state(&b->pkt[first]), seq = layer->seq;
 	uint64_t bytes = layer->end - layer->pad_len;
 	unsigned i = first + 1, differs = 0;
 
 	for (unsigned end = b->n; i < end; i++) {
+		bool is_like = k == 0 && (b->pkt[i].like & FER_LIKE_OPENED) != 0;
+
 		layer = &b->layer[i][k];
-		if (fer_pkt_state(&b->pkt[i]) != state || fer_layer_handle(layer) != handle ||
-			fer_layer_places(layer) != places || fer_layer_outcome(layer) != outcome)
+		if (fer_pkt_state(&b->pkt[i]) != state || !(is_like || are_alike(layer, one)))
 			break;
 		differs |= layer->seq != seq + (i - first);
 		bytes += layer->end - layer->pad_len;
@@ -53,8 +61,7 @@ static inline struct run collect_run(
 		.n = i - first,
 		.k = k,
 		.in_sequence = differs == 0,
-		.bytes = bytes - (uint64_t)(i - first) *
-					 (b->layer[first][k].pay_off + (uint32_t)sa->tail_bytes),
+		.bytes = bytes - (uint64_t)(i - first) * (one->pay_off + (uint32_t)sa->tail_bytes),
 	};
 }
 

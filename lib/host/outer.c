@@ -620,19 +620,29 @@ __attribute__((always_inline)) static inline unsigned take_off_run(struct rte_mb
 	return i;
 }
 
+// The same with any link header and any versions.
+__attribute__((noinline)) static unsigned take_off_run_any(struct fer_batch *b, unsigned first,
+	unsigned n, uint8_t inner_version, uint8_t outer_version)
+{
+	const struct fer_layer *layer = b->layer[first];
+	struct fer_pkt *p = &b->pkt[first];
+
+	return take_off_run(&b->m[first], p, n, layer->pay_off, layer->ip_off, p->l2_len,
+		inner_version, outer_version);
+}
+
 unsigned fer_outer_take_off_run(
 	struct fer_batch *b, unsigned first, unsigned n, const struct fer_sa *sa)
 {
 	const struct fer_layer *layer = b->layer[first];
 	struct fer_pkt *p = &b->pkt[first];
 	uint8_t version = p->frame.version;
-	uint32_t pay_off = layer->pay_off, ip_off = layer->ip_off;
 
 	if (sa->mode != FER_TUNNEL || !fer_pkt_has_one_layer(p) ||
 		layer->next_header != (version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6))
 		return 0;
 	if (likely(version == 4 && sa->version == 4 && p->l2_len == FER_ETHER_HEADER_BYTES))
-		return take_off_run(
-			&b->m[first], p, n, pay_off, ip_off, FER_ETHER_HEADER_BYTES, 4, 4);
-	return take_off_run(&b->m[first], p, n, pay_off, ip_off, p->l2_len, version, sa->version);
+		return take_off_run(&b->m[first], p, n, layer->pay_off, layer->ip_off,
+			FER_ETHER_HEADER_BYTES, 4, 4);
+	return take_off_run_any(b, first, n, version, sa->version);
 }

@@ -349,6 +349,13 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 	       is_of_flow(b, i, last);
 }
 
+// Is it, because the packet before it is, which was opened together with it?
+static inline bool is_like_before(const struct fer_pkt *p, const struct fer_host_flow *last)
+{
+	return (p->like & FER_LIKE_OPENED) != 0 && fer_pkt_has_one_layer(p) &&
+	       last->handle != NO_HANDLE;
+}
+
 // What packet i came over, if others can be like it: not when it has several layers, or none, nor
 // when its SA is being removed.
 static uint64_t handle_in(const struct fer_batch *b, unsigned i)
@@ -366,7 +373,7 @@ static void ask_in(struct fer_host_work *w, struct fer_batch *b, struct fer_host
 	for (unsigned i = 0, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (likely(is_like(b, i, last))) {
+		if (likely(is_like_before(p, last) || is_like(b, i, last))) {
 			w->end[w->n] = (uint16_t)(i + 1);
 			continue;
 		}
@@ -411,8 +418,8 @@ static enum fer_verdict judge_found(
 }
 
 // Judges the runs that were asked for.  The one in front of them goes on as it is.
-static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
-	struct fer_host_flow *last)
+__attribute__((noinline)) static void judge_in(struct fer_host *host,
+	const struct fer_host_rules *rules, struct fer_batch *b, struct fer_host_flow *last)
 {
 	struct fer_host_work *w = host->work;
 	enum fer_verdict v = FER_OK;

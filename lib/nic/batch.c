@@ -152,7 +152,7 @@ static inline uint64_t rest_of_plain(bool pending, uint8_t like)
 
 static inline void start_with(struct fer_pkt *p, uint64_t rest)
 {
-	const fer_frame_pair pair = {rest, 0}, none = {0, 0};
+	const fer_pair pair = {rest, 0}, none = {0, 0};
 
 	p->verdict = p->parsed = FER_OK;
 	p->n_layers = 0;

@@ -31,9 +31,6 @@ struct fer_sa_table;
 // One layer of protection of a packet: what the crypt stage has to seal on send, a receipt on
 // receive.  In process the host half commits, counts, strips and checks from a receipt and never
 // asks the table again.
-//
-// Next header and pad length are no neighbours: a compiler would read them by one load, and that
-// waits for the two stores before it.
 struct fer_layer {
 	uint64_t seq;        // receive: the number it was verified with
 	uint32_t sa;         // index in the table
@@ -43,10 +40,10 @@ struct fer_layer {
 	uint16_t sec_off;    // ESP or AH header
 	uint16_t pay_off;    // behind the IV, or behind AH
 	uint32_t end;        // end of the ICV; of AH: of the packet
-	uint8_t verdict;     // receive: enum fer_verdict
 	uint8_t next_header; // of the trailer, or of AH; receive: valid when verified
-	uint8_t verified;    // receive: the ICV was right, so its number has to be committed
 	uint8_t pad_len;
+	uint8_t verified; // receive: the ICV was right, so its number has to be committed
+	uint8_t verdict;  // receive: enum fer_verdict
 };
 
 static_assert(sizeof(struct fer_layer) == 32, "two layers a cache line");
@@ -79,18 +76,32 @@ static inline uint64_t fer_layer_places(const struct fer_layer *layer)
 }
 
 static_assert(
-	offsetof(struct fer_layer, next_header) == offsetof(struct fer_layer, verdict) + 1 &&
-		offsetof(struct fer_layer, verified) == offsetof(struct fer_layer, verdict) + 2 &&
-		offsetof(struct fer_layer, pad_len) == offsetof(struct fer_layer, verdict) + 3,
+	offsetof(struct fer_layer, pad_len) == offsetof(struct fer_layer, next_header) + 1 &&
+		offsetof(struct fer_layer, verified) ==
+			offsetof(struct fer_layer, next_header) + 2 &&
+		offsetof(struct fer_layer, verdict) == offsetof(struct fer_layer, next_header) + 3,
 	"fer_layer_outcome() reads them at once");
 
-// Verdict, next header and whether it verified as one number.
+// Next header, pad length, whether it verified, and verdict as one number.
 static inline uint32_t fer_layer_outcome(const struct fer_layer *layer)
 {
 	uint32_t word;
 
-	memcpy(&word, &layer->verdict, sizeof(word));
-	return word & 0xffffff;
+	memcpy(&word, &layer->next_header, sizeof(word));
+	return word;
+}
+
+#define FER_OUTCOME_PAD_LEN 0xff00u // what of it differs between packets that went the same way
+
+// Of a layer that verified and is well.
+static inline uint32_t fer_outcome_of(uint8_t next_header, uint8_t pad_len)
+{
+	return (uint32_t)FER_OK << 24 | 1u << 16 | (uint32_t)pad_len << 8 | next_header;
+}
+
+static inline void fer_layer_set_outcome(struct fer_layer *layer, uint32_t outcome)
+{
+	memcpy(&layer->next_header, &outcome, sizeof(outcome));
 }
 
 struct fer_pkt {
@@ -103,18 +114,22 @@ struct fer_pkt {
 	uint16_t l2_len;
 	uint8_t pending; // receive: a layer is visible that nobody looked up, or it waits for the
 			 // crypt stage
-	uint8_t like;    // FER_LIKE_: as it arrived, it was like the packet before it in the batch
+	uint8_t like;    // FER_LIKE_: how it is like the packet before it in the batch
 	uint64_t handle[2]; // send: outbound SAs to apply, innermost first; 0: none
 	uint32_t inside[2]; // send: bytes of the IP packet that each of them protects; 0: not yet
 };
 
 static_assert(sizeof(struct fer_pkt) == 64, "a packet is a line of the cache");
 
-// How a packet is like the one before it.  Both are sound, and agree in whatever a selector may ask
-// for; or both are plain IPv4 as well, and agree in the four bytes behind the header: SPI or ports.
-// It says nothing of layers that were opened since.
+// How a packet is like the one before it.  As it arrived: both are sound, and agree in whatever a
+// selector may ask for; or both are plain IPv4 as well, and agree in the four bytes behind the
+// header: SPI or ports.  That says nothing of layers that were opened since, and then gives way to
+// this: their outermost layers are of one SA, stood at the same places, were opened, and both
+// carried plain IPv4 that agrees in the same way.  It says nothing of what was done since to
+// either.
 #define FER_LIKE_FLOW 0x1
 #define FER_LIKE_START 0x2
+#define FER_LIKE_OPENED 0x4
 
 // Stages that a measurement can tell apart.
 #define FER_STAGES(S)                                                                              \

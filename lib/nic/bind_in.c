@@ -499,23 +499,35 @@ static void look_up_any(
 		look_closer(l, nic, b, i, FER_UDP_HEADER_BYTES);
 }
 
+static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i, uint8_t protocol)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
+
+	return id_of(f, bytes + f->ip_off, protocol,
+		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
+}
+
+// Is it of the SA that the plain run before was of, in this burst or another, and is that plain?
+static inline bool is_of_found(const struct fer_nic *nic, const struct fer_sa_id *id)
+{
+	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found);
+
+	return fer_sa_is(sa, id) && is_plain_sa(sa);
+}
+
 // Binds the plain run of that protocol that begins with packet first, at once if it is of the SA
-// that the plain run before was of, in this burst or another, and adds it to what is looked up
-// else.
+// that was found last, and adds it to what is looked up else.
 //   end  set to the first packet behind the run
 // Returns how many packets are to be opened.
 __attribute__((always_inline)) static inline unsigned look_up_plain(struct lookup *l,
 	struct fer_nic *nic, struct fer_batch *b, unsigned first, uint8_t protocol, unsigned *end)
 {
-	const struct fer_frame *f = &b->pkt[first].frame;
-	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
-	const struct fer_sa_id id = id_of(f, bytes + f->ip_off, protocol,
-		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
-	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found);
+	const struct fer_sa_id id = id_of_plain(b, first, protocol);
 
 	*end = end_of_run(b, first, protocol);
-	if (likely(fer_sa_is(sa, &id) && is_plain_sa(sa)))
-		return bind_plain(nic, b, first, *end, sa);
+	if (is_of_found(nic, &id))
+		return bind_plain(nic, b, first, *end, fer_sa_at(nic->sas, nic->found));
 	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)*end};
 	return 0;
 }
@@ -531,14 +543,15 @@ __attribute__((noinline)) static unsigned look_up_other(
 	return 0;
 }
 
-unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
+// Binds packets from first on.  Returns how many are to be opened.
+__attribute__((noinline)) static unsigned bind_others(
+	struct fer_nic *nic, struct fer_batch *b, unsigned first)
 {
 	struct lookup l;
 	unsigned n_bound = 0;
 
 	l.n_headers = l.n_runs = 0;
-	fer_crypt_start(nic->crypt);
-	for (unsigned i = 0, next; i < b->n; i = next) {
+	for (unsigned i = first, next; i < b->n; i = next) {
 		next = i + 1;
 		if (likely(is_plain(b, i, FER_PROTO_ESP)))
 			n_bound += look_up_plain(&l, nic, b, i, FER_PROTO_ESP, &next);
@@ -549,6 +562,31 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 	}
 	if (l.n_runs > 0)
 		n_bound += bind_found(nic, b, &l);
+	return n_bound;
+}
+
+// Binds the plain run of ESP with which a burst begins, if it is of the SA that was found last: its
+// end, or 0.
+static inline unsigned bind_first(struct fer_nic *nic, struct fer_batch *b, unsigned *n_bound)
+{
+	if (b->n == 0 || !is_plain(b, 0, FER_PROTO_ESP))
+		return 0;
+	const struct fer_sa_id id = id_of_plain(b, 0, FER_PROTO_ESP);
+	if (!is_of_found(nic, &id))
+		return 0;
+	unsigned end = end_of_run(b, 0, FER_PROTO_ESP);
+	*n_bound = bind_alike(nic, b, 0, end, fer_sa_at(nic->sas, nic->found), FER_PROTO_ESP);
+	return end;
+}
+
+unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
+{
+	unsigned n_bound = 0;
+
+	fer_crypt_start(nic->crypt);
+	unsigned end = bind_first(nic, b, &n_bound);
+	if (end != b->n)
+		n_bound += bind_others(nic, b, end);
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_bound;
 }

@@ -15,10 +15,21 @@
 
 #include <stdlib.h>
 
+#define SHORT_PADDING 16                // bytes at most: what aligns a text to blocks of AES
+#define IN_FRONT_OF_PIECE SHORT_PADDING // read as if there were so much padding
+
 // Jobs of one SA that bind made, up to those of the next run.
 struct bound_run {
 	uint32_t sa; // index
 	uint32_t first;
+};
+
+// The plain packet that was opened last, if it was IPv4: others are compared with it, in later
+// bursts too.
+struct model {
+	struct fer_frame_ipv4_start start;
+	struct fer_frame frame; // of another version: there is none
+	struct fer_frame_words words;
 };
 
 // Work space of one worker.  Packets whose protected bytes lie in one piece go to the engine as
@@ -35,7 +46,8 @@ struct fer_crypt {
 	struct bound_run run[FER_BATCH_MAX];
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
-	uint8_t piece[FER_IPV6_MAX_BYTES + FER_CRYPT_ESN_BYTES];
+	struct model model; // receive
+	uint8_t piece[IN_FRONT_OF_PIECE + FER_IPV6_MAX_BYTES + FER_CRYPT_ESN_BYTES];
 	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
 	struct fer_ah_hidden hidden_piece;
 	uint8_t front[FER_BATCH_MAX][FER_HEADERS_MAX]; // of those that have more than an IP header
@@ -54,6 +66,7 @@ struct fer_crypt *fer_crypt_create(void)
 		return NULL;
 	c->ivs = (struct fer_ivs){0};
 	c->job = c->lists[0];
+	c->model = (struct model){0};
 	for (unsigned j = 0; j < FER_BATCH_MAX; j++)
 		c->hidden[j].front = c->front[j];
 	c->hidden_piece.front = c->front_piece;
@@ -178,15 +191,6 @@ static unsigned share_jobs(struct fer_nic *nic, enum fer_direction direction)
 	struct fer_crypt *c = nic->crypt;
 
 	return fer_share_run(nic->share, nic->share_id, nic->engine, direction, c->job, c->n);
-}
-
-// Opens the jobs.  Returns how many are late.
-static unsigned open_jobs(struct fer_nic *nic)
-{
-	if (is_shared(nic))
-		return share_jobs(nic, FER_IN);
-	fer_engine_open_burst(nic->engine, nic->crypt->job, nic->crypt->n);
-	return 0;
 }
 
 // Is job j late?  Then its packet ends here, and its buffer is no more ours.
@@ -465,39 +469,49 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 }
 
-#define PADDING_8 UINT64_C(0x0102030405060708)
-#define ONES_8 UINT64_C(0x0101010101010101)
+// Default padding of n bytes, and which bytes these are, from byte n on in front of a trailer.
+static const uint8_t default_padding[2 * SHORT_PADDING] = {
+	[SHORT_PADDING] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static const uint8_t is_padding[2 * SHORT_PADDING] = {[SHORT_PADDING] = 0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff,
+	0xff};
 
-// The last and the first 8 of more than 8 bytes, which may overlap; 0: they are as they should be.
-static inline uint64_t padding_differs_at_ends(const uint8_t *end, unsigned n)
+// Are the n bytes in front of end, SHORT_PADDING at most, 1, 2, 3, ... (RFC 4303 section 2.4)?  At
+// least so many bytes of the packet are there, whatever n is.
+static inline bool short_padding_is_default(const uint8_t *end, unsigned n)
 {
-	return (fer_load_be64(end - 8) ^ (PADDING_8 + (n - 8) * ONES_8)) |
-	       (fer_load_be64(end - n) ^ PADDING_8);
+	const fer_pair is = fer_load_pair(end - SHORT_PADDING);
+
+	return fer_pair_is_zero(
+		(is ^ fer_load_pair(default_padding + n)) & fer_load_pair(is_padding + n));
 }
 
 __attribute__((noinline)) static bool long_padding_is_default(const uint8_t *end, unsigned n)
 {
-	uint64_t differ = padding_differs_at_ends(end, n);
+	unsigned differ = 0;
 
-	for (unsigned at = 8; at + 8 < n; at += 8)
-		differ |= fer_load_be64(end - n + at) ^ (PADDING_8 + at * ONES_8);
+	for (unsigned i = 0; i < n; i++)
+		differ |= (end - n)[i] ^ (i + 1);
 	return differ == 0;
-}
-
-// Are the n bytes in front of end 1, 2, 3, ... (RFC 4303 section 2.4)?  At most 16: what aligns a
-// text to blocks of AES.  At least so many bytes of the packet are there, whatever n is.
-static inline bool short_padding_is_default(const uint8_t *end, unsigned n)
-{
-	unsigned others = 64 - 8 * n; // bits of the last 8 bytes that are no padding
-
-	if (n > 8)
-		return padding_differs_at_ends(end, n) == 0;
-	return n == 0 || (fer_load_be64(end - 8) ^ PADDING_8 >> others) << others == 0;
 }
 
 static inline bool padding_is_default(const uint8_t *end, unsigned n)
 {
-	return n <= 16 ? short_padding_is_default(end, n) : long_padding_is_default(end, n);
+	return n <= SHORT_PADDING ? short_padding_is_default(end, n)
+				  : long_padding_is_default(end, n);
 }
 
 // Reads the trailer of a layer that verified.
@@ -517,15 +531,12 @@ static inline enum fer_verdict read_trailer(
 	return FER_OK;
 }
 
-// May the frame show another layer?  Of UDP only where there could be ESP behind it.
-static inline bool may_be_opened(const struct fer_nic *nic, const struct fer_pkt *p)
+// May a sound frame show another layer?  Of UDP only where there could be ESP behind it.
+static inline bool may_be_opened(const struct fer_nic *nic, const struct fer_frame *f)
 {
-	uint8_t protocol = p->frame.protocol;
-
-	if (likely(!fer_is_layer(protocol)))
+	if (likely(!fer_is_layer(f->protocol)))
 		return false;
-	return (protocol != FER_PROTO_UDP || fer_udp_may_have_esp(nic->sas, &p->frame)) &&
-	       fer_pkt_shows_layer(p);
+	return f->protocol != FER_PROTO_UDP ? f->fragment == 0 : fer_udp_may_have_esp(nic->sas, f);
 }
 
 // Makes what the layer carried the packet's innermost layer.
@@ -546,7 +557,7 @@ static inline void show_inside(const struct fer_nic *nic, struct fer_batch *b, u
 		if (unlikely(layer->next_header == FER_PROTO_DSTOPTS) && sa->suite.ah)
 			fer_batch_pass_options(b, i);
 	}
-	p->pending = may_be_opened(nic, p);
+	p->pending = p->parsed == FER_OK && may_be_opened(nic, &p->frame);
 }
 
 // Tries a packet that did not verify with the number that its SA proposes, if any.  The bytes are
@@ -582,40 +593,57 @@ static void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned
 		show_inside(nic, b, i, sa, layer);
 }
 
-// Does the trailer at trailer_off end a sound ESP payload that began at pay_off, in front of it?
-// Sets where that ends, or rather its padding begins.  Of padding only a little is looked at,
-// at most 16.
-static inline bool has_short_padding(
-	const uint8_t *bytes, uint32_t pay_off, uint32_t trailer_off, unsigned most, uint32_t *end)
-{
-	uint32_t pad_len = bytes[trailer_off];
-
-	*end = trailer_off - pad_len;
-	return pad_len <= most && *end >= pay_off &&
-	       short_padding_is_default(bytes + trailer_off, pad_len);
-}
-
-// A packet that carried plain IPv4, which those behind it are compared with.
-struct model {
-	const uint8_t *ip; // NULL: there is none
-	uint16_t ip_off;
-	uint8_t pending;
-	struct fer_frame_words words; // of its frame
+// Jobs of one SA, that verified, of neighbours in the batch, of which the layers stand at the same
+// places.
+struct opened {
+	const struct fer_sa *sa;
+	fer_pair whose;      // handle of each layer, and its places
+	unsigned first, end; // no job from end on is of the run, and maybe some in front of it
+	unsigned at;         // place in the batch of the first
+	unsigned k;          // of each layer
 };
 
-// Makes a packet that carried what is plain the model.
-__attribute__((noinline)) static void learn(
-	struct model *model, const struct rte_mbuf *m, const struct fer_pkt *p)
+// Handle and places of a layer.
+static inline fer_pair whose(const struct fer_layer *layer)
 {
-	const uint16_t ip_off = p->frame.ip_off;
+	static_assert(offsetof(struct fer_layer, ip_off) ==
+			      offsetof(struct fer_layer, sa) + sizeof(uint64_t),
+		"a pair of words");
+	return fer_load_pair(&layer->sa);
+}
 
-	if (p->frame.version != 4)
-		return;
-	model->ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, ip_off);
-	model->ip_off = ip_off;
-	model->pending = p->pending;
-	model->words = fer_frame_words_of(
-		ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(&p->frame));
+static inline struct opened opened_of(
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned j, unsigned end)
+{
+	const unsigned i = nic->crypt->at[j], k = b->pkt[i].n_layers - 1u;
+	const struct fer_layer *layer = &b->layer[i][k];
+
+	return (struct opened){
+		.sa = fer_sa_at(nic->sas, layer->sa),
+		.whose = whose(layer),
+		.first = j,
+		.end = end,
+		.at = i,
+		.k = k,
+	};
+}
+
+// Is job j of the run, as all from the first one on?  In one round all packets have as many layers.
+static inline bool is_of_run(
+	const struct fer_crypt *c, const struct fer_batch *b, unsigned j, const struct opened *r)
+{
+	const unsigned i = r->at + (j - r->first);
+
+	return c->at[j] == i && fer_pair_is_zero(whose(&b->layer[i][r->k]) ^ r->whose);
+}
+
+static_assert(
+	offsetof(struct fer_pkt, like) == offsetof(struct fer_pkt, pending) + 1, "written at once");
+
+// What a packet of the run is that carries the like of what the one before it did.
+static inline uint8_t like_of_run(const struct opened *r)
+{
+	return r->k == 0 ? FER_LIKE_OPENED : 0;
 }
 
 // Shows the plain IP packet, next, that is at ip_off and ends at end.  False: it is something else,
@@ -631,122 +659,157 @@ static inline bool show_plain(const struct fer_nic *nic, struct fer_pkt *p, cons
 		kind = fer_frame_parse_plain_ipv6(bytes, end, end, ip_off, &p->frame);
 	if (kind == 0)
 		return false;
-	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, p);
+	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, &p->frame);
 	return true;
 }
 
-// The same for IPv4 that is like the model.
-static inline bool show_like(struct fer_pkt *p, const uint8_t *bytes, uint16_t ip_off, uint32_t end,
-	const struct model *model)
+static inline bool is_model_at(const struct model *model, uint16_t ip_off)
 {
-	const uint8_t *ip = bytes + ip_off;
-
-	if (model->ip == NULL || ip_off != model->ip_off ||
-		end < (uint32_t)ip_off + FER_FRAME_IPV4_LEAST ||
-		!fer_frame_is_like_ipv4(ip, model->ip) ||
-		!fer_frame_write_ipv4(&p->frame, ip, end, &model->words))
-		return false;
-	p->pending = model->pending;
-	return true;
+	return model->frame.version == 4 && model->frame.ip_off == ip_off;
 }
 
-// The same as finish_open() for what most packets carry: a plain IP packet, next, in a tunnel.  It
-// ends at end.  False: it is something else, and nothing is set that counts.
-static inline bool finish_inside(const struct fer_nic *nic, struct fer_pkt *p,
-	struct fer_layer *layer, const uint8_t *bytes, uint8_t next, uint32_t end,
-	struct model *model)
+// Makes a plain packet the model if it is IPv4.  Else nothing is like the one before it.
+static void learn(struct model *model, const uint8_t *bytes, const struct fer_frame *f)
 {
-	const uint16_t ip_off = layer->pay_off;
-
-	if (next != FER_PROTO_IPV4 || !show_like(p, bytes, ip_off, end, model)) {
-		model->ip = NULL;
-		if (!show_plain(nic, p, bytes, ip_off, next, end))
-			return false;
-	}
-	layer->next_header = next;
-	layer->verified = 1;
-	return true;
+	model->frame = *f;
+	if (f->version != 4)
+		return;
+	model->start = fer_frame_ipv4_start(bytes + f->ip_off);
+	model->words = fer_frame_words_of(
+		f->ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(f));
 }
 
-// Does so for ESP.
-//   tail_bytes  of its SA
-//   most        of padding
-static inline bool finish_plain(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
-	struct fer_layer *layer, uint32_t tail_bytes, unsigned most, struct model *model)
+// The same as finish_open() for what most packets carry: a plain IP packet in a tunnel, behind it
+// little padding.  It is like none, and is the model from now on.  False: it is something else, and
+// nothing is set that counts.
+__attribute__((noinline)) static bool finish_plain(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned j)
 {
+	struct fer_crypt *c = nic->crypt;
+	const unsigned i = c->at[j];
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-	uint32_t trailer_off = layer->end - tail_bytes, end;
+	struct fer_layer *layer = fer_pkt_last_layer(b, i);
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	uint32_t end = layer->end - sa->tail_bytes;
+	uint8_t next = layer->next_header, pad_len = 0;
 
-	if (!has_short_padding(bytes, layer->pay_off, trailer_off, most, &end))
+	if (!sa->suite.ah) {
+		pad_len = bytes[end];
+		next = bytes[end + 1];
+		if (pad_len > SHORT_PADDING || !short_padding_is_default(bytes + end, pad_len))
+			return false;
+		end -= pad_len;
+	}
+	if (end < layer->pay_off || !show_plain(nic, &b->pkt[i], bytes, layer->pay_off, next, end))
 		return false;
-	layer->pad_len = bytes[trailer_off];
-	return finish_inside(nic, &b->pkt[i], layer, bytes, bytes[trailer_off + 1], end, model);
-}
-
-// And for AH, of which something is still hidden.
-static inline bool finish_plain_ah(const struct fer_nic *nic, struct fer_batch *b, unsigned j,
-	struct fer_layer *layer, struct model *model)
-{
-	unsigned i = nic->crypt->at[j];
-
-	if (!finish_inside(nic, &b->pkt[i], layer, rte_pktmbuf_mtod(b->m[i], const uint8_t *),
-		    layer->next_header, layer->end, model))
-		return false;
-	fer_ah_show(&nic->crypt->hidden[j], &nic->crypt->job[j]);
+	fer_layer_set_outcome(layer, fer_outcome_of(next, pad_len));
+	b->pkt[i].like = 0;
+	learn(&c->model, bytes, &b->pkt[i].frame);
+	if (sa->suite.ah) // of which something is still hidden
+		fer_ah_show(&c->hidden[j], &c->job[j]);
 	return true;
 }
 
-// Finishes the jobs from j on, as long as they are of that SA and plain.  Returns the first that is
-// not.  In one round all packets have as many layers.
-__attribute__((always_inline)) static inline unsigned finish_jobs(const struct fer_nic *nic,
-	struct fer_batch *b, unsigned j, const struct fer_sa *sa, bool is_ah, unsigned most,
-	unsigned *n_pending)
+// Does a trailer say that IPv4 stands in front of it, and is there little padding, and the default?
+static inline bool trails_ipv4(const uint8_t *trailer, uint32_t *pad_len)
+{
+	uint16_t both;
+
+	memcpy(&both, trailer, sizeof(both));
+	*pad_len = both - (uint32_t)(FER_PROTO_IPV4 << 8);
+	return *pad_len <= SHORT_PADDING && short_padding_is_default(trailer, *pad_len);
+}
+
+// Shows IPv4 that is like the model.  False: it is not, and nothing is set that counts.
+static inline bool show_like(
+	struct fer_pkt *p, const uint8_t *ip, uint32_t end, const struct model *model)
+{
+	const uint32_t ip_off = (uint32_t)model->words.place;
+
+	if (end < ip_off + FER_FRAME_IPV4_LEAST)
+		return false;
+	const struct fer_frame_ipv4_start start = fer_frame_ipv4_start(ip);
+	return fer_frame_starts_like(&start, &model->start) &&
+	       fer_frame_write_ipv4(&p->frame, ip, end, &model->words);
+}
+
+// Finishes the jobs of a run from j on, as long as what they carry is like the model.  Returns the
+// first that is not.  All packets are marked as like the one before.
+__attribute__((always_inline)) static inline unsigned finish_like(const struct fer_nic *nic,
+	struct fer_batch *b, unsigned j, const struct opened *r, bool is_ah, bool pending)
 {
 	const struct fer_crypt *c = nic->crypt;
-	const struct fer_suite *suite = &sa->suite;
-	const unsigned k = b->pkt[c->at[j]].n_layers - 1u;
-	uint32_t tail_bytes = sa->tail_bytes;
-	unsigned pending = 0;
-	struct model model;
+	const struct model model = c->model; // out of reach of stores into packets
+	const uint32_t tail_bytes = is_ah ? 0 : r->sa->tail_bytes, ip_off = model.frame.ip_off;
+	const uint16_t mark = (uint16_t)(pending | like_of_run(r) << 8);
+	const fer_pair of_run = r->whose;
+	const uint16_t *at = &c->at[j];
+	const unsigned first = r->at + (j - r->first), n = r->end - j, k = r->k;
+	unsigned i = first;
 
-	model.ip = NULL;
-	for (unsigned n = c->n; j < n; j++) {
-		const struct fer_job *job = &c->job[j];
-		const unsigned i = c->at[j];
+	for (; i < first + n; i++, at++) {
 		struct fer_layer *layer = &b->layer[i][k];
 
-		if (job->suite != suite || job->verdict != FER_OK ||
-			!(!is_ah ? finish_plain(nic, b, i, layer, tail_bytes, most, &model)
-				 : finish_plain_ah(nic, b, j, layer, &model)))
+		if (*at != i || !fer_pair_is_zero(whose(layer) ^ of_run))
 			break;
-		if (unlikely(model.ip == NULL) && j + 1 < n)
-			learn(&model, b->m[i], &b->pkt[i]);
-		pending += b->pkt[i].pending;
+		const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
+		uint32_t end = layer->end - tail_bytes, pad_len = 0;
+		if (!(is_ah ? layer->next_header == FER_PROTO_IPV4
+			    : trails_ipv4(bytes + end, &pad_len)) ||
+			!show_like(&b->pkt[i], bytes + ip_off, end - pad_len, &model))
+			break;
+		fer_layer_set_outcome(layer, fer_outcome_of(FER_PROTO_IPV4, (uint8_t)pad_len));
+		memcpy(&b->pkt[i].pending, &mark, sizeof(mark));
+		if (is_ah)
+			fer_ah_show(&c->hidden[j + (i - first)], &c->job[j + (i - first)]);
 	}
-	*n_pending += pending;
-	return j;
+	return j + (i - first);
 }
 
-// The same for AH, and for ESP whose texts are padded to blocks.
-__attribute__((noinline)) static unsigned finish_run_others(const struct fer_nic *nic,
-	struct fer_batch *b, unsigned j, const struct fer_sa *sa, unsigned *n_pending)
+struct finished {
+	unsigned next;      // job that is not finished
+	unsigned n_pending; // packets that show another layer
+};
+
+// Finishes the jobs of a run from its first on, as long as they are plain.
+__attribute__((always_inline)) static inline struct finished finish_jobs(
+	const struct fer_nic *nic, struct fer_batch *b, const struct opened *r, bool is_ah)
 {
-	return sa->suite.ah ? finish_jobs(nic, b, j, sa, true, 0, n_pending)
-			    : finish_jobs(nic, b, j, sa, false, 16, n_pending);
+	const struct fer_crypt *c = nic->crypt;
+	unsigned j = r->first, n_pending = 0;
+
+	for (;;) {
+		const bool pending = may_be_opened(nic, &c->model.frame);
+		const unsigned from = j;
+
+		if (is_model_at(&c->model, (uint16_t)(r->whose[1] >> 48)))
+			j = finish_like(nic, b, j, r, is_ah, pending);
+		n_pending += pending ? j - from : 0;
+		if (j == r->end || !is_of_run(c, b, j, r) || !finish_plain(nic, b, j))
+			break;
+		n_pending += b->pkt[c->at[j++]].pending;
+	}
+	b->pkt[r->at].like = 0;
+	return (struct finished){j, n_pending};
 }
 
-// The same for whatever SA the first of them has.
-__attribute__((noinline)) static unsigned finish_run(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned *n_pending)
+__attribute__((noinline)) static struct finished finish_run_ah(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
 {
-	uint32_t index = fer_pkt_last_layer(b, nic->crypt->at[j])->sa;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
+	const struct opened r = opened_of(nic, b, j, end);
 
-	if (sa->mode != FER_TUNNEL)
-		return j;
-	if (unlikely(sa->suite.ah || sa->suite.align_bytes > 8))
-		return finish_run_others(nic, b, j, sa, n_pending);
-	return finish_jobs(nic, b, j, sa, false, 8, n_pending);
+	return finish_jobs(nic, b, &r, true);
+}
+
+// Finishes jobs from j on, up to end, that are plain, of one run.
+__attribute__((noinline)) static struct finished finish_run(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
+{
+	const struct opened r = opened_of(nic, b, j, end);
+
+	if (r.sa->mode != FER_TUNNEL)
+		return (struct finished){j, 0};
+	return r.sa->suite.ah ? finish_run_ah(nic, b, j, end) : finish_jobs(nic, b, &r, false);
 }
 
 static enum fer_verdict open_split_esp(
@@ -810,7 +873,7 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer, layer->sec_off);
 
-	job.start = nic->crypt->piece;
+	job.start = nic->crypt->piece + IN_FRONT_OF_PIECE;
 	enum fer_verdict v =
 		sa->suite.ah ? open_split_ah(nic, b, i, &job) : open_split_esp(nic, b, i, &job);
 	finish_open(nic, b, i, sa, layer, &job, v);
@@ -880,31 +943,81 @@ __attribute__((noinline)) static void finish_one(
 	finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
 }
 
-unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
+// The first job from j on that did not go well.
+__attribute__((noinline)) static unsigned next_bad(const struct fer_crypt *c, unsigned j)
 {
-	struct fer_crypt *c = nic->crypt;
-	unsigned n_pending = 0, n_late = open_jobs(nic);
+	while (j < c->n && c->job[j].verdict == FER_OK)
+		j++;
+	return j;
+}
+
+// Finishes the jobs.  Returns how many packets show another layer.
+static inline unsigned finish_all(struct fer_nic *nic, struct fer_batch *b, bool all_well)
+{
+	const struct fer_crypt *c = nic->crypt;
+	unsigned bad = likely(all_well) ? c->n : next_bad(c, 0), n_pending = 0;
 
 	for (unsigned j = 0; j < c->n;) {
-		if (likely(n_late == 0)) {
-			unsigned end = finish_run(nic, b, j, &n_pending);
-			if (likely(end != j)) {
-				j = end;
-				continue;
-			}
+		struct finished f = {.next = j};
+
+		if (likely(j < bad))
+			f = finish_run(nic, b, j, bad);
+		n_pending += f.n_pending;
+		if (unlikely(f.next == j)) {
+			finish_one(nic, b, j);
+			n_pending += b->pkt[c->at[j]].pending;
+			f.next++;
 		}
-		if (n_late == 0 || !give_up(nic, b, j)) {
+		j = f.next;
+		if (unlikely(j > bad))
+			bad = next_bad(c, j);
+	}
+	return n_pending;
+}
+
+// The same when some are late.
+__attribute__((noinline)) static unsigned finish_punctual(struct fer_nic *nic, struct fer_batch *b)
+{
+	struct fer_crypt *c = nic->crypt;
+	unsigned n_pending = 0;
+
+	for (unsigned j = 0; j < c->n; j++)
+		if (!give_up(nic, b, j)) {
 			finish_one(nic, b, j);
 			n_pending += b->pkt[c->at[j]].pending;
 		}
-		j++;
-	}
-	if (unlikely(n_late != 0))
-		change_lists(c);
+	change_lists(c);
+	return n_pending;
+}
+
+__attribute__((noinline)) static unsigned open_shared(struct fer_nic *nic, struct fer_batch *b)
+{
+	return share_jobs(nic, FER_IN) == 0 ? finish_all(nic, b, false) : finish_punctual(nic, b);
+}
+
+__attribute__((noinline)) static unsigned open_splits(struct fer_nic *nic, struct fer_batch *b)
+{
+	const struct fer_crypt *c = nic->crypt;
+	unsigned n_pending = 0;
+
 	for (unsigned j = 0; j < c->n_split; j++) {
 		open_split(nic, b, c->split[j]);
 		n_pending += b->pkt[c->split[j]].pending;
 	}
+	return n_pending;
+}
+
+unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
+{
+	struct fer_crypt *c = nic->crypt;
+	unsigned n_pending;
+
+	if (is_shared(nic))
+		n_pending = open_shared(nic, b);
+	else
+		n_pending = finish_all(nic, b, fer_engine_open_burst(nic->engine, c->job, c->n));
+	if (unlikely(c->n_split != 0))
+		n_pending += open_splits(nic, b);
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 	return n_pending;
 }

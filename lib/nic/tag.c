@@ -118,6 +118,9 @@ static inline bool is_single(const struct fer_batch *b, unsigned i)
 	return b->pkt[i].n_layers == 1 && b->m[i] != NULL;
 }
 
+static_assert((uint32_t)FER_OK << 24 == 0 && 1u << 16 == FER_OOB_HEADER_INFO_SET,
+	"the outcome of a layer that is well is what slot 12 says of it");
+
 // Tags the packets from i on as long as they are as most are: of one layer, opened, of one such SA.
 // Returns the first that is not.
 static unsigned tag_run(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
@@ -137,7 +140,7 @@ static unsigned tag_run(const struct fer_nic *nic, const struct fer_batch *b, un
 			break;
 		o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
 		if (likely(is_esp))
-			o->header = fer_oob_header_receive(layer->next_header, layer->pad_len);
+			o->header = fer_layer_outcome(layer);
 	}
 	return i;
 }
@@ -173,7 +176,7 @@ static bool is_half_open(const struct fer_nic *nic, const struct fer_batch *b, u
 	       shows_another(b, i, sa, sa->udp_at == FER_UDP_INSIDE);
 }
 
-static void tag_one(struct fer_nic *nic, struct fer_batch *b, unsigned i)
+__attribute__((noinline)) static void tag_one(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	struct fer_oob *o = fer_oob_of(b->m[i]);
 

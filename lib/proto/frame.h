@@ -172,7 +172,7 @@ static inline uint64_t fer_frame_plain_selector(
 
 // Writes the frame of a plain IPv4 packet, but for its length and DF given by w.  False: length or
 // checksum is wrong, or it is too short, and nothing is written.
-static inline bool fer_frame_write_ipv4(
+__attribute__((always_inline)) static inline bool fer_frame_write_ipv4(
 	struct fer_frame *f, const uint8_t *ip, uint32_t end, const struct fer_frame_words *w)
 {
 	const uint32_t len = fer_load_be16(ip + 2), ip_off = (uint32_t)w->place;
@@ -200,18 +200,28 @@ static inline uint64_t fer_frame_parse_plain_ipv4(
 	return kind != 0 && fer_frame_write_ipv4(f, ip, end, &w) ? kind : 0;
 }
 
-// Of two IPv4 packets, of which so many bytes can be read and the second is plain: do they agree in
-// all that makes a packet plain, and that selectors ask for, and in the first bytes of payload?
-// Then nothing but length and checksum has still to be right in the first.
-static inline bool fer_frame_is_like_ipv4(const uint8_t *ip, const uint8_t *other)
-{
-	// Version and header length, and place in a datagram; protocol and source; the rest.
-	const uint64_t first = __builtin_bswap64(0xff00000000003fff);
-	const uint64_t second = __builtin_bswap64(0x00ff0000ffffffff);
+// The first FER_FRAME_IPV4_LEAST bytes of an IPv4 packet, as what is compared of them.
+struct fer_frame_ipv4_start {
+	fer_pair front;
+	uint64_t back; // destination, and the first bytes of payload
+};
 
-	return ((fer_load_word(ip) ^ fer_load_word(other)) & first) == 0 &&
-	       ((fer_load_word(ip + 8) ^ fer_load_word(other + 8)) & second) == 0 &&
-	       fer_load_word(ip + 16) == fer_load_word(other + 16);
+static inline struct fer_frame_ipv4_start fer_frame_ipv4_start(const uint8_t *ip)
+{
+	return (struct fer_frame_ipv4_start){fer_load_pair(ip), fer_load_word(ip + 16)};
+}
+
+// Of two IPv4 packets, of which the second is plain: do they agree in all that makes a packet
+// plain, and that selectors ask for, and in the first bytes of payload?  Then nothing but length
+// and checksum has still to be right in the first.
+static inline bool fer_frame_starts_like(
+	const struct fer_frame_ipv4_start *a, const struct fer_frame_ipv4_start *b)
+{
+	// Version and header length, and place in a datagram; protocol and source.
+	const fer_pair counts = {
+		__builtin_bswap64(0xff00000000003fff), __builtin_bswap64(0x00ff0000ffffffff)};
+
+	return fer_pair_is_zero((a->front ^ b->front) & counts) && a->back == b->back;
 }
 
 // The same of IPv6 without extension headers.
@@ -237,62 +247,36 @@ static inline uint64_t fer_frame_parse_plain_ipv6(
 // a packet plain, in what selectors ask for, in the first bytes of payload, and in the two bytes in
 // front of the IP header, which are the EtherType.  Only length and checksum have still to be
 // right, and so many bytes have to be there.
-typedef uint64_t fer_frame_pair __attribute__((vector_size(16)));
-
 struct fer_frame_model {
-	fer_frame_pair front, back; // overlap
-	uint64_t addresses;         // their sum
+	fer_pair front, back; // overlap
+	uint64_t addresses;   // their sum
 	struct fer_frame_words words;
 };
 
 #define FER_FRAME_FRONT_OFF (-2) // from the IP header
 #define FER_FRAME_BACK_OFF 8
 
-static inline fer_frame_pair fer_frame_load_pair(const uint8_t *p)
-{
-	fer_frame_pair pair;
-
-	memcpy(&pair, p, sizeof(pair));
-	return pair;
-}
-
 static inline struct fer_frame_model fer_frame_model_of(
 	const uint8_t *ip, const struct fer_frame_words *words)
 {
 	return (struct fer_frame_model){
-		.front = fer_frame_load_pair(ip + FER_FRAME_FRONT_OFF),
-		.back = fer_frame_load_pair(ip + FER_FRAME_BACK_OFF),
+		.front = fer_load_pair(ip + FER_FRAME_FRONT_OFF),
+		.back = fer_load_pair(ip + FER_FRAME_BACK_OFF),
 		.addresses = fer_cksum_addresses(ip),
 		.words = *words,
 	};
 }
 
-// Is any bit set in both?
-static inline bool fer_frame_pairs_meet(fer_frame_pair a, fer_frame_pair b)
-{
-#ifdef __SSE4_1__
-	typedef long long pair __attribute__((vector_size(16)));
-
-	return __builtin_ia32_ptestz128((pair)a, (pair)b) == 0;
-#else
-	const fer_frame_pair both = a & b;
-
-	return (both[0] | both[1]) != 0;
-#endif
-}
-
 static inline bool fer_frame_is_like(const uint8_t *ip, const struct fer_frame_model *model)
 {
 	// EtherType, version and header length; place in a datagram, protocol, and half the source.
-	const fer_frame_pair front = {
+	const fer_pair front = {
 		__builtin_bswap64(0xffffff0000000000), __builtin_bswap64(0x3fff00ff0000ffff)};
 	// Source and destination; four bytes of payload.
-	const fer_frame_pair back = {__builtin_bswap64(0x00000000ffffffff), UINT64_MAX};
+	const fer_pair back = {__builtin_bswap64(0x00000000ffffffff), UINT64_MAX};
 
-	return !fer_frame_pairs_meet(
-		       fer_frame_load_pair(ip + FER_FRAME_FRONT_OFF) ^ model->front, front) &&
-	       !fer_frame_pairs_meet(
-		       fer_frame_load_pair(ip + FER_FRAME_BACK_OFF) ^ model->back, back);
+	return !fer_pairs_meet(fer_load_pair(ip + FER_FRAME_FRONT_OFF) ^ model->front, front) &&
+	       !fer_pairs_meet(fer_load_pair(ip + FER_FRAME_BACK_OFF) ^ model->back, back);
 }
 
 // Writes the frame of such a packet.  False: it is not sound, and nothing is written.
