@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "json.h"
 
+#include "base/pages.h"
 #include "measure.h"
 
 #include <json-c/json.h>
@@ -82,11 +83,8 @@ struct json_object *fer_bench_machine(const char *isa, uint64_t tsc_hz)
 	fer_bench_add_text(libraries, "dpdk", rte_version());
 	fer_bench_add_text(libraries, "intel-ipsec-mb", imb_get_version_str());
 	json_object_object_add(o, "libraries", libraries);
-	read_value(
-		"/sys/kernel/mm/transparent_hugepage/enabled", "[", "[", ']', text, sizeof(text));
-	fer_bench_add_text(o, "pages",
-		strcmp(text, "always") == 0 || strcmp(text, "madvise") == 0 ? "transparent huge"
-									    : "4 KiB");
+	fer_bench_add_text(
+		o, "pages", fer_pages_can_be_huge(FER_PAGES_MODES) ? "transparent huge" : "4 KiB");
 	return o;
 }
 

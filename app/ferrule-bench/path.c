@@ -2,6 +2,7 @@
 #include "path.h"
 
 #include "../common/eal.h"
+#include "base/pages.h"
 #include "crypto/engine.h"
 #include "html.h"
 #include "load.h"
@@ -17,6 +18,7 @@
 
 // A load is used again until then: without ESN an association has 2^32 numbers.
 #define MAX_LOAD_PACKETS (UINT64_C(1) << 31)
+#define MANY_SAS 10000 // with which small pages cost time
 
 struct bench {
 	struct fer_bench_options options;
@@ -179,9 +181,20 @@ static int check_files(struct bench *b)
 	return b->compare == NULL ? -1 : 0;
 }
 
+static void tell_small_pages(const struct fer_bench_options *o)
+{
+	if (fer_bench_largest(&o->sas) >= MANY_SAS && !fer_pages_can_be_huge(FER_PAGES_MODES))
+		fputs("ferrule-bench: no huge pages for the associations, which makes many of them "
+		      "slow: " FER_PAGES_MODES " says \"never\", or is not there\n",
+			stderr);
+}
+
 static int run(struct bench *b)
 {
 	int rc = check_files(b);
+
+	if (rc == 0)
+		tell_small_pages(&b->options);
 	bool is_up = rc == 0 && (rc = start(b)) == 0;
 	if (is_up) {
 		rc = measure_all(b);
