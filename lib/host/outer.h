@@ -36,7 +36,7 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 // padding or dummies?  Then every IP packet fits that is not too long.
 static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 {
-	return sa->mode == FER_TUNNEL && sa->out.udp == NULL && sa->partner == FER_NO_SA_INDEX &&
+	return sa->mode == FER_TUNNEL && sa->udp_at == 0 && sa->partner == FER_NO_SA_INDEX &&
 	       sa->out.pad_to == 0 && sa->out.dummy == 0 &&
 	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
 }

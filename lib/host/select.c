@@ -255,7 +255,9 @@ static void select_by_policies(
 {
 	struct fer_host_flow *last = last_flow(host, rules, FER_OUT);
 
-	if (unlikely(!fer_sa_is_active(host->sas, last->handle)))
+	if (likely(fer_sa_is_active(host->sas, last->handle)))
+		fer_sa_prefetch_numbers(host->sas, last->handle);
+	else
 		last->handle = NO_HANDLE;
 	ask_out(host->work, b, last);
 	if (unlikely(host->work->n != 0))

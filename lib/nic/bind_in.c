@@ -336,6 +336,20 @@ static inline struct fer_layer layer_of_run(
 	};
 }
 
+// Looks at the window of an SA for a run that begins with that number, if it has to.
+static inline struct fer_replay_look look_at(
+	struct fer_nic *nic, const struct fer_sa *sa, uint32_t generation, uint32_t lo)
+{
+	struct fer_nic_found *found = &nic->found;
+
+	if (likely(found->index == sa->index && found->generation == generation &&
+		    fer_replay_recalls(&found->window, lo)))
+		return fer_replay_recall(&found->window);
+	*found = (struct fer_nic_found){sa->index, generation, fer_replay_remember(&sa->in.replay)};
+	fer_replay_prefetch(&found->window);
+	return fer_replay_look(&sa->in.replay);
+}
+
 // Does the same for the packets from first to end, a plain run of that protocol, of a plain SA.
 // Returns how many are to be opened.
 __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic *nic,
@@ -347,13 +361,15 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 	const struct fer_layer layer = layer_of_run(
 		f, rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off), sa, protocol);
 	const bool has_room = layer.pay_off - layer.sec_off >= sa->suite.around_bytes;
-	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
+	const uint32_t first_lo = fer_load_be32(rte_pktmbuf_mtod_offset(
+		b->m[first], const uint8_t *, f->up_off + spi_off_of(protocol) + 4));
+	const struct fer_replay_look look = look_at(nic, sa, layer.generation, first_lo);
+	uint64_t highest = nic->found.window.highest;
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	const struct fer_key *key = fer_sa_key(sa);
 	const uint32_t front_bytes = is_ah ? (uint32_t)layer.sec_off - layer.ip_off : 0;
 	unsigned n = 0;
 
-	fer_replay_prefetch(&sa->in.replay);
 	for (unsigned i = first; i < end; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 		uint8_t *header = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer.sec_off);
@@ -373,6 +389,7 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 			p->pending = 0;
 			continue;
 		}
+		highest = RTE_MAX(highest, seq);
 		room.job[n].start = header - front_bytes;
 		room.job[n].suite = &sa->suite;
 		room.job[n].key = key;
@@ -384,7 +401,7 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 		fer_crypt_fill_ah(nic->crypt, n, sa, front_bytes);
 	else
 		fer_crypt_fill(nic->crypt, n);
-	nic->found = sa->index;
+	nic->found.window.highest = highest;
 	return n;
 }
 
@@ -511,7 +528,7 @@ static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i
 // Is it of the SA that the plain run before was of, in this burst or another, and is that plain?
 static inline bool is_of_found(const struct fer_nic *nic, const struct fer_sa_id *id)
 {
-	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found);
+	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found.index);
 
 	return fer_sa_is(sa, id) && is_plain_sa(sa);
 }
@@ -527,7 +544,7 @@ __attribute__((always_inline)) static inline unsigned look_up_plain(struct looku
 
 	*end = end_of_run(b, first, protocol);
 	if (is_of_found(nic, &id))
-		return bind_plain(nic, b, first, *end, fer_sa_at(nic->sas, nic->found));
+		return bind_plain(nic, b, first, *end, fer_sa_at(nic->sas, nic->found.index));
 	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)*end};
 	return 0;
 }
@@ -575,7 +592,7 @@ static inline unsigned bind_first(struct fer_nic *nic, struct fer_batch *b, unsi
 	if (!is_of_found(nic, &id))
 		return 0;
 	unsigned end = end_of_run(b, 0, FER_PROTO_ESP);
-	*n_bound = bind_alike(nic, b, 0, end, fer_sa_at(nic->sas, nic->found), FER_PROTO_ESP);
+	*n_bound = bind_alike(nic, b, 0, end, fer_sa_at(nic->sas, nic->found.index), FER_PROTO_ESP);
 	return end;
 }
 

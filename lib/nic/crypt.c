@@ -957,6 +957,8 @@ static inline unsigned finish_all(struct fer_nic *nic, struct fer_batch *b, bool
 	const struct fer_crypt *c = nic->crypt;
 	unsigned bad = likely(all_well) ? c->n : next_bad(c, 0), n_pending = 0;
 
+	fer_sa_prefetch_lock(nic->sas, nic->found.index); // for the commit
+	fer_replay_prefetch(&nic->found.window);
 	for (unsigned j = 0; j < c->n;) {
 		struct finished f = {.next = j};
 

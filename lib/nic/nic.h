@@ -10,6 +10,7 @@
 // between two calls.
 
 #include "nic/batch.h"
+#include "sa/replay.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,6 +44,14 @@ struct fer_sa_table;
 #define FER_NIC_LSO_V2_IPV4 0x20000u
 #define FER_NIC_LSO_V2_IPV6 0x40000u
 
+// The inbound SA that plain packets were of last, and what is known of it without a look at the
+// line that other workers write.
+struct fer_nic_found {
+	uint32_t index;
+	uint32_t generation; // what follows holds as long as it is that of the SA
+	struct fer_replay_memo window;
+};
+
 struct fer_nic {
 	struct fer_sa_table *sas;
 	const _Atomic uint32_t *may; // FER_NIC_; NULL: FER_NIC_ALL
@@ -52,8 +61,8 @@ struct fer_nic {
 	uint16_t delete_after;  // so many packets of an SA in a row that do not verify ask for its
 				// deletion; 0: they do not
 	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made
-	uint64_t found;            // handle of the inbound SA that plain packets were of last
-	struct fer_known *known;   // of packets to be sent
+	struct fer_nic_found found;
+	struct fer_known *known; // of packets to be sent
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage
 	struct fer_lso *lso;     // work space of large sends

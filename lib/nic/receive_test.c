@@ -909,6 +909,64 @@ static void is_a_committed_number_refused_in_silence(void **state)
 	check_good(&k, 6, 40);
 }
 
+static void check_replayed(const struct test_known *k, uint64_t seq)
+{
+	seal(k, seq, 40);
+	receive_one(whole());
+	assert_layer(0, k, FER_REPLAY, false);
+	assert_words(0, 0, 0);
+	done();
+}
+
+static void commit(const struct test_known *k, uint64_t seq)
+{
+	assert_int_equal(fer_replay_commit(&fer_sa_get(sas, k->handle)->in.replay, seq), FER_OK);
+}
+
+// A worker that goes on with numbers it has not seen does not ask what others did meanwhile: the
+// commit does.  But a number costs it crypto once, and with ESN it asks always.
+static void is_a_number_of_another_worker_refused_the_second_time(void **state)
+{
+	struct test_sa sa = tunnel, other = tunnel;
+
+	(void)state;
+	sa.window = other.window = 64;
+	other.spi++;
+	struct test_known k = add(sa), o = add(other);
+	check_good(&k, 5, 40);
+	commit(&k, 5);
+	check_replayed(&k, 5);
+	commit(&k, 8); // by another worker, as all behind it
+	commit(&k, 9);
+	check_good(&k, 10, 40);
+	commit(&k, 10);
+	commit(&k, 11);
+	check_good(&k, 11, 40);
+	for (unsigned i = 0; i < 3; i++)
+		for (uint64_t seq = 8; seq <= 11; seq++)
+			check_replayed(&k, seq);
+	check_good(&k, 12, 40);
+	commit(&k, 13);
+	check_good(&o, 1, 40);
+	check_replayed(&k, 13); // asked again since the other came
+
+	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+	assert_int_equal(fer_sa_remove(sas, o.handle), 0);
+	fer_sa_reclaim(sas);
+	sa.esn = true;
+	k = add(sa);
+	check_good(&k, 5, 40);
+	commit(&k, 6);
+	check_replayed(&k, 6);
+	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
+	fer_sa_reclaim(sas);
+	sa.esn = false;
+	k = add(sa); // in the place of the one before
+	check_good(&k, 1, 40);
+	commit(&k, 1);
+	check_replayed(&k, 1);
+}
+
 static void does_a_refused_inner_number_leave_the_outer_answer(void **state)
 {
 	struct test_sa sa = transport;
@@ -1159,7 +1217,7 @@ static void does_a_packet_end_alike_whatever_came_before(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < N_NEIGHBOURS; n++) {
-		nic.found = FOUND_NONE;
+		nic.found.index = FOUND_NONE;
 		put_neighbour(&f, n, 0);
 		receive(1);
 		alone[n] = outcome_of(0);
@@ -1208,7 +1266,7 @@ static void is_a_removed_sa_gone_at_once(void **state)
 	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
 	fer_sa_reclaim(sas);
 	k = add(test_sa_in_udp(sa, 4500, 4500));
-	nic.found = (uint32_t)k.handle; // it took the place
+	nic.found.index = (uint32_t)k.handle; // it took the place
 	seal(&k, 4, 40);
 	receive_one(whole());
 	assert_string_equal(
@@ -1315,6 +1373,7 @@ int main(void)
 		TEST(is_there_an_end_to_layers),
 		TEST(is_a_packet_opened_twice_without_a_window),
 		TEST(is_a_committed_number_refused_in_silence),
+		TEST(is_a_number_of_another_worker_refused_the_second_time),
 		TEST(does_a_refused_inner_number_leave_the_outer_answer),
 		TEST(does_each_packet_of_a_full_burst_get_its_own),
 		TEST(does_a_packet_end_alike_whatever_came_before),

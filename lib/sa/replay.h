@@ -15,6 +15,7 @@
 // With ESN there is a third: when more than 2^32 packets in a row were lost, what check() infers
 // never verifies again, and resync() proposes numbers further ahead (RFC 4303 appendix A3).
 
+#include "base/prefetch.h"
 #include "base/verdict.h"
 
 #include <stdbool.h>
@@ -58,14 +59,14 @@ static inline uint64_t fer_replay_top(const struct fer_replay *w)
 	return __atomic_load_n(&w->top, __ATOMIC_ACQUIRE);
 }
 
-// Brings into the cache what the commit of a number that is near the top needs.
-static inline void fer_replay_prefetch(const struct fer_replay *w)
-{
-	uint64_t at = (fer_replay_top(w) & ((UINT64_C(1) << w->ring_log2) - 1)) / 64;
-
-	if (w->n_pkts != 0)
-		__builtin_prefetch(&w->seen[at], 1);
-}
+// What a worker remembers of a window whose numbers it passed on, so that it need not look at it,
+// because others write it all the time.
+struct fer_replay_memo {
+	uint64_t highest; // number passed on, or the top
+	uint64_t *seen;   // as in the window, for as long as that is there
+	uint32_t mask;    // of places in it
+	bool holds;       // for all that is right of highest
+};
 
 // Bytes of the ring of a window of n_pkts packets, 0 to FER_REPLAY_MAX_PKTS; a multiple of 8.
 size_t fer_replay_ring_bytes(uint32_t n_pkts);
@@ -117,6 +118,36 @@ static inline struct fer_replay_look fer_replay_look(const struct fer_replay *w)
 
 	return (struct fer_replay_look){
 		top & ~(uint64_t)UINT32_MAX, is_in_one_subspace ? top : UINT64_MAX};
+}
+
+// Begins to remember.  It does not hold with ESN, where numbers need a high half from the window.
+static inline struct fer_replay_memo fer_replay_remember(const struct fer_replay *w)
+{
+	return (struct fer_replay_memo){
+		.highest = fer_replay_top(w),
+		.seen = w->seen,
+		.mask = (UINT32_C(1) << w->ring_log2) - 1,
+		.holds = !w->esn && w->n_pkts != 0,
+	};
+}
+
+// Does what is remembered stand for a look at the window, when a run begins with that number?  What
+// others committed meanwhile is let through then, and refused by the commit; but no number passes
+// more than once.
+static inline bool fer_replay_recalls(const struct fer_replay_memo *m, uint32_t lo)
+{
+	return lo > m->highest && m->holds;
+}
+
+static inline struct fer_replay_look fer_replay_recall(const struct fer_replay_memo *m)
+{
+	return (struct fer_replay_look){0, m->highest};
+}
+
+// Brings into the cache what the commit of the highest number writes.
+static inline void fer_replay_prefetch(const struct fer_replay_memo *m)
+{
+	fer_prefetch_write(m->seen + (m->highest & m->mask) / 64);
 }
 
 // fer_replay_check() after that look.

@@ -3,6 +3,7 @@
 
 // The part of the SA table that every packet passes, for the inlines of table.h.
 
+#include "base/prefetch.h"
 #include "sa/ports.h"
 
 #include <rte_branch_prediction.h>
@@ -77,7 +78,17 @@ static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t ha
 
 	rte_prefetch0(sa);
 	rte_prefetch0(&sa->out.template);
-	rte_prefetch0(&sa->out.seq);
+	fer_prefetch_write(&sa->out.seq);
+}
+
+static inline void fer_sa_prefetch_numbers(const struct fer_sa_table *t, uint64_t handle)
+{
+	fer_prefetch_write(&fer_sa_at(t, (uint32_t)handle)->out.seq);
+}
+
+static inline void fer_sa_prefetch_lock(const struct fer_sa_table *t, uint32_t index)
+{
+	fer_prefetch_write(&fer_sa_at(t, index)->in.lock);
 }
 
 // The lines that every inbound packet needs first.

@@ -710,7 +710,7 @@ static void run(const struct scenario *s, struct box *b, enum way way, const str
 // that remembers an association which there never is.
 static void forget(struct box *b)
 {
-	box_path(b)->nic.found = fer_sa_capacity(table_of(b)) - 1;
+	box_path(b)->nic.found.index = fer_sa_capacity(table_of(b)) - 1;
 
 	struct fer_host *host = &box_path(b)->host, old = *host;
 
