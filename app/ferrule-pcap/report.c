@@ -72,7 +72,7 @@ static void add_layers(struct json_object *o, const struct fer_report_names *nam
 	bool all_known = true;
 
 	for (unsigned k = 0; k < n; k++) {
-		const struct fer_layer *layer = &b->layer[i][protect ? n - 1 - k : k];
+		const struct fer_layer *layer = &b->round[protect ? n - 1 - k : k][i];
 		struct fer_sa *sa = fer_sa_at(names->sas, layer->sa);
 		const char *name = names->by_index[fer_sa_head(names->sas, sa)->index];
 		bool known = number_is_known(layer, sa);

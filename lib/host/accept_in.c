@@ -26,7 +26,7 @@ struct others {
 
 static bool has_verified(const struct fer_batch *b, unsigned i, unsigned k)
 {
-	return k < b->pkt[i].n_layers && b->layer[i][k].verified;
+	return k < b->pkt[i].n_layers && b->round[k][i].verified;
 }
 
 // Do two layers agree in what makes a run?
@@ -42,7 +42,7 @@ static inline bool are_alike(const struct fer_layer *a, const struct fer_layer *
 static inline struct run collect_run(
 	const struct fer_batch *b, unsigned first, unsigned k, const struct fer_sa *sa)
 {
-	const struct fer_layer *layer = &b->layer[first][k], *const one = layer;
+	const struct fer_layer *layer = &b->round[k][first], *const one = layer;
 	const uint64_t state = fer_pkt_state(&b->pkt[first]), seq = layer->seq;
 	uint64_t bytes = layer->end - layer->pad_len;
 	unsigned i = first + 1, differs = 0;
@@ -50,7 +50,7 @@ static inline struct run collect_run(
 	for (unsigned end = b->n; i < end; i++) {
 		bool is_like = k == 0 && (b->pkt[i].like & FER_LIKE_OPENED) != 0;
 
-		layer = &b->layer[i][k];
+		layer = &b->round[k][i];
 		if (fer_pkt_state(&b->pkt[i]) != state || !(is_like || are_alike(layer, one)))
 			break;
 		differs |= layer->seq != seq + (i - first);
@@ -76,14 +76,14 @@ __attribute__((noinline)) static bool commit_each(struct fer_host *host, struct 
 	uint32_t n = 0;
 
 	for (unsigned i = r->first, end = r->first + r->n; i < end; i++) {
-		struct fer_layer *layer = &b->layer[i][k];
+		struct fer_layer *layer = &b->round[k][i];
 
 		if (!is_recorded && fer_replay_commit(&sa->in.replay, layer->seq) != FER_OK) {
 			layer->verdict = FER_REPLAY;
 			continue;
 		}
 		at[n] = (uint16_t)i;
-		len[n++] = layer->verdict == FER_OK ? fer_outer_inside(sa, b->layer[i], k) : 0;
+		len[n++] = layer->verdict == FER_OK ? fer_outer_inside(sa, b, i, k) : 0;
 	}
 	uint32_t n_alive = n; // what the AH of a bundle lets in counts on the head
 	if (!fer_sa_is_outside(sa)) {
@@ -93,8 +93,8 @@ __attribute__((noinline)) static bool commit_each(struct fer_host *host, struct 
 	if (sa->udp_at != 0)
 		fer_nat_learn(host, b, at, n_alive, k, sa);
 	for (uint32_t j = n_alive; j < n; j++)
-		b->layer[at[j]][k].verdict = FER_EXPIRED;
-	return n_alive == r->n && b->layer[r->first][k].verdict == FER_OK;
+		b->round[k][at[j]].verdict = FER_EXPIRED;
+	return n_alive == r->n && b->round[k][r->first].verdict == FER_OK;
 }
 
 // Are the bytes of a run all there is to say to an SA without limits?
@@ -107,7 +107,7 @@ static inline bool is_plain(const struct fer_sa *sa, const struct fer_layer *lay
 static inline bool commit_run(
 	struct fer_host *host, struct fer_batch *b, const struct run *r, struct fer_sa *sa)
 {
-	const struct fer_layer *layer = &b->layer[r->first][r->k];
+	const struct fer_layer *layer = &b->round[r->k][r->first];
 	bool plain = is_plain(sa, layer), all = true;
 
 	rte_spinlock_lock(&sa->in.lock);
@@ -125,7 +125,7 @@ static void commit_layer(struct fer_host *host, struct fer_batch *b, unsigned k)
 		next = i + 1;
 		if (!has_verified(b, i, k))
 			continue;
-		struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][k].sa);
+		struct fer_sa *sa = fer_sa_at(host->sas, b->round[k][i].sa);
 		const struct run r = collect_run(b, i, k, sa);
 		commit_run(host, b, &r, sa);
 		next = i + r.n;
@@ -138,7 +138,7 @@ static void judge_layers(struct fer_batch *b, unsigned i)
 	struct fer_pkt *p = &b->pkt[i];
 
 	for (unsigned k = 0; k < p->n_layers && fer_pkt_alive(p); k++)
-		p->verdict = b->layer[i][k].verdict;
+		p->verdict = b->round[k][i].verdict;
 }
 
 // Takes the padding off that hid the length of a packet in transport mode.
@@ -163,7 +163,7 @@ static enum fer_verdict strip_one(struct fer_host *host, struct fer_batch *b, un
 		return FER_BAD_INNER;
 	const struct fer_sa *last = fer_sa_at(host->sas, fer_pkt_last_layer(b, i)->sa);
 	for (unsigned k = 0; k < p->n_layers; k++) {
-		struct fer_layer *layer = &b->layer[i][k];
+		struct fer_layer *layer = &b->round[k][i];
 		const struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
 
 		layer->verdict =
@@ -226,7 +226,7 @@ void fer_accept_in(struct fer_host *host, struct fer_batch *b)
 	for (unsigned i = 0, next; i < b->n; i = next) {
 		next = i + 1;
 		if (likely(has_verified(b, i, 0))) {
-			struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
+			struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
 			const struct run r = collect_run(b, i, 0, sa);
 
 			next = i + r.n;

@@ -112,7 +112,7 @@ static void is_a_number_twice_in_one_burst_a_replay(void **state)
 	accept(4);
 	assert_verdict(0, FER_OK);
 	for (unsigned i = 1; i < 4; i++) {
-		assert_int_equal(test_ends.batch.layer[i][0].verified, 1);
+		assert_int_equal(test_ends.batch.round[0][i].verified, 1);
 		assert_verdict(i, FER_REPLAY);
 	}
 	done();

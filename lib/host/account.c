@@ -24,12 +24,11 @@ static struct fer_sa *refused_out(struct fer_host *host, struct fer_batch *b, un
 // On the way in: the layer that went wrong, else the innermost.
 static const struct fer_layer *refused_layer(const struct fer_batch *b, unsigned i)
 {
-	const struct fer_layer *layer = b->layer[i];
-	unsigned n = b->pkt[i].n_layers;
+	unsigned n = b->pkt[i].n_layers, k = 0;
 
-	for (; n > 1 && layer->verdict == FER_OK; n--)
-		layer++;
-	return n == 0 ? NULL : layer;
+	while (k + 1 < n && b->round[k][i].verdict == FER_OK)
+		k++;
+	return n == 0 ? NULL : &b->round[k][i];
 }
 
 static void charge(struct fer_host *host, struct fer_sa *sa, enum fer_verdict v)

@@ -127,7 +127,7 @@ void fer_dummies_mark(const struct fer_sa_table *sas, struct fer_batch *b)
 	static const uint8_t none = FER_PROTO_NONE;
 
 	for (unsigned i = 0; i < b->n; i++) {
-		struct fer_layer *layer = &b->layer[i][0];
+		struct fer_layer *layer = &b->round[0][i];
 		struct fer_oob *o = fer_oob_of(b->m[i]);
 
 		if (!fer_pkt_alive(&b->pkt[i]))

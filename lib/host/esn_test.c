@@ -52,7 +52,7 @@ static void assert_arrives(const struct test_tunnel *t, uint64_t seq, unsigned n
 	test_assert_verdict(send(n_cuts), FER_OK);
 	assert_int_equal(t->out->out.seq.last, seq);
 	test_assert_verdict(test_ends_receive(), FER_OK);
-	assert_true(test_ends.batch.layer[0][0].seq == seq);
+	assert_true(test_ends.batch.round[0][0].seq == seq);
 	test_assert_bytes(test_ends.batch.m[0], plain.bytes, plain.len);
 	assert_true(t->in->in.replay.top == seq);
 	test_ends_drop();
@@ -187,7 +187,7 @@ static void assert_sealed_with(uint32_t low, uint32_t high)
 	put_by_hand(low, false);
 	fer_nic_transmit(&test_ends.west.path.nic, b);
 	test_assert_verdict(b->pkt[0].verdict, FER_OK);
-	assert_true(b->layer[0][0].seq == ((uint64_t)high << 32 | low));
+	assert_true(b->round[0][0].seq == ((uint64_t)high << 32 | low));
 	uint32_t len = test_flatten(b->m[0], flat, sizeof(flat));
 	assert_false(oracle_open(&oracle, flat + 20, len - 20, high + 1));
 	assert_true(oracle_open(&oracle, flat + 20, len - 20, high));
@@ -234,12 +234,12 @@ static void a_host_says_the_high_half_of_what_it_gets(void **state)
 					0);
 			put_by_hand((uint64_t)high << 32 | low, true);
 			fer_nic_receive(&test_ends.east.path.nic, b);
-			assert_true(b->layer[0][0].verified);
-			assert_true(b->layer[0][0].seq == ((uint64_t)high << 32 | low));
+			assert_true(b->round[0][0].verified);
+			assert_true(b->round[0][0].seq == ((uint64_t)high << 32 | low));
 			test_ends_drop();
 			put_by_hand((uint64_t)(high + 1) << 32 | low, true);
 			fer_nic_receive(&test_ends.east.path.nic, b);
-			test_assert_verdict(b->layer[0][0].verdict, FER_BAD_ICV);
+			test_assert_verdict(b->round[0][0].verdict, FER_BAD_ICV);
 			test_assert_bytes(b->m[0], packet.bytes, packet.len);
 			test_ends_drop();
 		}

@@ -52,8 +52,8 @@ static void write_words(struct fer_batch *b, unsigned i, unsigned k, const struc
 
 	if (k == 0) {
 		o->ipsec = p->handle[0];
-		o->header =
-			first_header_words(u, b->layer[i], outermost->sec_off - outermost->ip_off);
+		o->header = first_header_words(
+			u, &b->round[0][i], outermost->sec_off - outermost->ip_off);
 		return;
 	}
 	o->tunnel = p->handle[k];
@@ -75,19 +75,17 @@ static void frame_one(struct fer_host *host, struct fer_batch *b, unsigned i, un
 	const struct bundle *u, uint32_t at)
 {
 	struct fer_pkt *p = &b->pkt[i];
-	struct fer_layer *layer = &b->layer[i][p->n_layers];
-	unsigned n = 1;
+	unsigned n = p->n_layers;
 
 	p->verdict = (uint8_t)fer_outer_put_on(
-		&b->m[i], p, u->sa, numbers_of(u, u->no.seq, at), host->pool, layer);
+		&b->m[i], p, u->sa, numbers_of(u, u->no.seq, at), host->pool, &b->round[n++][i]);
 	if (unlikely(u->ah != NULL) && fer_pkt_alive(p)) {
-		p->verdict = (uint8_t)fer_outer_put_on(
-			&b->m[i], p, u->ah, numbers_of(u, u->ah_seq, at), host->pool, layer + 1);
-		n++;
+		p->verdict = (uint8_t)fer_outer_put_on(&b->m[i], p, u->ah,
+			numbers_of(u, u->ah_seq, at), host->pool, &b->round[n++][i]);
 	}
 	if (!fer_pkt_alive(p))
 		return;
-	p->n_layers = (uint8_t)(p->n_layers + n);
+	p->n_layers = (uint8_t)n;
 	write_words(b, i, k, u);
 }
 

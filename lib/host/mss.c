@@ -127,7 +127,7 @@ static uint32_t limit_back(
 	unsigned n = 0;
 
 	for (unsigned k = p->n_layers; k-- > 0 && known;) {
-		const struct fer_sa *sa = fer_sa_at(sas, b->layer[i][k].sa);
+		const struct fer_sa *sa = fer_sa_at(sas, b->round[k][i].sa);
 
 		if (fer_sa_is_outside(sa)) // goes with the ESP behind it
 			continue;

@@ -41,7 +41,7 @@ void fer_nat_learn(struct fer_host *host, const struct fer_batch *b, const uint1
 	if (!fer_udp_has_peer(host->sas, sa))
 		return;
 	for (unsigned j = 0; j < n; j++) {
-		const struct fer_layer *layer = &b->layer[at[j]][k];
+		const struct fer_layer *layer = &b->round[k][at[j]];
 
 		// Another worker may still have the packet, for a layer inside.
 		if (b->m[at[j]] != NULL && (newest == NULL || layer->seq > newest->seq)) {

@@ -53,15 +53,15 @@ static uint32_t udp_bytes_of(const struct fer_sa *sa)
 }
 
 // In transport mode the IP header of the packet stands in front of all layers that share it.
-uint32_t fer_outer_inside_transport(
-	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k, uint32_t payload)
+uint32_t fer_outer_inside_transport(const struct fer_sa *sa, const struct fer_batch *b, unsigned i,
+	unsigned k, uint32_t payload)
 {
-	const struct fer_layer *layer = &layers[k];
+	const uint16_t ip_off = b->round[k][i].ip_off;
 
 	payload -= udp_bytes_of(sa);
-	for (; k > 0 && layers[k - 1].ip_off == layer->ip_off; k--)
-		payload += layers[k].sec_off - layers[k - 1].pay_off; // options in between
-	return payload + layers[k].sec_off - layers[k].ip_off;
+	for (; k > 0 && b->round[k - 1][i].ip_off == ip_off; k--) // options in between
+		payload += b->round[k][i].sec_off - b->round[k - 1][i].pay_off;
+	return payload + b->round[k][i].sec_off - b->round[k][i].ip_off;
 }
 
 // Where the bytes begin that will be encrypted.
@@ -624,7 +624,7 @@ __attribute__((always_inline)) static inline unsigned take_off_run(struct rte_mb
 __attribute__((noinline)) static unsigned take_off_run_any(struct fer_batch *b, unsigned first,
 	unsigned n, uint8_t inner_version, uint8_t outer_version)
 {
-	const struct fer_layer *layer = b->layer[first];
+	const struct fer_layer *layer = &b->round[0][first];
 	struct fer_pkt *p = &b->pkt[first];
 
 	return take_off_run(&b->m[first], p, n, layer->pay_off, layer->ip_off, p->l2_len,
@@ -634,7 +634,7 @@ __attribute__((noinline)) static unsigned take_off_run_any(struct fer_batch *b, 
 unsigned fer_outer_take_off_run(
 	struct fer_batch *b, unsigned first, unsigned n, const struct fer_sa *sa)
 {
-	const struct fer_layer *layer = b->layer[first];
+	const struct fer_layer *layer = &b->round[0][first];
 	struct fer_pkt *p = &b->pkt[first];
 	uint8_t version = p->frame.version;
 

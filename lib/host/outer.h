@@ -109,20 +109,20 @@ uint32_t fer_outer_longest(const struct fer_sa *sa, uint32_t header_len, uint32_
 
 // Length of the IP packet inside layer k, which is opened and of sa; TFC padding counts.
 static inline uint32_t fer_outer_inside(
-	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k);
+	const struct fer_sa *sa, const struct fer_batch *b, unsigned i, unsigned k);
 
 // The same in transport mode, of a layer that carried so many bytes.
-uint32_t fer_outer_inside_transport(
-	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k, uint32_t payload);
+uint32_t fer_outer_inside_transport(const struct fer_sa *sa, const struct fer_batch *b, unsigned i,
+	unsigned k, uint32_t payload);
 
 static inline uint32_t fer_outer_inside(
-	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k)
+	const struct fer_sa *sa, const struct fer_batch *b, unsigned i, unsigned k)
 {
-	const struct fer_layer *layer = &layers[k];
+	const struct fer_layer *layer = &b->round[k][i];
 	uint32_t payload = layer->end - layer->pay_off - sa->tail_bytes - layer->pad_len;
 
 	return likely(sa->mode == FER_TUNNEL) ? payload
-					      : fer_outer_inside_transport(sa, layers, k, payload);
+					      : fer_outer_inside_transport(sa, b, i, k, payload);
 }
 
 // How far taking layers off has come.  Offsets in receipts are those of the packet as it arrived;

@@ -563,7 +563,7 @@ static enum fer_verdict take_off(struct rte_mbuf *m, enum fer_link link)
 	assert_verdict(batch.pkt[0].verdict, FER_OK);
 	assert_true(batch.pkt[0].n_layers > 0);
 	for (unsigned k = 0; k < batch.pkt[0].n_layers; k++)
-		assert_int_equal(batch.layer[0][k].verified, 1);
+		assert_int_equal(batch.round[k][0].verified, 1);
 	fer_accept_in(&rx.path.host, &batch);
 	return batch.pkt[0].verdict;
 }
@@ -586,8 +586,7 @@ static void check_take_off(const struct shape *s, const struct known *k)
 	test_packet_seal_all(&packet);
 	test_packet_pad(&packet, s->payload % 5);
 	assert_verdict(take_off(whole(), link_of(s)), FER_OK);
-	assert_int_equal(
-		fer_outer_inside(k->in, &batch.layer[0][0], 0), plain.ip_end - plain.ip_off);
+	assert_int_equal(fer_outer_inside(k->in, &batch, 0, 0), plain.ip_end - plain.ip_off);
 	assert_plain();
 	done();
 }

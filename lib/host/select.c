@@ -315,7 +315,7 @@ static enum fer_verdict match_groups(const struct fer_host *host, const struct f
 	unsigned n = 0;
 
 	for (unsigned k = b->pkt[i].n_layers; k-- > 0;) {
-		const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][k].sa);
+		const struct fer_sa *sa = fer_sa_at(host->sas, b->round[k][i].sa);
 
 		if (sa->group == FER_NO_GROUP)
 			return FER_NO_POLICY;
@@ -347,8 +347,8 @@ static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch 
 // Is packet i judged like the last one?
 static inline bool is_like(const struct fer_batch *b, unsigned i, const struct fer_host_flow *last)
 {
-	return fer_pkt_has_one_layer(&b->pkt[i]) && fer_layer_handle(b->layer[i]) == last->handle &&
-	       is_of_flow(b, i, last);
+	return fer_pkt_has_one_layer(&b->pkt[i]) &&
+	       fer_layer_handle(&b->round[0][i]) == last->handle && is_of_flow(b, i, last);
 }
 
 // Is it, because the packet before it is, which was opened together with it?
@@ -362,8 +362,8 @@ static inline bool is_like_before(const struct fer_pkt *p, const struct fer_host
 // when its SA is being removed.
 static uint64_t handle_in(const struct fer_batch *b, unsigned i)
 {
-	return fer_pkt_has_one_layer(&b->pkt[i]) && b->layer[i][0].generation != 0
-		       ? fer_layer_handle(b->layer[i])
+	return fer_pkt_has_one_layer(&b->pkt[i]) && b->round[0][i].generation != 0
+		       ? fer_layer_handle(&b->round[0][i])
 		       : NO_HANDLE;
 }
 
@@ -398,7 +398,7 @@ static inline bool is_of_group(
 {
 	if (!fer_pkt_has_one_layer(&b->pkt[i]))
 		return false;
-	const struct fer_sa *sa = fer_sa_at(host->sas, b->layer[i][0].sa);
+	const struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
 	return note == (NOTE_GROUP | sa->group) && !fer_sa_is_outside(sa);
 }
 

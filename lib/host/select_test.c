@@ -384,8 +384,8 @@ static struct fer_layer receipt_of(uint64_t handle)
 
 static void came(unsigned i, const struct arrival *a)
 {
-	test_ends.batch.layer[i][0] = receipt_of(a->outer);
-	test_ends.batch.layer[i][1] = receipt_of(a->inner);
+	test_ends.batch.round[0][i] = receipt_of(a->outer);
+	test_ends.batch.round[1][i] = receipt_of(a->inner);
 	test_ends.batch.pkt[i].n_layers = (uint8_t)((a->outer != 0) + (a->inner != 0));
 }
 
@@ -500,7 +500,7 @@ static void is_what_came_over_an_sa_that_leaves_judged_by_itself(void **state)
 		check(before[i % 2]);
 		put(PROTECTED, FER_PROTO_UDP, 0);
 		came(0, &(struct arrival){.outer = handle});
-		test_ends.batch.layer[0][0].generation = 0;
+		test_ends.batch.round[0][0].generation = 0;
 		fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		assert_verdict(done(), handle == a ? FER_OK : FER_POLICY_MISMATCH);
 	}

@@ -180,7 +180,7 @@ static void assert_words(uint64_t slot1)
 static enum fer_verdict layer_verdict(unsigned k)
 {
 	assert_true(k < batch.pkt[0].n_layers);
-	return (enum fer_verdict)batch.layer[0][k].verdict;
+	return (enum fer_verdict)batch.round[k][0].verdict;
 }
 
 // RFC 4302 sections 2.6 and 3.3.3.2.1: padding of any length is covered; Linux pads more than we.
@@ -195,9 +195,9 @@ static void every_stated_length_is_taken(void **state)
 			receive(test_mbuf(pool, packet.bytes, packet.len));
 			assert_int_equal(layer_verdict(0), FER_OK);
 			assert_words(DONE);
-			assert_int_equal(batch.layer[0][0].sec_off, off);
-			assert_int_equal(batch.layer[0][0].pay_off, off + bytes);
-			assert_int_equal(batch.layer[0][0].next_header, FER_PROTO_UDP);
+			assert_int_equal(batch.round[0][0].sec_off, off);
+			assert_int_equal(batch.round[0][0].pay_off, off + bytes);
+			assert_int_equal(batch.round[0][0].next_header, FER_PROTO_UDP);
 			assert_int_equal(batch.pkt[0].frame.up_off, off + bytes);
 			test_assert_bytes(batch.m[0], packet.bytes, packet.len);
 			assert_int_equal(fer_oob_of(batch.m[0])->header, 0); // of ESP only
@@ -366,8 +366,8 @@ static void options_between_the_headers_are_passed(void **state)
 		assert_words(bad == 0 ? DONE : bad == 1 ? DONE | STATUS(7) : DONE | STATUS(2));
 		assert_int_equal(batch.pkt[0].n_layers, bad == 0 ? 2 : 1);
 		if (bad == 0) {
-			assert_int_equal(batch.layer[0][1].sec_off, 40 + 32 + 16);
-			assert_int_equal(batch.layer[0][1].next_off, 40 + 32);
+			assert_int_equal(batch.round[1][0].sec_off, 40 + 32 + 16);
+			assert_int_equal(batch.round[1][0].next_off, 40 + 32);
 		}
 		done();
 	}
@@ -542,9 +542,9 @@ static void the_other_protocol_is_a_wrong_one(void **state)
 	fer_nic_receive(&nic, &batch);
 	for (unsigned i = 0; i < N; i++) {
 		assert_int_equal(batch.pkt[i].n_layers, 1);
-		assert_int_equal(batch.layer[i][0].verdict, FER_BAD_PROTOCOL);
-		assert_int_equal(batch.layer[i][0].sec_off, FER_IPV4_HEADER_BYTES);
-		assert_int_equal(batch.layer[i][0].pay_off, FER_IPV4_HEADER_BYTES);
+		assert_int_equal(batch.round[0][i].verdict, FER_BAD_PROTOCOL);
+		assert_int_equal(batch.round[0][i].sec_off, FER_IPV4_HEADER_BYTES);
+		assert_int_equal(batch.round[0][i].pay_off, FER_IPV4_HEADER_BYTES);
 		assert_int_equal(fer_oob_of(batch.m[i])->ipsec, DONE | STATUS(7));
 		rte_pktmbuf_free(batch.m[i]);
 	}
@@ -681,7 +681,7 @@ static struct came came_of(unsigned i)
 		.selector = fer_frame_selector(&p->frame)};
 
 	if (p->n_layers > 0)
-		c.layer = batch.layer[i][0];
+		c.layer = batch.round[0][i];
 	return c;
 }
 
@@ -697,7 +697,7 @@ static void receive_neighbours(unsigned n)
 // Is what came of a neighbour, packet 0 of the batch, what its row says?
 static void check_neighbour(const struct neighbour *n)
 {
-	const struct fer_layer *layer = &batch.layer[0][0];
+	const struct fer_layer *layer = &batch.round[0][0];
 	uint32_t bytes = n->stated != 0 ? (n->stated + 1u) * 4 : or_else(n->bytes, 28);
 
 	if (batch.pkt[0].n_layers != (n->verdict != FER_NO_SA) ||

@@ -163,7 +163,9 @@ struct fer_batch {
 	struct fer_stage_clock *clock;     // NULL: nobody measures
 	struct rte_mbuf *m[FER_BATCH_MAX]; // NULL: moved out of the batch (a fragment that waits)
 	struct fer_pkt pkt[FER_BATCH_MAX];
-	struct fer_layer layer[FER_BATCH_MAX][FER_MAX_ROUNDS];
+	// Layer k of packet i is round[k][i]: most packets have one, and all first ones lie side by
+	// side.
+	struct fer_layer round[FER_MAX_ROUNDS][FER_BATCH_MAX];
 
 	// Bytes of an IP packet that the port carries to which the batch goes; 0: it does not
 	// matter.
@@ -253,7 +255,7 @@ static inline uint32_t fer_pkt_marks(const struct fer_pkt *p)
 // The layer that waits, or that was added last.
 static inline struct fer_layer *fer_pkt_last_layer(struct fer_batch *b, unsigned i)
 {
-	return &b->layer[i][b->pkt[i].n_layers - 1];
+	return &b->round[b->pkt[i].n_layers - 1][i];
 }
 
 // May it be an ESP or AH header that could be opened?  Behind UDP ESP may stand.

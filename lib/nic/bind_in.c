@@ -222,7 +222,7 @@ static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, uint32
 	const struct fer_frame *f = &p->frame;
 	uint16_t sec_off = f->up_off + udp_bytes;
 
-	b->layer[i][p->n_layers++] = (struct fer_layer){
+	b->round[p->n_layers++][i] = (struct fer_layer){
 		.seq = seq,
 		.sa = sa->index,
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
@@ -252,7 +252,7 @@ static uint32_t bundle_around(const struct fer_nic *nic, const struct fer_batch 
 {
 	if (likely(b->pkt[i].n_layers == 0))
 		return FER_NO_SA_INDEX;
-	uint32_t index = b->layer[i][b->pkt[i].n_layers - 1].sa;
+	uint32_t index = b->round[b->pkt[i].n_layers - 1][i].sa;
 	return fer_sa_is_outside(fer_sa_at(nic->sas, index)) ? index : FER_NO_SA_INDEX;
 }
 
@@ -380,12 +380,12 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 
 		if (!is_ah || likely(has_room && layer.pay_off <= sec_end))
 			v = fer_replay_check_after(&look, &sa->in.replay, lo, &seq);
-		b->layer[i][0] = layer;
-		b->layer[i][0].seq = seq;
-		b->layer[i][0].end = sec_end;
+		b->round[0][i] = layer;
+		b->round[0][i].seq = seq;
+		b->round[0][i].end = sec_end;
 		p->n_layers = 1;
 		if (unlikely(v != FER_OK)) {
-			b->layer[i][0].verdict = (uint8_t)v;
+			b->round[0][i].verdict = (uint8_t)v;
 			p->pending = 0;
 			continue;
 		}
@@ -495,7 +495,7 @@ static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct look
 static bool was_in_udp(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
 	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
-		const struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[i][k].sa);
+		const struct fer_sa *sa = fer_sa_at(nic->sas, b->round[k][i].sa);
 
 		if ((sa->udp_at & (k == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE)) != 0)
 			return true;

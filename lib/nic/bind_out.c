@@ -110,11 +110,21 @@ static bool is_header_of(
 	return f->protocol == FER_PROTO_UDP && off == (uint32_t)f->up_off + FER_UDP_HEADER_BYTES;
 }
 
+// Gives packet i layers behind those that it has.
+static void add_layers(struct fer_batch *b, unsigned i, const struct fer_layer layers[], unsigned n)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	for (unsigned k = 0; k < n; k++)
+		b->round[p->n_layers++][i] = layers[k];
+}
+
 static enum fer_verdict bind_single(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
 	const struct fer_sa *sa, const struct fer_oob *o)
 {
 	struct fer_pkt *p = &b->pkt[i];
 	uint32_t ah_off = fer_oob_ah_offset(o), esp_off = fer_oob_esp_offset(o);
+	struct fer_layer layers[2];
 	const struct place at = {
 		.ip_off = p->frame.ip_off,
 		.ah_off = ah_off == 0 ? 0 : p->frame.ip_off + ah_off,
@@ -125,7 +135,7 @@ static enum fer_verdict bind_single(const struct fer_nic *nic, struct fer_batch 
 	if (sa->udp_at != 0 && !is_header_of(&p->frame, sa, FER_UDP_OUTSIDE, at.esp_off))
 		return FER_BAD_OFFSET;
 	b->has_udp_sums |= fer_udp_has_sum(sa, FER_UDP_OUTSIDE);
-	p->n_layers = (uint8_t)bind_headers(nic, b->m[i], sa, &at, b->layer[i]);
+	add_layers(b, i, layers, bind_headers(nic, b->m[i], sa, &at, layers));
 	return p->n_layers != 0 ? FER_OK : FER_BAD_OFFSET;
 }
 
@@ -157,7 +167,7 @@ static enum fer_verdict bind_nested(const struct fer_nic *nic, struct fer_batch 
 {
 	struct fer_pkt *p = &b->pkt[i];
 	struct fer_frame outer = p->frame;
-	struct fer_layer around[2];
+	struct fer_layer inside[2], around[2];
 	uint32_t ah_off = fer_oob_ah_offset(o), esp_off = fer_oob_esp_offset(o);
 	unsigned n_around = bind_tunnel(nic, b->m[i], tunnel, &outer, around), n;
 
@@ -173,13 +183,13 @@ static enum fer_verdict bind_nested(const struct fer_nic *nic, struct fer_batch 
 	bool shown = p->frame.version != 0 && is_header_of(&p->frame, inner, FER_UDP_INSIDE,
 						      at.ah_off != 0 ? at.ah_off : at.esp_off);
 	p->frame = outer;
-	n = shown ? bind_headers(nic, b->m[i], inner, &at, b->layer[i]) : 0;
+	n = shown ? bind_headers(nic, b->m[i], inner, &at, inside) : 0;
 	if (n == 0)
 		return FER_BAD_OFFSET;
 	b->has_udp_sums |=
 		fer_udp_has_sum(inner, FER_UDP_INSIDE) || fer_udp_has_sum(tunnel, FER_UDP_OUTSIDE);
-	memcpy(&b->layer[i][n], around, n_around * sizeof(around[0]));
-	p->n_layers = (uint8_t)(n + n_around);
+	add_layers(b, i, inside, n);
+	add_layers(b, i, around, n_around);
 	return FER_OK;
 }
 
@@ -301,7 +311,7 @@ __attribute__((always_inline)) static inline unsigned bind_run(struct fer_batch 
 	const unsigned first = i;
 
 	for (unsigned n = b->n; i < n; i++, job++) {
-		if (!bind_known(b->m[i], &b->pkt[i], b->layer[i], known, is_ah, job))
+		if (!bind_known(b->m[i], &b->pkt[i], &b->round[0][i], known, is_ah, job))
 			break;
 		*at++ = (uint16_t)i;
 	}

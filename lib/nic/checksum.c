@@ -266,7 +266,7 @@ static uint32_t judge_headers(const struct fer_batch *b, unsigned i)
 	for (unsigned k = 0; k <= n; k++) {
 		uint32_t ip_off = k == 0   ? p->l2_len
 				  : k == n ? p->frame.ip_off
-					   : b->layer[i][k].ip_off;
+					   : b->round[k][i].ip_off;
 
 		if (!sum_header(b->m[i], ip_off, &sum))
 			continue;

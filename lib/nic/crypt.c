@@ -114,31 +114,33 @@ static inline void add_esp(struct fer_crypt *c, const struct fer_batch *b, unsig
 // Where what stands in front of AH ends: at AH, unless on receive other headers of transport mode
 // are in between, which are not there any more when AH is looked at by itself.
 __attribute__((noinline)) static uint32_t front_end_behind(const struct fer_nic *nic,
-	const struct fer_layer layers[], unsigned k, enum fer_direction direction)
+	const struct fer_batch *b, unsigned i, unsigned k, enum fer_direction direction)
 {
+	const uint16_t ip_off = b->round[k][i].ip_off;
 	unsigned first = k;
 
-	while (direction == FER_IN && first > 0 && layers[first - 1].ip_off == layers[k].ip_off)
+	while (direction == FER_IN && first > 0 && b->round[first - 1][i].ip_off == ip_off)
 		first--;
-	const struct fer_sa *sa = fer_sa_at(nic->sas, layers[first].sa);
+	const struct fer_layer *layer = &b->round[first][i];
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	bool in_udp = (sa->udp_at & (first == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE)) != 0;
-	return layers[first].sec_off - (first != k && in_udp ? (uint32_t)FER_UDP_HEADER_BYTES : 0);
+	return layer->sec_off - (first != k && in_udp ? (uint32_t)FER_UDP_HEADER_BYTES : 0);
 }
 
-static inline uint32_t front_end(const struct fer_nic *nic, const struct fer_layer layers[],
+static inline uint32_t front_end(const struct fer_nic *nic, const struct fer_batch *b, unsigned i,
 	unsigned k, enum fer_direction direction)
 {
-	return likely(k == 0) ? layers[k].sec_off : front_end_behind(nic, layers, k, direction);
+	return likely(k == 0) ? b->round[k][i].sec_off : front_end_behind(nic, b, i, k, direction);
 }
 
-static inline bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mbuf *m,
-	const struct fer_sa *sa, const struct fer_layer layers[], unsigned k,
-	enum fer_direction direction)
+static inline bool is_ah_in_place(const struct fer_nic *nic, const struct fer_batch *b, unsigned i,
+	const struct fer_sa *sa, unsigned k, enum fer_direction direction)
 {
-	const struct fer_layer *layer = &layers[k];
+	const struct fer_layer *layer = &b->round[k][i];
+	const struct rte_mbuf *m = b->m[i];
 
 	return fer_segment_is_whole(m, layer->ip_off, layer->end - layer->ip_off) &&
-	       front_end(nic, layers, k, direction) == layer->sec_off &&
+	       front_end(nic, b, i, k, direction) == layer->sec_off &&
 	       (!sa->suite.esn || fer_crypt_has_room_behind(m, layer->end));
 }
 
@@ -146,11 +148,11 @@ static inline bool is_ah_in_place(const struct fer_nic *nic, const struct rte_mb
 static enum fer_verdict add_ah(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
 	unsigned k, const struct fer_sa *sa, enum fer_direction direction)
 {
-	const struct fer_layer *layer = &b->layer[i][k];
+	const struct fer_layer *layer = &b->round[k][i];
 	struct fer_crypt *c = nic->crypt;
 	struct fer_job *job = &c->job[c->n];
 
-	if (!is_ah_in_place(nic, b->m[i], sa, b->layer[i], k, direction)) {
+	if (!is_ah_in_place(nic, b, i, sa, k, direction)) {
 		c->split[c->n_split++] = (uint16_t)i;
 		return FER_OK;
 	}
@@ -244,7 +246,7 @@ static inline void number_run(struct fer_crypt *c, struct fer_batch *b, unsigned
 			job[j].iv = iv + j;
 	else
 		for (unsigned j = 0; j < n; j++)
-			number_job(sa, &b->layer[c->at[first + j]][k], &job[j], iv + j);
+			number_job(sa, &b->round[k][c->at[first + j]], &job[j], iv + j);
 }
 
 static void number_split(
@@ -295,7 +297,7 @@ static enum fer_verdict seal_split_ah(
 __attribute__((noinline)) static void seal_split(
 	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned k)
 {
-	struct fer_layer *layer = &b->layer[i][k];
+	struct fer_layer *layer = &b->round[k][i];
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 
 	b->pkt[i].verdict = (uint8_t)(sa->suite.ah ? seal_split_ah(nic, b->m[i], sa, layer)
@@ -312,11 +314,11 @@ static inline bool is_to_seal(const struct fer_batch *b, unsigned i, unsigned k)
 static unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, unsigned first,
 	unsigned last, unsigned k, const struct fer_sa *sa)
 {
-	uint32_t index = b->layer[first][k].sa;
+	uint32_t index = b->round[k][first].sa;
 	unsigned i = first;
 
 	for (; i < last; i++) {
-		struct fer_layer *layer = &b->layer[i][k];
+		struct fer_layer *layer = &b->round[k][i];
 
 		if (!is_to_seal(b, i, k) || layer->sa != index || layer->end > b->m[i]->data_len)
 			break;
@@ -331,11 +333,11 @@ static unsigned add_sealed_esp(struct fer_crypt *c, struct fer_batch *b, unsigne
 static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned first,
 	unsigned last, unsigned k, const struct fer_sa *sa)
 {
-	uint32_t index = b->layer[first][k].sa;
+	uint32_t index = b->round[k][first].sa;
 	unsigned i = first;
 
-	for (; i < last && is_to_seal(b, i, k) && b->layer[i][k].sa == index; i++) {
-		struct fer_layer *layer = &b->layer[i][k];
+	for (; i < last && is_to_seal(b, i, k) && b->round[k][i].sa == index; i++) {
+		struct fer_layer *layer = &b->round[k][i];
 		unsigned n_before = nic->crypt->n;
 
 		b->pkt[i].verdict = (uint8_t)add_ah(nic, b, i, k, sa, FER_OUT);
@@ -351,7 +353,7 @@ static unsigned add_sealed_ah(struct fer_nic *nic, struct fer_batch *b, unsigned
 static unsigned add_sealed(
 	struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned last, unsigned k)
 {
-	struct fer_sa *sa = fer_sa_at(nic->sas, b->layer[first][k].sa);
+	struct fer_sa *sa = fer_sa_at(nic->sas, b->round[k][first].sa);
 	struct fer_crypt *c = nic->crypt;
 	unsigned n_before = c->n;
 	unsigned next = sa->suite.ah ? add_sealed_ah(nic, b, first, last, k, sa)
@@ -387,7 +389,7 @@ __attribute__((noinline)) static void add_others(
 __attribute__((noinline)) static void hide_bound(struct fer_crypt *c, const struct fer_batch *b,
 	const struct fer_sa *sa, unsigned first, unsigned last)
 {
-	const struct fer_layer *layer = &b->layer[c->at[first]][0];
+	const struct fer_layer *layer = &b->round[0][c->at[first]];
 
 	c->has_ah = true;
 	hide_plain(c, sa, layer->sec_off - layer->ip_off, first, last, FER_OUT);
@@ -414,7 +416,7 @@ __attribute__((noinline)) static void write_udp_sums(
 	struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	for (unsigned i = 0; i < b->n; i++) {
-		const struct fer_layer *layer = &b->layer[i][k];
+		const struct fer_layer *layer = &b->round[k][i];
 		const struct fer_pkt *p = &b->pkt[i];
 
 		if (!fer_pkt_alive(p) || p->n_layers <= k)
@@ -616,7 +618,7 @@ static inline struct opened opened_of(
 	const struct fer_nic *nic, const struct fer_batch *b, unsigned j, unsigned end)
 {
 	const unsigned i = nic->crypt->at[j], k = b->pkt[i].n_layers - 1u;
-	const struct fer_layer *layer = &b->layer[i][k];
+	const struct fer_layer *layer = &b->round[k][i];
 
 	return (struct opened){
 		.sa = fer_sa_at(nic->sas, layer->sa),
@@ -634,7 +636,7 @@ static inline bool is_of_run(
 {
 	const unsigned i = r->at + (j - r->first);
 
-	return c->at[j] == i && fer_pair_is_zero(whose(&b->layer[i][r->k]) ^ r->whose);
+	return c->at[j] == i && fer_pair_is_zero(whose(&b->round[r->k][i]) ^ r->whose);
 }
 
 static_assert(
@@ -748,7 +750,7 @@ __attribute__((always_inline)) static inline unsigned finish_like(const struct f
 	unsigned i = first;
 
 	for (; i < first + n; i++, at++) {
-		struct fer_layer *layer = &b->layer[i][k];
+		struct fer_layer *layer = &b->round[k][i];
 
 		if (*at != i || !fer_pair_is_zero(whose(layer) ^ of_run))
 			break;
@@ -835,8 +837,8 @@ static uint32_t copy_ah(
 	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, struct fer_job *job)
 {
 	unsigned k = b->pkt[i].n_layers - 1u;
-	const struct fer_layer *layer = &b->layer[i][k];
-	uint32_t front = front_end(nic, b->layer[i], k, FER_IN) - layer->ip_off;
+	const struct fer_layer *layer = &b->round[k][i];
+	uint32_t front = front_end(nic, b, i, k, FER_IN) - layer->ip_off;
 	uint32_t rest = layer->end - layer->sec_off;
 
 	job->len = front + rest;
@@ -901,12 +903,12 @@ bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const s
 	const struct fer_job *job = &nic->crypt->job[nic->crypt->n];
 
 	if (likely(!sa->suite.ah)) {
-		add_esp(nic->crypt, b, i, sa, &b->layer[i][k]);
+		add_esp(nic->crypt, b, i, sa, &b->round[k][i]);
 		return true;
 	}
 	enum fer_verdict v = add_ah(nic, b, i, k, sa, FER_IN);
 	if (v != FER_OK)
-		finish_open(nic, b, i, sa, &b->layer[i][k], job, v);
+		finish_open(nic, b, i, sa, &b->round[k][i], job, v);
 	return v == FER_OK;
 }
 
@@ -1027,7 +1029,7 @@ unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 // In a copy, wherever the packet lies: it is rare.
 void fer_crypt_close_again(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
-	const struct fer_layer *layer = &b->layer[i][0];
+	const struct fer_layer *layer = &b->round[0][i];
 	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer, layer->sec_off);
 

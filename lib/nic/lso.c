@@ -302,7 +302,7 @@ static void mark_wraps(const struct large *l, uint32_t first, struct fer_batch *
 {
 	for (unsigned i = 0; i < b->n; i++)
 		for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
-			struct fer_layer *layer = &b->layer[i][k];
+			struct fer_layer *layer = &b->round[k][i];
 
 			if (wraps(l, layer->sec_off, first + i + 1))
 				layer->seq = UINT64_C(1) << 32;

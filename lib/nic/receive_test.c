@@ -171,7 +171,7 @@ static void assert_untouched(unsigned i)
 
 static void assert_layer(unsigned j, const struct test_known *k, enum fer_verdict v, bool verified)
 {
-	const struct fer_layer *layer = &batch.layer[0][j];
+	const struct fer_layer *layer = &batch.round[j][0];
 
 	assert_true(j < batch.pkt[0].n_layers);
 	assert_int_equal(layer->sa, (uint32_t)k->handle);
@@ -183,7 +183,7 @@ static void assert_layer(unsigned j, const struct test_known *k, enum fer_verdic
 // Does receipt 0 say where everything is?
 static void assert_receipt(const struct test_known *k, uint64_t seq)
 {
-	const struct fer_layer *layer = &batch.layer[0][0];
+	const struct fer_layer *layer = &batch.round[0][0];
 	const struct test_esp *e = &packet.esp[packet.n_esp - 1];
 	uint32_t word = trailer_word(packet.n_esp - 1);
 
@@ -405,7 +405,7 @@ static void are_options_and_extension_headers_passed(void **state)
 			assert_opened(0, 1);
 			assert_words(0, DONE, trailer_word(0));
 			assert_int_equal(
-				batch.layer[0][0].next_off, packet.ip_off + (v == 0          ? 9
+				batch.round[0][0].next_off, packet.ip_off + (v == 0          ? 9
 										    : n == 8 ? 40
 											     : 48));
 			done();
@@ -430,8 +430,8 @@ static void are_destination_options_in_front_passed(void **state)
 		test_packet_seal_all(&packet);
 		receive_one(whole());
 		assert_opened(0, 1);
-		assert_int_equal(batch.layer[0][0].next_off, packet.ip_off + 40 + n);
-		assert_int_equal(batch.layer[0][0].sec_off, packet.ip_off + 48 + n);
+		assert_int_equal(batch.round[0][0].next_off, packet.ip_off + 40 + n);
+		assert_int_equal(batch.round[0][0].sec_off, packet.ip_off + 48 + n);
 		done();
 	}
 }
@@ -761,9 +761,9 @@ static void are_both_layers_opened(void **state)
 		assert_int_equal(batch.pkt[0].n_layers, 2);
 		assert_layer(0, &outer, FER_OK, true);
 		assert_layer(1, &inner, FER_OK, true);
-		assert_int_equal(batch.layer[0][0].seq, 22);
-		assert_int_equal(batch.layer[0][1].seq, 21);
-		assert_int_equal(batch.layer[0][1].sec_off, packet.esp[0].off);
+		assert_int_equal(batch.round[0][0].seq, 22);
+		assert_int_equal(batch.round[1][0].seq, 21);
+		assert_int_equal(batch.round[1][0].sec_off, packet.esp[0].off);
 		done();
 	}
 }
@@ -857,7 +857,7 @@ static void is_there_an_end_to_layers(void **state)
 		assert_opened(0, n_open);
 		for (unsigned j = 0; j < n_open; j++) {
 			assert_layer(j, &k, FER_OK, true);
-			assert_int_equal(batch.layer[0][j].seq, 100 + n - 1 - j);
+			assert_int_equal(batch.round[j][0].seq, 100 + n - 1 - j);
 		}
 		assert_words(0, DONE, trailer_word(n - n_open));
 		done();
@@ -1065,7 +1065,8 @@ static struct outcome outcome_of(unsigned i)
 		o.ip_off = p->frame.ip_off;
 		o.end = p->frame.end;
 	}
-	memcpy(o.layer, batch.layer[i], p->n_layers * sizeof(o.layer[0]));
+	for (unsigned k = 0; k < p->n_layers; k++)
+		o.layer[k] = batch.round[k][i];
 	const void *bytes = rte_pktmbuf_read(batch.m[i], 0, o.len, o.bytes);
 	if (bytes != o.bytes)
 		memcpy(o.bytes, bytes, o.len);

@@ -47,7 +47,7 @@ static bool gets_hash(const struct fer_batch *b, unsigned i)
 
 	if (b->m[i] == NULL || p->parsed != FER_OK)
 		return false;
-	return p->n_layers > 0 ? b->layer[i][0].verdict == FER_OK
+	return p->n_layers > 0 ? b->round[0][i].verdict == FER_OK
 			       : (b->m[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) == 0;
 }
 

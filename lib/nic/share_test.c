@@ -305,7 +305,7 @@ static unsigned receive(struct receiver *r)
 	for (unsigned i = 0; i < JOBS; i++) {
 		n_late += b->pkt[i].verdict == FER_LATE;
 		assert_int_equal(b->m[i] == NULL, b->pkt[i].verdict == FER_LATE);
-		assert_int_equal(b->layer[i][0].verified, b->m[i] != NULL);
+		assert_int_equal(b->round[0][i].verified, b->m[i] != NULL);
 	}
 	return n_late;
 }

@@ -34,14 +34,16 @@ static enum fer_mode mode_of(uint8_t next_header)
 static enum fer_mode portion_of(
 	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, unsigned k)
 {
-	const struct fer_layer *layer = &b->layer[i][k];
+	const struct fer_layer *layer = &b->round[k][i];
 	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_sa *head = fer_sa_head(nic->sas, fer_sa_at(nic->sas, layer->sa));
 
 	if (likely(!head->contract))
 		return (enum fer_mode)head->mode;
-	if (fer_sa_is_outside(sa) && k + 1u < b->pkt[i].n_layers)
-		sa = fer_sa_at(nic->sas, (++layer)->sa); // the ESP of the bundle knows
+	if (fer_sa_is_outside(sa) && k + 1u < b->pkt[i].n_layers) {
+		layer = &b->round[k + 1][i]; // the ESP of the bundle knows
+		sa = fer_sa_at(nic->sas, layer->sa);
+	}
 	// AH alone says it in the clear.
 	bool is_told = layer->verified || sa->protocol == FER_PROTO_AH;
 	if (!is_told || fer_sa_is_outside(sa))
@@ -77,7 +79,7 @@ static struct summary summarize(const struct fer_nic *nic, struct fer_batch *b, 
 	struct summary s = {.status = FER_CRYPTO_SUCCESS};
 
 	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
-		const struct fer_layer *layer = &b->layer[i][k];
+		const struct fer_layer *layer = &b->round[k][i];
 		struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 		enum fer_mode portion = portion_of(nic, b, i, k);
 
@@ -125,14 +127,14 @@ static_assert((uint32_t)FER_OK << 24 == 0 && 1u << 16 == FER_OOB_HEADER_INFO_SET
 // Returns the first that is not.
 static unsigned tag_run(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
 {
-	const uint32_t index = b->layer[i][0].sa;
+	const uint32_t index = b->round[0][i].sa;
 	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
 	const bool is_esp = sa->protocol == FER_PROTO_ESP, esn = sa->suite.esn;
 
 	if (!is_plain_sa(sa))
 		return i;
 	for (unsigned n = b->n; i < n && is_single(b, i); i++) {
-		const struct fer_layer *layer = &b->layer[i][0];
+		const struct fer_layer *layer = &b->round[0][i];
 		struct fer_oob *o = fer_oob_of(b->m[i]);
 
 		if (layer->sa != index || layer->verdict != FER_OK ||
@@ -167,7 +169,7 @@ static bool shows_another(
 // none: the one that was, though there is no SA for the other.
 static bool is_half_open(const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
 {
-	const struct fer_layer *layer = &b->layer[i][0];
+	const struct fer_layer *layer = &b->round[0][i];
 	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 
 	return sa->contract && b->pkt[i].n_layers == 1 && layer->verdict == FER_OK &&

@@ -204,7 +204,7 @@ static void is_every_shape_opened(void **state)
 			assert_verdict(FER_OK);
 			assert_words(s->name, s->n == 1 ? DONE : DONE | NEXT_DONE);
 			assert_int_equal(batch.pkt[0].n_layers, s->n);
-			assert_int_equal(batch.layer[0][s->n - 1].sec_off, packet.esp[0].off);
+			assert_int_equal(batch.round[s->n - 1][0].sec_off, packet.esp[0].off);
 			assert_opened(s);
 			done();
 		}
@@ -313,8 +313,8 @@ static void assert_bad_syntax(const char *what)
 {
 	assert_verdict(FER_OK);
 	assert_int_equal(batch.pkt[0].n_layers, 1);
-	assert_int_equal(batch.layer[0][0].verdict, FER_BAD_SYNTAX);
-	assert_int_equal(batch.layer[0][0].verified, 0);
+	assert_int_equal(batch.round[0][0].verdict, FER_BAD_SYNTAX);
+	assert_int_equal(batch.round[0][0].verified, 0);
 	assert_words(what, DONE | STATUS(6));
 	test_assert_bytes(batch.m[0], packet.bytes, packet.len);
 	done();
@@ -456,7 +456,7 @@ static void is_each_packet_of_a_run_where_its_sa_has_it(void **state)
 	for (unsigned i = 0; i < RTE_DIM(burst); i++) {
 		assert_int_equal(batch.pkt[i].n_layers, 1);
 		assert_int_equal(batch.pkt[i].verdict, FER_OK);
-		assert_string_equal(fer_verdict_name(batch.layer[i][0].verdict), "ok");
+		assert_string_equal(fer_verdict_name(batch.round[0][i].verdict), "ok");
 	}
 	done();
 }

@@ -590,7 +590,8 @@ static void take_end(const struct fer_batch *b, unsigned i, struct end *e)
 	e->verdict = (enum fer_verdict)p->verdict;
 	e->is_gone = b->m[i] == NULL;
 	e->n_layers = p->n_layers;
-	memcpy(e->layer, b->layer[i], sizeof(e->layer));
+	for (unsigned k = 0; k < FER_MAX_ROUNDS; k++)
+		e->layer[k] = b->round[k][i];
 	e->frame = p->frame;
 	e->len = e->n_rests = e->said_len = 0;
 	e->words = (struct fer_oob){0};
