@@ -266,13 +266,11 @@ struct stretch {
 	uint64_t bytes; // that the SA protects
 };
 
-// Ends the packets of a stretch behind the first n.  Returns n.
-static uint32_t end_behind(
-	struct fer_batch *b, const struct stretch *s, uint32_t n, enum fer_verdict v)
+// Ends the packets of a stretch behind the first n.
+static void end_behind(struct fer_batch *b, const struct stretch *s, uint32_t n, enum fer_verdict v)
 {
 	for (uint32_t j = n; j < s->n; j++)
 		b->pkt[s->first + j].verdict = (uint8_t)v;
-	return n;
 }
 
 // Counts a stretch, of one packet at least, on an SA that has limits.  Returns how many of it there

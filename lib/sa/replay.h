@@ -132,8 +132,8 @@ static inline struct fer_replay_memo fer_replay_remember(const struct fer_replay
 }
 
 // Does what is remembered stand for a look at the window, when a run begins with that number?  What
-// others committed meanwhile is let through then, and refused by the commit; but no number passes
-// more than once.
+// others committed meanwhile is let through then, and refused by the commit; in a later run the
+// window is asked for the same number.
 static inline bool fer_replay_recalls(const struct fer_replay_memo *m, uint32_t lo)
 {
 	return lo > m->highest && m->holds;
