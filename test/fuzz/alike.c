@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Does a packet end alike, whichever packets come with it?  The same random packets go through one
 // appliance in bursts, in buffers of random shape, and through another one by one, each in one
-// piece and by a host half that remembers nothing: verdict, bytes, words, receipts and counters
-// must be the same.  Short cuts for runs of packets must not show.  Nor may they in mode oob, where
-// the words of a hostile host stand among good ones.
+// piece and by halves that remember nothing: verdict, bytes, words, receipts and counters must be
+// the same.  Short cuts for runs of packets must not show.  Nor may they in mode oob, where the
+// words of a hostile host stand among good ones.
 //
 //   alike [--seed N] [--packets N] [--seconds S]
 //
@@ -23,6 +23,7 @@
 #include "host/sink.h"
 #include "nic/oob.h"
 #include "nic/shim.h"
+#include "nic/stages.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -486,13 +487,14 @@ static void make_outbound(struct scenario *s, unsigned n)
 	}
 }
 
-// A packet that its peer protects; false: it cannot.
-static bool make_sound(struct scenario *s, struct connection *c, struct ref_packet *wire)
+// A plain packet that its peer protects; false: it cannot.
+static bool make_sound(struct scenario *s, struct connection *c, const struct ref_packet *plain,
+	struct ref_packet *wire)
 {
 	static struct ref_packet at[2];
 	struct rng *r = &s->rng;
 
-	make_plain(s, c, &at[0]);
+	ref_copy(&at[0], plain);
 	for (unsigned k = 0; k < c->n_sas; k++) {
 		struct ref_choice choice = {
 			.seq = c->made[k] + 1 + rng_once_in(r, 8),
@@ -543,10 +545,11 @@ static unsigned put_wire(struct scenario *s, unsigned i, unsigned n, const struc
 	return i;
 }
 
-// Packets of the wire: sound ones, spoilt ones, rude ones, and what came in the clear.
+// Packets of the wire: sound ones, which carry a flow, one that is nearly that, or another; spoilt
+// ones, rude ones, and what came in the clear.
 static void make_inbound(struct scenario *s, unsigned n)
 {
-	static struct ref_packet wire;
+	static struct ref_packet plain, wire;
 	struct connection *c = NULL;
 	struct rng *r = &s->rng;
 
@@ -554,9 +557,15 @@ static void make_inbound(struct scenario *s, unsigned n)
 		unsigned what = rng_below(r, 16);
 		bool goes_on = i > 0 && what == 0; // from the packet before
 
-		if (c == NULL || rng_once_in(r, 4))
+		if (c == NULL || rng_once_in(r, 4)) {
 			c = &s->c[IN][rng_below(r, s->n)];
-		if (what == 1 || (!goes_on && !make_sound(s, c, &wire)))
+			make_plain(s, c, &plain);
+		} else if (rng_once_in(r, 3)) {
+			vary_plain(r, &plain);
+		} else if (rng_once_in(r, 3)) {
+			make_plain(s, c, &plain);
+		}
+		if (what == 1 || (!goes_on && !make_sound(s, c, &plain, &wire)))
 			make_plain(s, c, &wire);
 		if (what == 2 && c->n_sas == 1 && c->sa[0].esp.used)
 			make_rude(s, c, &wire);
@@ -707,12 +716,22 @@ static void run(const struct scenario *s, struct box *b, enum way way, const str
 	rte_pktmbuf_free_bulk(shared, n);
 }
 
-// A host half that has seen nothing yet, but for the identifications that it gave, and a NIC half
-// that remembers an association which there never is.
-static void forget(struct box *b)
+// A NIC half that remembers nothing but an association which there never is.
+static void forget_nic(struct box *b)
 {
-	box_path(b)->nic.found.index = fer_sa_capacity(table_of(b)) - 1;
+	struct fer_nic *nic = &box_path(b)->nic;
 
+	nic->found = (struct fer_nic_found){.index = fer_sa_capacity(table_of(b)) - 1};
+	*nic->known = (struct fer_known){0};
+	fer_crypt_destroy(nic->crypt);
+	nic->crypt = fer_crypt_create();
+	if (nic->crypt == NULL)
+		abort();
+}
+
+// A host half that has seen nothing yet, but for the identifications that it gave.
+static void forget_host(struct box *b)
+{
 	struct fer_host *host = &box_path(b)->host, old = *host;
 
 	if (fer_host_init(host, old.sas, old.pool, old.rules) != 0)
@@ -1033,7 +1052,8 @@ static void run_both(struct scenario *s, enum way way, unsigned n)
 {
 	run(s, s->box[way][BURSTS], way, items, 0, n, &s->rng, ends[BURSTS]);
 	for (unsigned i = 0; i < n; i++) {
-		forget(s->box[way][ALONE]);
+		forget_nic(s->box[way][ALONE]);
+		forget_host(s->box[way][ALONE]);
 		run(s, s->box[way][ALONE], way, &items[i], i, 1, NULL, &ends[ALONE][i]);
 	}
 	for (unsigned i = 0; i < n; i++) {
