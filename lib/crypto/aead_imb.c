@@ -51,7 +51,8 @@ static const struct act sealing = {IMB_DIR_ENCRYPT, true};
 static const struct act opening = {IMB_DIR_DECRYPT, false};
 static const struct act undoing = {IMB_DIR_ENCRYPT, false};
 
-// Describes the i-th job to the library.
+// Describes the i-th job to the library, with all that it asks for: there stands what another job
+// left.
 static void fill(struct fer_engine *e, IMB_JOB *to, unsigned i, const struct imb_aead *a,
 	const struct fer_job *j, const struct act *act)
 {
@@ -68,6 +69,7 @@ static void fill(struct fer_engine *e, IMB_JOB *to, unsigned i, const struct imb
 	to->enc_keys = to->dec_keys = (const uint8_t *)j->key + a->key_off;
 	to->key_len_in_bytes = s->key_bytes;
 	to->src = to->dst = text;
+	to->cipher_start_src_offset_in_bytes = to->hash_start_src_offset_in_bytes = 0;
 	to->msg_len_to_cipher_in_bytes = text_bytes;
 	to->msg_len_to_hash_in_bytes = text_bytes;
 	to->iv = (const uint8_t *)&e->nonce[i];

@@ -226,6 +226,25 @@ static void bursts_of_one_suite_agree_with_openssl(void **state)
 		}
 }
 
+// The library lends its jobs as they are.
+static void spoil_next_job(void)
+{
+	memset(IMB_GET_NEXT_JOB(engine->wide), 0xff, sizeof(IMB_JOB));
+}
+
+static void what_a_job_held_before_does_not_count(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++) {
+		spoil_next_job();
+		frame_burst(&burst, 1, sa, 1);
+		check_seal(&burst);
+		spoil_next_job();
+		frame_burst(&burst, 1, sa, 1);
+		check_open(&burst);
+	}
+}
+
 static void mixed_bursts_agree_with_openssl(void **state)
 {
 	(void)state;
@@ -660,6 +679,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_set_up_is_complete),
 		cmocka_unit_test(bursts_of_one_suite_agree_with_openssl),
+		cmocka_unit_test(what_a_job_held_before_does_not_count),
 		cmocka_unit_test(mixed_bursts_agree_with_openssl),
 		cmocka_unit_test(every_flipped_bit_is_found_and_changes_nothing),
 		cmocka_unit_test(the_high_half_counts_with_esn_and_only_then),
