@@ -397,10 +397,11 @@ static enum fer_verdict check(const struct arrival *a)
 	return done();
 }
 
-// A burst of both, and of the first again, in which the third packet ended before.
-static void check_between(const struct arrival *a, const struct arrival *b)
+// A burst of both, and of the first again, in which the fourth packet ended before.
+//   are_marked  those that were opened like the one before say so
+static void check_between(const struct arrival *a, const struct arrival *b, bool are_marked)
 {
-	const struct arrival *all[] = {a, b, b, b, a};
+	const struct arrival *all[] = {a, b, b, b, b, a};
 	struct rte_mbuf *m[RTE_DIM(all)];
 
 	for (unsigned i = 0; i < RTE_DIM(all); i++) {
@@ -412,10 +413,12 @@ static void check_between(const struct arrival *a, const struct arrival *b)
 	fer_batch_parse(&test_ends.batch);
 	for (unsigned i = 0; i < RTE_DIM(all); i++)
 		came(i, all[i]);
-	test_ends.batch.pkt[2].verdict = FER_REPLAY;
+	for (unsigned i = 2; are_marked && b->outer != 0 && i < RTE_DIM(all) - 1; i++)
+		test_ends.batch.pkt[i].like = FER_LIKE_OPENED;
+	test_ends.batch.pkt[3].verdict = FER_REPLAY;
 	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 	for (unsigned i = 0; i < RTE_DIM(all); i++)
-		assert_verdict(test_ends.batch.pkt[i].verdict, i == 2 ? FER_REPLAY : all[i]->want);
+		assert_verdict(test_ends.batch.pkt[i].verdict, i == 3 ? FER_REPLAY : all[i]->want);
 	done();
 }
 
@@ -479,8 +482,10 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 	for (unsigned i = 0; i < RTE_DIM(cases); i++)
 		assert_verdict(check(&cases[i]), cases[i].want);
 	for (unsigned i = 0; i < RTE_DIM(cases); i++)
-		for (unsigned j = 0; j < RTE_DIM(cases); j++)
-			check_between(&cases[i], &cases[j]);
+		for (unsigned j = 0; j < RTE_DIM(cases); j++) {
+			check_between(&cases[i], &cases[j], false);
+			check_between(&cases[i], &cases[j], true);
+		}
 }
 
 // A packet may have been opened by an SA that is being removed: its receipt has no generation, and
