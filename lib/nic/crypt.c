@@ -474,22 +474,8 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 // Default padding of n bytes, and which bytes these are, from byte n on in front of a trailer.
 static const uint8_t default_padding[2 * SHORT_PADDING] = {
 	[SHORT_PADDING] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-static const uint8_t is_padding[2 * SHORT_PADDING] = {[SHORT_PADDING] = 0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff,
-	0xff};
+static const uint8_t is_padding[2 * SHORT_PADDING] = {
+	[SHORT_PADDING... 2 * SHORT_PADDING - 1] = 0xff};
 
 // Are the n bytes in front of end, SHORT_PADDING at most, 1, 2, 3, ... (RFC 4303 section 2.4)?  At
 // least so many bytes of the packet are there, whatever n is.
