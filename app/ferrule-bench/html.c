@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "html.h"
 
-#include "../ferrule-pcap/outfile.h"
+#include "../common/outfile.h"
 #include "compare.h"
 #include "nic/batch.h"
 

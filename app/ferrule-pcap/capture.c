@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "capture.h"
 
+#include "../common/outfile.h"
 #include "base/bytes.h"
-#include "outfile.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -2,13 +2,13 @@
 #include "run.h"
 
 #include "../common/load.h"
+#include "../common/outfile.h"
 #include "capture.h"
 #include "crypto/engine.h"
 #include "host/path.h"
 #include "host/sink.h"
 #include "nic/oob.h"
 #include "nic/segment.h"
-#include "outfile.h"
 #include "report.h"
 
 #include <ctype.h>
