@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from command import Interrupted, end_in_order, number_in
+from command import Interrupted, end_in_order, no_child_left, number_in
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("memif", "vhost", "af_packet", "tap")
@@ -42,19 +42,14 @@ def command(kind, program, folder, seconds):
 
 def rows_of(kind, program, seconds):
     """Yields a row for each size, as it is measured.  What goes wrong the program says itself."""
-    with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder, no_child_left():
         process = subprocess.Popen(
             command(kind, program, folder, seconds), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             env={**os.environ, "RUNTIME_DIRECTORY": folder}, text=True)
-        try:
-            for line in process.stdout:
-                port, size, *figures, ratio = line.strip("| \n").split(" | ")
-                yield {"port": port, "size": int(size), **dict(zip(FIGURES, map(float, figures))),
-                       "ratio": float(ratio)}
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+        for line in process.stdout:
+            port, size, *figures, ratio = line.strip("| \n").split(" | ")
+            yield {"port": port, "size": int(size), **dict(zip(FIGURES, map(float, figures))),
+                   "ratio": float(ratio)}
         if process.wait() != 0:
             raise ChildProcessError(f"{kind}: ports ended with exit code {process.returncode}")
 

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import peer
 import targets
-from command import Interrupted, end_in_order
+from command import Interrupted, end_in_order, no_child_left
 
 BEGIN, END = "<!-- bench: written by ./dev bench -->", "<!-- bench: end -->"
 SIZES = ["64", "512", "1420"]
@@ -387,6 +387,7 @@ def main():
 if __name__ == "__main__":
     end_in_order()
     try:
-        sys.exit(main())
+        with no_child_left():
+            sys.exit(main())
     except Interrupted:
         sys.exit("ferrule: interrupted; what was measured before is where --json says")

@@ -3,13 +3,17 @@
 
     command.end_in_order()
     try:
-        ...
+        with tempfile.TemporaryDirectory() as folder, command.no_child_left():
+            ...
     except command.Interrupted as error:
         print(f"run.py: {error}", file=sys.stderr)
 """
 
 import argparse
+import contextlib
+import os
 import signal
+from pathlib import Path
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,6 +32,28 @@ def end_in_order():
     """From now on the first signal that asks to end is an exception, and those behind it are nothing."""
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
+
+
+def _children():
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                yield int(stat.parent.name)
+
+
+@contextlib.contextmanager
+def no_child_left():
+    """However the block ends, no child process is there behind it.
+
+    A signal can fall between the birth of a child and the moment that somebody holds it.
+    """
+    try:
+        yield
+    finally:
+        for child in list(_children()):
+            with contextlib.suppress(OSError):  # it has ended, or somebody has waited for it
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
 
 def number_in(kind, least, most):

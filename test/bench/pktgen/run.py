@@ -19,7 +19,7 @@ import boxes
 import generators
 import links
 import search
-from command import Interrupted, end_in_order, number_in
+from command import Interrupted, end_in_order, no_child_left, number_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = "64,512,1420,imix"
@@ -175,8 +175,6 @@ class Bench:
         }
 
 
-
-
 def show(row, is_first):
     if is_first:
         print(f"{'size':>6} {'offered Mpps':>13} {'back Mpps':>10} {'lost':>8} {'no-drop Mpps':>13}  "
@@ -188,7 +186,7 @@ def show(row, is_first):
 
 def measure_all(args, rows):
     for size in args.size if isinstance(args.size, list) else sizes(args.size):
-        with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder, no_child_left():
             os.environ["RUNTIME_DIRECTORY"] = folder  # where DPDK's files go, and go away
             with Bench(args, Path(folder), size) as bench:
                 rows.append(bench.row())

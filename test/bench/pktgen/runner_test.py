@@ -45,6 +45,22 @@ REFUSED = [
 ]
 
 
+# Runs a script that gets SIGTERM inside subprocess.Popen, when a child is born: its number says which.
+ASKED_AT_A_START = """
+import os, runpy, signal, sys
+sys.path.insert(0, os.path.dirname(sys.argv[2]))
+def read(*arguments, real=os.read, left=[int(sys.argv[1])]):
+    left[0] -= sys._getframe(1).f_code.co_name == "_execute_child"
+    if left[0] == 0:
+        left[0] = -1
+        signal.raise_signal(signal.SIGTERM)
+    return real(*arguments)
+os.read, sys.argv = read, sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+N_CHILDREN = 3  # of a run with testpmd: the box, and the generator's ends
+
+
 def run(arguments):
     return subprocess.run([sys.executable, str(RUN), *arguments.split()], capture_output=True,
                           text=True, timeout=240, check=False)
@@ -72,15 +88,20 @@ def processes_of(session):
     return found
 
 
-def ends_with_all(programs, arguments):
-    """Asked to end, it ends all that it has started, and leaves nothing."""
+def ends_with_all(programs, arguments, child=None):
+    """Asked to end, it ends all that it has started, and leaves nothing.
+
+    child: the number of the one at whose start, when it is there and nobody holds it, it is asked.
+    """
     with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
         process = subprocess.Popen(
-            [sys.executable, str(RUN), *f"{arguments} --programs {programs} --seconds 600".split()],
+            [sys.executable, *(["-c", ASKED_AT_A_START, str(child)] if child else []), str(RUN),
+             *f"{arguments} --programs {programs} --seconds 600".split()],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "TMPDIR": folder})
-        started = wait_until(lambda: list(Path(folder).glob("*/*only.log")), 60)
-        process.send_signal(signal.SIGTERM)
+        started = child or wait_until(lambda: list(Path(folder).glob("*/*only.log")), 60)
+        if not child:
+            process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=120)
         left = [str(path) for path in Path(folder).iterdir()]
         left += processes_of(process.pid)
@@ -139,7 +160,9 @@ def main():
     if few or not generators.find("dpdk-testpmd", None):
         report.skip("interrupted", few or "no dpdk-testpmd")
     else:
-        report.add("interrupted", ends_with_all(programs, "--generator testpmd --size 64"))
+        for child in (None, *range(1, N_CHILDREN + 1)):
+            report.add(f"interrupted at the start of {child or 'nothing'}",
+                       ends_with_all(programs, "--generator testpmd --size 64", child))
     return report.finish()
 
 
