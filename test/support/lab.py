@@ -49,6 +49,12 @@ def last_words(text):
     return "; ".join(line.strip() for line in text.splitlines()[-3:] if line.strip()) or "nothing"
 
 
+def _run(*command):
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {last_words(done.stderr)}")
+
+
 class Lab:
     def __init__(self, *names):
         tag = f"fer{os.getpid()}"
@@ -59,10 +65,12 @@ class Lab:
             raise Absent("needs root, /dev/net/tun and ip")
         try:
             for name in self.names.values():
-                subprocess.run(["ip", "netns", "add", name], check=True, capture_output=True)
-        except subprocess.CalledProcessError as error:
+                _run("ip", "netns", "add", name)
+            for name in self.names:
+                self.run(name, "true")  # one may be made, but not entered, where / is no mount
+        except RuntimeError as error:
             self.__exit__()
-            raise Absent(f"no network namespaces: {error.stderr.decode().strip()}") from None
+            raise Absent(f"no network namespaces: {error}") from None
         except BaseException:  # interrupted
             self.__exit__()
             raise
@@ -77,7 +85,7 @@ class Lab:
         return ("ip", "netns", "exec", self.names[name])
 
     def run(self, name, *command):
-        subprocess.run([*self.inside(name), *command], check=True, capture_output=True)
+        _run(*self.inside(name), *command)
 
     def veth(self, near, far, mtu=1500, index=None, far_index=None):
         """Two (namespace, interface) become the ends of a link, which is up and says nothing.
