@@ -344,17 +344,25 @@ static bool all_are_well(const struct fer_job *jobs, unsigned n)
 	return bad == 0;
 }
 
-bool fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+static inline bool is_gcm(const struct fer_job *jobs, unsigned n)
+{
+	return n != 0 && jobs->suite->method == FER_METHOD_AES_GCM;
+}
+
+bool fer_imb_seal_any(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	bool are_well;
 
-	assert(n <= FER_ENGINE_BURST);
-	if (fer_imb_gcm_seal_run(e, jobs, n))
-		return true;
 	if (seal_run(e, jobs, n, &are_well))
 		return are_well;
 	seal_mixed(e, jobs, n);
 	return all_are_well(jobs, n);
+}
+
+bool fer_engine_seal(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	assert(n <= FER_ENGINE_BURST);
+	return is_gcm(jobs, n) ? fer_imb_gcm_seal_run(e, jobs, n) : fer_imb_seal_any(e, jobs, n);
 }
 
 // What verifies, or in ESP that leaves this to the AH around it what decrypts.
@@ -419,18 +427,20 @@ static bool open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n, boo
 	return true;
 }
 
-bool fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+bool fer_imb_open_any(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	unsigned bad = 0;
 	bool are_well;
 
-	assert(n <= FER_ENGINE_BURST);
-	if (fer_imb_gcm_open_run(e, jobs, n, &bad))
-		return bad == 0;
 	if (open_run(e, jobs, n, &are_well))
 		return are_well;
 	open_mixed(e, jobs, n);
 	return all_are_well(jobs, n);
+}
+
+bool fer_engine_open_burst(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	assert(n <= FER_ENGINE_BURST);
+	return is_gcm(jobs, n) ? fer_imb_gcm_open_run(e, jobs, n) : fer_imb_open_any(e, jobs, n);
 }
 
 void fer_engine_close_again(struct fer_engine *e, struct fer_job *job)

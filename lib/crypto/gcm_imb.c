@@ -227,15 +227,10 @@ static inline struct run run_of(const struct fer_job *first)
 	};
 }
 
-static inline bool is_gcm(const struct fer_job *jobs, unsigned n)
-{
-	return n != 0 && jobs->suite->method == FER_METHOD_AES_GCM;
-}
-
 bool fer_imb_gcm_seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	if (!is_gcm(jobs, n) || !build_run(e, jobs, n, jobs->suite, true))
-		return false;
+	if (!build_run(e, jobs, n, jobs->suite, true))
+		return fer_imb_seal_any(e, jobs, n);
 	const aes_gcm_enc_dec_t enc = gcm_of(e, jobs->suite)->enc;
 	const struct run r = run_of(jobs);
 
@@ -278,14 +273,13 @@ static unsigned open_run(
 	return i;
 }
 
-bool fer_imb_gcm_open_run(
-	struct fer_engine *e, struct fer_job *jobs, unsigned n, unsigned *n_failed)
+bool fer_imb_gcm_open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	if (!is_gcm(jobs, n) || !build_run(e, jobs, n, jobs->suite, false))
-		return false;
+	if (!build_run(e, jobs, n, jobs->suite, false))
+		return fer_imb_open_any(e, jobs, n);
 	const aes_gcm_enc_dec_t dec = gcm_of(e, jobs->suite)->dec;
 	const struct run r = run_of(jobs);
-	unsigned failed = 0;
+	bool are_well = true;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *text = jobs[i].start + IMB_GCM_TEXT_OFF, *tag = (uint8_t *)&e->tag[i];
@@ -295,11 +289,10 @@ bool fer_imb_gcm_open_run(
 			(const uint8_t *)&e->aad[i], r.aad_bytes, tag, r.icv_bytes);
 		if (!fer_secret_equal_tag(tag, text + text_len, r.icv_bytes)) {
 			undo(e, i, &jobs[i]);
-			failed++;
+			are_well = false;
 		}
 	}
-	*n_failed = failed;
-	return true;
+	return are_well;
 }
 
 void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)

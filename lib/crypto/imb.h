@@ -307,16 +307,22 @@ void fer_imb_jobs_end(struct fer_engine *e);
 __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(
 	const struct fer_iv_source *ivs, const char *widest, int *error);
 
+// Seals or opens n jobs of any methods; returns whether all are FER_OK.
+__attribute__((warn_unused_result)) bool fer_imb_seal_any(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n);
+__attribute__((warn_unused_result)) bool fer_imb_open_any(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n);
+
 // AES-GCM.
 
-// Seals n jobs in the usual way, if all are of one suite and of possible lengths.  False: they are
-// not, and no more was done than IVs written.
+// Seals n jobs, n > 0, of which the first is one of AES-GCM: in the usual way, if all are of its
+// suite and of possible lengths, and like any jobs else.  Returns whether all are FER_OK.
 __attribute__((warn_unused_result)) bool fer_imb_gcm_seal_run(
 	struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
-// The same for opening, which also counts those that do not verify.
+// The same for opening.
 __attribute__((warn_unused_result)) bool fer_imb_gcm_open_run(
-	struct fer_engine *e, struct fer_job *jobs, unsigned n, unsigned *n_failed);
+	struct fer_engine *e, struct fer_job *jobs, unsigned n);
 
 void fer_imb_gcm_init(struct fer_engine *e);
 void fer_imb_gcm_expand(

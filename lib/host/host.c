@@ -67,10 +67,11 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 	fer_accept_in(host, b);
 	if (fer_class_has_rules(&rules->classes))
 		fer_classes_run(&rules->classes, b, FER_IN);
-	fer_check_in(host, rules, b);
+	bool all_go = fer_check_in(host, rules, b);
 	if (rules->clamp_mss)
 		fer_mss_in(host, rules, b);
 	if (rules->mtu[FER_IN] != 0)
-		fer_mtu_in(rules, b);
-	fer_account_in(host, b);
+		all_go &= fer_mtu_in(rules, b);
+	if (unlikely(!all_go))
+		fer_account_in(host, b);
 }

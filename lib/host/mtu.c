@@ -127,17 +127,21 @@ void fer_mtu_out(struct fer_host *host, const struct fer_host_rules *rules, stru
 	}
 }
 
-void fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b)
+bool fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	uint32_t mtu = b->mtu = rules->mtu[FER_IN];
+	bool all_go = true;
 
 	if (mtu == 0)
-		return;
+		return true;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
 		if (fer_pkt_alive(p) && !fits(b->m[i], p, mtu, mtu) &&
-			(p->frame.version != 4 || p->frame.df))
+			(p->frame.version != 4 || p->frame.df)) {
 			p->verdict = FER_TOO_BIG;
+			all_go = false;
+		}
 	}
+	return all_go;
 }

@@ -45,16 +45,24 @@ void fer_path_fini(struct fer_path *path)
 	fer_nic_fini(&path->nic);
 }
 
+// Does what has to be done to some frames before they go their way.
+__attribute__((noinline)) static void make_ready(
+	struct fer_path *path, struct fer_batch *b, struct fer_arrival a)
+{
+	if (fer_arrival_may_be_shared(&a))
+		fer_batch_own(b, path->pool);
+	if (fer_complete_has_work(a.flags))
+		fer_complete_run(b);
+}
+
 // What the sender of a frame left to hardware is done.  Nearly always there is nothing to do.
 // Returns whether there may be fragments.
-static bool start(struct fer_path *path, struct fer_batch *b)
+static inline bool start(struct fer_path *path, struct fer_batch *b)
 {
 	const struct fer_arrival a = fer_batch_arrive(b);
 
-	if (unlikely(fer_arrival_may_be_shared(&a)))
-		fer_batch_own(b, path->pool);
-	if (unlikely(fer_complete_has_work(a.flags)))
-		fer_complete_run(b);
+	if (unlikely(fer_arrival_may_be_shared(&a) || fer_complete_has_work(a.flags)))
+		make_ready(path, b, a);
 	return a.has_other;
 }
 

@@ -50,6 +50,9 @@ struct fer_policies {
 	} classifier[N_DIRECTIONS][N_VERSIONS];
 };
 
+static_assert(
+	offsetof(struct fer_policies, generation) == 0, "as fer_policies_generation() has it");
+
 // What a classifier looks at.  It reads the protocol, then four bytes at a time.
 struct key {
 	uint8_t protocol;
@@ -549,11 +552,6 @@ const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, ui
 const struct fer_policy_decision *fer_policies_decisions(const struct fer_policies *p)
 {
 	return p->decisions;
-}
-
-uint64_t fer_policies_generation(const struct fer_policies *p)
-{
-	return p->generation;
 }
 
 uint32_t fer_policies_count(const struct fer_policies *p)

@@ -62,8 +62,11 @@ const struct fer_policy_decision *fer_policies_decisions(const struct fer_polici
 
 uint32_t fer_policies_count(const struct fer_policies *p);
 
-// A number that no other value of this process has; never 0.
-uint64_t fer_policies_generation(const struct fer_policies *p);
+// A number that no other value of this process has; never 0.  The value begins with it.
+static inline uint64_t fer_policies_generation(const struct fer_policies *p)
+{
+	return *(const uint64_t *)p;
+}
 
 // One packet to classify: its bytes from the IP header on, of which the addresses can be read, and
 // its parsed frame.

@@ -31,7 +31,6 @@ static inline bool is_of_flow(
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	const struct rte_mbuf *m = b->m[i];
-	uint64_t addr[4];
 
 	if (fer_frame_selector(f) != flow->selector ||
 		f->ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
@@ -39,9 +38,8 @@ static inline bool is_of_flow(
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->ip_off);
 	if (likely(f->version == 4))
 		return fer_load_word(ip + 12) == flow->addr[0];
-	memcpy(addr, ip + 8, sizeof(addr));
-	return ((addr[0] ^ flow->addr[0]) | (addr[1] ^ flow->addr[1]) | (addr[2] ^ flow->addr[2]) |
-		       (addr[3] ^ flow->addr[3])) == 0;
+	return fer_pair_is_zero((fer_load_pair(ip + 8) ^ fer_load_pair(&flow->addr[0])) |
+				(fer_load_pair(ip + 24) ^ fer_load_pair(&flow->addr[2])));
 }
 
 #define NO_HANDLE FER_NO_SA_INDEX // no SA has it, of whatever generation
@@ -367,6 +365,15 @@ static uint64_t handle_in(const struct fer_batch *b, unsigned i)
 		       : NO_HANDLE;
 }
 
+// Are all packets?
+static inline bool are_all_like(const struct fer_batch *b, const struct fer_host_flow *last)
+{
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		if (!is_like_before(&b->pkt[i], last) && !is_like(b, i, last))
+			return false;
+	return true;
+}
+
 // Asks for the first packet of each run of those that are judged alike.  Those that are no sound IP
 // end here.
 static void ask_in(struct fer_host_work *w, struct fer_batch *b, struct fer_host_flow *last)
@@ -420,8 +427,8 @@ static enum fer_verdict judge_found(
 }
 
 // Judges the runs that were asked for.  The one in front of them goes on as it is.
-__attribute__((noinline)) static void judge_in(struct fer_host *host,
-	const struct fer_host_rules *rules, struct fer_batch *b, struct fer_host_flow *last)
+static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
+	struct fer_host_flow *last)
 {
 	struct fer_host_work *w = host->work;
 	enum fer_verdict v = FER_OK;
@@ -457,15 +464,36 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 	}
 }
 
-void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+static void check_by_policies(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	if (rules->policies == NULL) {
+	struct fer_host_flow *last = last_flow(host, rules, FER_IN);
+
+	ask_in(host->work, b, last);
+	if (host->work->n != 0)
+		judge_in(host, rules, b, last);
+}
+
+__attribute__((noinline)) static void check_any(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	if (rules->policies == NULL)
 		check_verified(host, b);
-	} else {
-		struct fer_host_flow *last = last_flow(host, rules, FER_IN);
-		ask_in(host->work, b, last);
-		if (host->work->n != 0)
-			judge_in(host, rules, b, last);
+	else
+		check_by_policies(host, rules, b);
+	fer_batch_mark(b, FER_STAGE_POLICY);
+}
+
+bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+{
+	const struct fer_host_flow *last = &host->work->last[FER_IN];
+
+	if (unlikely(rules->policies == NULL ||
+		     last->policies != fer_policies_generation(rules->policies) ||
+		     !are_all_like(b, last))) {
+		check_any(host, rules, b);
+		return false;
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);
+	return true;
 }

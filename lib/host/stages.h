@@ -40,8 +40,9 @@ void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, s
 // side list; or it will fit, or may be cut.  Sets b->mtu.
 void fer_mtu_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
-// The same for plain packets on their way to the host, without answers.
-void fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
+// The same for plain packets on their way to the host, without answers.  Returns whether it ended
+// none.
+bool fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
 
 // Lowers what TCP SYNs announce: on the way out to what the SAs of the packet let through, on the
 // way in to what those of its groups let through on the way back.
@@ -56,8 +57,9 @@ bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
 // headers and trailers of opened layers off the others.
 void fer_accept_in(struct fer_host *host, struct fer_batch *b);
 
-// Is each plain packet what a policy expects over the SAs it came over?
-void fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+// Is each plain packet what a policy expects over the SAs it came over?  Returns whether it is
+// known that all are, so that none of the batch has ended.
+bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
 // Charges the SAs with the packets that ended on them; on the way out takes those out of the counts
 // of what they protected.
