@@ -3,6 +3,7 @@
 
 #include "base/pages.h"
 
+#include <rte_bitops.h>
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
 #include <rte_prefetch.h>
