@@ -7,6 +7,7 @@ usage: bench_test.py FERRULE-BENCH
 The numbers themselves are only asked to be there: a machine that runs tests has other things to do.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test/support"))
@@ -139,6 +141,7 @@ REFUSED = [
 CONTROL = "control --count 40 --list 16 --sas 300 --rate 400 --seconds 0.2"
 TIMES = {"median", "p99", "p99.9", "max"}
 GAPS = {"blocked", "preempted", "stolen"}
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def run(bench, arguments, **environment):
@@ -243,10 +246,10 @@ def test_small_pages(bench):
 
 def test_latency(bench, idle, direction):
     # A machine that runs tests may keep the worker from its CPU, but not every time.
-    lost = 1
-    for _ in range(10):
-        lost = lost and latency_loses(bench, idle, direction)
-    expect(lost == 0, f"every time packets were lost, {lost} at last")
+    end, faults = time.monotonic() + 90, [""]
+    while faults and time.monotonic() < end:
+        faults = latency_faults(bench, idle, direction)
+    expect(not faults, faults)
 
 
 def check_phase(phase):
@@ -259,10 +262,11 @@ def check_phase(phase):
         expect(0 <= gaps["max_ms"] <= gaps["ms"], phase)
         expect((gaps["n"] == 0) == (gaps["ms"] == 0), phase)
     # A machine that runs tests may have lost some, but none has ended in a verdict.
-    expect(phase["dropped"] == 0 and phase["arrived"] > phase["lost"] >= 0, phase)
+    expect(phase["dropped"] == 0 and phase["arrived"] >= phase["lost"] >= 0, phase)
 
 
-def latency_loses(bench, idle, direction):
+def latency_faults(bench, idle, direction):
+    """What a machine with a CPU for the worker would not have shown."""
     result = run(bench, f"latency --load 1,50 --size 64 --seconds 0.1 --idle {idle} --json "
                  f"--direction {direction}")
     expect(result.returncode == 0 and result.stderr == "", result.stderr)
@@ -273,12 +277,15 @@ def latency_loses(bench, idle, direction):
     expect([row["load"] for row in document["rows"]] == [1, 50], document)
     for row in document["rows"]:
         check_phase(row)
-        expect(row["arrived"] > 100, row)
+    first, second = document["rows"]
     # Who naps pauses of its own accord, and leaves the CPU to others.
-    first = document["rows"][0]
-    expect((first["gaps"]["blocked"]["n"] > 100) == (idle == "nap"), first)
-    expect(idle == "poll" or first["cpu_percent"] < 90, first)
-    return document["rows"][0]["lost"]
+    wanted = {
+        "packets arrive": first["arrived"] > 100 and second["arrived"] > 100,
+        "none of the few is lost": first["lost"] == 0,
+        "it naps as it is told": (first["gaps"]["blocked"]["n"] > 100) == (idle == "nap"),
+        "a nap leaves the CPU": idle == "poll" or first["cpu_percent"] < 90,
+    }
+    return [f"not so: {what}: {document['rows']}" for what, is_so in wanted.items() if not is_so]
 
 
 def slowed(document, factor):
@@ -425,6 +432,37 @@ def test_interrupted(bench, number):
         expect((started, status, gone) == (True, -number, True), (status, os.listdir(folder)))
 
 
+def memory_of_child(process, folder):
+    """Bytes that the child of a process has, or None while it has taken few and starts."""
+    try:
+        tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        child = tasks.read_text(encoding="ascii").split()[0]
+        pages = Path(f"/proc/{child}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return None
+    taken = int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return taken if taken > 50 << 20 or list(Path(folder).glob("*/control.sock")) else None
+
+
+def ends_while_it_takes_memory(bench):
+    """Does a daemon end at once that takes memory for 500,000 associations, more than 700 MB?"""
+    with tempfile.TemporaryDirectory(prefix="b", dir="/tmp") as folder:
+        process = subprocess.Popen([bench, "control", "--sas", "500000", "--load", "0"],
+                                   stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": folder})
+        taken = wait_until(lambda: memory_of_child(process, folder))
+        process.send_signal(signal.SIGINT)
+        expect(process.wait(60) == -signal.SIGINT and taken, taken)
+        _, _, usage = os.wait4(-1, 0)  # the daemon is ours now
+        expect(os.listdir(folder) == [], os.listdir(folder))
+        return taken < 50 << 20 or usage.ru_maxrss < 500 << 10
+
+
+def test_interrupted_at_its_start(bench):
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # A machine that runs tests may keep us from asking in time, but not every time.
+    expect(any(ends_while_it_takes_memory(bench) for _ in range(5)), "takes all its memory first")
+
+
 def test_refused(bench, arguments, code, word):
     result = run(bench, arguments)
     expect(result.returncode == code, result)
@@ -468,6 +506,7 @@ def cases(bench):
     yield "control: nothing is left behind", "", test_leaves_nothing, ()
     for number in (signal.SIGINT, signal.SIGKILL):
         yield f"control: nothing is left behind by {number.name}", "", test_interrupted, (number,)
+    yield "control: interrupted while its daemon starts", "", test_interrupted_at_its_start, ()
     for arguments, code, word in REFUSED:
         few = "there are so many CPUs" if word == "CPUs" and cpus(bench) >= 64 else ""
         yield f"refuses: {arguments[:40] or 'nothing'}", few, test_refused, (arguments, code, word)

@@ -151,16 +151,18 @@ static void tell(int to, const char *line)
 	(void)n; // it is gone when this fails, and we go with it
 }
 
-// What DPDK leaves, and the folder itself.
+// What DPDK leaves, and the folder itself; with what a signal handler may call.
 static void remove_folder(const struct fer_bench_box *box)
 {
-	static const char *const parts[] = {"/control.sock", "/dpdk/rte", "/dpdk", ""};
-	char path[sizeof(box->folder) + 16];
+	int folder = open(box->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	for (unsigned i = 0; box->folder[0] != '\0' && i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", box->folder, parts[i]);
-		(void)remove(path);
-	}
+	if (folder < 0)
+		return;
+	(void)unlinkat(folder, "control.sock", 0);
+	(void)unlinkat(folder, "dpdk/rte", AT_REMOVEDIR);
+	(void)unlinkat(folder, "dpdk", AT_REMOVEDIR);
+	(void)rmdir(box->folder);
+	close(folder);
 }
 
 // How it was before the fork.
@@ -169,16 +171,39 @@ struct before {
 	sigset_t signals; // that are blocked
 };
 
-// Signals that ask to end wait until the daemon can end in order.  The mask of before is in *old.
+static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+// Signals that ask to end wait until somebody can remove the folder.  The mask of before is in *old.
 static void hold_signals(sigset_t *old)
 {
 	sigset_t ends;
 
 	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGHUP);
+	for (unsigned i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
+		sigaddset(&ends, end_signals[i]);
 	(void)sigprocmask(SIG_BLOCK, &ends, old);
+}
+
+static const struct fer_bench_box *starting; // for a signal handler
+
+static void end_at_once(int signal_number)
+{
+	(void)signal_number;
+	remove_folder(starting);
+	_exit(EXIT_FAILURE);
+}
+
+// A daemon may start for a long time, when there is much memory to take: until it listens to signals
+// itself, nothing but the folder has to be cleaned up.
+static void hear_signals(const struct fer_bench_box *box, const struct before *before)
+{
+	starting = box;
+	for (unsigned i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
+		signal(end_signals[i], end_at_once);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	(void)sigprocmask(SIG_SETMASK, &before->signals, NULL);
+	if (getppid() != before->parent)
+		end_at_once(SIGTERM);
 }
 
 static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box_params *params,
@@ -189,6 +214,7 @@ static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box
 	struct fer_doc *doc = make_document(box, params, why.text);
 
 	be_silent();
+	hear_signals(box, before);
 	signal(SIGPIPE, SIG_IGN);
 	setenv("RUNTIME_DIRECTORY", box->folder, 1);
 	int rc = doc == NULL ? -1 : fer_daemon_start(&d, 0, NULL, doc, &why);
@@ -197,9 +223,7 @@ static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box
 		snprintf(why.text, sizeof(why.text), "cannot connect ports: %s", strerror(-rc));
 	tell(to, rc == 0 ? "" : why.text);
 	close(to);
-	(void)sigprocmask(SIG_SETMASK, &before->signals, NULL);
-	// What came before the daemon listens to signals, it has not heard.
-	if (rc == 0 && getppid() == before->parent)
+	if (rc == 0)
 		rc = fer_control_run(&d);
 	if (doc != NULL && !fer_daemon_stop(&d))
 		rc = -1;
@@ -257,7 +281,6 @@ static int start_process(struct fer_bench_box *box, const struct fer_bench_box_p
 		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "cannot start a daemon: %s",
 			strerror(errno));
 	if (box->pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 		close(ends[0]);
 		_exit(be_daemon(box, params, ends[1], &before));
 	}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define SMALL_PAGE_BYTES ((size_t)4096)
+#define PIECE_BYTES ((size_t)64 << 20) // made real at once
 
 static size_t page_bytes(size_t len)
 {
@@ -55,7 +56,13 @@ bool fer_pages_prepare(void *p, size_t len)
 
 	if (free_pages < 0 || len / SMALL_PAGE_BYTES > (size_t)free_pages / 2)
 		return false;
-	return madvise(p, len, MADV_POPULATE_WRITE) == 0;
+	for (size_t done = 0; done < len; done += PIECE_BYTES) {
+		size_t n = len - done < PIECE_BYTES ? len - done : PIECE_BYTES;
+
+		if (madvise((uint8_t *)p + done, n, MADV_POPULATE_WRITE) != 0)
+			return false;
+	}
+	return true;
 }
 
 void fer_pages_unmap(void *p, size_t len)

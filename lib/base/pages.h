@@ -17,7 +17,7 @@ __attribute__((warn_unused_result)) void *fer_pages_map(size_t len);
 // Makes the first len bytes of them real now, which costs as much as touching each: so that nobody
 // has to wait for a page later, and what there is too little memory for is known at once.  False
 // where that is more than half of the memory that is free, or the kernel cannot: they stay as they
-// are.
+// are.  Done in pieces, because the kernel calls no signal handler in the midst of one.
 bool fer_pages_prepare(void *p, size_t len);
 
 // Gives back what fer_pages_map() returned for the same len.  NULL does nothing.

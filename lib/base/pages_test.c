@@ -44,7 +44,7 @@ static void is_what_cannot_be_refused(void **state)
 
 static void are_prepared_pages_there(void **state)
 {
-	enum { LEN = 5 << 20 };
+	enum { LEN = 69 << 20 }; // more than one piece
 	size_t bytes = fer_pages_bytes(LEN);
 	uint8_t *p = fer_pages_map(LEN);
 	unsigned char *there = calloc(bytes / 4096, 1);
