@@ -17,6 +17,7 @@
 #define LINK_NS UINT64_C(100000000) // between two looks for links
 #define MANY_SAS 10000              // more than caches hold
 #define SHARE_PATIENCE_NS 100000
+#define REMOVED_AT_ONCE 2000 // SAs of a pair that has lost a port: requests of others wait for them
 
 __attribute__((format(printf, 3, 4))) static int fail(
 	struct fer_daemon_error *error, int code, const char *format, ...)
@@ -312,7 +313,7 @@ static void watch(struct fer_daemon *d, unsigned worker, uint64_t now_ns)
 	}
 }
 
-static void watch_link(struct fer_daemon *d, struct fer_pair *pair, struct fer_port *port)
+static void watch_link(struct fer_daemon *d, struct fer_port *port)
 {
 	switch (fer_port_watch(port)) {
 	case FER_PORT_LOST:
@@ -326,7 +327,6 @@ static void watch_link(struct fer_daemon *d, struct fer_pair *pair, struct fer_p
 			"%s has been removed: its pair carries nothing any more, until ferruled is "
 			"started again",
 			port->name);
-		fer_pair_remove_all_sas(pair);
 		break;
 	case FER_PORT_SAME:
 		break;
@@ -338,15 +338,15 @@ static void watch_links(struct fer_daemon *d, uint64_t now_ns)
 	if (now_ns - d->looked_ns < LINK_NS)
 		return;
 	d->looked_ns = now_ns;
-	for (unsigned i = 0; i < d->n_pairs * FER_N_SIDES; i++) {
-		struct fer_pair *pair = &d->pairs[i / FER_N_SIDES];
-
-		watch_link(d, pair, &pair->port[i % FER_N_SIDES]);
-	}
+	for (unsigned i = 0; i < d->n_pairs * FER_N_SIDES; i++)
+		watch_link(d, &d->pairs[i / FER_N_SIDES].port[i % FER_N_SIDES]);
 }
 
 void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 {
+	for (unsigned i = 0; i < d->n_pairs; i++)
+		if (fer_pair_has_lost_port(&d->pairs[i]))
+			fer_pair_remove_sas(&d->pairs[i], REMOVED_AT_ONCE);
 	for (unsigned i = 0; i < d->n_pairs; i++)
 		(void)fer_sa_reclaim(d->pairs[i].sas);
 	for (unsigned i = 0; i < d->n_pairs; i++)

@@ -397,14 +397,23 @@ int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle)
 	return 0;
 }
 
-void fer_pair_remove_all_sas(struct fer_pair *p)
+bool fer_pair_has_lost_port(const struct fer_pair *p)
 {
-	for (uint32_t i = 0; i < fer_sa_capacity(p->sas); i++) {
-		const struct fer_pair_sa *sa = p->by_index[i];
+	for (unsigned side = 0; side < FER_N_SIDES; side++)
+		if (atomic_load_explicit(&p->port[side].is_removed, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void fer_pair_remove_sas(struct fer_pair *p, uint32_t most)
+{
+	for (; p->n_emptied < fer_sa_capacity(p->sas) && most > 0; p->n_emptied++) {
+		const struct fer_pair_sa *sa = p->by_index[p->n_emptied];
 		bool is_removed = sa == NULL || fer_pair_remove_sa(p, sa->handle) == 0;
 
 		assert(is_removed);
 		(void)is_removed;
+		most -= sa != NULL;
 	}
 }
 

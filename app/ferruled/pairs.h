@@ -74,6 +74,7 @@ struct fer_pair {
 	struct fer_groups groups;
 	struct fer_names names;        // of struct fer_pair_sa
 	struct fer_pair_sa **by_index; // in the table; NULL: no live SA
+	uint32_t n_emptied;            // of these, once a port is lost
 
 	struct rte_ring *keepalives; // from the control thread to the worker of the first queue
 	uint64_t keepalive_ns;       // interval; 0: none are sent
@@ -117,8 +118,11 @@ __attribute__((warn_unused_result)) int fer_pair_add_sa(struct fer_pair *p, cons
 // Takes an SA out of all look-ups; its name is free at once.  -ENOENT: no such handle.
 __attribute__((warn_unused_result)) int fer_pair_remove_sa(struct fer_pair *p, uint64_t handle);
 
-// The same with all of them: of a pair that carries nothing any more no key is kept.
-void fer_pair_remove_all_sas(struct fer_pair *p);
+// Has a port of it been removed?  Then it carries nothing any more, and nobody may change it.
+bool fer_pair_has_lost_port(const struct fer_pair *p);
+
+// Removes SAs of a pair that has lost a port, at most that many at a time, until no key is kept.
+void fer_pair_remove_sas(struct fer_pair *p, uint32_t most);
 
 // NULL: there is none.
 struct fer_pair_sa *fer_pair_find_sa(const struct fer_pair *p, const char *name);

@@ -48,16 +48,12 @@ bool fer_service_gate(void *arg, struct fer_ctl_request *r)
 	const struct fer_service *s = arg;
 	const struct fer_msg_header *h = fer_ctl_request_header(r);
 
-	if (h->type != FER_MSG_TYPE_SET || h->pair >= s->n_pairs)
+	if (h->type != FER_MSG_TYPE_SET || h->pair >= s->n_pairs ||
+		!fer_pair_has_lost_port(&s->pairs[h->pair]))
 		return true;
-	for (unsigned side = 0; side < FER_N_SIDES; side++)
-		if (atomic_load_explicit(
-			    &s->pairs[h->pair].port[side].is_removed, memory_order_relaxed)) {
-			fer_ctl_refuse(r, NDIS_STATUS_NOT_ACCEPTED, 0, FER_MSG_NO_ELEMENT,
-				"a port of the pair has been removed");
-			return false;
-		}
-	return true;
+	fer_ctl_refuse(r, NDIS_STATUS_NOT_ACCEPTED, 0, FER_MSG_NO_ELEMENT,
+		"a port of the pair has been removed");
+	return false;
 }
 
 // --- status codes -------------------------------------------------------------------------------
