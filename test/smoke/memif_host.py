@@ -20,7 +20,7 @@ import ferrule_ctl as ctl
 import ip
 import large_sends
 import samples
-from daemon import EAL, Daemon
+from daemon import EAL, Daemon, neighbour
 from ipsec_oracle import Sa, open_esp
 from lab import Absent, Lab, receive
 from nic import OUT_MACS, contract_sa
@@ -35,12 +35,12 @@ SA = Sa("transport", *ENDS, 0x1001, "aes-gcm-128", samples.make_key("memif host"
 
 
 def memif(folder, role):
-    return f"--vdev=net_memif0,role={role},socket={folder}/memif.sock,socket-abstract=no"
+    return f"net_memif0,role={role},socket={folder}/memif.sock,socket-abstract=no"
 
 
 def document(folder):
     return json.dumps({
-        "eal": [memif(folder, "server"), "--vdev=net_tap0,iface=wire"],
+        "eal": [f"--vdev={memif(folder, 'server')}", "--vdev=net_tap0,iface=wire"],
         "pairs": [{"mode": "oob", "host": {"port": "net_memif0"},
                    "wire": {"port": "net_tap0", "mtu": 1442}, "capacity": 4}]})
 
@@ -58,11 +58,9 @@ def carry(host, folder, client, wire):
     framed = frame_large(large_sends.tcp(*ENDS, DATA), SA, 1)
     slots = Slots(slot1=handle, slot2=large_send_word(MSS), slot12=framed.header_word)
     (folder / "frame").write_bytes(put_on(OUT_MACS + b"\x08\x00" + framed.packet, slots, 1))
-    eal = (*EAL, "--file-prefix", f"host-{folder.name}", "-m", "64", "-l", "0",
-           memif(folder, "client"))
     with open(folder / "frame", "rb") as stdin:
-        process = subprocess.Popen([host, *eal, "--", "0"], stdin=stdin, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
+        process = neighbour(host, folder, memif(folder, "client"), 0, stdin=stdin,
+                            stderr=subprocess.PIPE)
     faults = []
     try:
         for k, wanted in enumerate(large_sends.segments(*ENDS, DATA, MSS, 0x7FFF)):

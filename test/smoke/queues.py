@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import ferrule_ctl as ctl
 import ip
 import samples
-from daemon import EAL, Daemon
+from daemon import EAL, Daemon, neighbour
 from ipsec_oracle import Sa, seal_esp
 from lab import Absent, Lab, receive, wait_until
 from report import Report
@@ -183,11 +183,10 @@ def kernel_ports(program, report):
 @contextlib.contextmanager
 def machine(reader, folder, n_queues, came):
     """A virtual machine that reads that many queues."""
-    eal = (*EAL, "--file-prefix", f"reader-{folder.name}", "-m", "64", "-l", "0",
-           f"--vdev=net_virtio_user0,path={folder}/vhost.sock,queues={n_queues},cq=1")
+    device = f"net_virtio_user0,path={folder}/vhost.sock,queues={n_queues},cq=1"
     with open(folder / "reader-stderr", "w+", encoding="utf-8") as stderr:
-        process = subprocess.Popen([reader, *eal, "--", str(n_queues)], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=stderr, text=True)
+        process = neighbour(reader, folder, device, n_queues, stdin=subprocess.DEVNULL,
+                            stderr=stderr, text=True)
         ready = threading.Event()
 
         def work():

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import ip
 import large_sends
 import samples
-from daemon import EAL, Daemon
+from daemon import EAL, Daemon, neighbour
 from ipsec_oracle import Sa, open_esp
 from lab import Absent, Lab, receive
 from report import Report
@@ -52,12 +52,10 @@ def packets(sock):
 
 def send(guest, folder, frame):
     """A guest that hands over the frame, and then is still there."""
-    eal = (*EAL, "--file-prefix", f"guest-{folder.name}", "-m", "64", "-l", "0",
-           f"--vdev=net_virtio_user0,path={folder}/vhost.sock")
     (folder / "frame").write_bytes(frame)
     with open(folder / "frame", "rb") as stdin:
-        return subprocess.Popen([guest, *eal, "--", str(MSS)], stdin=stdin,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return neighbour(guest, folder, f"net_virtio_user0,path={folder}/vhost.sock", MSS,
+                         stdin=stdin, stderr=subprocess.PIPE)
 
 
 def carry(guest, folder, daemon, wire):

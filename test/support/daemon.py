@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A ferruled in a folder of its own: without hugepages, without PCI, and unseen by others."""
+"""A ferruled in a folder of its own: without hugepages, without PCI, and unseen by others.
+
+Programs of DPDK beside it likewise: all that DPDK leaves stays in the folder.
+"""
 
 import os
 import re
@@ -13,6 +16,13 @@ _COUNTERS = re.compile(
     r"(?:ferruled: )?(?P<port>\S+): received (?P<received>\d+), sent (?P<sent>\d+);"
     r" of those received: (?P<outcomes>.*)"
 )
+
+
+def neighbour(program, folder, device, argument, **streams):
+    """Starts a program of DPDK at the other end of the daemon's port: a guest, a host."""
+    return subprocess.Popen(
+        [str(program), *EAL, "-m", "64", "-l", "0", f"--vdev={device}", "--", str(argument)],
+        stdout=subprocess.PIPE, env={**os.environ, "RUNTIME_DIRECTORY": str(folder)}, **streams)
 
 
 class Daemon:
