@@ -769,10 +769,10 @@ static void is_a_congestion_mark_taken_inside(void **state)
 // Two layers of which each has its own IP header, or both share one.
 
 // Seals a plain packet with several SAs, innermost first; shared: no IP header between them.
-static void seal_layers(const struct known k[], unsigned n, const bool shared[])
+static void seal_layers(const struct known *const k[], unsigned n, const bool shared[])
 {
 	struct test_ip ip = {.version = 4, .src = 1, .dst = 2, .n_options = 8};
-	bool tunnel_first = k[0].sa.mode == FER_TUNNEL;
+	bool tunnel_first = k[0]->sa.mode == FER_TUNNEL;
 	uint8_t next = FER_PROTO_UDP;
 
 	if (tunnel_first) {
@@ -791,7 +791,7 @@ static void seal_layers(const struct known k[], unsigned n, const bool shared[])
 		ip = (struct test_ip){.version = 4, .src = 1, .dst = 2};
 	}
 	for (unsigned i = 0; i < n; i++) {
-		test_packet_put_esp(&packet, &k[i].oracle, k[i].sa.spi, 5 + i, next);
+		test_packet_put_esp(&packet, &k[i]->oracle, k[i]->sa.spi, 5 + i, next);
 		next = FER_PROTO_ESP;
 		if (!shared[i]) {
 			test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
@@ -812,17 +812,17 @@ static void are_nested_layers_taken_off(void **state)
 	b.spi = SPI + 3;
 	const struct known inside2 = add(a), around2 = add(b);
 	const struct {
-		struct known k[3];
+		const struct known *k[3];
 		unsigned n;
 		bool shared[3];
 	} cases[] = {
-		{{inside, around}, 2, {false, false}},         // transport in tunnel
-		{{around, around2}, 2, {false, false}},        // tunnel in tunnel
-		{{inside, inside2}, 2, {true, false}},         // ESP in ESP
-		{{around, inside}, 2, {true, false}},          // a tunnel, its ESP in ESP
-		{{inside, around, inside2}, 3, {false, true}}, // transport, tunnel, transport
-		{{inside, around, around2}, 3, {false, false}},
-		{{inside, inside2, around}, 3, {true, false}},
+		{{&inside, &around}, 2, {false, false}},          // transport in tunnel
+		{{&around, &around2}, 2, {false, false}},         // tunnel in tunnel
+		{{&inside, &inside2}, 2, {true, false}},          // ESP in ESP
+		{{&around, &inside}, 2, {true, false}},           // a tunnel, its ESP in ESP
+		{{&inside, &around, &inside2}, 3, {false, true}}, // transport, tunnel, transport
+		{{&inside, &around, &around2}, 3, {false, false}},
+		{{&inside, &inside2, &around}, 3, {true, false}},
 	};
 
 	(void)state;
@@ -837,10 +837,10 @@ static void are_nested_layers_taken_off(void **state)
 
 static void do_cuts_not_matter_in_nested_layers(void **state)
 {
-	const struct known k[] = {add(transport), add(tunnel)};
+	const struct known inside = add(transport), around = add(tunnel);
 
 	(void)state;
-	seal_layers(k, 2, (bool[]){false, false});
+	seal_layers((const struct known *[]){&inside, &around}, 2, (bool[]){false, false});
 	for (uint32_t a = 0; a < packet.len; a++)
 		for (uint32_t b = a; b < packet.len; b += 3) {
 			struct rte_mbuf *m = test_mbuf_cut(
