@@ -173,7 +173,8 @@ struct before {
 
 static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
-// Signals that ask to end wait until somebody can remove the folder.  The mask of before is in *old.
+// Signals that ask to end wait until somebody can remove the folder.  The mask of before is in
+// *old.
 static void hold_signals(sigset_t *old)
 {
 	sigset_t ends;
@@ -193,8 +194,8 @@ static void end_at_once(int signal_number)
 	_exit(EXIT_FAILURE);
 }
 
-// A daemon may start for a long time, when there is much memory to take: until it listens to signals
-// itself, nothing but the folder has to be cleaned up.
+// A daemon may start for a long time, when there is much memory to take: until it listens to
+// signals itself, nothing but the folder has to be cleaned up.
 static void hear_signals(const struct fer_bench_box *box, const struct before *before)
 {
 	starting = box;
