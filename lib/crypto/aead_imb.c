@@ -91,9 +91,9 @@ static void run(struct fer_engine *e, const struct imb_aead *a, struct fer_job *
 		IMB_JOB *next = IMB_GET_NEXT_JOB(e->wide);
 
 		fill(e, next, i, a, job[i], act);
-		fer_imb_job_submit(e, next, &e->jobs[i]);
+		fer_imb_job_submit(e, e->wide, next, &e->jobs[i]);
 	}
-	fer_imb_jobs_end(e);
+	fer_imb_jobs_end(e->wide);
 	for (unsigned i = 0; i < n; i++)
 		if (e->jobs[i].status != IMB_STATUS_COMPLETED)
 			job[i]->verdict = FER_CRYPTO_ERROR;

@@ -18,9 +18,9 @@
 struct imb_cipher {
 	IMB_CIPHER_MODE mode;
 	uint8_t key_bytes;
-	bool one_by_one; // the library has no burst for it
-	bool triple;     // its key is an array of three
-	bool chains;     // encrypts a block only behind the one before it
+	bool is_des; // the library has no burst for it
+	bool triple; // its key is an array of three
+	bool chains; // encrypts a block only behind the one before it
 };
 
 static const struct imb_cipher ciphers[FER_METHOD_FIRST_MAC] = {
@@ -206,12 +206,12 @@ static unsigned submit(struct fer_engine *e, const struct imb_cipher *c, unsigne
 }
 
 // The same, one by one, or 0.
-static unsigned submit_one_by_one(struct fer_engine *e, const struct imb_cipher *c, unsigned n,
+static unsigned submit_des(struct fer_engine *e, const struct imb_cipher *c, unsigned n,
 	IMB_CIPHER_DIRECTION direction)
 {
 	for (unsigned i = 0; i < n; i++)
 		name_method(&e->jobs[i], c, direction);
-	fer_imb_jobs_run(e, e->jobs, n);
+	fer_imb_jobs_run(e, e->right_des, e->jobs, n);
 	return 0;
 }
 
@@ -262,10 +262,10 @@ static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job
 	}
 	for (unsigned i = 0; i < n && c->mode == IMB_CIPHER_CNTR; i++)
 		start_counting(e, i, job[i]);
-	for (unsigned i = 0; i < n && c->one_by_one; i++)
+	for (unsigned i = 0; i < n && c->is_des; i++)
 		point_to_des(e, i, c, job[i]->key);
-	unsigned done = c->one_by_one ? submit_one_by_one(e, c, n, direction)
-				      : submit(e, c, n, bytes, direction);
+	unsigned done =
+		c->is_des ? submit_des(e, c, n, direction) : submit(e, c, n, bytes, direction);
 	if (done != n)
 		judge(e, (struct imb_jobs){job, NULL}, n);
 }

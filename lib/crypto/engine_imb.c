@@ -14,6 +14,10 @@
 
 #define OLDEST_LIBRARY IMB_VERSION(1, 3, 0)
 
+// Its AVX-512 code for DES gives each packet the result of its neighbour
+// (intel/intel-ipsec-mb#169).
+#define WRONG_DES IMB_VERSION(2, 0, 0)
+
 static void expand_nothing(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k)
 {
@@ -135,11 +139,15 @@ static int init(struct fer_engine *e, const struct imb_arch *a, const struct fer
 	if (e->wide == NULL)
 		return -ENOTSUP;
 	// Hashing in the instructions of the CPU beats wide registers that are mostly empty.
-	e->narrow = e->wide;
-	if ((e->wide->features & IMB_FEATURE_SHANI) != 0 && a != NARROW)
-		e->narrow = init_manager(behind + manager_bytes(), NARROW);
-	if (e->narrow == NULL)
+	bool has_sha = (e->wide->features & IMB_FEATURE_SHANI) != 0;
+	bool has_wrong_des = imb_get_version() == WRONG_DES;
+	IMB_MGR *narrow = e->wide;
+	if ((has_sha || has_wrong_des) && a != NARROW)
+		narrow = init_manager(behind + manager_bytes(), NARROW);
+	if (narrow == NULL)
 		return -ENOTSUP;
+	e->narrow = has_sha ? narrow : e->wide;
+	e->right_des = has_wrong_des ? narrow : e->wide;
 
 	int err = ivs->block_key(ivs->ctx, iv_key);
 	if (err == 0)

@@ -105,8 +105,9 @@ struct imb_gmac {
 };
 
 struct fer_engine {
-	IMB_MGR *wide;   // the widest code of this CPU
-	IMB_MGR *narrow; // the code that is faster for few packets; may be the same
+	IMB_MGR *wide;      // the widest code of this CPU
+	IMB_MGR *narrow;    // the code that is faster for few packets; may be the same
+	IMB_MGR *right_des; // the widest code whose DES is right
 	const char *arch;
 	uint64_t lacks; // rows that did not give their known answers
 
@@ -294,14 +295,14 @@ static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
 	return n - at < IMB_MAX_BURST_SIZE ? n - at : IMB_MAX_BURST_SIZE;
 }
 
-// Runs what the library has no burst for, by its calls for one job at a time, and sets the status
-// of each as a burst does.
-void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n);
+// Runs what the library has no burst for, by calls of a manager of e for one job at a time, and
+// sets the status of each as a burst does.
+void fer_imb_jobs_run(struct fer_engine *e, IMB_MGR *m, IMB_JOB *jobs, unsigned n);
 
-// The same for a job that IMB_GET_NEXT_JOB(e->wide) returned and that was filled there, which
-// spares a copy.  Its status goes to report, at the latest when all jobs are ended.
-void fer_imb_job_submit(struct fer_engine *e, IMB_JOB *job, IMB_JOB *report);
-void fer_imb_jobs_end(struct fer_engine *e);
+// The same for a job that IMB_GET_NEXT_JOB(m) returned and that was filled there, which spares a
+// copy.  Its status goes to report, at the latest when all jobs of m are ended.
+void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_JOB *report);
+void fer_imb_jobs_end(IMB_MGR *m);
 
 // Opens an engine that uses no wider code than that: "AVX512", "AVX2" or "SSE".
 __attribute__((warn_unused_result)) struct fer_engine *fer_imb_open(

@@ -47,42 +47,43 @@ static void flush(IMB_MGR *m)
 		finish(done);
 }
 
-__attribute__((noinline)) static void submit_in_scratch(struct fer_engine *e, IMB_JOB *job)
+__attribute__((noinline)) static void submit_in_scratch(
+	struct fer_engine *e, IMB_MGR *m, IMB_JOB *job)
 {
 	const size_t len = text_bytes(job);
 	uint8_t *dst = job->dst;
 
 	memcpy(e->scratch, job->src, len);
 	job->src = job->dst = e->scratch;
-	submit(e->wide);
-	flush(e->wide);
+	submit(m);
+	flush(m);
 	if (dst != NULL)
 		memcpy(dst, e->scratch, len);
 	fer_secret_wipe(e->scratch, len);
 }
 
-void fer_imb_job_submit(struct fer_engine *e, IMB_JOB *job, IMB_JOB *report)
+void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_JOB *report)
 {
 	report->status = IMB_STATUS_BEING_PROCESSED;
 	job->user_data = report;
 	if (job->src != e->scratch && leaves_the_page(job))
-		submit_in_scratch(e, job);
+		submit_in_scratch(e, m, job);
 	else
-		submit(e->wide);
+		submit(m);
 }
 
-void fer_imb_jobs_end(struct fer_engine *e)
+void fer_imb_jobs_end(IMB_MGR *m)
 {
-	flush(e->wide);
+	flush(m);
 }
 
-void fer_imb_jobs_run(struct fer_engine *e, IMB_JOB *jobs, unsigned n)
+void fer_imb_jobs_run(struct fer_engine *e, IMB_MGR *m, IMB_JOB *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		IMB_JOB *next = IMB_GET_NEXT_JOB(e->wide);
+		IMB_JOB *next = IMB_GET_NEXT_JOB(m);
 
 		*next = jobs[i];
-		fer_imb_job_submit(e, next, &jobs[i]);
+		fer_imb_job_submit(e, m, next, &jobs[i]);
 	}
-	fer_imb_jobs_end(e);
+	fer_imb_jobs_end(m);
 }

@@ -188,7 +188,7 @@ static void run_mixed(struct fer_engine *e, IMB_JOB *j, const uint8_t *text, siz
 	j->src = e->scratch;
 	j->msg_len_to_hash_in_bytes = len;
 	j->auth_tag_output = tag;
-	fer_imb_jobs_run(e, j, 1);
+	fer_imb_jobs_run(e, e->wide, j, 1);
 	fer_secret_wipe(e->scratch, len);
 }
 
@@ -234,7 +234,7 @@ static void run_one_by_one(struct fer_engine *e, const struct imb_mac *mac, unsi
 		}
 		while (last < n && !is_too_long(mac, &e->jobs[last]))
 			last++;
-		fer_imb_jobs_run(e, e->jobs + first, last - first);
+		fer_imb_jobs_run(e, e->wide, e->jobs + first, last - first);
 	}
 }
 

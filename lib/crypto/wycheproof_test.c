@@ -241,7 +241,7 @@ static void chacha_job(const struct aead_test *t, uint8_t *text, bool seal, uint
 		.chain_order = seal ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER,
 	};
 
-	fer_imb_jobs_run(engine, &job, 1);
+	fer_imb_jobs_run(engine, engine->wide, &job, 1);
 	assert_int_equal(job.status, IMB_STATUS_COMPLETED);
 }
 
@@ -301,7 +301,7 @@ static void ccm_job(const struct aead_test *t, uint8_t *text, bool seal, uint8_t
 	};
 
 	fer_imb_methods[s.method].expand(engine, &s, t->key.at, &key);
-	fer_imb_jobs_run(engine, &job, 1);
+	fer_imb_jobs_run(engine, engine->wide, &job, 1);
 	assert_int_equal(job.status, IMB_STATUS_COMPLETED);
 }
 

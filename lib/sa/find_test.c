@@ -587,9 +587,11 @@ static void memory_of_one_sa(void **state)
 	print_message("memory of one SA: %zu bytes, of which block %zu; limits of inbound ones are "
 		      "%zu more, ageing %zu\n",
 		bytes, t->stride, limits, ageing);
-	assert_in_range(t->stride, 0, 1344);
+	// What the library expands is 1,008 bytes in release 1.3 and 1,264 in 2.0.
+	size_t key = RTE_ALIGN(fer_key_bytes_max(), 64);
+	assert_int_equal(t->stride, sizeof(struct fer_sa) + key);
 	if (!IS_SANITIZED) // sanitizers have memory of their own for every byte
-		assert_in_range(bytes + limits + ageing, t->stride, 1536);
+		assert_in_range(bytes + limits + ageing, t->stride, key <= 1024 ? 1536 : 1792);
 	fer_sa_table_destroy(t);
 }
 
