@@ -314,7 +314,8 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 		// One store, because the crypto stage reads both by one load.
 		fer_store_be64(frame + sec_off, (uint64_t)a->spi << 32 | (uint32_t)seq);
 	} else {
-		fer_ah_write(frame + sec_off, a->head_bytes, next_header, a->spi, (uint32_t)seq);
+		fer_ah_write(frame + sec_off, a->head_bytes,
+			fer_ah_front(a->head_bytes, next_header, a->spi), (uint32_t)seq);
 	}
 	*layer = (struct fer_layer){
 		.seq = seq,
@@ -371,15 +372,16 @@ __attribute__((noinline)) static void adapt(
 	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
 	const uint32_t marks = fer_tunnel_mark(&rule, fer_ip_tos(inner), p->frame.df);
 	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
+	const uint8_t next = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 
 	run->traits_mask = traits_of(p->frame.version);
 	run->traits = fer_load_word(inner) & run->traits_mask;
 	run->ipv4 = fer_ipv4_stamp_marked(&ipv4, marks);
 	run->tos = fer_ip_marks_tos(marks);
 	run->df = fer_ip_marks_df(marks) || t->version == 6;
-	run->next_header = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+	run->ah_front = fer_ah_front(run->head_bytes, next, run->spi);
 	run->slot12 = run->sa->protocol == FER_PROTO_ESP
-			      ? fer_oob_header_send(run->next_header, 0, 0, t->ip_bytes)
+			      ? fer_oob_header_send(next, 0, 0, t->ip_bytes)
 			      : fer_oob_header_send(0, 0, t->ip_bytes, 0);
 }
 
@@ -401,6 +403,7 @@ void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t h
 		.ends = {fer_load_word(t->ip + FER_IPV4_ENDS_OFF), __builtin_bswap32(sa->spi)},
 		.spi = sa->spi,
 		.growth = growth,
+		.head_bytes = sa->head_bytes,
 		.around = growth + sa->tail_bytes,
 		.pad_from = p->l2_len - FER_ESP_TRAILER_BYTES,
 		.pad_mask = sa->suite.align_bytes - 1u,
@@ -462,7 +465,7 @@ __attribute__((always_inline)) static inline bool put_on_plain(struct rte_mbuf *
 	uint8_t *sec =
 		v4 ? write_ipv4(ip, run, len, seq, id) : write_ipv6(ip, run, len, seq, inner);
 	if (!esp)
-		fer_ah_write(sec, run->sa->head_bytes, run->next_header, run->spi, seq);
+		fer_ah_write(sec, run->head_bytes, run->ah_front, seq);
 	fer_frame_write(&p->frame, &run->frame, len, run->df);
 	struct fer_oob *o = fer_oob_of(m);
 	o->ipsec = run->handle;
@@ -486,14 +489,24 @@ __attribute__((always_inline)) static inline uint32_t put_on_run(struct fer_batc
 	return (uint32_t)(p - begin);
 }
 
+// Of AH over IPv4, behind an Ethernet header: apart, so that each loop has the registers for
+// itself.
+__attribute__((noinline)) static uint32_t put_on_ah_run(struct fer_batch *b, unsigned first,
+	uint32_t n, struct fer_outer_run *run, uint32_t seq, uint32_t id)
+{
+	return put_on_run(b, first, n, run, true, false, FER_ETHER_HEADER_BYTES, seq, id);
+}
+
 uint32_t fer_outer_put_on_run(struct fer_batch *b, unsigned first, uint32_t n,
 	struct fer_outer_run *run, uint64_t seq, uint32_t id)
 {
 	bool v4 = run->sa->out.template.version == 4, esp = run->sa->protocol == FER_PROTO_ESP;
 	uint32_t lo = (uint32_t)seq, l2_len = run->l2_len;
 
-	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || !esp))
+	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || (!esp && !v4)))
 		return put_on_run(b, first, n, run, v4, esp, l2_len, lo, id);
+	if (unlikely(!esp))
+		return put_on_ah_run(b, first, n, run, lo, id);
 	if (likely(v4))
 		return put_on_run(b, first, n, run, true, true, FER_ETHER_HEADER_BYTES, lo, id);
 	return put_on_run(b, first, n, run, false, true, FER_ETHER_HEADER_BYTES, lo, id);

@@ -57,6 +57,7 @@ struct fer_outer_run {
 	uint64_t ends __attribute__((vector_size(16))); // addresses of IPv4, SPI, room for a number
 	uint32_t spi;
 	uint32_t growth;
+	uint32_t head_bytes;
 	uint32_t around;   // growth and all that is behind the payload but padding
 	uint32_t pad_from; // a packet that ends n bytes before it is padded by n in pad_mask
 	uint32_t pad_mask;
@@ -67,8 +68,8 @@ struct fer_outer_run {
 	uint64_t traits_mask;
 	uint64_t traits;
 	struct fer_ipv4_stamp ipv4;
+	fer_pair ah_front;
 	uint32_t slot12; // but for the length of padding
-	uint8_t next_header;
 	uint8_t tos;
 	bool df;
 };

@@ -87,7 +87,9 @@ static void put_ah(uint8_t next_header, uint32_t spi, uint64_t seq, uint32_t byt
 	packet.ip_end += bytes;
 	for (unsigned k = 0; k < packet.n_esp; k++)
 		packet.esp[k].off += bytes;
-	fer_ah_write(packet.bytes, bytes, next_header, spi, (uint32_t)seq);
+	memset(packet.bytes, 0, bytes);
+	fer_ah_write(packet.bytes, FER_AH_LEAST_BYTES, fer_ah_front(bytes, next_header, spi),
+		(uint32_t)seq);
 }
 
 // Writes the ICV of the AH at off of the IP packet at the front.

@@ -132,7 +132,7 @@ static void put_ah(struct fields *f, uint8_t next)
 	packet.len += AH_BYTES;
 	for (unsigned k = 0; k < packet.n_esp; k++)
 		packet.esp[k].off += AH_BYTES;
-	fer_ah_write(packet.bytes, AH_BYTES, next, SPI + 99, 5);
+	fer_ah_write(packet.bytes, AH_BYTES, fer_ah_front(AH_BYTES, next, SPI + 99), 5);
 	shift(f, AH_BYTES);
 	ah_off = 0;
 }
