@@ -170,16 +170,21 @@ static inline void hide_plain(struct fer_crypt *c, const struct fer_sa *sa, uint
 	unsigned first, unsigned last, enum fer_direction direction)
 {
 	const struct fer_ah_run run = fer_ah_run_of(&sa->suite, front_bytes);
+	struct fer_ah_hidden *h = &c->hidden[first];
+	struct fer_job *job = &c->job[first];
 
-	for (unsigned j = first; j < last; j++)
-		fer_ah_hide_plain(&run, &c->hidden[j], &c->job[j], direction);
+	for (const struct fer_job *end = job + (last - first); job != end; job++, h++)
+		fer_ah_hide_plain(&run, h, job, direction);
 }
 
-// Puts back what was hidden of the packet of job j.
-static inline void show_ah(const struct fer_crypt *c, unsigned j)
+// Puts back what was hidden of received packets, those of the jobs of AH from first to last.
+static inline void show_ah(const struct fer_crypt *c, unsigned first, unsigned last)
 {
-	if (unlikely(c->job[j].suite->ah))
-		fer_ah_show(&c->hidden[j], &c->job[j]);
+	const struct fer_ah_hidden *h = &c->hidden[first];
+	const struct fer_job *job = &c->job[first];
+
+	for (const struct fer_job *end = job + (last - first); job != end; job++, h++)
+		fer_ah_show(h, job, FER_IN);
 }
 
 // Do other workers help with the jobs?
@@ -451,6 +456,17 @@ static inline void seal_jobs(struct fer_nic *nic, struct fer_batch *b)
 		judge_sealed(nic, b, 0);
 }
 
+// Puts back what was hidden of packets to be sent, but for the ICV.
+__attribute__((noinline)) static void show_sealed(const struct fer_crypt *c)
+{
+	const struct fer_ah_hidden *h = c->hidden;
+	const struct fer_job *job = c->job;
+
+	for (const struct fer_job *end = job + c->n; job != end; job++, h++)
+		if (job->suite->ah)
+			fer_ah_show(h, job, FER_OUT);
+}
+
 void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
@@ -462,8 +478,8 @@ void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 	if (unlikely(k != 0 || c->has_others))
 		add_others(nic, b, k);
 	seal_jobs(nic, b);
-	for (unsigned j = 0; unlikely(c->has_ah) && j < c->n; j++)
-		show_ah(c, j);
+	if (unlikely(c->has_ah))
+		show_sealed(c);
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
 	if (unlikely(b->has_udp_sums))
@@ -693,8 +709,6 @@ __attribute__((noinline)) static bool finish_plain(
 	fer_layer_set_outcome(layer, fer_outcome_of(next, pad_len));
 	b->pkt[i].like = 0;
 	learn(&c->model, bytes, &b->pkt[i].frame);
-	if (sa->suite.ah) // of which something is still hidden
-		fer_ah_show(&c->hidden[j], &c->job[j]);
 	return true;
 }
 
@@ -748,8 +762,6 @@ __attribute__((always_inline)) static inline unsigned finish_like(const struct f
 			break;
 		fer_layer_set_outcome(layer, fer_outcome_of(FER_PROTO_IPV4, (uint8_t)pad_len));
 		memcpy(&b->pkt[i].pending, &mark, sizeof(mark));
-		if (is_ah)
-			fer_ah_show(&c->hidden[j + (i - first)], &c->job[j + (i - first)]);
 	}
 	return j + (i - first);
 }
@@ -785,8 +797,10 @@ __attribute__((noinline)) static struct finished finish_run_ah(
 	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
 {
 	const struct opened r = opened_of(nic, b, j, end);
+	const struct finished f = finish_jobs(nic, b, &r, true);
 
-	return finish_jobs(nic, b, &r, true);
+	show_ah(nic->crypt, j, f.next);
+	return f;
 }
 
 // Finishes jobs from j on, up to end, that are plain, of one run.
@@ -927,7 +941,8 @@ __attribute__((noinline)) static void finish_one(
 
 	if (c->job[j].verdict == FER_BAD_ICV)
 		try_again(nic, sa, layer, &c->job[j]);
-	show_ah(c, j);
+	if (sa->suite.ah)
+		show_ah(c, j, j + 1);
 	finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
 }
 

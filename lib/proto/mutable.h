@@ -47,19 +47,16 @@ static inline fer_mutable_head fer_mutable_kept(uint32_t n)
 	return keep;
 }
 
-// Rewrites such a header as fer_mutable_mask() does; returns its first bytes as they were.
-static inline fer_mutable_head fer_mutable_mask_plain(uint8_t *ip, fer_mutable_head kept)
+static inline fer_mutable_head fer_mutable_head_of(const uint8_t *ip)
 {
-	fer_mutable_head was, masked;
+	fer_mutable_head head;
 
-	memcpy(&was, ip, sizeof(was));
-	masked = was & kept;
-	memcpy(ip, &masked, sizeof(masked));
-	return was;
+	memcpy(&head, ip, sizeof(head));
+	return head;
 }
 
-// Puts them back.
-static inline void fer_mutable_restore_plain(uint8_t *ip, const fer_mutable_head *was)
+// Writes them: what counts of a plain header is what fer_mutable_mask() makes of it.
+static inline void fer_mutable_put_head(uint8_t *ip, fer_mutable_head head)
 {
-	memcpy(ip, was, sizeof(*was));
+	memcpy(ip, &head, sizeof(head));
 }
