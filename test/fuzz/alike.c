@@ -616,18 +616,34 @@ static void take_end(const struct fer_batch *b, unsigned i, struct end *e)
 		}
 }
 
+// What memory held before: in both places something else, so that nothing may come of it.
+static void make_dirty(struct rte_mbuf *m, uint8_t with)
+{
+	for (; m != NULL; m = m->next) {
+		uint8_t *end = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len);
+
+		memset(m->buf_addr, with, rte_pktmbuf_headroom(m));
+		memset(end, with, (size_t)((uint8_t *)m->buf_addr + m->buf_len - end));
+	}
+}
+
 // Makes n items one batch.
 //   shape   of their buffers; NULL: one plain piece each
 //   shared  those that are somebody else's as well
 static void put_items(const struct scenario *s, struct fer_batch *batch, const struct item *it,
 	unsigned n, struct rng *shape, struct rte_mbuf *shared[])
 {
+	const uint8_t dirt = shape != NULL ? 0xff : 0;
+
+	memset(batch, dirt, sizeof(*batch));
 	batch->n = (uint16_t)n;
 	batch->link = (uint8_t)s->link;
+	batch->clock = NULL;
 	for (unsigned i = 0; i < n; i++) {
 		shared[i] = NULL;
 		batch->m[i] = box_buffer(it[i].bytes, it[i].len,
 			shape != NULL && rng_once_in(shape, 4) ? shape : NULL);
+		make_dirty(batch->m[i], dirt);
 		if (shape == NULL || !rng_once_in(shape, 16))
 			continue;
 		rte_pktmbuf_refcnt_update(batch->m[i], 1);

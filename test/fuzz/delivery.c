@@ -87,6 +87,12 @@ static bool has_own_key(uint32_t number)
 	return number / N_DST % 2 == 0;
 }
 
+// Some have extended numbers, and begin where a high half is needed to verify anything.
+static bool has_esn(uint32_t number)
+{
+	return (number ^ n_replaced / 2) % 2 != 0;
+}
+
 static void add(enum fer_direction direction, uint32_t number)
 {
 	uint8_t key[FER_MAX_KEY_BYTES] = {1, 2, 3};
@@ -101,6 +107,8 @@ static void add(enum fer_direction direction, uint32_t number)
 		.dst = dst_of(number),
 		.encryption_key = key,
 		.integrity_key = key,
+		.esn = has_esn(number),
+		.sequence = has_esn(number) ? UINT64_C(0x500001000) : 0,
 		.replay_window = 64,
 		.outer = {.flow_label = FER_FLOW_LABEL_COPY,
 			.dscp = FER_DSCP_COPY,
@@ -167,6 +175,7 @@ static void close_side(struct side *s)
 //   directions  in which they do, a bit each
 static void exchange(uint32_t a, uint32_t b, unsigned directions)
 {
+	n_replaced += 2;
 	for (unsigned d = 0; d < 2; d++) {
 		const enum fer_direction direction = (enum fer_direction)d;
 		const bool crosses = (directions & 1u << d) != 0;
@@ -179,7 +188,6 @@ static void exchange(uint32_t a, uint32_t b, unsigned directions)
 		if (crosses)
 			add(direction, a);
 	}
-	n_replaced += 2;
 }
 
 // --- packets ------------------------------------------------------------------------------------
@@ -249,8 +257,37 @@ static void receive(struct fer_batch *b, const uint32_t number[])
 	rte_pktmbuf_free_bulk(out, fer_sink(b, &outcomes, out));
 }
 
+// A handle that was good a moment ago.
+static void send_by_removed(uint64_t handle, uint32_t number)
+{
+	static struct fer_batch b;
+
+	b.n = 1;
+	b.link = FER_LINK_ETHERNET;
+	b.m[0] = make(number);
+	(void)fer_batch_arrive(&b);
+	b.pkt[0].handle[0] = handle;
+	fer_host_frame(&sides[FER_OUT].path.host, &b);
+	if (b.pkt[0].verdict != FER_NO_ACTIVE_SA)
+		fail("removed, and still sends", number, b.pkt[0].verdict);
+	rte_pktmbuf_free(b.m[0]);
+}
+
+// Replaces the association that was used last, or another.
+static void change(struct rng *r, uint32_t number)
+{
+	const uint32_t other = rng_below(r, n_sas);
+	const uint64_t handle = sides[FER_OUT].handle[number];
+
+	if (number == other)
+		return;
+	exchange(number, other, rng_below(r, 4));
+	send_by_removed(handle, number);
+}
+
 // Packets of any association, with some runs of one, and of those that differ by little.
-static void carry_burst(struct rng *r)
+//   first  association of the first; set to that of the last
+static void carry_burst(struct rng *r, uint32_t *first)
 {
 	static struct fer_batch b;
 	uint32_t number[FER_BATCH_MAX];
@@ -259,7 +296,9 @@ static void carry_burst(struct rng *r)
 	b.n = (uint16_t)n;
 	b.link = FER_LINK_ETHERNET;
 	for (unsigned i = 0; i < n; i++) {
-		if (i == 0 || !rng_once_in(r, 3))
+		if (i == 0)
+			number[i] = *first;
+		else if (!rng_once_in(r, 3))
 			number[i] = rng_below(r, n_sas);
 		else if (rng_once_in(r, 2))
 			number[i] = number[i - 1] ^ rng_below(r, RTE_MIN(n_sas, 2u * N_DST));
@@ -270,12 +309,7 @@ static void carry_burst(struct rng *r)
 	send(&b, number);
 	receive(&b, number);
 	n_packets += n;
-	if (rng_once_in(r, CHANGE_EVERY)) { // one that packets were of just now
-		uint32_t one = number[n - 1], other = rng_below(r, n_sas);
-
-		if (one != other)
-			exchange(one, other, rng_below(r, 4));
-	}
+	*first = number[n - 1];
 }
 
 // --- the program --------------------------------------------------------------------------------
@@ -323,6 +357,7 @@ int main(int argc, char **argv)
 {
 	const struct limits l = parse(argc, argv);
 	struct rng r = {l.seed};
+	uint32_t number = 0;
 	int error = 0;
 
 	fer_test_eal_init("1024");
@@ -333,8 +368,11 @@ int main(int argc, char **argv)
 	open_side(FER_OUT);
 	open_side(FER_IN);
 	const double until = now_s() + l.seconds;
-	while (n_packets < l.packets && now_s() < until)
-		carry_burst(&r);
+	while (n_packets < l.packets && now_s() < until) {
+		carry_burst(&r, &number);
+		if (rng_once_in(&r, CHANGE_EVERY))
+			change(&r, number);
+	}
 	printf("%" PRIu64 " packets over %" PRIu32 " associations, of which %" PRIu64
 	       " were replaced in between: each by its own\n",
 		n_packets, n_sas, n_replaced);

@@ -262,7 +262,8 @@ static struct {
 	const struct way *way;
 	const char *direction;
 	uint32_t size;
-	struct shape shape; // but for the room that goes from 0 to 64
+	enum fer_verdict verdict; // that all packets must have
+	struct shape shape;       // but for the room that goes from 0 to 64
 } now;
 
 static struct bytes plain, wire[N_PLACES][N_ROOMS], opened[N_PLACES][N_ROOMS];
@@ -335,7 +336,7 @@ static void run(
 	else
 		fer_path_in(&e->path, b, 1, &timed_out);
 	for (unsigned i = 0; i < N_ROOMS; i++) {
-		if (b->pkt[i].verdict != FER_OK)
+		if (b->pkt[i].verdict != now.verdict)
 			fail(fer_verdict_name((enum fer_verdict)b->pkt[i].verdict));
 		take(b->m[i], &to[i]);
 		to[i].n_told = direction == FER_IN || !now.way->has_ivs
@@ -388,21 +389,30 @@ static void run_both(enum fer_direction direction,
 	n_packets += N_ROOMS;
 }
 
-// A burst of one packet, with every room, out at one end and in at the other.
-static void carry(void)
+// A burst of one packet, with every room, out at one end.
+static void carry_out(void)
 {
 	const struct bytes *from[N_PLACES][N_ROOMS];
 
+	now.direction = "out";
+	now.verdict = FER_OK;
 	for (unsigned i = 0; i < N_ROOMS; i++)
 		from[ROOMY][i] = from[TIGHT][i] = &plain;
-	now.direction = "out";
 	run_both(FER_OUT, from, wire);
+}
+
+// In at the other, where v has to become of it, and what went in has to come out with FER_OK.
+static void carry_in(enum fer_verdict v)
+{
+	const struct bytes *from[N_PLACES][N_ROOMS];
+
+	now.direction = "in";
+	now.verdict = v;
 	for (unsigned p = 0; p < N_PLACES; p++)
 		for (unsigned i = 0; i < N_ROOMS; i++)
 			from[p][i] = &wire[p][i];
-	now.direction = "in";
 	run_both(FER_IN, from, opened);
-	for (unsigned i = 0; i < N_ROOMS; i++)
+	for (unsigned i = 0; i < N_ROOMS && v == FER_OK; i++)
 		if (opened[TIGHT][i].len != plain.len ||
 			memcmp(opened[TIGHT][i].at, plain.at, plain.len) != 0)
 			fail("what came out is not what went in");
@@ -447,7 +457,41 @@ static void carry_size(unsigned w, uint32_t size, bool at_front)
 			.fill = 0xff,
 			.headroom = other,
 			.tailroom = other};
-		carry();
+		carry_out();
+		carry_in(FER_OK);
+	}
+}
+
+// RFC 6040 section 4.2: a network in between changes ECN of the outer header.
+static void carry_ecn(unsigned w, uint8_t inner, uint8_t outer)
+{
+	// By what arrives inside and outside: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE; 4: dropped.
+	static const uint8_t combined[4][4] = {
+		{0, 0, 0, 4}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
+	const uint8_t ecn = combined[inner][outer];
+
+	make_plain(&ways[w], 100);
+	fer_ip_set_tos(plain.at + L2_BYTES, inner);
+	now.way = &ways[w];
+	now.size = 100;
+	now.shape = (struct shape){.n = 1 + outer % 2, .fill = 0xff, .headroom = 60};
+	carry_out();
+	for (unsigned p = 0; p < N_PLACES; p++)
+		for (unsigned i = 0; i < N_ROOMS; i++)
+			fer_ip_set_tos(wire[p][i].at + L2_BYTES, outer);
+	if (ecn < 4)
+		fer_ip_set_tos(plain.at + L2_BYTES, ecn);
+	carry_in(ecn < 4 ? FER_OK : FER_ECN_CE);
+}
+
+static void carry_all_ecn(void)
+{
+	for (unsigned w = 0; w < RTE_DIM(ways); w++) {
+		if (ways[w].mode != FER_TUNNEL)
+			continue;
+		send_by(w);
+		for (uint8_t k = 0; k < 16; k++)
+			carry_ecn(w, k / 4, k % 4);
 	}
 }
 
@@ -498,6 +542,7 @@ int main(int argc, char **argv)
 	open_buffers();
 	open_ends();
 	(void)signal(SIGSEGV, on_fault);
+	carry_all_ecn();
 	for (; k < l.start + l.n && now_s() < until; k++)
 		for (unsigned w = 0; w < RTE_DIM(ways); w++) {
 			const uint32_t size = 1 + (uint64_t)k * STRIDE % MAX_SIZE;
