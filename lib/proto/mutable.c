@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "proto/mutable.h"
 
+#include "base/bytes.h"
 #include "proto/ip.h"
 #include "proto/ipsec.h"
 
@@ -17,7 +18,7 @@
 #define OPTION_STRICT_ROUTE 137
 #define ROUTE_ADDRESSES 3 // behind type, length and pointer
 
-#define OPTION_PAD1 0
+#define OPTION_PAD1 0 // skip_padding() relies on it
 #define OPTION_MAY_CHANGE 0x20
 #define EXTENSION_OPTIONS 2 // behind next header and length
 
@@ -90,18 +91,29 @@ static bool mask_ipv4(uint8_t *ip, uint32_t n)
 	return mask_ipv4_options(ip, n);
 }
 
-static bool mask_ipv6_options(uint8_t *header, uint32_t n)
+// Where padding of one byte each, from at on, ends.
+static uint32_t skip_padding(const uint8_t *header, uint32_t at, uint32_t n)
 {
-	uint32_t len;
+	for (uint64_t word; n - at >= sizeof(word); at += sizeof(word)) {
+		word = fer_load_word(header + at);
+		if (word != 0)
+			return at + (uint32_t)__builtin_ctzll(word) / 8;
+	}
+	while (at < n && header[at] == OPTION_PAD1)
+		at++;
+	return at;
+}
 
-	for (uint32_t at = EXTENSION_OPTIONS; at < n; at += len) {
+//   left  how many options there may still be; padding of one byte does not count
+static bool mask_ipv6_options(uint8_t *header, uint32_t n, uint32_t *left)
+{
+	for (uint32_t at = EXTENSION_OPTIONS, len; (at = skip_padding(header, at, n)) < n;
+		at += len) {
 		uint8_t *option = header + at;
 
-		len = 1;
-		if (option[0] == OPTION_PAD1)
-			continue;
-		if (n - at < 2)
+		if (n - at < 2 || *left == 0)
 			return false;
+		--*left;
 		len = 2u + option[1];
 		if (len > n - at)
 			return false;
@@ -133,12 +145,12 @@ static bool follow_ipv6_route(uint8_t *ip, uint8_t *header, uint32_t n)
 	return true;
 }
 
-static bool mask_extension(uint8_t *ip, uint8_t type, uint8_t *header, uint32_t n)
+static bool mask_extension(uint8_t *ip, uint8_t type, uint8_t *header, uint32_t n, uint32_t *left)
 {
 	switch (type) {
 	case FER_PROTO_HOPOPTS:
 	case FER_PROTO_DSTOPTS:
-		return mask_ipv6_options(header, n);
+		return mask_ipv6_options(header, n, left);
 	case FER_PROTO_ROUTING:
 		return follow_ipv6_route(ip, header, n);
 	default:
@@ -148,7 +160,7 @@ static bool mask_extension(uint8_t *ip, uint8_t type, uint8_t *header, uint32_t 
 
 static bool mask_ipv6(uint8_t *ip, uint32_t n)
 {
-	uint32_t len;
+	uint32_t left = FER_MUTABLE_OPTIONS_MAX, len;
 
 	if (n < FER_IPV6_HEADER_BYTES)
 		return false;
@@ -162,7 +174,7 @@ static bool mask_ipv6(uint8_t *ip, uint32_t n)
 			return false;
 		len = type == FER_PROTO_FRAGMENT ? 8 : (header[1] + 1u) * 8;
 		next = header[0];
-		if (len > n - at || !mask_extension(ip, type, header, len))
+		if (len > n - at || !mask_extension(ip, type, header, len, &left))
 			return false;
 	}
 	return true;

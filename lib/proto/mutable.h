@@ -11,6 +11,11 @@
 #include <stdint.h>
 #include <string.h>
 
+// Options walked in all extension headers in front of AH, because that is done before anything is
+// verified; more is a malformed packet (RFC 8504 section 5.3 lets a host stop at 8).  Padding of
+// one byte does not count.
+#define FER_MUTABLE_OPTIONS_MAX 32
+
 // Rewrites n bytes at ip: a parsed IP header with all its options or extension headers, up to the
 // AH header.  Headers that have arrived keep what has arrived, so both ends call this alike.
 //   IPv4    0: type of service, flags and fragment offset, TTL, checksum, and every option but end,
@@ -19,8 +24,9 @@
 //   IPv6    0: traffic class, flow label, hop limit, and the data of hop-by-hop and destination
 //           options that say they may change.  A routing header of type 0 or 2 is used up.
 //           Fragment headers (of atomic fragments) and routing headers that are used up stay.
-// False, with the bytes in no defined state: an option or a route overruns its header, or nobody
-// can tell the route's end (another type of routing header that is not used up).
+// False, with the bytes in no defined state: an option or a route overruns its header, there are
+// too many options, or nobody can tell the route's end (another type of routing header that is not
+// used up).
 __attribute__((warn_unused_result)) bool fer_mutable_mask(uint8_t *ip, uint32_t n);
 
 // What fer_mutable_mask() changes of a header that is plain lies in its first bytes.

@@ -268,6 +268,32 @@ static void lengths_that_lead_nowhere_are_refused(void **state)
 	}
 }
 
+// RFC 8504 section 5.3 lets a host bound them.  Padding of one byte is none of them, wherever it
+// is.
+static void options_are_walked_up_to_their_bound(void **state)
+{
+	(void)state;
+	for (unsigned n = FER_MUTABLE_OPTIONS_MAX - 2; n <= FER_MUTABLE_OPTIONS_MAX + 2; n++)
+		for (unsigned gap = 0; gap < 20; gap++) {
+			uint8_t ip[40 + 8 + 1024] = {0x60}, *header = ip + 48;
+			uint32_t at = 2;
+
+			ip[6] = ip[40] = 60; // of the first header one option, which pads
+			ip[42] = 1;
+			ip[43] = 4;
+			for (unsigned k = 1; k < n; k++, at += 3 + gap) {
+				header[at] = 0x3e;
+				header[at + 1] = 1;
+				header[at + 2] = 0xaa;
+			}
+			header[1] = (uint8_t)((at - 1) / 8);
+			uint32_t len = 48 + (header[1] + 1u) * 8;
+			assert_int_equal(fer_mutable_mask(ip, len), n <= FER_MUTABLE_OPTIONS_MAX);
+			for (uint32_t i = 2; n <= FER_MUTABLE_OPTIONS_MAX && i < len - 48; i++)
+				assert_int_not_equal(header[i], 0xaa);
+		}
+}
+
 // A route of a type that nobody can follow arrives like any other.
 static void a_route_that_has_arrived_stays(void **state)
 {
@@ -351,6 +377,7 @@ int main(void)
 		cmocka_unit_test(ipv4_routes_lead_to_their_last_address),
 		cmocka_unit_test(ipv6_routes_are_used_up),
 		cmocka_unit_test(lengths_that_lead_nowhere_are_refused),
+		cmocka_unit_test(options_are_walked_up_to_their_bound),
 		cmocka_unit_test(a_route_that_has_arrived_stays),
 		cmocka_unit_test(any_bytes_are_safe_and_masked_once),
 		cmocka_unit_test(a_plain_header_is_masked_the_same_and_restored),
