@@ -41,6 +41,18 @@ static uint32_t line_of(const struct load *l, uint32_t i)
 	return is_sas(l) ? l->doc->sas[i].line : l->doc->policies[i].line;
 }
 
+static bool tell_empty(const struct load *l, uint32_t n, const char *chosen)
+{
+	struct fer_doc_error err;
+	char why[FER_MSG_NAME_BYTES + 32] = "is missing, or empty";
+
+	if (n != 0)
+		snprintf(why, sizeof(why), "has none for the pair %.63s", chosen);
+	fer_doc_error_set(&err, l->doc->name, 1, l->list, why);
+	fprintf(stderr, "%s\n", err.text);
+	return false;
+}
+
 // A request is for one pair, and only a request is all or nothing.
 static bool take(struct load *l, const char *chosen)
 {
@@ -60,9 +72,7 @@ static bool take(struct load *l, const char *chosen)
 		l->pair = name;
 		l->places[l->n++] = i;
 	}
-	return l->n > 0 ||
-	       complain("%s has no %s%s%s", l->doc->name, l->list,
-		       chosen == NULL ? "" : " for the pair ", chosen == NULL ? "" : chosen);
+	return l->n > 0 || tell_empty(l, n, chosen);
 }
 
 static bool load(struct session *s, const char *file, struct load *l)

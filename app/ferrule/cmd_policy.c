@@ -101,6 +101,7 @@ int verb_policy_list(struct session *s, const struct arguments *a)
 
 int verb_policy_delete(struct session *s, const struct arguments *a)
 {
+	const struct session_words about = {.words = a->words, .n = (uint32_t)a->n};
 	struct fer_msg_policy_ref ref;
 	struct fer_client_reply reply;
 	struct fer_msg_buf b = {0};
@@ -118,7 +119,8 @@ int verb_policy_delete(struct session *s, const struct arguments *a)
 		fer_msg_set_string(ref.name, sizeof(ref.name), a->words[i]);
 		fer_msg_put_element(&b, &ref, sizeof(ref));
 	}
-	if (!session_call(s, FER_MSG_TYPE_SET, FER_MSG_POLICY_DELETE, pair, &b, &reply))
+	if (!session_call_about(
+		    s, &about, FER_MSG_TYPE_SET, FER_MSG_POLICY_DELETE, pair, &b, &reply))
 		return EXIT_FAILURE;
 	fer_client_reply_fini(&reply);
 	return EXIT_SUCCESS;

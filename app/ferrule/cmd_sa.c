@@ -186,6 +186,7 @@ static struct fer_msg_sa_ref parse_ref(const char *word)
 static bool call_refs(struct session *s, const struct arguments *a, enum fer_msg_type type,
 	uint32_t oid, struct fer_client_reply *reply)
 {
+	const struct session_words about = {.words = a->words, .n = (uint32_t)a->n};
 	struct fer_msg_buf b = {0};
 	uint16_t pair;
 
@@ -200,7 +201,7 @@ static bool call_refs(struct session *s, const struct arguments *a, enum fer_msg
 		fer_msg_put_element(&b, &ref, sizeof(ref));
 	}
 	if (session_open(s) && session_choose(s, NULL, &pair))
-		return session_call(s, type, oid, pair, &b, reply);
+		return session_call_about(s, &about, type, oid, pair, &b, reply);
 	fer_msg_buf_fini(&b);
 	return false;
 }
@@ -229,7 +230,7 @@ static void print_members(struct json_object *o)
 {
 	json_object_object_foreach(o, member, value)
 	{
-		if (strcmp(member, "spi") == 0)
+		if (strcmp(member, "spi") == 0 || strcmp(member, "ah_spi") == 0)
 			printf("%-16s  0x%08" PRIx64 "\n", member, json_object_get_uint64(value));
 		else
 			printf("%-16s  %s\n", member, json_object_get_string(value));
@@ -277,21 +278,22 @@ int verb_sa_show(struct session *s, const struct arguments *a)
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static bool update(struct session *s, const struct fer_msg_sa_info *info, uint32_t operation,
-	uint32_t spi, uint32_t high)
+static bool update(struct session *s, const struct arguments *a, const struct fer_msg_sa_info *info,
+	uint32_t operation, uint32_t spi)
 {
+	const struct session_words about = {.words = a->words, .n = (uint32_t)a->n};
 	const struct fer_msg_update u = {.handle = info->handle,
 		.operation = operation,
 		.spi = __builtin_bswap32(spi),
-		.sequence_high = high};
+		.sequence_high = a->sequence_high};
 	struct fer_client_reply reply;
 	struct fer_msg_buf b = {0};
 	uint16_t pair;
 
 	fer_msg_put_update_sa(&b, &u);
 	if (!session_choose(s, NULL, &pair) ||
-		!session_call(s, FER_MSG_TYPE_SET, OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA, pair,
-			&b, &reply))
+		!session_call_about(s, &about, FER_MSG_TYPE_SET,
+			OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA, pair, &b, &reply))
 		return false;
 	fer_client_reply_fini(&reply);
 	return true;
@@ -304,9 +306,8 @@ int verb_sa_update(struct session *s, const struct arguments *a)
 	bool ok = ask_one(s, a, &info);
 
 	if (ok && info.esp_spi != 0)
-		ok = update(
-			s, &info, IPSEC_OFFLOAD_V2_OPERATION_ESP, info.esp_spi, a->sequence_high);
+		ok = update(s, a, &info, IPSEC_OFFLOAD_V2_OPERATION_ESP, info.esp_spi);
 	if (ok && info.ah_spi != 0)
-		ok = update(s, &info, IPSEC_OFFLOAD_V2_OPERATION_AH, info.ah_spi, a->sequence_high);
+		ok = update(s, a, &info, IPSEC_OFFLOAD_V2_OPERATION_AH, info.ah_spi);
 	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -49,6 +49,24 @@ static int usage_error(const struct verb *v, const char *what, const char *which
 	return EXIT_USAGE;
 }
 
+// The first word of its usage.
+static int missing_word(const struct verb *v)
+{
+	char word[64];
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(v->usage, " ."), v->usage);
+	return usage_error(v, "is missing", word);
+}
+
+static int unknown_verb(int n, char *const words[])
+{
+	if (n == 0)
+		return usage_error(NULL, "a verb is missing", "");
+	if (n == 1 && verb_begins(words[0]))
+		return usage_error(NULL, "the second word of the verb is missing", words[0]);
+	return usage_error(NULL, "no such verb", words[0]);
+}
+
 // --- parsing ------------------------------------------------------------------------------------
 
 enum {
@@ -186,11 +204,13 @@ static int run(const struct verb *v, struct command *c)
 	if (a->kind != NULL && !verb_takes_kind(v, a->kind))
 		return usage_error(v, "there is no such kind here", a->kind);
 	if (a->n < v->least)
-		return usage_error(v, "needs a name", "");
+		return missing_word(v);
 	if (a->n > v->most)
 		return usage_error(v, "is one word too many", a->words[v->most]);
 	rc = v->run(&c->session, a);
 	session_close(&c->session);
+	if (rc == EXIT_SUCCESS && v->answers_nothing && c->session.json)
+		rc = puts("{}") >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	return rc;
 }
 
@@ -225,8 +245,7 @@ int command_run(int argc, char **argv, const struct session *defaults, command_n
 	if (c.arguments.n == 0 && no_verb != NULL)
 		return no_verb(&c.session);
 	if (v == NULL)
-		return usage_error(NULL, c.arguments.n == 0 ? "a verb is missing" : "no such verb",
-			c.arguments.n == 0 ? "" : c.arguments.words[0]);
+		return unknown_verb(c.arguments.n, c.arguments.words);
 	c.arguments.n -= taken;
 	c.arguments.words += taken;
 	return run(v, &c);

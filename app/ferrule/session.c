@@ -100,16 +100,47 @@ bool session_try(struct session *s, enum fer_msg_type type, uint32_t oid, uint16
 	return error == 0 || complain("%s: %s", s->path, strerror(-error));
 }
 
-bool session_call(struct session *s, enum fer_msg_type type, uint32_t oid, uint16_t pair,
-	struct fer_msg_buf *b, struct fer_client_reply *reply)
+// Which of the words a refusal is about: one alone is, whatever else was asked; NULL: none.
+static const char *word_of(const struct fer_msg_refusal *r, const struct session_words *about)
 {
-	char text[FER_CLIENT_REASON_BYTES];
+	if (r->element < about->n)
+		return about->words[r->element];
+	return about->n == 1 ? about->words[0] : NULL;
+}
 
+static void tell_refusal(const struct fer_client_reply *reply, const struct session_words *about)
+{
+	struct fer_msg_refusal r;
+	struct fer_msg_fault fault;
+	char text[FER_CLIENT_REASON_BYTES];
+	const char *word = NULL;
+
+	if (fer_msg_get_refusal(reply->data, reply->len, &r, &fault) == NDIS_STATUS_SUCCESS &&
+		r.text[0] != '\0')
+		word = word_of(&r, about);
+	if (word != NULL)
+		complain("%s: %s", word, r.text);
+	else
+		complain("%s", fer_client_reason(reply, text));
+}
+
+bool session_call_about(struct session *s, const struct session_words *about,
+	enum fer_msg_type type, uint32_t oid, uint16_t pair, struct fer_msg_buf *b,
+	struct fer_client_reply *reply)
+{
 	if (!session_try(s, type, oid, pair, b, reply))
 		return false;
 	if (reply->header.status == NDIS_STATUS_SUCCESS)
 		return true;
-	complain("%s", fer_client_reason(reply, text));
+	tell_refusal(reply, about);
 	fer_client_reply_fini(reply);
 	return false;
+}
+
+bool session_call(struct session *s, enum fer_msg_type type, uint32_t oid, uint16_t pair,
+	struct fer_msg_buf *b, struct fer_client_reply *reply)
+{
+	const struct session_words none = {.n = 0};
+
+	return session_call_about(s, &none, type, oid, pair, b, reply);
 }

@@ -38,6 +38,17 @@ __attribute__((warn_unused_result)) bool session_choose(
 __attribute__((warn_unused_result)) bool session_call(struct session *s, enum fer_msg_type type,
 	uint32_t oid, uint16_t pair, struct fer_msg_buf *b, struct fer_client_reply *reply);
 
+// The words of a command line that the elements of a request were made of.
+struct session_words {
+	char *const *words;
+	uint32_t n;
+};
+
+// The same; a refusal is told of the word that it is about.
+__attribute__((warn_unused_result)) bool session_call_about(struct session *s,
+	const struct session_words *about, enum fer_msg_type type, uint32_t oid, uint16_t pair,
+	struct fer_msg_buf *b, struct fer_client_reply *reply);
+
 // The same without telling why a refusal came: the reply is the caller's.  False: there is none.
 __attribute__((warn_unused_result)) bool session_try(struct session *s, enum fer_msg_type type,
 	uint32_t oid, uint16_t pair, struct fer_msg_buf *b, struct fer_client_reply *reply);

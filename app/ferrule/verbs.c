@@ -33,6 +33,7 @@ static const struct verb verbs[] = {
 		.names = NAMES_SAS,
 		.least = 1,
 		.most = 1,
+		.answers_nothing = true,
 		.run = verb_sa_activate},
 	{.words = {"sa", "update"},
 		.usage = "NAME|HANDLE --sequence-high N",
@@ -42,6 +43,7 @@ static const struct verb verbs[] = {
 		.needs_high = true,
 		.least = 1,
 		.most = 1,
+		.answers_nothing = true,
 		.run = verb_sa_update},
 	{.words = {"sa", "delete"},
 		.usage = "NAME|HANDLE...",
@@ -49,11 +51,13 @@ static const struct verb verbs[] = {
 		.names = NAMES_SAS,
 		.least = 1,
 		.most = MANY,
+		.answers_nothing = true,
 		.run = verb_sa_delete},
 	{.words = {"policy", "add"},
 		.usage = "-f DOC",
 		.help = "Adds the policies of a document: all or none.",
 		.needs_file = true,
+		.answers_nothing = true,
 		.run = verb_policy_add},
 	{.words = {"policy", "list"},
 		.usage = "",
@@ -65,6 +69,7 @@ static const struct verb verbs[] = {
 		.names = NAMES_POLICIES,
 		.least = 1,
 		.most = MANY,
+		.answers_nothing = true,
 		.run = verb_policy_delete},
 	{.words = {"caps"},
 		.usage = "[--hardware|--current|--default]",
@@ -78,6 +83,7 @@ static const struct verb verbs[] = {
 			"is dropped.",
 		.least = 1,
 		.most = 1,
+		.answers_nothing = true,
 		.run = verb_offload_set},
 	{.words = {"encapsulation"},
 		.usage = "on|off [--ipv4|--ipv6]",
@@ -86,12 +92,14 @@ static const struct verb verbs[] = {
 		.kinds = {"ipv4", "ipv6"},
 		.least = 1,
 		.most = 1,
+		.answers_nothing = true,
 		.run = verb_encapsulation},
 	{.words = {"reset"},
 		.usage = "",
 		.help = "Resets a pair: what is asked of it at the moment is aborted, its ports "
 			"begin "
 			"anew, and\nits SAs, policies and settings stay.",
+		.answers_nothing = true,
 		.run = verb_reset},
 	{.words = {"oid"},
 		.usage = "FILE|- [OID [set|query] [room=N]]",
@@ -138,6 +146,14 @@ const struct verb *verb_find(char *const words[], int n, int *taken)
 			return &verbs[i];
 	}
 	return NULL;
+}
+
+bool verb_begins(const char *word)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (verbs[i].words[1] != NULL && strcmp(word, verbs[i].words[0]) == 0)
+			return true;
+	return false;
 }
 
 bool verb_takes_kind(const struct verb *v, const char *kind)

@@ -28,6 +28,7 @@ struct verb {
 	bool needs_file;       // -f
 	bool drains;           // --drain
 	bool needs_high;       // --sequence-high
+	bool answers_nothing;  // JSON of it is an object without members
 	int least;             // further words
 	int most;
 	verb_run *run;
@@ -39,6 +40,9 @@ const struct verb *verb_at(unsigned place);
 // The verb that n words begin with, and in *taken how many of them are its own; NULL: there is
 // none.
 const struct verb *verb_find(char *const words[], int n, int *taken);
+
+// Is it the first of two words of some verb?
+bool verb_begins(const char *word);
 
 bool verb_takes_kind(const struct verb *v, const char *kind);
 

@@ -154,11 +154,27 @@ def verbs(cli):
     for kind in ("--hardware", "--current", "--default"):
         expect(faults, kind, cli.json("caps", kind)[0]["sa_offload_capacity"], CAPACITY)
     handle = cli.json("sa", "show", "c-in")["handle"]
-    expect(faults, "activate an inbound one", cli.run("sa", "activate", "c-in")[0], 1)
+    expect(faults, "answers without members", cli.json("sa", "activate", "c-out"), {})
+    expect(faults, "an update backwards", cli.run("sa", "update", "c-out", "--sequence-high", "0"),
+           (1, "", "ferrule: c-out: has no ESN, or its numbers would go back\n"))
+    expect(faults, "activate an inbound one", cli.run("sa", "activate", "c-in"),
+           (1, "", "ferrule: c-in: is an inbound SA: only outbound ones are active\n"))
+    expect(faults, "delete of some", cli.run("sa", "delete", "c-out", "nobody", "c-in"),
+           (1, "", "ferrule: nobody: there is no such SA\n"))
     expect(faults, "delete of one that is there", cli.run("sa", "delete", handle, "c-out")[0], 0)
-    expect(faults, "delete of one that is not", cli.run("sa", "delete", handle)[0], 1)
+    expect(faults, "delete of one that is not", cli.run("sa", "delete", handle),
+           (1, "", f"ferrule: {handle}: there is no such SA\n"))
+    expect(faults, "delete of no policy", cli.run("policy", "delete", "q"),
+           (1, "", "ferrule: q: there is no such policy\n"))
+    expect(faults, "a document without SAs", cli.run("sa", "add", document={"policies": [policy]}),
+           (1, "", "doc.json:1: sas: is missing, or empty\n"))
     expect(faults, "another pair", cli.run("--pair", "x", "sa", "list")[0], 1)
-    for words in ((), ("sa",), ("sa", "add"), ("stats", "--hardware"), ("ports", "x"), ("--x",)):
+    for words, why in ((("sa",), "sa: the second word of the verb is missing"),
+                       (("sa", "show"), "NAME|HANDLE: is missing"),
+                       (("encapsulation",), "on|off: is missing")):
+        status, _, err = cli.run(*words)
+        expect(faults, words, (status, err.split("\n")[0]), (2, f"ferrule: {why}"))
+    for words in ((), ("sa", "add"), ("stats", "--hardware"), ("ports", "x"), ("--x",)):
         expect(faults, f"ferrule {' '.join(words)}", cli.run(*words)[0], 2)
     return faults
 
