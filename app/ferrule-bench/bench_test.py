@@ -314,6 +314,9 @@ def test_compare(bench):
                 text = file.read()
             expect(f'class="{flag}"' in text and "<svg" in text, text)
             expect("http" not in text.replace("http://www.w3.org/2000/svg", ""), text)
+            expect(">ticks</text>" in text and ">0</text>" in text, "the plots have axes")
+            # What all rows have is said once, and stages that none has are not there.
+            expect("burst 32," in text and "<th>burst" not in text and "<th>frame" in text, text)
         result = run(bench, f"{path} --compare {old}")
         lines = result.stdout.splitlines()
         expect(lines[2].endswith("slower") and lines[-1].startswith("1 rows compared: 1 slower"),
