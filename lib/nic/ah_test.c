@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "nic/nic.h"
 #include "nic/oob.h"
+#include "nic/stages.h"
 #include "proto/ah.h"
 #include "proto/mutable.h"
 #include "support/ground.h"
@@ -768,6 +769,121 @@ static void neighbours_end_alike_whatever_came_before(void **state)
 	}
 }
 
+// Packets to be sent that differ from a good one in one respect each.
+enum send {
+	SEND_GOOD,
+	SEND_LONGER_AH,  // than it needs to be
+	SEND_SHORTER_AH, // than it can be
+	SEND_OTHER_SPI,
+	SEND_IPV6,
+	SEND_OPTIONS, // of IPv4, so that AH stands where it does in IPv6
+	SEND_FORGED,  // IPv6, in whose addresses an AH stands where it does in IPv4
+	N_SENDS
+};
+
+// 20 bytes of a recorded route behind a plain IPv4 header.
+static void insert_route(void)
+{
+	memmove(packet.bytes + 40, packet.bytes + 20, packet.len - 20);
+	memset(packet.bytes + 20, 0, 20);
+	memcpy(packet.bytes + 20, (const uint8_t[]){7, 20, 4}, 3);
+	packet.len += 20;
+	packet.bytes[0] = 0x4a;
+	fer_store_be16(packet.bytes + 2, (uint16_t)packet.len);
+	fix_ipv4_sum();
+}
+
+// Returns where its AH is said to stand.
+static uint32_t make_send(enum send n)
+{
+	const bool v6 = n == SEND_IPV6 || n == SEND_FORGED;
+	const struct test_ip ip = {.version = v6 ? 6 : 4, .src = 1, .dst = 2};
+
+	test_packet_start(&packet, 40, 3);
+	put_ah(FER_PROTO_UDP, AH_SPI + (n == SEND_OTHER_SPI ? 3 : 2), 7,
+		n == SEND_LONGER_AH ? 36 : 28);
+	if (n == SEND_SHORTER_AH)
+		packet.bytes[1]--;
+	test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
+	if (n == SEND_OPTIONS)
+		insert_route();
+	if (n == SEND_FORGED) {
+		memcpy(packet.bytes + 20, packet.bytes + 40, 2);
+		fer_store_be32(packet.bytes + 24, AH_SPI + 2);
+	}
+	return n == SEND_IPV6 || n == SEND_OPTIONS ? 40 : 20;
+}
+
+static void put_send(unsigned i, enum send n, uint64_t handle)
+{
+	uint32_t off = make_send(n);
+
+	batch.m[i] = test_mbuf(pool, packet.bytes, packet.len);
+	fer_oob_of(batch.m[i])->ipsec = handle;
+	fer_oob_of(batch.m[i])->header = fer_oob_header_send(0, 0, off, 0);
+}
+
+struct sent {
+	uint8_t verdict, n_layers;
+	struct fer_layer layer;
+	uint32_t len;
+	uint8_t bytes[256];
+};
+
+static void transmit_sends(unsigned n, struct sent sent[])
+{
+	batch.n = (uint16_t)n;
+	batch.link = FER_LINK_RAW_IP;
+	fer_batch_parse(&batch);
+	fer_nic_transmit(&nic, &batch);
+	memset(sent, 0, n * sizeof(sent[0]));
+	for (unsigned i = 0; i < n; i++) {
+		sent[i].verdict = batch.pkt[i].verdict;
+		sent[i].n_layers = batch.pkt[i].n_layers;
+		if (sent[i].n_layers != 0)
+			sent[i].layer = batch.round[0][i];
+		sent[i].len = test_flatten(batch.m[i], sent[i].bytes, sizeof(sent[i].bytes));
+	}
+	rte_pktmbuf_free_bulk(batch.m, n);
+	batch.n = 0;
+}
+
+static void sends_end_alike_whatever_came_before(void **state)
+{
+	struct sent alone[N_SENDS], sent[6];
+	const uint64_t handle = add_out(4, 6, false);
+	uint32_t random = 1;
+
+	(void)state;
+	for (unsigned n = 0; n < N_SENDS; n++) {
+		*nic.known = (struct fer_known){0};
+		put_send(0, (enum send)n, handle);
+		transmit_sends(1, &alone[n]);
+	}
+	assert_int_equal(alone[SEND_GOOD].verdict, FER_OK);
+	assert_int_equal(alone[SEND_LONGER_AH].verdict, FER_OK);
+	assert_int_equal(alone[SEND_LONGER_AH].layer.pay_off, 20 + 36);
+	assert_int_equal(alone[SEND_SHORTER_AH].verdict, FER_BAD_OFFSET);
+	assert_int_equal(alone[SEND_OTHER_SPI].verdict, FER_BAD_OFFSET);
+	assert_int_equal(alone[SEND_IPV6].verdict, FER_OK);
+	assert_int_equal(alone[SEND_OPTIONS].verdict, FER_OK);
+	assert_int_not_equal(alone[SEND_FORGED].verdict, FER_OK);
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned n = 1 + round % RTE_DIM(sent), order[RTE_DIM(sent)];
+
+		for (unsigned i = 0; i < n; i++) {
+			random = random * 1664525 + 1013904223;
+			order[i] = (random >> 20) % N_SENDS;
+			put_send(i, (enum send)order[i], handle);
+		}
+		transmit_sends(n, sent);
+		for (unsigned i = 0; i < n; i++)
+			if (memcmp(&sent[i], &alone[order[i]], sizeof(sent[i])) != 0)
+				fail_msg("send %u behind %u, packet %u of burst %u", order[i],
+					i == 0 ? 0 : order[i - 1], i, round);
+	}
+}
+
 // More layers than are supported: the first four are opened, and the packet has its verdict.
 static void depth_has_an_end(void **state)
 {
@@ -831,6 +947,7 @@ int main(void)
 		TEST(two_portions_with_ah),
 		TEST(the_other_protocol_is_a_wrong_one),
 		TEST(neighbours_end_alike_whatever_came_before),
+		TEST(sends_end_alike_whatever_came_before),
 		TEST(depth_has_an_end),
 	};
 	int error;
