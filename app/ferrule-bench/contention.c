@@ -31,7 +31,7 @@ static const char help[] =
 	"Prints what workers pay, once a group of packets, for the words of an association: ticks\n"
 	"of one operation, on a word of one's own and on one that all of them use.\n"
 	"\n"
-	"  numbers   an atomic add: sequence numbers, IVs, counts of an outbound association\n"
+	"  numbers   taken, and bytes counted, in one atomic operation: an outbound association\n"
 	"  window    a lock taken and released around an update: the receive side of an inbound "
 	"one\n"
 	"\n"
@@ -77,7 +77,7 @@ static void take_number(struct words *w)
 {
 	uint64_t first;
 
-	(void)!fer_seq_take(&w->seq, 1, &first);
+	(void)!fer_seq_take(&w->seq, 1, 64, &first);
 }
 
 static void move_window(struct words *w)

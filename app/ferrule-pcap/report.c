@@ -126,8 +126,8 @@ static struct json_object *sa_sums(const struct fer_report_names *names, uint64_
 	struct fer_peer peer;
 
 	add_text(o, "name", names->by_index[sa->index]);
-	add_u64(o, "packets", out ? sa->out.packets : sa->in.packets);
-	add_u64(o, "bytes", out ? sa->out.bytes : sa->in.bytes);
+	add_u64(o, "packets", out ? fer_seq_packets(&sa->out.seq) : sa->in.packets);
+	add_u64(o, "bytes", out ? fer_seq_bytes(&sa->out.seq) : sa->in.bytes);
 	add_u64(o, "sequence", out ? fer_seq_last(&sa->out.seq) : sa->in.replay.top);
 	if (fer_sa_peer(names->sas, handle, &peer)) {
 		add_text(o, "peer", fer_addr_text(&peer.addr, text));

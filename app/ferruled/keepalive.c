@@ -54,7 +54,7 @@ void fer_keepalive_remove(struct fer_pair_sa *sa)
 static bool is_due(const struct fer_pair *p, struct fer_pair_udp *known, const struct fer_sa *sa,
 	uint64_t now_ns)
 {
-	uint64_t packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
+	uint64_t packets = fer_seq_packets(&sa->out.seq);
 
 	if (packets != known->packets || known->since_ns == 0 ||
 		fer_group_active(p->sas, sa->group) != known->sa->handle) {

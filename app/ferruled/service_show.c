@@ -83,8 +83,8 @@ static struct sa_numbers count_sa(const struct fer_pair *p, const struct fer_pai
 
 	if (sa->direction == FER_OUT) {
 		n.sequence = fer_seq_last(&sa->out.seq);
-		n.packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
-		n.bytes = atomic_load_explicit(&sa->out.bytes, memory_order_relaxed);
+		n.packets = fer_seq_packets(&sa->out.seq);
+		n.bytes = fer_seq_bytes(&sa->out.seq);
 		n.dummies = count_dummies(p, sa);
 	} else {
 		n.sequence = fer_replay_top(&sa->in.replay);

@@ -47,8 +47,7 @@ static void put_life(struct fer_host *host, const struct fer_sa *sa, enum fer_ev
 	struct fer_event e = {.tsc = rte_rdtsc(), .kind = (uint8_t)kind};
 
 	name_sa(host, &e, sa);
-	e.number = out ? atomic_load_explicit(&sa->out.seq.last, memory_order_relaxed)
-		       : fer_replay_top(&sa->in.replay);
+	e.number = out ? fer_seq_last(&sa->out.seq) : fer_replay_top(&sa->in.replay);
 	e.src.version = e.dst.version = sa->version;
 	memcpy(e.src.bytes, out ? sa->out.src : sa->in.src, sizeof(e.src.bytes));
 	memcpy(e.dst.bytes, sa->dst, sizeof(e.dst.bytes));

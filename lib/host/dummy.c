@@ -30,7 +30,7 @@ static struct fer_sa *sender(const struct fer_sa_table *sas, uint64_t handle)
 static unsigned due(struct fer_dummy_pace *p, uint64_t handle, const struct fer_sa *sa,
 	uint32_t rate, uint64_t now, uint64_t hz)
 {
-	uint64_t packets = atomic_load_explicit(&sa->out.packets, memory_order_relaxed);
+	uint64_t packets = fer_seq_packets(&sa->out.seq);
 	uint64_t most = MOST_AT_ONCE * hz;
 
 	if (p->handle != handle)

@@ -150,38 +150,30 @@ static void end_rest(struct fer_batch *b, struct group *g, uint32_t n, enum fer_
 		b->pkt[g->at[--g->n]].verdict = (uint8_t)v;
 }
 
-// Counts the group on its SA: what is over a limit takes no number.
-static unsigned take_life(
-	struct fer_host *host, struct fer_batch *b, unsigned k, struct fer_sa *sa, struct group *g)
+// Counts the group on its SA, and takes its numbers.
+static unsigned take_group(
+	struct fer_host *host, struct fer_batch *b, unsigned k, struct bundle *u, struct group *g)
 {
-	unsigned crossed;
+	struct fer_life_taken taken;
+	uint32_t n = fer_life_take(host->sas, u->sa, g->len, g->n, &taken);
 
-	end_rest(b, g, fer_life_take(host->sas, sa, g->len, g->n, &crossed), FER_EXPIRED);
+	end_rest(b, g, n, taken.rest);
 	for (uint32_t j = 0; j < g->n; j++)
 		b->pkt[g->at[j]].inside[k] = g->len[j];
-	return crossed;
+	u->no.seq = taken.first;
+	return taken.crossed;
 }
 
-// Takes the numbers of the group from those of one header; *first is that of the first packet.
-static unsigned take_numbers(
-	struct fer_batch *b, struct fer_seq *seq, struct group *g, uint64_t *first)
+// The AH of a bundle counts numbers of its own, and nothing else.
+static unsigned number_ah(struct fer_batch *b, struct bundle *u, struct group *g)
 {
-	uint32_t n = fer_seq_take(seq, g->n, first);
+	struct fer_seq *seq = &u->ah->out.seq;
+	uint32_t n = fer_seq_take(seq, g->n, 0, &u->ah_seq);
 	unsigned over = n < g->n ? FER_LIFE_NUMBERS : 0;
 
-	if (fer_seq_is_low(seq, *first + n - 1))
+	if (fer_seq_is_low(seq, u->ah_seq + n - 1))
 		over |= FER_LIFE_SOFT;
 	end_rest(b, g, n, FER_SEQ_EXHAUSTED);
-	return over;
-}
-
-// Each header of a bundle counts for itself.
-static unsigned number_group(struct fer_batch *b, struct bundle *u, struct group *g)
-{
-	unsigned over = take_numbers(b, &u->sa->out.seq, g, &u->no.seq);
-
-	if (unlikely(u->ah != NULL) && g->n != 0)
-		over |= take_numbers(b, &u->ah->out.seq, g, &u->ah_seq);
 	return likely(over == 0) ? 0 : fer_life_end(u->sa, over);
 }
 
@@ -247,9 +239,9 @@ __attribute__((noinline)) static void frame_group(struct fer_host *host, struct 
 	collect(host, b, first, last, k, &u, &g);
 	if (u.sa == NULL || g.n == 0) // nobody joins what is not there
 		return;
-	fer_audit_life(host, u.sa, take_life(host, b, k, u.sa, &g));
-	if (g.n != 0)
-		fer_audit_life(host, u.sa, number_group(b, &u, &g));
+	fer_audit_life(host, u.sa, take_group(host, b, k, &u, &g));
+	if (unlikely(u.ah != NULL) && g.n != 0)
+		fer_audit_life(host, u.sa, number_ah(b, &u, &g));
 	identify_group(host, &u, g.n);
 	for (uint32_t j = 0; j < g.n; j++)
 		frame_one(host, b, g.at[j], k, &u, j);
@@ -266,29 +258,30 @@ struct stretch {
 	uint64_t bytes; // that the SA protects
 };
 
-// Ends the packets of a stretch behind the first n.
+// Ends the packets of a stretch behind the first n, which were not counted.
 static void end_behind(struct fer_batch *b, const struct stretch *s, uint32_t n, enum fer_verdict v)
 {
-	for (uint32_t j = n; j < s->n; j++)
+	for (uint32_t j = n; j < s->n; j++) {
 		b->pkt[s->first + j].verdict = (uint8_t)v;
+		b->pkt[s->first + j].inside[0] = 0;
+	}
 }
 
-// Counts a stretch, of one packet at least, on an SA that has limits.  Returns how many of it there
-// are then.
-__attribute__((noinline)) static uint32_t take_limited_life(
-	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s)
+// Counts a stretch, of one packet at least, on an SA that has limits, and takes its numbers; *first
+// is that of the first packet.  Returns how many of it there are then.
+__attribute__((noinline)) static uint32_t take_limited(struct fer_host *host, struct fer_batch *b,
+	struct fer_sa *sa, struct stretch s, uint64_t *first)
 {
+	struct fer_life_taken taken;
 	uint32_t len[FER_BATCH_MAX], n = 0;
-	unsigned crossed;
 
 	do
 		len[n] = b->pkt[s.first + n].inside[0];
 	while (++n < s.n);
-	n = fer_life_take(host->sas, sa, len, s.n, &crossed);
-	for (uint32_t j = n; j < s.n; j++)
-		b->pkt[s.first + j].inside[0] = 0;
-	end_behind(b, &s, n, FER_EXPIRED);
-	fer_audit_life(host, sa, crossed);
+	n = fer_life_take(host->sas, sa, len, s.n, &taken);
+	end_behind(b, &s, n, taken.rest);
+	fer_audit_life(host, sa, taken.crossed);
+	*first = taken.first;
 	return n;
 }
 
@@ -296,10 +289,27 @@ __attribute__((noinline)) static uint32_t take_limited_life(
 __attribute__((noinline)) static void end_numbers(
 	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s, uint32_t n)
 {
-	unsigned over = FER_LIFE_SOFT | (n < s.n ? FER_LIFE_NUMBERS : 0);
+	unsigned over = FER_LIFE_SOFT;
 
-	end_behind(b, &s, n, FER_SEQ_EXHAUSTED);
+	if (n < s.n) {
+		for (uint32_t j = 0; j < n; j++)
+			fer_seq_count_bytes(&sa->out.seq, b->pkt[s.first + j].inside[0]);
+		end_behind(b, &s, n, FER_SEQ_EXHAUSTED);
+		over |= FER_LIFE_NUMBERS;
+	}
 	fer_audit_life(host, sa, fer_life_end(sa, over));
+}
+
+// Takes the numbers of a stretch on an SA that has no limits.  Returns how many of it there are
+// then.
+static inline uint32_t take_free(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
+	struct stretch s, uint64_t *first)
+{
+	uint32_t n = fer_seq_take(&sa->out.seq, s.n, s.bytes, first);
+
+	if (unlikely(n < s.n || fer_seq_is_low(&sa->out.seq, *first + n - 1)))
+		end_numbers(host, b, sa, s, n);
+	return n;
 }
 
 // Puts the SA of a run on n packets, some of which have not the room as they mostly have.
@@ -345,14 +355,11 @@ static inline void frame_stretch(
 {
 	struct fer_sa *sa = run->sa;
 	uint64_t seq;
+	uint32_t n = likely(fer_life_is_free(sa)) ? take_free(host, b, sa, s, &seq)
+						  : take_limited(host, b, sa, s, &seq);
 
-	if (unlikely(!fer_life_take_free(sa, s.n, s.bytes)))
-		s.n = take_limited_life(host, b, sa, s);
-	if (unlikely(s.n == 0))
+	if (unlikely(n == 0))
 		return;
-	uint32_t n = fer_seq_take(&sa->out.seq, s.n, &seq);
-	if (unlikely(n < s.n || fer_seq_is_low(&sa->out.seq, seq + n - 1)))
-		end_numbers(host, b, sa, s, n);
 	uint32_t id = fer_ident_take(&host->ident, run->ip, n);
 	uint32_t at = fer_outer_put_on_run(b, s.first, n, run, seq, id);
 	if (unlikely(at < n))

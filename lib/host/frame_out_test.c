@@ -107,7 +107,7 @@ static unsigned n_framed(unsigned i)
 
 static uint64_t last_of(uint64_t handle)
 {
-	return fer_sa_get(test_ends.west.sas, handle)->out.seq.last;
+	return fer_seq_last(&fer_sa_at(test_ends.west.sas, (uint32_t)handle)->out.seq);
 }
 
 // RFC 4303 section 3.3.3.

@@ -28,6 +28,14 @@ void fer_host_fini(struct fer_host *host)
 	*host = (struct fer_host){0};
 }
 
+void fer_host_expect_out(const struct fer_host *host)
+{
+	const uint64_t handle = host->work->last[FER_OUT].handle;
+
+	if (likely((uint32_t)(handle >> 32) != 0))
+		fer_sa_prefetch_numbers(host->sas, handle);
+}
+
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 {
 	const struct fer_host_rules *rules =

@@ -46,6 +46,10 @@ __attribute__((warn_unused_result)) int fer_host_init(struct fer_host *host,
 
 void fer_host_fini(struct fer_host *host);
 
+// A burst has come that fer_host_outbound() will get: brings what other workers write, and it
+// needs, on its way here.  Nothing else becomes of it.
+void fer_host_expect_out(const struct fer_host *host);
+
 // Plain packets in, parsed; framed packets with send words out, for fer_nic_transmit().  Packets
 // that a policy lets by keep zero words; every other one has a verdict.
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b);

@@ -95,10 +95,10 @@ static void are_packets_and_bytes_counted_when_sent(void **state)
 		put_plain(i, &ends, 20);
 	run(10, FER_OUT);
 	done();
-	assert_int_equal(inner->out.packets, 10);
-	assert_int_equal(inner->out.bytes, 10 * 40);
-	assert_int_equal(outer->out.packets, 10);
-	assert_int_equal(outer->out.bytes, 10 * (40 + 16 + 4 + 16)); // 2 of padding
+	assert_int_equal(fer_seq_packets(&inner->out.seq), 10);
+	assert_int_equal(fer_seq_bytes(&inner->out.seq), 10 * 40);
+	assert_int_equal(fer_seq_packets(&outer->out.seq), 10);
+	assert_int_equal(fer_seq_bytes(&outer->out.seq), 10 * (40 + 16 + 4 + 16)); // 2 of padding
 	assert_drops(inner, FER_OK, 0);
 	assert_drops(outer, FER_OK, 0);
 }
@@ -125,8 +125,8 @@ static void is_an_exhausted_inner_sa_charged(void **state)
 	(void)state;
 	use_both(FER_OUT);
 	check_drop_out(inner, outer, &ends, 20, FER_SEQ_EXHAUSTED);
-	assert_int_equal(inner->out.packets, 1);
-	assert_int_equal(outer->out.packets, 1);
+	assert_int_equal(fer_seq_packets(&inner->out.seq), 1);
+	assert_int_equal(fer_seq_packets(&outer->out.seq), 1);
 }
 
 static void is_an_exhausted_outer_sa_charged(void **state)
@@ -136,8 +136,8 @@ static void is_an_exhausted_outer_sa_charged(void **state)
 	(void)state;
 	use_both(FER_OUT);
 	check_drop_out(outer, inner, &ends, 20, FER_SEQ_EXHAUSTED);
-	assert_int_equal(inner->out.packets, 1);
-	assert_int_equal(outer->out.packets, 1);
+	assert_int_equal(fer_seq_packets(&inner->out.seq), 1);
+	assert_int_equal(fer_seq_packets(&outer->out.seq), 1);
 }
 
 static void is_a_packet_too_long_charged_to_the_sa_it_is_too_long_for(void **state)

@@ -249,9 +249,9 @@ static void free_all(unsigned n_out)
 
 static uint64_t n_numbers(const struct test_end *box)
 {
-	const struct fer_sa *sa = fer_sa_get(box->sas, box->rules.only_sa);
+	const struct fer_sa *sa = fer_sa_at(box->sas, (uint32_t)box->rules.only_sa);
 
-	return atomic_load(&sa->out.seq.last);
+	return fer_seq_last(&sa->out.seq);
 }
 
 static void open_tunnel(struct test_end *box, uint8_t version, uint32_t mtu)

@@ -68,6 +68,7 @@ static inline bool start(struct fer_path *path, struct fer_batch *b)
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)
 {
+	fer_host_expect_out(&path->host);
 	start(path, b);
 	fer_host_outbound(&path->host, b);
 	fer_nic_transmit(&path->nic, b);

@@ -274,7 +274,7 @@ static void both_ends_count_the_same_bytes(void **state)
 	make(&(struct shape){.version = 4, .len = 600});
 	assert_sent(&t, 20, 1024);
 	assert_received();
-	assert_int_equal(t.out->out.bytes, 512 + 1024);
+	assert_int_equal(fer_seq_bytes(&t.out->out.seq), 512 + 1024);
 	assert_int_equal(t.in->in.bytes, 512 + 1024);
 }
 
@@ -294,7 +294,7 @@ static void a_packet_without_buffers_for_padding_ends(void **state)
 	test_assert_verdict(test_ends_send(), FER_NO_ROOM);
 	rte_pktmbuf_free_bulk(hoard, n);
 	assert_int_equal(fer_sa_drops(test_ends.west.sas, t.out, FER_NO_ROOM), 1);
-	assert_int_equal(t.out->out.packets, 0);
+	assert_int_equal(fer_seq_packets(&t.out->out.seq), 0);
 }
 
 // Where a packet of transport mode ends, by what stands behind it.

@@ -415,9 +415,9 @@ static void two_workers_share_a_lifetime(void **state)
 	assert_int_equal(n_ended(w, FER_OK), hard);
 	assert_int_equal(n_ended(w, FER_EXPIRED), all - hard);
 	assert_int_equal(fer_sa_drops(w->sas, sa, FER_EXPIRED), all - hard);
-	assert_int_equal(sa->out.packets, hard);
-	assert_int_equal(sa->out.bytes, hard * INNER);
-	assert_int_equal(sa->out.seq.last, hard);
+	assert_int_equal(fer_seq_packets(&sa->out.seq), hard);
+	assert_int_equal(fer_seq_bytes(&sa->out.seq), hard * INNER);
+	assert_int_equal(fer_seq_last(&sa->out.seq), hard);
 	check_told_once(w);
 	close_world(w);
 

@@ -144,21 +144,21 @@ static void what_packets_ended_age_does_not_end_again(void **state)
 	struct fer_sa_table *t = open_aging(1);
 	struct fer_sa_params p = out_params(0x1000);
 	static const uint32_t len[2] = {100, 100};
-	unsigned crossed;
+	struct fer_life_taken taken;
 
 	(void)state;
 	now = 0;
 	p.lifetime = (struct fer_lifetime){
 		.soft_bytes = 150, .soft_packets = 1000, .soft_seconds = 10, .hard_seconds = 20};
 	uint64_t handle = must_add(t, &p);
-	struct fer_sa *sa = fer_sa_get(t, handle);
-	assert_int_equal(fer_life_take(t, sa, len, 2, &crossed), 2);
-	assert_int_equal(crossed, FER_LIFE_SOFT);
+	struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
+	assert_int_equal(fer_life_take(t, sa, len, 2, &taken), 2);
+	assert_int_equal(taken.crossed, FER_LIFE_SOFT);
 	expect(t, 10 * S, handle, 0);
 	expect(t, 20 * S, handle, FER_LIFE_HARD);
-	assert_int_equal(fer_life_take(t, sa, len, 2, &crossed), 0);
-	assert_int_equal(crossed, 0);
-	assert_int_equal(sa->out.packets, 2);
+	assert_int_equal(fer_life_take(t, sa, len, 2, &taken), 0);
+	assert_int_equal(taken.crossed, 0);
+	assert_int_equal(fer_seq_packets(&sa->out.seq), 2);
 	fer_sa_table_destroy(t);
 }
 

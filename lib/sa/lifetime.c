@@ -42,43 +42,69 @@ static uint32_t cut(const struct fer_limits *l, uint64_t packets, uint64_t bytes
 	return n;
 }
 
-// The same, and says what is over.
-static uint32_t judge(const struct fer_sa_table *t, struct fer_sa *sa, uint64_t packets,
-	uint64_t bytes, const uint32_t len[], uint32_t n, unsigned *crossed)
+// Numbers and counts are taken as they were judged, or judged again.
+static uint32_t take_limited(const struct fer_limits *l, struct fer_seq *s, const uint32_t len[],
+	uint32_t n, struct fer_life_taken *taken)
+{
+	uint64_t was[2], next[2];
+	uint32_t n_left, n_going;
+
+	fer_twin_read(&s->taken, was);
+	do {
+		n_left = fer_seq_left(s, was[FER_SEQ_LAST], n);
+		taken->crossed = n_left < n ? FER_LIFE_NUMBERS : 0;
+		n_going = cut(l, fer_seq_packets_at(s, was[FER_SEQ_LAST]), was[FER_SEQ_BYTES], len,
+			n_left, &taken->crossed);
+		next[FER_SEQ_LAST] = was[FER_SEQ_LAST] + n_going;
+		next[FER_SEQ_BYTES] = was[FER_SEQ_BYTES] + sum(len, n_going);
+	} while (!fer_twin_change(&s->taken, was, next));
+	taken->first = was[FER_SEQ_LAST] + 1;
+	taken->rest = n_going < n_left ? FER_EXPIRED : FER_SEQ_EXHAUSTED;
+	if (n_going < n_left)
+		taken->crossed &= ~(unsigned)FER_LIFE_NUMBERS;
+	return n_going;
+}
+
+static uint32_t take_free(
+	struct fer_seq *s, const uint32_t len[], uint32_t n, struct fer_life_taken *taken)
+{
+	uint32_t n_left = fer_seq_take(s, n, sum(len, n), &taken->first);
+
+	if (unlikely(n_left < n)) {
+		fer_seq_count_bytes(s, sum(len, n_left));
+		taken->crossed = FER_LIFE_NUMBERS;
+		taken->rest = FER_SEQ_EXHAUSTED;
+	}
+	return n_left;
+}
+
+uint32_t fer_life_take(const struct fer_sa_table *t, struct fer_sa *sa, const uint32_t len[],
+	uint32_t n, struct fer_life_taken *taken)
+{
+	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
+	struct fer_seq *s = &sa->out.seq;
+
+	*taken = (struct fer_life_taken){.rest = FER_EXPIRED};
+	if (unlikely((life & FER_LIFE_HARD) != 0))
+		return 0;
+	if (unlikely((life & FER_LIFE_COUNTED) != 0))
+		n = take_limited(fer_sa_limits(t, sa), s, len, n, taken);
+	else
+		n = take_free(s, len, n, taken);
+	if (unlikely(fer_seq_is_low(s, taken->first + n - 1)))
+		taken->crossed |= FER_LIFE_SOFT;
+	taken->crossed = fer_life_end(sa, taken->crossed);
+	return n;
+}
+
+static uint32_t judge_in(const struct fer_sa_table *t, struct fer_sa *sa, const uint32_t len[],
+	uint32_t n, unsigned *crossed)
 {
 	unsigned over = 0;
-	uint32_t n_left = cut(fer_sa_limits(t, sa), packets, bytes, len, n, &over);
+	uint32_t n_left = cut(fer_sa_limits(t, sa), sa->in.packets, sa->in.bytes, len, n, &over);
 
 	*crossed = fer_life_end(sa, over);
 	return n_left;
-}
-
-// Counts are taken whole and what is over the limit is given back.  Whoever adds in between finds
-// them too high, but only when the SA has stopped anyway; and whoever adds after that, and did not
-// see it stop, stays within the limit with all that really went.
-uint32_t fer_life_take(const struct fer_sa_table *t, struct fer_sa *sa, const uint32_t len[],
-	uint32_t n, unsigned *crossed)
-{
-	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
-	uint64_t total = sum(len, n);
-
-	*crossed = 0;
-	if (unlikely((life & FER_LIFE_HARD) != 0))
-		return 0;
-	uint64_t packets = atomic_fetch_add_explicit(&sa->out.packets, n, memory_order_relaxed);
-	uint64_t bytes = atomic_fetch_add_explicit(&sa->out.bytes, total, memory_order_relaxed);
-	if (likely((life & FER_LIFE_COUNTED) == 0))
-		return n;
-	uint32_t n_left = judge(t, sa, packets, bytes, len, n, crossed);
-	for (uint32_t i = n_left; i < n; i++)
-		fer_life_give_back(sa, len[i]);
-	return n_left;
-}
-
-void fer_life_give_back(struct fer_sa *sa, uint32_t len)
-{
-	atomic_fetch_sub_explicit(&sa->out.packets, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&sa->out.bytes, len, memory_order_relaxed);
 }
 
 uint32_t fer_life_accept(const struct fer_sa_table *t, struct fer_sa *sa, const uint32_t len[],
@@ -90,7 +116,7 @@ uint32_t fer_life_accept(const struct fer_sa_table *t, struct fer_sa *sa, const 
 	if (unlikely((life & FER_LIFE_HARD) != 0))
 		return 0;
 	if (unlikely((life & FER_LIFE_COUNTED) != 0))
-		n = judge(t, sa, sa->in.packets, sa->in.bytes, len, n, crossed);
+		n = judge_in(t, sa, len, n, crossed);
 	fer_life_count_in(sa, n, sum(len, n));
 	return n;
 }

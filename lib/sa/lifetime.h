@@ -8,9 +8,10 @@
 // crossed is told, once an SA.  What would cross a hard limit does not go, and nothing goes after
 // it: the SA has stopped for good.
 //
-// The counts are those of struct fer_sa.  Outbound they are taken before a packet is framed, so a
-// packet that fails later is given back; inbound they are taken at the commit.
+// The counts are those of struct fer_sa.  Outbound they are taken with the numbers, before a packet
+// is framed, so a packet that fails later is given back; inbound they are taken at the commit.
 
+#include "base/verdict.h"
 #include "proto/ipsec.h"
 
 #include <stdbool.h>
@@ -48,20 +49,26 @@ struct fer_limits {
 // their order; FER_LIFE_SOFT, HARD and NUMBERS that the call was the first to find over are set in
 // *crossed.  Each is an event.
 
-// Counts packets that an outbound SA is to protect.  Returns how many of them, from the first on,
-// may go; the others are not counted.
-__attribute__((warn_unused_result)) uint32_t fer_life_take(const struct fer_sa_table *t,
-	struct fer_sa *sa, const uint32_t len[], uint32_t n, unsigned *crossed);
+struct fer_life_taken {
+	uint64_t first;        // number of the first packet
+	unsigned crossed;      // as above
+	enum fer_verdict rest; // why the others do not go: FER_EXPIRED, FER_SEQ_EXHAUSTED
+};
 
-// The same of n packets, bytes long together, on an SA that may send as much as it likes: all may
-// go.  False, and nothing is counted: it has limits, or has stopped.
-__attribute__((warn_unused_result)) static inline bool fer_life_take_free(
-	struct fer_sa *sa, uint32_t n, uint64_t bytes);
+// Counts packets that an outbound SA is to protect, and takes their numbers.  Returns how many of
+// them, from the first on, go; the others are not counted and have none.
+__attribute__((warn_unused_result)) uint32_t fer_life_take(const struct fer_sa_table *t,
+	struct fer_sa *sa, const uint32_t len[], uint32_t n, struct fer_life_taken *taken);
+
+// May an SA send or receive as much as it likes: has it no limits, and has not stopped?  Then
+// fer_seq_take() is all there is to do for an outbound one, as long as its numbers are not low.
+static inline bool fer_life_is_free(const struct fer_sa *sa);
 
 // Gives back a packet that was taken and did not go.
-void fer_life_give_back(struct fer_sa *sa, uint32_t len);
+static inline void fer_life_give_back(struct fer_sa *sa, uint32_t len);
 
-// The same as fer_life_take() for packets that an inbound SA opened.  The caller holds its lock.
+// Counts packets that an inbound SA opened.  Returns how many of them, from the first on, may go;
+// the others are not counted.  The caller holds its lock.
 __attribute__((warn_unused_result)) uint32_t fer_life_accept(const struct fer_sa_table *t,
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, unsigned *crossed);
 

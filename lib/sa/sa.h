@@ -10,7 +10,8 @@
 //
 // Who writes what:
 //   identity, template   the control thread, before publication; then nobody
-//   out.seq, counts      any worker, by atomic adds, once per group of packets
+//   out.seq              any worker, by one atomic operation per group of packets: numbers and
+//                        what they went with
 //   out.iv               any worker, by atomic operations, where those that it has run out (ivs.h)
 //   in.replay, counts    any worker that holds in.lock, once per group of packets
 //   life                 any worker and the control thread, by atomic or, three times in a life at
@@ -86,10 +87,8 @@ struct fer_sa {
 			alignas(64) struct fer_sa_template template;
 			uint16_t pad_to; // of struct fer_tfc
 			uint8_t dummy;   // place among those that send dummies; 0: none
-			alignas(64) struct fer_seq seq;
+			alignas(64) struct fer_seq seq; // and IP packets before protection
 			_Atomic uint64_t iv; // next IV of a counter mode that no worker has
-			_Atomic uint64_t packets;
-			_Atomic uint64_t bytes; // of the IP packets before protection
 			uint8_t src[16];
 			struct fer_udp_out *udp;              // NULL: no ESP in UDP; see sa/udp.h
 			alignas(64) struct fer_limits limits; // if life says that there are any
@@ -112,15 +111,16 @@ struct fer_sa {
 static_assert(sizeof(struct fer_sa) == 5 * 64, "an SA is five lines and its keys");
 static_assert(offsetof(struct fer_sa, drops) == 4 * 64, "no packet that passes touches drops");
 
-static inline bool fer_life_take_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
+static inline bool fer_life_is_free(const struct fer_sa *sa)
 {
 	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
 
-	if ((life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) != 0)
-		return false;
-	atomic_fetch_add_explicit(&sa->out.packets, n, memory_order_relaxed);
-	atomic_fetch_add_explicit(&sa->out.bytes, bytes, memory_order_relaxed);
-	return true;
+	return (life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) == 0;
+}
+
+static inline void fer_life_give_back(struct fer_sa *sa, uint32_t len)
+{
+	fer_seq_give_back(&sa->out.seq, len);
 }
 
 // Gives the receive lock back.  A store does, and what rte_spinlock_unlock() has on x86 is an
@@ -139,9 +139,7 @@ static inline void fer_life_count_in(struct fer_sa *sa, uint32_t n, uint64_t byt
 
 static inline bool fer_life_accept_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
 {
-	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
-
-	if ((life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) != 0)
+	if (!fer_life_is_free(sa))
 		return false;
 	fer_life_count_in(sa, n, bytes);
 	return true;

@@ -10,17 +10,11 @@ static uint64_t before(uint32_t high)
 
 static int update_out(struct fer_seq *s, uint32_t high)
 {
-	uint64_t last = atomic_load_explicit(&s->last, memory_order_relaxed);
+	uint64_t last = fer_seq_last(s);
 
-	// Workers take numbers meanwhile.
-	do {
-		if (last >> 32 > high)
-			return -EINVAL;
-		if (last >> 32 == high)
-			return 0;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&s->last, &last, before(high), memory_order_relaxed, memory_order_relaxed));
-	return 0;
+	if (last >> 32 < high) // workers take numbers meanwhile
+		last = fer_seq_leave_out(s, before(high));
+	return last >> 32 > high ? -EINVAL : 0;
 }
 
 // A contract host says what holds from now on, for packets that it framed or will get.
@@ -29,8 +23,7 @@ static void follow_host(struct fer_sa *sa, uint32_t high)
 	uint64_t numbers = (uint64_t)high << 32;
 
 	if (sa->direction == FER_OUT) {
-		atomic_store_explicit(
-			&sa->out.seq.last, numbers | UINT32_MAX, memory_order_relaxed);
+		fer_seq_init(&sa->out.seq, numbers | UINT32_MAX, true);
 		return;
 	}
 	rte_spinlock_lock(&sa->in.lock);

@@ -1003,8 +1003,9 @@ static bool same_counters(const struct fer_sa *a, const struct fer_sa *b)
 	if (a->generation != b->generation || a->life != b->life)
 		return false;
 	if (a->direction == FER_OUT)
-		return a->out.packets == b->out.packets && a->out.bytes == b->out.bytes &&
-		       a->out.seq.last == b->out.seq.last;
+		return fer_seq_packets(&a->out.seq) == fer_seq_packets(&b->out.seq) &&
+		       fer_seq_bytes(&a->out.seq) == fer_seq_bytes(&b->out.seq) &&
+		       fer_seq_last(&a->out.seq) == fer_seq_last(&b->out.seq);
 	return a->in.packets == b->in.packets && a->in.bytes == b->in.bytes &&
 	       same_windows(&a->in.replay, &b->in.replay);
 }
