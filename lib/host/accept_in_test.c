@@ -270,6 +270,41 @@ static void are_the_layers_of_a_packet_too_deep_committed(void **state)
 	expect_again(FER_REPLAY);
 }
 
+// Two associations of ESP in UDP between the same ports, in one tunnel: that the packets of the
+// tunnel are alike says nothing of what is inside.
+static void do_layers_inside_alike_packets_count_for_themselves(void **state)
+{
+	struct test_sa sa = test_sa_in_udp(transport, 4500, 4500);
+	struct known inner[2], outer = add(tunnel);
+	unsigned n = 0;
+
+	(void)state;
+	inner[0] = add(sa);
+	sa.spi += 8;
+	inner[1] = add(sa);
+	for (uint64_t seq = 1; seq <= 8; seq++)
+		for (unsigned k = 0; k < 2; k++) {
+			test_packet_start(&packet, 20, 0);
+			put_esp(&inner[k], seq, FER_PROTO_UDP);
+			test_packet_put_udp(&packet, 4500, 4500);
+			test_packet_put_ip(&packet, &ends, FER_PROTO_UDP);
+			put_esp(&outer, n + 1, FER_PROTO_IPV4);
+			test_packet_put_ip(&packet, &ends, FER_PROTO_ESP);
+			put(n++);
+		}
+	accept(n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_verdict(i, FER_OK);
+		assert_int_equal(test_ends.batch.pkt[i].n_layers, 2);
+	}
+	done();
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(inner[k].in->in.packets, 8);
+		assert_int_equal(inner[k].in->in.replay.top, 8);
+	}
+	assert_int_equal(outer.in->in.packets, n);
+}
+
 static void does_a_packet_without_receipt_pass(void **state)
 {
 	(void)state;
@@ -438,6 +473,7 @@ int main(void)
 		TEST_WITH_ENDS(is_bad_padding_committed),
 		TEST_WITH_ENDS(are_dummies_and_odd_payloads_committed),
 		TEST_WITH_ENDS(are_the_layers_of_a_packet_too_deep_committed),
+		TEST_WITH_ENDS(do_layers_inside_alike_packets_count_for_themselves),
 		TEST_WITH_ENDS(does_a_packet_without_receipt_pass),
 		TEST_WITH_ENDS(are_packets_and_bytes_counted),
 		TEST_WITH_ENDS(are_bursts_judged_number_by_number),
