@@ -128,6 +128,10 @@ REFUSED = [
     ("contention now", 2, "now"),
     ("contention --apart 1000001", 2, "--apart"),
     ("contention --workers 64", 1, "CPUs"),
+    ("fetch now", 2, "now"),
+    ("fetch --lines 22", 2, "22"),
+    ("fetch --sas 0", 2, "--sas"),
+    ("fetch --ahead 65", 2, "65"),
     ("control now", 2, "now"),
     ("control --count 0", 2, "--count"),
     ("control --list 100001", 2, "100001"),
@@ -407,9 +411,22 @@ def test_contention(bench):
     expect(all(0 < float(ticks) for row in rows[:2] for ticks in row[3:]), rows)
 
 
+def test_fetch(bench):
+    arguments = "fetch --sas 100,20000 --lines 1,21 --seconds 0.1"
+    lines = run(bench, arguments).stdout.splitlines()
+    expect([line.split()[:2] for line in lines[1:]] ==
+           [["100", "1"], ["100", "21"], ["20000", "1"], ["20000", "21"]], lines)
+    rows = json.loads(run(bench, arguments + " --ahead 8 --json").stdout)["rows"]
+    expect([(row["sas"], row["lines"], row["ahead"]) for row in rows] ==
+           [(100, 1, 8), (100, 21, 8), (20000, 1, 8), (20000, 21, 8)], rows)
+    few, near, _, far = (row["ticks"] for row in rows)
+    expect(0 < few < near < far, rows)
+
+
 def test_output_full(bench):
     with open("/dev/full", "w", encoding="ascii") as full:
         for arguments in ("contention --workers 1 --seconds 0.01", "path --size 64 --seconds 0.01",
+                          "fetch --seconds 0.01 --sas 10",
                           "path --size 64 --seconds 0.01 --json"):
             result = subprocess.run([bench, *arguments.split()], stdout=full, stderr=subprocess.PIPE,
                                     timeout=120, text=True, check=False)
@@ -479,6 +496,7 @@ def test_help(bench):
         ("--help", "usage: ferrule-bench VERB"),
         ("path --help", "usage: ferrule-bench path"),
         ("contention --help", "usage: ferrule-bench contention"),
+        ("fetch --help", "usage: ferrule-bench fetch"),
         ("control --help", "usage: ferrule-bench control"),
         ("latency --help", "usage: ferrule-bench latency"),
         ("--version", "ferrule-bench "),
@@ -502,6 +520,7 @@ def cases(bench):
     for how in (("poll", "out"), ("poll", "in"), ("nap", "out")):
         yield f"latency, {how}", "" if enough else "needs two CPUs", test_latency, how
     yield "contention", "", test_contention, ()
+    yield "fetch", "", test_fetch, ()
     yield "nowhere to write to", "", test_output_full, ()
     for direction in ("out", "in"):
         yield f"control, {direction}", "", test_control, (direction,)

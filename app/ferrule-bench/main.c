@@ -3,6 +3,7 @@
 #include "args.h"
 #include "contention.h"
 #include "control.h"
+#include "fetch.h"
 #include "latency.h"
 #include "path.h"
 
@@ -21,6 +22,7 @@ static const struct verb {
 	{"path", "ticks per packet in the data path, no ports", fer_bench_path},
 	{"latency", "how long a packet is in the box at a given load", fer_bench_latency},
 	{"contention", "what workers pay that share an association", fer_bench_contention},
+	{"fetch", "what memory alone takes of many associations", fer_bench_fetch},
 	{"control", "changes of associations over the control socket", fer_bench_control},
 };
 
@@ -44,7 +46,7 @@ int main(int argc, char **argv)
 	if (strcmp(name, "--version") == 0)
 		return puts("ferrule-bench " FERRULE_VERSION) < 0;
 	if (name[0] == '\0' || name[0] == '-')
-		return fer_bench_refuse("needs a verb: path, latency, contention, control");
+		return fer_bench_refuse("needs a verb: path, latency, contention, fetch, control");
 	for (unsigned i = 0; i < N_VERBS; i++)
 		if (strcmp(name, verbs[i].name) == 0) {
 			argv[1] = argv[0];

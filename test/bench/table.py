@@ -57,6 +57,8 @@ PARTS = [
     ("cold", "path", f"--algorithm aes-gcm-128,aes-gcm-256,{HMACS[0]},{HMACS[1]} --size {_sizes},imix "
                      "--packets cold", ""),
     ("many", "path", f"--size 64,1420 --order random --sas {_many}", "--sas 1000,2000"),
+    ("fetch", "fetch", f"--sas {_many} --lines " + ",".join(map(str, targets.LINES.values())),
+     "--sas 1000,2000 --seconds 0.01"),
     ("one", "path", f"--size 64 --order random --flows {_flows}", "--flows 1,1000"),
     ("apart", "path", f"--size 64 --order random --flows {_flows} --policies 10000",
      "--flows 1,1000 --policies 100"),

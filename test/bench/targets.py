@@ -5,6 +5,7 @@ import peer
 
 GCM = "aes-gcm-128"
 MANY_LIMITS = {64: (0.93, 0.80, 0.70), 1420: (0.93, 0.85, 0.80)}  # of what 1,000 cost
+LINES = {64: 8, 1420: 21}  # of an association, that an outbound packet of so many bytes visits
 LIST_LIMITS = {GCM: 700, "aes-cbc-128+hmac-sha1-96": 500, "aes-cbc-128+hmac-sha2-256-128": 400}
 OVERHEAD_LIMITS = [  # algorithms, burst, outbound, inbound
     ((GCM,), 32, 45, 60),
@@ -16,8 +17,9 @@ OVERHEAD_LIMITS = [  # algorithms, burst, outbound, inbound
 class Target:
     """Values that have to be at most, or at least, as high as their limits."""
 
-    def __init__(self, what, values, limits, at_most, digits=0):
+    def __init__(self, what, values, limits, at_most, digits=0, note=""):
         self.what, self._values, self._at_most, self._digits = what, list(values), at_most, digits
+        self._note = note
         self._limits = list(limits) if isinstance(limits, tuple) else [limits] * len(self._values)
 
     def is_reached(self):
@@ -29,7 +31,7 @@ class Target:
             return " / ".join(f"{number:,.{self._digits}f}" for number in numbers)
         limits = self._limits[:1] if len(set(self._limits)) == 1 else self._limits
         sign = "at most" if self._at_most else "at least"
-        return (self.what, f"{sign} {text(limits)}", text(self._values),
+        return (self.what, f"{sign} {text(limits)}", text(self._values) + self._note,
                 "reached" if self.is_reached() else "missed")
 
 
@@ -52,6 +54,12 @@ def _peers(reports):
                      [max(ratios)], 1, True, 2)
 
 
+def _memory(reports, size, numbers):
+    """What visiting the lines of associations takes, with no work at all: ticks a packet."""
+    ticks = {row["sas"]: row["ticks"] for row in reports["fetch"]["rows"] if row["lines"] == LINES[size]}
+    return " / ".join(f"{ticks[n]:.0f}" for n in numbers)
+
+
 def _many(reports):
     groups = {}
     for row in reports["many"]["rows"]:
@@ -61,7 +69,9 @@ def _many(reports):
         numbers = " / ".join(f"{row['sas']:,}" for row in rows[1:])
         yield Target(f"{direction}, {size} bytes, {numbers} SAs at random: speed relative to "
                      f"{rows[0]['sas']:,}", [first / ticks for ticks in others],
-                     MANY_LIMITS[size][:len(others)], False, 2)
+                     MANY_LIMITS[size][:len(others)], False, 2,
+                     f", {first:.0f} ticks with {rows[0]['sas']:,}; memory alone takes "
+                     + _memory(reports, size, [row["sas"] for row in rows[1:]]))
 
 
 def _policies(reports):
