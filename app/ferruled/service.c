@@ -261,7 +261,7 @@ void fer_service_destroy(struct fer_service *s)
 		return;
 	fer_service_reset_fini(s);
 	fer_service_policy_fini(s);
-	fer_service_sa_fini(s);
+	fer_service_swap_fini(s);
 	for (unsigned i = 0; i < s->n_pairs; i++)
 		(void)fer_sa_reclaim(s->pairs[i].sas);
 	while (!STAILQ_EMPTY(&s->waits)) {

@@ -2,14 +2,16 @@
 #pragma once
 
 // What the files of the service share:
-//   service.c         the table of requests, status codes, and completions that come later
-//   service_params.c  what an SA of a message means to the SA table
-//   service_sa.c      requests that change SAs
-//   service_policy.c  requests that change policies
-//   service_show.c    lists and numbers
-//   service_events.c  indications
-//   service_reset.c   a pair begins anew, and keeps what it has
-//   service_caps.c    what the contract calls capabilities and configuration
+//   service.c          the table of requests, status codes, and completions that come later
+//   service_params.c   what an SA of a message means to the SA table
+//   service_contract.c SAs by the contract: ADD_SA, ADD_SA_EX, UPDATE_SA, DELETE_SA
+//   service_sa.c       SAs by name and group: all of a list or none
+//   service_swap.c     SAs that take the place of others
+//   service_policy.c   requests that change policies
+//   service_show.c     lists and numbers
+//   service_events.c   indications
+//   service_reset.c    a pair begins anew, and keeps what it has
+//   service_caps.c     what the contract calls capabilities and configuration
 
 #include "ctl/codec.h"
 #include "service.h"
@@ -110,7 +112,35 @@ __attribute__((warn_unused_result)) const char *fer_service_sa_params(const stru
 // The SA that a reference means; NULL: there is none.
 struct fer_pair_sa *fer_service_find(const struct fer_pair *p, const struct fer_msg_sa_ref *ref);
 
-void fer_service_sa_fini(struct fer_service *s);
+// Takes away what may be gone already.
+void fer_service_remove_sa(struct fer_pair *p, uint64_t handle);
+
+// Of an outbound SA in a group.
+void fer_service_activate(struct fer_pair *p, const struct fer_pair_sa *sa);
+
+// Does the configuration in force allow it?  NULL, or why not.
+__attribute__((warn_unused_result)) const char *fer_service_objection(
+	const struct fer_pair *p, const struct fer_msg_add *add);
+
+void fer_service_complete_handles(struct fer_ctl_request *r, const uint64_t handles[], uint32_t n);
+
+// SAs of a request that are added all or none.
+struct fer_adding {
+	struct fer_service *service;
+	struct fer_pair *pair;
+	struct fer_wait *wait; // of the request
+	struct fer_msg_walk first;
+	uint32_t n;
+	uint64_t *handles; // n_added of them, in the wait
+	uint32_t n_added;
+};
+
+// True: all are added, and the request waits to be completed.  False: it is refused, once nothing
+// is left of those that were added before: neither their room nor their keys.
+__attribute__((warn_unused_result)) bool fer_service_add_or_refuse(struct fer_adding *a);
+
+// Ends the drains.
+void fer_service_swap_fini(struct fer_service *s);
 
 fer_ctl_handler fer_service_add_sa;
 fer_ctl_handler fer_service_add_sa_ex;

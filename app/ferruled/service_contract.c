@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "service_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// Why the first element that was refused was; error 0: none was.
+struct refusal {
+	int error;
+	uint32_t element;
+	const char *why;
+};
+
+static void note_refusal(struct refusal *first, int error, uint32_t element, const char *why)
+{
+	if (first->error == 0)
+		*first = (struct refusal){error, element, why};
+}
+
+// 0 when the SA could not be added.
+static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uint32_t element,
+	struct refusal *refusal)
+{
+	struct fer_sa_params params;
+	const char *why = fer_service_sa_params(p, add, NULL, &params);
+	uint64_t handle = 0;
+	int error;
+
+	if (why == NULL)
+		why = fer_service_objection(p, add);
+	error = why == NULL ? 0 : -EINVAL;
+	if (error == 0)
+		error = fer_pair_add_sa(p, NULL, NULL, &params, &handle, &why);
+	if (error != 0)
+		note_refusal(refusal, error, element, why);
+	return handle;
+}
+
+// What is not an SA ends the whole request; of those that are, as many as can be are added.
+void fer_service_add_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_pair *p = fer_service_pair(arg, r);
+	struct fer_msg_fault fault;
+	struct refusal refusal = {.error = 0};
+	struct fer_msg_walk w;
+	struct fer_msg_add add;
+	uint64_t *handles;
+	uint32_t n, n_added = 0, status = fer_msg_check_add_sa(data, len, &n, &fault);
+
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	handles = calloc(n, sizeof(handles[0]));
+	if (handles == NULL) {
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+		return;
+	}
+	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w);) {
+		uint32_t i = w.n;
+
+		if (fer_msg_next_add_sa(&w, &add, &fault) != NDIS_STATUS_SUCCESS)
+			break; // it was checked
+		handles[i] = add_plain(p, &add, i, &refusal);
+		n_added += handles[i] != 0;
+	}
+	if (n_added > 0)
+		fer_service_complete_handles(r, handles, n);
+	else
+		fer_service_fail(r, refusal.error, refusal.element, refusal.why);
+	free(handles);
+}
+
+void fer_service_add_sa_ex(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_msg_fault fault;
+	struct refusal refusal = {.error = 0};
+	struct fer_msg_add add;
+	uint32_t status = fer_msg_get_add_sa_ex(data, len, &add, &fault);
+
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	const uint64_t handle =
+		add_plain(fer_service_pair(arg, r), &add, FER_MSG_NO_ELEMENT, &refusal);
+	if (handle != 0)
+		fer_service_complete_handles(r, &handle, 1);
+	else
+		fer_service_fail(r, refusal.error, refusal.element, refusal.why);
+}
+
+// The numbers of a stack pair are its own: a host may only agree, or move them forward.
+void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_pair *p = fer_service_pair(arg, r);
+	struct fer_msg_update u;
+	struct fer_msg_fault fault;
+	uint32_t status = fer_msg_get_update_sa(data, len, &u, &fault);
+
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, u.handle);
+	const bool ah = u.operation == IPSEC_OFFLOAD_V2_OPERATION_AH;
+	if (sa == NULL || u.spi == 0 ||
+		u.spi != fer_pair_sa_spi(sa, ah ? FER_PROTO_AH : FER_PROTO_ESP))
+		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
+			"no association has this handle, operation and SPI");
+	else if (fer_sa_update_high(
+			 p->sas, u.handle, ah ? FER_PROTO_AH : FER_PROTO_ESP, u.sequence_high) != 0)
+		fer_ctl_refuse(r, NDIS_STATUS_INVALID_PARAMETER, 0, FER_MSG_NO_ELEMENT,
+			"has no ESN, or its numbers would go back");
+	else
+		fer_ctl_complete_status(r, NDIS_STATUS_SUCCESS);
+}
+
+// A delete cannot fail: handles that are not known, or not any more, are passed over.  A list that
+// makes no sense deletes nothing, for which the contract has no other word than REQUEST_ABORTED.
+void fer_service_delete_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_pair *p = fer_service_pair(arg, r);
+	struct fer_wait *wait = fer_wait_create(p, r);
+	struct fer_msg_fault fault;
+	struct fer_msg_walk w;
+	uint64_t handle;
+	uint32_t n;
+
+	if (wait == NULL || fer_msg_check_delete_sa(data, len, &n, &fault) != NDIS_STATUS_SUCCESS) {
+		if (wait == NULL)
+			fault = (struct fer_msg_fault){"no memory", 0, FER_MSG_NO_ELEMENT};
+		fer_wait_destroy(wait);
+		fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, &fault);
+		return;
+	}
+	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w);) {
+		if (fer_msg_next_delete_sa(&w, &handle, &fault) != NDIS_STATUS_SUCCESS)
+			break; // it was checked
+		fer_service_remove_sa(p, handle);
+	}
+	fer_service_wait(arg, wait);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "service_parts.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+static void drain_destroy(struct fer_drain *d)
+{
+	if (d == NULL)
+		return;
+	if (d->timer != NULL)
+		event_free(d->timer);
+	free(d);
+}
+
+static void on_drained(evutil_socket_t fd, short what, void *arg)
+{
+	struct fer_drain *d = arg;
+
+	(void)fd, (void)what;
+	for (uint32_t i = 0; i < d->n; i++)
+		fer_service_remove_sa(d->pair, d->handles[i]);
+	fer_service_stir(d->service);
+	LIST_REMOVE(d, link);
+	drain_destroy(d);
+}
+
+static struct fer_drain *drain_create(struct fer_service *s, struct fer_pair *p, uint32_t n)
+{
+	struct fer_drain *d = calloc(1, sizeof(*d) + n * sizeof(d->handles[0]));
+
+	if (d == NULL)
+		return NULL;
+	d->service = s;
+	d->pair = p;
+	d->timer = evtimer_new(s->base, on_drained, d);
+	if (d->timer != NULL)
+		return d;
+	free(d);
+	return NULL;
+}
+
+// The `out` SAs that a swap replaces, until no worker holds them as the active ones: a packet that
+// is on its way with one of them is then protected.
+struct retiring {
+	struct fer_deferred deferred; // first
+	struct fer_service *service;
+	struct fer_pair *pair;
+	struct fer_wait *wait;
+	uint32_t n;
+	uint64_t handles[];
+};
+
+static void retire(struct fer_deferred *d)
+{
+	struct retiring *t = (struct retiring *)d;
+
+	for (uint32_t i = 0; i < t->n; i++)
+		fer_service_remove_sa(t->pair, t->handles[i]);
+	fer_service_wait(t->service, t->wait);
+	free(t);
+}
+
+// What a swap takes away, made before anything is added, with room for all SAs there are.
+struct leaving {
+	struct retiring *out;
+	struct fer_drain *in;
+};
+
+static void leaving_destroy(struct leaving *l)
+{
+	free(l->out);
+	drain_destroy(l->in);
+}
+
+static int leaving_create(struct leaving *l, struct fer_service *s, struct fer_pair *p)
+{
+	const uint32_t n = fer_sa_count(p->sas);
+
+	l->out = calloc(1, sizeof(*l->out) + n * sizeof(l->out->handles[0]));
+	l->in = drain_create(s, p, n);
+	if (l->out != NULL && l->in != NULL)
+		return 0;
+	leaving_destroy(l);
+	return -ENOMEM;
+}
+
+static void leave(struct leaving *l, struct fer_pair_sa *sa)
+{
+	if (fer_pair_sa_is_out(sa)) {
+		l->out->handles[l->out->n++] = sa->handle;
+	} else if (!sa->is_draining) {
+		sa->is_draining = true;
+		l->in->handles[l->in->n++] = sa->handle;
+	}
+}
+
+// Finds what the new SAs replace: those that were in their groups before, in the directions in
+// which new ones came.  A group that gets an `out` SA only keeps what it receives with.
+static void find_leaving(const struct fer_adding *a, struct leaving *l)
+{
+	for (uint32_t i = 0; i < a->n; i++) {
+		struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
+
+		sa->is_new = true;
+		fer_groups_at(&a->pair->groups, sa->group)->arriving |=
+			1u << fer_pair_sa_block(sa)->direction;
+	}
+	for (uint32_t i = 0; i < a->n; i++) {
+		const struct fer_pair_sa *fresh = fer_pair_sa_of(a->pair, a->handles[i]);
+		struct fer_group *g = fer_groups_at(&a->pair->groups, fresh->group);
+
+		for (struct fer_pair_sa *sa = g->arriving != 0 ? g->members : NULL; sa != NULL;
+			sa = sa->next)
+			if (!sa->is_new &&
+				(g->arriving >> fer_pair_sa_block(sa)->direction & 1) != 0)
+				leave(l, sa);
+		g->arriving = 0; // its members are asked once
+	}
+	for (uint32_t i = 0; i < a->n; i++)
+		fer_pair_sa_of(a->pair, a->handles[i])->is_new = false;
+}
+
+// From the last to the first: where a group gets several, the first one stays active, as when a
+// document is loaded.
+static void activate_new(const struct fer_adding *a)
+{
+	for (uint32_t i = a->n; i-- > 0;) {
+		const struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
+
+		if (fer_pair_sa_is_out(sa))
+			fer_service_activate(a->pair, sa);
+	}
+}
+
+static void start_drain(struct fer_service *s, struct fer_drain *d, uint32_t drain_ms)
+{
+	const struct timeval after = {
+		.tv_sec = drain_ms / 1000, .tv_usec = (suseconds_t)(drain_ms % 1000) * 1000};
+
+	if (d->n == 0) {
+		drain_destroy(d);
+		return;
+	}
+	LIST_INSERT_HEAD(&s->drains, d, link);
+	(void)evtimer_add(d->timer, &after);
+}
+
+static void finish_swap(struct fer_adding *a, struct leaving *l, uint32_t drain_ms)
+{
+	find_leaving(a, l);
+	activate_new(a);
+	start_drain(a->service, l->in, drain_ms);
+	l->out->service = a->service;
+	l->out->pair = a->pair;
+	l->out->wait = a->wait;
+	fer_grace_defer(a->service->grace, &l->out->deferred, retire);
+	fer_service_stir(a->service);
+}
+
+void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	struct fer_adding a = {.service = arg, .pair = fer_service_pair(arg, r)};
+	struct leaving l;
+	struct fer_msg_fault fault;
+	uint32_t drain_ms,
+		status = fer_msg_get_sa_swap(data, len, &drain_ms, &a.first, &a.n, &fault);
+
+	if (fer_service_is_oob(arg, r))
+		return;
+	if (status != NDIS_STATUS_SUCCESS) {
+		fer_service_refuse(r, status, &fault);
+		return;
+	}
+	a.wait = fer_wait_create(a.pair, r);
+	if (a.wait == NULL || leaving_create(&l, arg, a.pair) != 0) {
+		fer_wait_destroy(a.wait);
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+		return;
+	}
+	if (fer_service_add_or_refuse(&a))
+		finish_swap(&a, &l, drain_ms);
+	else
+		leaving_destroy(&l);
+}
+
+void fer_service_swap_fini(struct fer_service *s)
+{
+	while (!LIST_EMPTY(&s->drains)) {
+		struct fer_drain *d = LIST_FIRST(&s->drains);
+
+		LIST_REMOVE(d, link);
+		drain_destroy(d);
+	}
+}
