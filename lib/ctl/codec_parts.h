@@ -40,6 +40,16 @@ static inline bool fer_all_zero(const void *bytes, size_t len)
 	return any == 0;
 }
 
+// Copies what is known of a structure that begins with its size and its flags.
+FER_MSG_CHECKED uint32_t fer_get_front(
+	const void *data, size_t len, void *front, size_t bytes, struct fer_msg_fault *fault);
+
+// Characters of names, then zeros up to the end of the room, one at least.
+bool fer_is_word(const char *s, size_t room);
+
+// Does it end within the room?
+bool fer_is_string(const void *s, size_t room);
+
 // An ADD_SA_EX whose algorithms may have their names outside of it.
 struct fer_named {
 	bool esp_encryption, esp_integrity, ah_integrity;
