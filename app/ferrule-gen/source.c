@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "source.h"
 
+#include "selector.h"
+
 #include "nic/oob.h"
 #include "proto/ah.h"
 #include "proto/cksum.h"
@@ -10,21 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PORT 1024
-#define ANY_SRC 0xc6120001u // 198.18.0.1: RFC 2544 sets this network aside for such tests
-#define ANY_DST 0xc6130001u
 #define LINK_BYTES FER_ETHER_HEADER_BYTES
-
-// Which addresses and ports a box takes.
-struct selector {
-	struct fer_addr src, dst;
-	struct fer_doc_ports sport, dport;
-};
 
 // What carries streams: an association, or nothing where they are plain.
 struct channel {
 	uint64_t handle; // 0: plain
-	struct selector selector;
+	struct fer_gen_selector selector;
 	uint32_t window;
 	bool esn;
 	uint8_t has;            // FER_GEN_NEEDS_*
@@ -62,94 +55,7 @@ struct fer_gen_source {
 
 // --- channels ---------------------------------------------------------------------------------
 
-static struct fer_addr ipv4(uint32_t address)
-{
-	struct fer_addr a = {.version = 4};
-
-	fer_store_be32(a.bytes, address);
-	return a;
-}
-
-// The first host of a prefix.
-static struct fer_addr host_of(const struct fer_prefix *p)
-{
-	struct fer_addr a = p->addr;
-	unsigned last = a.version == 4 ? 3 : 15;
-
-	if (p->len < 8 * (last + 1))
-		a.bytes[last] |= 1;
-	return a;
-}
-
-static bool names_group(const struct fer_doc_policy *p, uint32_t group)
-{
-	for (uint32_t g = 0; g < p->n_groups; g++)
-		if (p->groups[g] == group)
-			return true;
-	return false;
-}
-
-// The first policy of the box that lets UDP through; NULL: there is none.
-//   group  that it has to name; FER_NO_GROUP: any
-static const struct fer_doc_policy *find_policy(
-	const struct fer_gen_source_params *params, enum fer_direction direction, uint32_t group)
-{
-	const struct fer_doc *doc = params->doc;
-
-	for (uint32_t i = 0; doc != NULL && i < doc->n_policies; i++) {
-		const struct fer_doc_policy *p = &doc->policies[i];
-
-		if (p->pair == params->pair && p->direction == direction &&
-			p->action == FER_DOC_PROTECT &&
-			(p->protocol == FER_DOC_PROTOCOL_ANY || p->protocol == FER_PROTO_UDP) &&
-			(group == FER_NO_GROUP || names_group(p, group)))
-			return p;
-	}
-	return NULL;
-}
-
-static struct selector any_selector(uint8_t version)
-{
-	struct selector s = {
-		.src = ipv4(ANY_SRC),
-		.dst = ipv4(ANY_DST),
-		.sport = {FIRST_PORT, UINT16_MAX},
-		.dport = {FIRST_PORT, UINT16_MAX},
-	};
-
-	if (version == 6) { // 2001:2::/48: the same of RFC 5180
-		s.src = s.dst = (struct fer_addr){.version = 6, .bytes = {0x20, 0x01, 0, 2}};
-		s.src.bytes[15] = 1;
-		s.dst.bytes[15] = 2;
-	}
-	return s;
-}
-
-static void take_ports(struct fer_doc_ports *to, const struct fer_doc_ports *from)
-{
-	if (from->first != 0 || from->last != UINT16_MAX)
-		*to = *from;
-}
-
-static struct selector selector_of(const struct fer_doc_policy *p)
-{
-	uint8_t version = p == NULL                  ? 4
-			  : p->src.addr.version != 0 ? p->src.addr.version
-						     : p->dst.addr.version;
-	struct selector s = any_selector(version);
-
-	if (p == NULL)
-		return s;
-	if (p->src.addr.version != 0)
-		s.src = host_of(&p->src);
-	if (p->dst.addr.version != 0)
-		s.dst = host_of(&p->dst);
-	take_ports(&s.sport, &p->sport);
-	take_ports(&s.dport, &p->dport);
-	return s;
-}
-
-static void override(const struct fer_gen_source_params *params, struct selector *s)
+static void override(const struct fer_gen_source_params *params, struct fer_gen_selector *s)
 {
 	if (params->src.version != 0)
 		s->src = params->src;
@@ -161,20 +67,22 @@ static void open_plain(struct fer_gen_source *s)
 {
 	struct channel *c = &s->channels[s->n_channels++];
 
-	c->selector = selector_of(find_policy(&s->params, FER_OUT, FER_NO_GROUP));
+	c->selector = fer_gen_selector_of(
+		fer_gen_find_policy(s->params.doc, s->params.pair, FER_OUT, FER_NO_GROUP));
 	override(&s->params, &c->selector);
 }
 
 static void open_channel(struct fer_gen_source *s, uint32_t at)
 {
 	const struct fer_doc_sa *sa = &s->params.doc->sas[at];
-	const struct fer_doc_policy *p = find_policy(&s->params, FER_IN, sa->group);
+	const struct fer_doc_policy *p =
+		fer_gen_find_policy(s->params.doc, s->params.pair, FER_IN, sa->group);
 	struct channel *c = &s->channels[s->n_channels++];
 
 	c->handle = s->params.mirror->handles[at];
 	c->window = sa->replay_window;
 	c->esn = sa->esn;
-	c->selector = selector_of(p);
+	c->selector = fer_gen_selector_of(p);
 	if (sa->mode == FER_TRANSPORT) {
 		c->selector.src = sa->src;
 		c->selector.dst = sa->dst;
@@ -310,7 +218,7 @@ static void write_udp_sum(uint8_t *ip, uint8_t *udp, uint32_t len)
 static void write_packet(
 	struct fer_gen_source *s, const struct item *item, uint8_t *ip, uint32_t size)
 {
-	const struct selector *sel = &item->channel->selector;
+	const struct fer_gen_selector *sel = &item->channel->selector;
 	const struct fer_gen_kind *kind = fer_gen_kind(item->kind);
 	struct fer_addr src = sel->src;
 	const struct fer_gen_tag tag = {
