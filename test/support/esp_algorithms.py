@@ -17,6 +17,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, aead, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
+try:
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+except ImportError:  # before release 43
+    from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
+
 
 class Refused(Exception):
     """The packet must not be delivered; `verdict` is the project's name for the reason."""
@@ -141,7 +146,7 @@ class TripleDes(BlockCipher):
         self._key = key * (24 // len(key))
 
     def _cipher(self, iv):
-        return Cipher(algorithms.TripleDES(self._key), modes.CBC(iv))
+        return Cipher(TripleDES(self._key), modes.CBC(iv))
 
 
 class Null:
