@@ -344,6 +344,7 @@ static void watch_links(struct fer_daemon *d, uint64_t now_ns)
 
 void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 {
+	watch_links(d, now_ns);
 	for (unsigned i = 0; i < d->n_pairs; i++)
 		if (fer_pair_has_lost_port(&d->pairs[i]))
 			fer_pair_remove_sas(&d->pairs[i], REMOVED_AT_ONCE);
@@ -354,5 +355,4 @@ void fer_daemon_tick(struct fer_daemon *d, uint64_t now_ns)
 	(void)fer_grace_poll(&d->grace);
 	for (unsigned i = 0; i < d->workers.n; i++)
 		watch(d, i, now_ns);
-	watch_links(d, now_ns);
 }
