@@ -305,6 +305,33 @@ static void do_layers_inside_alike_packets_count_for_themselves(void **state)
 	assert_int_equal(outer.in->in.packets, n);
 }
 
+// Options in front of some packets of an SA move what is behind them.
+static void does_each_layer_come_off_where_it_stands(void **state)
+{
+	static uint8_t inner[64];
+	const struct test_ip with_options = {.version = 4, .src = 1, .dst = 2, .n_options = 8};
+	struct known k = add(tunnel);
+	uint32_t len = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		test_packet_start(&packet, 20, 0);
+		test_packet_put_ip(&packet, &inside, FER_PROTO_UDP);
+		len = packet.len;
+		memcpy(inner, packet.bytes, len);
+		put_esp(&k, i + 1, FER_PROTO_IPV4);
+		test_packet_put_ip(&packet, i / 2 % 2 != 0 ? &with_options : &ends, FER_PROTO_ESP);
+		put(i);
+	}
+	accept(8);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_verdict(i, FER_OK);
+		test_assert_bytes(test_ends.batch.m[i], inner, len);
+	}
+	done();
+	assert_int_equal(k.in->in.bytes, 8 * len);
+}
+
 static void does_a_packet_without_receipt_pass(void **state)
 {
 	(void)state;
@@ -474,6 +501,7 @@ int main(void)
 		TEST_WITH_ENDS(are_dummies_and_odd_payloads_committed),
 		TEST_WITH_ENDS(are_the_layers_of_a_packet_too_deep_committed),
 		TEST_WITH_ENDS(do_layers_inside_alike_packets_count_for_themselves),
+		TEST_WITH_ENDS(does_each_layer_come_off_where_it_stands),
 		TEST_WITH_ENDS(does_a_packet_without_receipt_pass),
 		TEST_WITH_ENDS(are_packets_and_bytes_counted),
 		TEST_WITH_ENDS(are_bursts_judged_number_by_number),
