@@ -569,6 +569,8 @@ static void make_inbound(struct scenario *s, unsigned n)
 			make_plain(s, c, &wire);
 		if (what == 2 && c->n_sas == 1 && c->sa[0].esp.used)
 			make_rude(s, c, &wire);
+		if (what == 4)
+			lengthen_front(&wire);
 		if (what == 3 || goes_on)
 			spoil_wire(r, s->c[IN], s->n, &wire);
 	}

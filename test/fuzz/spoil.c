@@ -148,6 +148,26 @@ static void change_fragment(struct rng *r, struct ref_packet *p)
 		flip(r, p->bytes + 6 + rng_below(r, 2));
 }
 
+void lengthen_front(struct ref_packet *p)
+{
+	static const uint8_t options[8] = {1, 1, 7, 3, 4, 1, 1, 0}, extension[8] = {0, 0, 1, 4};
+	const bool v4 = p->bytes[0] == 0x45;
+	const uint32_t at = v4 ? 20 : 40;
+
+	if ((!v4 && p->bytes[0] >> 4 != 6) || p->len < at || p->len + 8 > 65535)
+		return;
+	memmove(p->bytes + at + 8, p->bytes + at, p->len - at);
+	memcpy(p->bytes + at, v4 ? options : extension, 8);
+	if (v4) {
+		p->bytes[0] = 0x47;
+	} else {
+		p->bytes[at] = p->bytes[6];
+		p->bytes[6] = 60;
+	}
+	p->len += 8;
+	ref_ip_finish(p->bytes, p->len);
+}
+
 void spoil_wire(struct rng *r, const struct connection c[], unsigned n, struct ref_packet *p)
 {
 	struct ref_ip h;

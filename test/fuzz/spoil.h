@@ -13,6 +13,9 @@ void vary_plain(struct rng *r, struct ref_packet *p);
 // protocol, or SPI or destination, to those of another association of c.
 void spoil_wire(struct rng *r, const struct connection c[], unsigned n, struct ref_packet *p);
 
+// Puts options or an extension header behind the outermost IP header, as nobody on the way does.
+void lengthen_front(struct ref_packet *p);
+
 // Any text with any trailer behind a right integrity value, outermost in an ESP packet of sa.
 void make_hostile(
 	struct rng *r, const struct ref_sa *sa, struct ref_choice *choice, struct ref_packet *wire);
