@@ -166,8 +166,8 @@ static void put_label(FILE *f, struct json_object *row)
 {
 	static const struct {
 		const char *member, *title;
-	} counts[] = {{"sas", "SAs"}, {"workers", "workers"}, {"policies", "policies"},
-		{"flows", "flows"}};
+	} counts[] = {{"sas", "SAs"}, {"workers", "workers"}, {"helpers", "helpers"},
+		{"policies", "policies"}, {"flows", "flows"}};
 
 	fputs("bursts of ", f);
 	put_text(f, text_of(row, "burst"));
@@ -290,7 +290,7 @@ static void put_plots(FILE *f, struct json_object *rows)
 // --- table --------------------------------------------------------------------------------------
 
 static const char *const columns[] = {"direction", "algorithm", "size", "packets", "burst", "sas",
-	"order", "spis", "workers", "policies", "shape", "flows"};
+	"order", "spis", "workers", "helpers", "policies", "shape", "flows"};
 
 static const char *const stages[] = {
 #define STAGE_NAME(name, text) text,

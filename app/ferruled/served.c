@@ -100,6 +100,18 @@ struct fer_client *served_connect(const struct served *s)
 	return c;
 }
 
+struct fer_client *served_begin(struct served *s, const char *more)
+{
+	served_open(s, two_pairs_document(more), 1, 64);
+	return served_connect(s);
+}
+
+void served_end(struct served *s, struct fer_client *c)
+{
+	fer_client_close(c);
+	served_close(s);
+}
+
 // --- requests -----------------------------------------------------------------------------------
 
 uint32_t served_ask(struct fer_client *c, const struct fer_client_request *q, struct fer_msg_buf *b,

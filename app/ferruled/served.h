@@ -34,6 +34,10 @@ void served_close(struct served *s);
 
 struct fer_client *served_connect(const struct served *s);
 
+// With one worker and two_pairs_document(more), and a client of it: for a group of tests.
+struct fer_client *served_begin(struct served *s, const char *more);
+void served_end(struct served *s, struct fer_client *c);
+
 // Sends what b holds (NULL: nothing), empties b, and gives the status back; the reply is the
 // caller's.
 uint32_t served_ask(struct fer_client *c, const struct fer_client_request *q, struct fer_msg_buf *b,

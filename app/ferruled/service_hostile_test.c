@@ -294,16 +294,14 @@ static void what_the_header_gets_wrong(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	served_open(&served, two_pairs_document(CAPACITY), 1, 64);
-	client = served_connect(&served);
+	client = served_begin(&served, CAPACITY);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	fer_client_close(client);
-	served_close(&served);
+	served_end(&served, client);
 	return 0;
 }
 

@@ -68,16 +68,14 @@ static int set_up(void **state)
 {
 	(void)state;
 	client_thread = pthread_self();
-	served_open(&served, two_pairs_document(", capacity: 12"), 1, 64);
-	client = served_connect(&served);
+	client = served_begin(&served, ", capacity: 12");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	fer_client_close(client);
-	served_close(&served);
+	served_end(&served, client);
 	return 0;
 }
 

@@ -23,16 +23,14 @@ static struct fer_client *client;
 static int set_up(void **state)
 {
 	(void)state;
-	served_open(&served, two_pairs_document(", capacity: 6"), 1, 64);
-	client = served_connect(&served);
+	client = served_begin(&served, ", capacity: 6");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	fer_client_close(client);
-	served_close(&served);
+	served_end(&served, client);
 	return 0;
 }
 
