@@ -9,6 +9,7 @@ protected by a tunnel with AES-GCM.
 
 import contextlib
 import json
+import subprocess
 from pathlib import Path
 
 import ferrule_ctl as ctl
@@ -28,6 +29,13 @@ def flow(mark, near, far, inbound=False):
     ends = [(site % near, other % far) for site, other in
             (("10.1.0.%d", "10.2.0.%d"), ("2001:db8:1::%d", "2001:db8:2::%d"))]
     return Flow(mark, *(pair[::-1] if inbound else pair for pair in ends))
+
+
+def _member():
+    """What DPDK calls a port of a bond."""
+    said = subprocess.run(["pkg-config", "--modversion", "libdpdk"], capture_output=True, text=True,
+                          check=True)
+    return "slave" if [int(n) for n in said.stdout.split(".")[:2]] < [23, 11] else "member"
 
 
 def make_lab():
@@ -86,7 +94,7 @@ class Box:
         veth = "--vdev=net_af_packet{},iface={},framecnt=4096"
         ports = (f"--vdev=net_tap0,iface={self.host[1]}" if self.has_tap
                  else veth.format(0, "host-near"), veth.format(1, "wire-near"))
-        bond = ("--vdev=net_bonding0,mode=1,slave=net_af_packet1",) if has_bond else ()
+        bond = (f"--vdev=net_bonding0,mode=1,{_member()}=net_af_packet1",) if has_bond else ()
         names = ("net_tap0" if self.has_tap else "net_af_packet0",
                  "net_bonding0" if has_bond else "net_af_packet1")
         return json.dumps({
