@@ -54,14 +54,16 @@ static uint32_t probe_lines(
 	return lines;
 }
 
-static void init_size(struct fer_engine *e, struct imb_gcm *g)
+static void init_size(
+	struct fer_engine *e, struct imb_gcm *g, uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1])
 {
 	static const uint8_t probe_key[FER_MAX_KEY_BYTES] = {2};
 
 	g->expand(probe_key, &e->gcm_probe.gcm);
 	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
-		g->lines[blocks] = probe_lines(e, g, &e->gcm_probe, blocks * 16);
-	g->lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &e->gcm_probe, PROBE_BYTES);
+		lines[blocks] = probe_lines(e, g, &e->gcm_probe, blocks * 16);
+	lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &e->gcm_probe, PROBE_BYTES);
+	g->lines = lines;
 }
 
 void fer_imb_gcm_expand(
@@ -74,11 +76,11 @@ void fer_imb_gcm_init(struct fer_engine *e)
 {
 	const IMB_MGR *m = e->wide;
 
-	e->gcm[0] = (struct imb_gcm){m->gcm128_enc, m->gcm128_dec, m->gcm128_pre, {0}};
-	e->gcm[1] = (struct imb_gcm){m->gcm192_enc, m->gcm192_dec, m->gcm192_pre, {0}};
-	e->gcm[2] = (struct imb_gcm){m->gcm256_enc, m->gcm256_dec, m->gcm256_pre, {0}};
+	e->gcm[0] = (struct imb_gcm){m->gcm128_enc, m->gcm128_dec, m->gcm128_pre, NULL};
+	e->gcm[1] = (struct imb_gcm){m->gcm192_enc, m->gcm192_dec, m->gcm192_pre, NULL};
+	e->gcm[2] = (struct imb_gcm){m->gcm256_enc, m->gcm256_dec, m->gcm256_pre, NULL};
 	for (unsigned i = 0; i < IMB_AES_SIZES; i++)
-		init_size(e, &e->gcm[i]);
+		init_size(e, &e->gcm[i], e->gcm_lines[i]);
 }
 
 static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
@@ -215,10 +217,8 @@ struct run {
 	uint32_t icv_bytes, around, aad_bytes;
 };
 
-static inline struct run run_of(const struct fer_job *first)
+static inline struct run run_of(const struct fer_job *first, const struct fer_suite *s)
 {
-	const struct fer_suite *s = first->suite;
-
 	return (struct run){
 		.key = &first->key->gcm,
 		.icv_bytes = s->icv_bytes,
@@ -229,10 +229,12 @@ static inline struct run run_of(const struct fer_job *first)
 
 bool fer_imb_gcm_seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	if (!build_run(e, jobs, n, jobs->suite, true))
+	const struct fer_suite *const s = jobs->suite;
+
+	if (!build_run(e, jobs, n, s, true))
 		return fer_imb_seal_any(e, jobs, n);
-	const aes_gcm_enc_dec_t enc = gcm_of(e, jobs->suite)->enc;
-	const struct run r = run_of(jobs);
+	const aes_gcm_enc_dec_t enc = gcm_of(e, s)->enc;
+	const struct run r = run_of(jobs, s);
 
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *text = jobs[i].start + IMB_GCM_TEXT_OFF;
@@ -275,10 +277,12 @@ static unsigned open_run(
 
 bool fer_imb_gcm_open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
-	if (!build_run(e, jobs, n, jobs->suite, false))
+	const struct fer_suite *const s = jobs->suite;
+
+	if (!build_run(e, jobs, n, s, false))
 		return fer_imb_open_any(e, jobs, n);
-	const aes_gcm_enc_dec_t dec = gcm_of(e, jobs->suite)->dec;
-	const struct run r = run_of(jobs);
+	const aes_gcm_enc_dec_t dec = gcm_of(e, s)->dec;
+	const struct run r = run_of(jobs, s);
 	bool are_well = true;
 
 	for (unsigned i = 0; i < n; i++) {

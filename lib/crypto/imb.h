@@ -70,14 +70,12 @@ struct fer_key {
 // 16 bytes that are written by one store, because the library reads them by one load.
 typedef uint64_t imb_block __attribute__((vector_size(16)));
 
-// AES-GCM of one key size.
+// AES-GCM of one key size.  Short, because each burst looks one up.
 struct imb_gcm {
 	aes_gcm_enc_dec_t enc;
 	aes_gcm_enc_dec_t dec;
 	aes_gcm_pre_t expand;
-	// Bit i of lines[n]: a packet of n blocks (the last entry: or more) reads line i of its
-	// key.
-	uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1];
+	const uint32_t *lines; // those of struct fer_engine
 };
 
 // What one method needs.  A row whose seal and open are NULL has no work to do.
@@ -116,6 +114,9 @@ struct fer_engine {
 	struct fer_job *list[FER_N_METHODS][FER_ENGINE_BURST];
 
 	struct imb_gcm gcm[IMB_AES_SIZES];
+	// Bit i of an entry n: a packet of n blocks (the last one: or more) reads line i of its
+	// key.
+	uint32_t gcm_lines[IMB_AES_SIZES][IMB_GCM_PROBED_BLOCKS + 1];
 	struct fer_key gcm_probe; // the key whose lines are probed when the engine is opened
 	struct gcm_context_data gcm_ctx;
 	imb_block nonce[FER_ENGINE_BURST];

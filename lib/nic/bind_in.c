@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "crypto/engine.h"
+#include "nic/crypt.h"
 #include "nic/udp.h"
 #include "proto/ah.h"
 #include "sa/table.h"

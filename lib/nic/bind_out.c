@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "crypto/engine.h"
+#include "nic/crypt.h"
 #include "nic/oob.h"
 #include "nic/udp.h"
 #include "proto/ah.h"
@@ -226,7 +227,7 @@ static_assert(offsetof(struct fer_job, key) == offsetof(struct fer_job, suite) +
 // Learns from packet p, which is alive.  False: nothing.
 static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
 {
-	const struct fer_sa *sa = outbound(nic, o->ipsec);
+	struct fer_sa *sa = outbound(nic, o->ipsec);
 	const struct place at = {.ip_off = p->frame.ip_off};
 
 	if (sa == NULL || p->parsed != FER_OK || sa->partner != FER_NO_SA_INDEX ||
@@ -239,6 +240,7 @@ static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struc
 		return false;
 	*nic->known = (struct fer_known){
 		.handle = o->ipsec,
+		.sa = sa,
 		.state = fer_pkt_state(p),
 		.offsets = (uint16_t)(o->header >> 16),
 		.ip_off = p->frame.ip_off,
@@ -251,6 +253,22 @@ static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struc
 		.key = fer_sa_key(sa),
 	};
 	return true;
+}
+
+static_assert(offsetof(struct fer_layer, seq) == 0 && offsetof(struct fer_layer, sa) == 8 &&
+		      offsetof(struct fer_layer, ip_off) == 16 &&
+		      offsetof(struct fer_layer, end) == 24 && sizeof(struct fer_layer) == 32,
+	"four words");
+
+// Writes a layer, each of its bytes once.
+static inline void put_layer(
+	struct fer_layer *layer, const struct fer_known *known, uint32_t end, uint64_t seq)
+{
+	const uint64_t words[2] = {seq, fer_layer_handle(&known->layer)};
+	const fer_pair places = {fer_layer_places(&known->layer), end};
+
+	memcpy(layer, words, sizeof(words));
+	memcpy(&layer->ip_off, &places, sizeof(places));
 }
 
 // Completes the layer and the job of AH, which begins with the IP header in front of it.
@@ -274,7 +292,7 @@ static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame 
 }
 
 // bind() of a packet of which all is known, with its job.  False: something is not as it mostly is,
-// and nothing was done.
+// and nothing was done.  Where the IP header begins its state says as well, but AH starts there.
 __attribute__((always_inline)) static inline bool bind_known(struct rte_mbuf *m, struct fer_pkt *p,
 	struct fer_layer *layer, const struct fer_known *known, bool is_ah, struct fer_job *job)
 {
@@ -284,7 +302,7 @@ __attribute__((always_inline)) static inline bool bind_known(struct rte_mbuf *m,
 	uint32_t spi;
 
 	if (o->ipsec != known->handle || o->tunnel != 0 || o->header >> 16 != known->offsets ||
-		p->frame.ip_off != known->ip_off || fer_pkt_state(p) != known->state ||
+		(is_ah && p->frame.ip_off != known->ip_off) || fer_pkt_state(p) != known->state ||
 		end < known->least_end || end > m->data_len)
 		return false;
 	uint8_t *header = rte_pktmbuf_mtod_offset(m, uint8_t *, sec_off);
@@ -292,9 +310,7 @@ __attribute__((always_inline)) static inline bool bind_known(struct rte_mbuf *m,
 	if (spi != known->spi || (is_ah && !is_plain_ah(m, &p->frame, known, header)))
 		return false;
 	const uint64_t len = end - sec_off; // and no high half of a number
-	*layer = known->layer;
-	layer->end = end;
-	layer->seq = fer_load_be32(header + spi_at + FER_ESP_SEQ_OFF);
+	put_layer(layer, known, end, fer_load_be32(header + spi_at + FER_ESP_SEQ_OFF));
 	p->n_layers = 1;
 	job->start = header;
 	memcpy(&job->suite, &known->suite, 2 * sizeof(job->suite));
@@ -318,13 +334,7 @@ __attribute__((always_inline)) static inline unsigned bind_run(struct fer_batch 
 	return i - first;
 }
 
-// Functions of their own, so that each loop has the registers for itself.
-__attribute__((noinline)) static unsigned bind_esp_run(struct fer_batch *b, unsigned i,
-	const struct fer_known *known, struct fer_job *job, uint16_t *at)
-{
-	return bind_run(b, i, known, false, job, at);
-}
-
+// A function of its own, so that the loop over ESP has the registers for itself.
 __attribute__((noinline)) static unsigned bind_ah_run(struct fer_batch *b, unsigned i,
 	const struct fer_known *known, struct fer_job *job, uint16_t *at)
 {
@@ -344,33 +354,41 @@ __attribute__((noinline)) static unsigned bind_any(
 	return p->n_layers;
 }
 
-// Forgets an SA that lives no more.
-static inline void check_known(const struct fer_nic *nic)
+// Does the SA live that is known?
+static inline bool is_known(const struct fer_known *known)
 {
-	if (fer_sa_get(nic->sas, nic->known->handle) == NULL)
-		nic->known->handle = 0;
+	return known->sa != NULL && atomic_load_explicit(&known->sa->generation,
+					    memory_order_acquire) == known->handle >> 32;
 }
 
-unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
+// Binds the packets from i on of which all is known, behind so many jobs.  Returns how many these
+// are.
+static inline unsigned bind_all_known(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned n_jobs)
 {
 	const struct fer_known *known = nic->known;
-	unsigned n_rounds = 0, n_jobs = 0, learnt = UINT_MAX;
+	struct fer_crypt *c = nic->crypt;
+	struct fer_job *job = c->job + n_jobs;
+	uint16_t *at = c->at + n_jobs;
+	unsigned n = likely(known->ah_len == 0) ? bind_run(b, i, known, false, job, at)
+						: bind_ah_run(b, i, known, job, at);
 
-	b->has_udp_sums = false;
-	fer_crypt_start(nic->crypt);
-	check_known(nic);
-	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
+	if (likely(n > 0))
+		fer_crypt_begin_run(c, known->sa, n_jobs);
+	return n;
+}
 
-	for (unsigned i = 0; i < b->n;) {
-		struct fer_job *job = room.job + n_jobs;
-		uint16_t *at = room.at + n_jobs;
-		unsigned n = 0;
+// Binds the packets from i on, behind so many jobs.  Returns how many layers the one with most of
+// them has.
+__attribute__((noinline)) static unsigned bind_others(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned n_jobs)
+{
+	unsigned n_rounds = 0, learnt = UINT_MAX;
 
-		if (likely(known->handle != 0))
-			n = likely(known->ah_len == 0) ? bind_esp_run(b, i, known, job, at)
-						       : bind_ah_run(b, i, known, job, at);
+	while (i < b->n) {
+		unsigned n = is_known(nic->known) ? bind_all_known(nic, b, i, n_jobs) : 0;
+
 		if (likely(n > 0)) {
-			fer_crypt_begin_run(nic->crypt, known->layer.sa, n_jobs);
 			n_jobs += n;
 			i += n;
 			n_rounds = RTE_MAX(n_rounds, 1u);
@@ -384,6 +402,22 @@ unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
 		}
 	}
 	fer_crypt_fill(nic->crypt, n_jobs);
+	return n_rounds;
+}
+
+// Mostly a burst is one run of the SA that is known from before.
+unsigned fer_bind_out(struct fer_nic *nic, struct fer_batch *b)
+{
+	unsigned n = 0, n_rounds = 1;
+
+	b->has_udp_sums = false;
+	fer_crypt_start(nic->crypt);
+	if (likely(is_known(nic->known)))
+		n = bind_all_known(nic, b, 0, 0);
+	if (likely(n != 0 && n == b->n))
+		fer_crypt_fill(nic->crypt, n);
+	else
+		n_rounds = RTE_MAX(n != 0 ? 1u : 0u, bind_others(nic, b, n, n));
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_rounds;
 }

@@ -1,60 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "nic/stages.h"
+#include "nic/crypt.h"
 
 #include "base/bytes.h"
 #include "base/secret.h"
-#include "crypto/engine.h"
-#include "nic/ah.h"
 #include "nic/segment.h"
 #include "nic/share.h"
 #include "nic/udp.h"
 #include "proto/ah.h"
 #include "proto/ip.h"
-#include "sa/ivs.h"
 #include "sa/table.h"
 
 #include <stdlib.h>
 
-#define SHORT_PADDING 16                // bytes at most: what aligns a text to blocks of AES
-#define IN_FRONT_OF_PIECE SHORT_PADDING // read as if there were so much padding
-
-// Jobs of one SA that bind made, up to those of the next run.
-struct bound_run {
-	uint32_t sa; // index
-	uint32_t first;
-};
-
-// The plain packet that was opened last, if it was IPv4: others are compared with it, in later
-// bursts too.
-struct model {
-	struct fer_frame_ipv4_start start;
-	struct fer_frame frame; // of another version: there is none
-	struct fer_frame_words words;
-};
-
-// Work space of one worker.  Packets whose protected bytes lie in one piece go to the engine as
-// they are, all in one call.  The others are copied out, one at a time, and copied back when it
-// went well: a failed packet stays as it came.  ESP protects from its header on, AH from the IP
-// header on.
-struct fer_crypt {
-	unsigned n;
-	bool has_ah;                // among the jobs
-	bool has_others;            // send: layers that bind made no jobs of
-	struct fer_job *job;        // the list in use
-	uint16_t at[FER_BATCH_MAX]; // place in the batch
-	unsigned n_runs;            // send
-	struct bound_run run[FER_BATCH_MAX];
-	unsigned n_split;
-	uint16_t split[FER_BATCH_MAX];
-	struct model model; // receive
-	uint8_t piece[IN_FRONT_OF_PIECE + FER_IPV6_MAX_BYTES + FER_CRYPT_ESN_BYTES];
-	struct fer_ah_hidden hidden[FER_BATCH_MAX]; // of jobs of AH
-	struct fer_ah_hidden hidden_piece;
-	uint8_t front[FER_BATCH_MAX][FER_HEADERS_MAX]; // of those that have more than an IP header
-	uint8_t front_piece[FER_HEADERS_MAX];
-	struct fer_job lists[2][FER_BATCH_MAX]; // one may be in use by a worker that is late
-	struct fer_ivs ivs;                     // send
-};
+#define SHORT_PADDING FER_CRYPT_IN_FRONT // bytes at most: what aligns a text to blocks of AES
 
 static_assert(FER_BATCH_MAX <= FER_ENGINE_BURST, "a batch is one call of the engine");
 
@@ -66,7 +24,7 @@ struct fer_crypt *fer_crypt_create(void)
 		return NULL;
 	c->ivs = (struct fer_ivs){0};
 	c->job = c->lists[0];
-	c->model = (struct model){0};
+	c->model = (struct fer_crypt_model){0};
 	for (unsigned j = 0; j < FER_BATCH_MAX; j++)
 		c->hidden[j].front = c->front[j];
 	c->hidden_piece.front = c->front_piece;
@@ -236,22 +194,18 @@ static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_jo
 }
 
 // Numbers n jobs from first on, which are of one SA.
-static inline void number_run(struct fer_crypt *c, struct fer_batch *b, unsigned k,
-	struct fer_sa *sa, unsigned first, unsigned n)
+__attribute__((noinline)) static void number_any(struct fer_crypt *c, struct fer_batch *b,
+	unsigned k, struct fer_sa *sa, unsigned first, unsigned n)
 {
+	uint64_t iv = sa->suite.counter && n != 0 ? fer_ivs_take(&c->ivs, sa, n) : 0;
 	struct fer_job *job = &c->job[first];
-	uint64_t iv = 0;
 
-	if (n == 0)
-		return;
-	if (likely(sa->suite.counter))
-		iv = fer_ivs_take(&c->ivs, sa, n);
-	if (likely(!sa->suite.esn))
-		for (unsigned j = 0; j < n; j++)
-			job[j].iv = iv + j;
-	else
+	if (sa->suite.esn)
 		for (unsigned j = 0; j < n; j++)
 			number_job(sa, &b->round[k][c->at[first + j]], &job[j], iv + j);
+	else if (sa->suite.counter)
+		for (unsigned j = 0; j < n; j++)
+			job[j].iv = iv + j;
 }
 
 static void number_split(
@@ -364,7 +318,7 @@ static unsigned add_sealed(
 	unsigned next = sa->suite.ah ? add_sealed_ah(nic, b, first, last, k, sa)
 				     : add_sealed_esp(c, b, first, last, k, sa);
 
-	number_run(c, b, k, sa, n_before, c->n - n_before);
+	number_any(c, b, k, sa, n_before, c->n - n_before);
 	if (likely(next > first))
 		return next;
 	c->split[c->n_split++] = (uint16_t)first;
@@ -400,19 +354,16 @@ __attribute__((noinline)) static void hide_bound(struct fer_crypt *c, const stru
 	hide_plain(c, sa, layer->sec_off - layer->ip_off, first, last, FER_OUT);
 }
 
-// Numbers the jobs that bind made.
-static inline void number_bound(const struct fer_nic *nic, struct fer_batch *b)
+// Numbers the jobs that bind made, run by run.
+__attribute__((noinline)) static void number_runs(struct fer_crypt *c, struct fer_batch *b)
 {
-	struct fer_crypt *c = nic->crypt;
+	for (unsigned r = 0; r < c->n_runs; r++) {
+		const struct fer_crypt_run *run = &c->run[r];
+		unsigned last = r + 1 < c->n_runs ? run[1].first : c->n;
 
-	for (unsigned r = 0, last; r < c->n_runs; r++) {
-		const struct bound_run *run = &c->run[r];
-
-		last = r + 1 < c->n_runs ? run[1].first : c->n;
-		struct fer_sa *sa = fer_sa_at(nic->sas, run->sa);
-		number_run(c, b, 0, sa, run->first, last - run->first);
-		if (unlikely(sa->suite.ah) && last != run->first)
-			hide_bound(nic->crypt, b, sa, run->first, last);
+		number_any(c, b, 0, run->sa, run->first, last - run->first);
+		if (run->sa->suite.ah)
+			hide_bound(c, b, run->sa, run->first, last);
 	}
 }
 
@@ -457,7 +408,7 @@ static inline void seal_jobs(struct fer_nic *nic, struct fer_batch *b)
 }
 
 // Puts back what was hidden of packets to be sent, but for the ICV.
-__attribute__((noinline)) static void show_sealed(const struct fer_crypt *c)
+static void show_sealed(const struct fer_crypt *c)
 {
 	const struct fer_ah_hidden *h = c->hidden;
 	const struct fer_job *job = c->job;
@@ -467,23 +418,55 @@ __attribute__((noinline)) static void show_sealed(const struct fer_crypt *c)
 			fer_ah_show(h, job, FER_OUT);
 }
 
-void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k)
+// Seals layer k (0: innermost) of every packet that has one.
+static void seal_round(struct fer_nic *nic, struct fer_batch *b, unsigned k)
 {
 	struct fer_crypt *c = nic->crypt;
 
-	if (likely(k == 0))
-		number_bound(nic, b);
+	if (k == 0)
+		number_runs(c, b);
 	else
 		fer_crypt_start(c);
-	if (unlikely(k != 0 || c->has_others))
+	if (k != 0 || c->has_others)
 		add_others(nic, b, k);
 	seal_jobs(nic, b);
-	if (unlikely(c->has_ah))
+	if (c->has_ah)
 		show_sealed(c);
 	for (unsigned j = 0; j < c->n_split; j++)
 		seal_split(nic, b, c->split[j], k);
-	if (unlikely(b->has_udp_sums))
+	if (b->has_udp_sums)
 		write_udp_sums(nic, b, k);
+}
+
+__attribute__((noinline)) static void seal_rounds(
+	struct fer_nic *nic, struct fer_batch *b, unsigned n_rounds)
+{
+	for (unsigned k = 0; k < n_rounds; k++) // inside out
+		seal_round(nic, b, k);
+}
+
+// Numbers the jobs that bind made, if nothing else is to be sealed, and they are what they mostly
+// are: one run of ESP in a counter mode without ESN, whose IVs are at hand.
+static inline bool number_usual(struct fer_crypt *c)
+{
+	const struct fer_sa *sa = c->run[0].sa;
+	const unsigned n = c->n;
+
+	if (unlikely(c->n_runs != 1 || c->has_others || sa->suite.ah || !sa->suite.counter ||
+		     sa->suite.esn || !fer_ivs_has(&c->ivs, sa, n)))
+		return false;
+	uint64_t iv = fer_ivs_take_held(&c->ivs, n);
+	for (struct fer_job *job = c->job, *end = job + n; job != end; job++)
+		job->iv = iv++;
+	return true;
+}
+
+void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned n_rounds)
+{
+	if (likely(number_usual(nic->crypt)))
+		seal_jobs(nic, b);
+	else
+		seal_rounds(nic, b, n_rounds);
 	fer_batch_mark(b, FER_STAGE_CRYPT);
 }
 
@@ -667,13 +650,13 @@ static inline bool show_plain(const struct fer_nic *nic, struct fer_pkt *p, cons
 	return true;
 }
 
-static inline bool is_model_at(const struct model *model, uint16_t ip_off)
+static inline bool is_model_at(const struct fer_crypt_model *model, uint16_t ip_off)
 {
 	return model->frame.version == 4 && model->frame.ip_off == ip_off;
 }
 
 // Makes a plain packet the model if it is IPv4.  Else nothing is like the one before it.
-static void learn(struct model *model, const uint8_t *bytes, const struct fer_frame *f)
+static void learn(struct fer_crypt_model *model, const uint8_t *bytes, const struct fer_frame *f)
 {
 	model->frame = *f;
 	if (f->version != 4)
@@ -724,7 +707,7 @@ static inline bool trails_ipv4(const uint8_t *trailer, uint32_t *pad_len)
 
 // Shows IPv4 that is like the model.  False: it is not, and nothing is set that counts.
 static inline bool show_like(
-	struct fer_pkt *p, const uint8_t *ip, uint32_t end, const struct model *model)
+	struct fer_pkt *p, const uint8_t *ip, uint32_t end, const struct fer_crypt_model *model)
 {
 	const uint32_t ip_off = (uint32_t)model->words.place;
 
@@ -741,7 +724,7 @@ __attribute__((always_inline)) static inline unsigned finish_like(const struct f
 	struct fer_batch *b, unsigned j, const struct opened *r, bool is_ah, bool pending)
 {
 	const struct fer_crypt *c = nic->crypt;
-	const struct model model = c->model; // out of reach of stores into packets
+	const struct fer_crypt_model model = c->model; // out of reach of stores into packets
 	const uint32_t tail_bytes = is_ah ? 0 : r->sa->tail_bytes, ip_off = model.frame.ip_off;
 	const uint16_t mark = (uint16_t)(pending | like_of_run(r) << 8);
 	const fer_pair of_run = r->whose;
@@ -875,26 +858,10 @@ static void open_split(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 	struct fer_job job = job_of(sa, layer, layer->sec_off);
 
-	job.start = nic->crypt->piece + IN_FRONT_OF_PIECE;
+	job.start = nic->crypt->piece + FER_CRYPT_IN_FRONT;
 	enum fer_verdict v =
 		sa->suite.ah ? open_split_ah(nic, b, i, &job) : open_split_esp(nic, b, i, &job);
 	finish_open(nic, b, i, sa, layer, &job, v);
-}
-
-void fer_crypt_start(struct fer_crypt *c)
-{
-	c->n = c->n_split = c->n_runs = 0;
-	c->has_ah = c->has_others = false;
-}
-
-void fer_crypt_begin_run(struct fer_crypt *c, uint32_t sa, unsigned first)
-{
-	c->run[c->n_runs++] = (struct bound_run){sa, first};
-}
-
-void fer_crypt_leave(struct fer_crypt *c)
-{
-	c->has_others = true;
 }
 
 bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa)
@@ -910,16 +877,6 @@ bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const s
 	if (v != FER_OK)
 		finish_open(nic, b, i, sa, &b->round[k][i], job, v);
 	return v == FER_OK;
-}
-
-struct fer_crypt_room fer_crypt_room(struct fer_crypt *c)
-{
-	return (struct fer_crypt_room){&c->job[c->n], &c->at[c->n]};
-}
-
-void fer_crypt_fill(struct fer_crypt *c, unsigned n)
-{
-	c->n += n;
 }
 
 void fer_crypt_fill_ah(

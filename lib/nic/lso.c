@@ -318,8 +318,7 @@ static enum fer_verdict protect(
 	fer_batch_parse(b);
 	unsigned n_rounds = fer_bind_out(nic, b);
 	mark_wraps(l, first, b);
-	for (unsigned k = 0; k < n_rounds; k++)
-		fer_crypt_seal(nic, b, k);
+	fer_crypt_seal(nic, b, n_rounds);
 	for (unsigned i = 0; v == FER_OK && i < b->n; i++)
 		v = (enum fer_verdict)b->pkt[i].verdict;
 	if (v != FER_OK)

@@ -90,10 +90,7 @@ void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b)
 		fer_checksum_send(nic, b, may);
 		fer_lso_send(nic, b);
 	}
-	unsigned n_rounds = fer_bind_out(nic, b);
-
-	for (unsigned k = 0; k < n_rounds; k++) // inside out
-		fer_crypt_seal(nic, b, k);
+	fer_crypt_seal(nic, b, fer_bind_out(nic, b));
 }
 
 void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)

@@ -16,7 +16,8 @@ struct fer_suite;
 // offsets and link header, if its SA is one of ESP or AH alone, not in UDP.  It holds as long as
 // the SA lives.
 struct fer_known {
-	uint64_t handle;  // 0: nothing is known
+	struct fer_sa *sa; // NULL: nothing is known
+	uint64_t handle;
 	uint64_t state;   // fer_pkt_state()
 	uint16_t offsets; // of slot 12
 	uint16_t ip_off;
@@ -47,37 +48,15 @@ static inline bool fer_crypt_has_room_behind(const struct rte_mbuf *m, uint32_t 
 struct fer_crypt *fer_crypt_create(void);
 void fer_crypt_destroy(struct fer_crypt *c);
 
-// Seals layer k (0: innermost) of every packet that has one: one call of the engine.
-void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned k);
-
-// Begins the jobs of a round of receive, or of the first one of send.
-void fer_crypt_start(struct fer_crypt *c);
+// Seals the layers that bind found, inside out: of each round one call of the engine.
+void fer_crypt_seal(struct fer_nic *nic, struct fer_batch *b, unsigned n_rounds);
 
 // Makes a job of the last layer of packet i.  False: there is nothing that an ICV could cover, and
 // the layer says so.
 bool fer_crypt_add(struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa);
 
-// The same for layers in one piece, by hand: where the next jobs go, and the places of their
-// packets in the batch; then, how many these are.  Those of AH stand behind a plain IP header of
-// front_bytes, in a packet that has room behind.
-struct fer_crypt_room {
-	struct fer_job *job;
-	uint16_t *at;
-};
-
-struct fer_crypt_room fer_crypt_room(struct fer_crypt *c);
-void fer_crypt_fill(struct fer_crypt *c, unsigned n);
-void fer_crypt_fill_ah(
-	struct fer_crypt *c, unsigned n, const struct fer_sa *sa, uint32_t front_bytes);
-
-// Send: such jobs, in the order of the batch and of packets that have one layer, lack what makes
-// them unique: IV and high half of the number.  The crypt stage takes these for those of one SA at
-// once, which are the jobs from first on; and it makes jobs itself of what was left without.
-void fer_crypt_begin_run(struct fer_crypt *c, uint32_t sa, unsigned first);
-void fer_crypt_leave(struct fer_crypt *c);
-
-// Does the jobs: one call of the engine; then reads the
-// trailer and parses what became visible.  Returns how many packets show another layer.
+// Does the jobs (nic/crypt.h): one call of the engine; then reads the trailer and parses what
+// became visible.  Returns how many packets show another layer.
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
 
 // Makes a packet of which one layer of ESP was opened, and nothing else, what it was before; its

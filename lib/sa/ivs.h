@@ -30,15 +30,27 @@ struct fer_ivs {
 // The same as fer_ivs_take() when there are not enough.
 uint64_t fer_ivs_take_more(struct fer_ivs *v, struct fer_sa *sa, uint32_t n);
 
+// Has it n IVs of that SA?
+static inline bool fer_ivs_has(const struct fer_ivs *v, const struct fer_sa *sa, uint32_t n)
+{
+	uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
+
+	return v->sa == sa && v->generation == generation && v->end - v->next >= n;
+}
+
+// The first of n that it has.
+static inline uint64_t fer_ivs_take_held(struct fer_ivs *v, uint32_t n)
+{
+	uint64_t iv = v->next;
+
+	v->next = iv + n;
+	return iv;
+}
+
 // Returns the first of n > 0 consecutive IVs of an SA of a counter mode, one that was live when the
 // worker was quiescent last.  Those of one struct fer_ivs are of one table.
 static inline uint64_t fer_ivs_take(struct fer_ivs *v, struct fer_sa *sa, uint32_t n)
 {
-	uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
-	uint64_t iv = v->next;
-
-	if (unlikely(v->sa != sa || v->generation != generation || v->end - iv < n))
-		return fer_ivs_take_more(v, sa, n);
-	v->next = iv + n;
-	return iv;
+	return likely(fer_ivs_has(v, sa, n)) ? fer_ivs_take_held(v, n)
+					     : fer_ivs_take_more(v, sa, n);
 }
