@@ -2,7 +2,7 @@
 // Frames packets: numbers are taken once for a run of packets of one SA, in the order of the batch.
 #include "host/stages.h"
 
-#include "host/outer.h"
+#include "host/outer_run.h"
 #include "host/tfc.h"
 #include "nic/oob.h"
 #include "sa/dummy.h"
@@ -183,8 +183,8 @@ static void identify_group(struct fer_host *host, struct bundle *u, uint32_t n)
 	const uint8_t *ip = likely(u->sa->out.udp == NULL) ? u->sa->out.template.ip
 							   : fer_udp_head_of(u->sa)->ip;
 
-	u->no.id = fer_ident_take(&host->ident, ip, n);
 	u->no.id_step = host->ident.step;
+	u->no.id = fer_ident_take(fer_ident_counter(&host->ident, ip), u->no.id_step, n);
 }
 
 // The dummies of an SA go where its packets go.
@@ -255,7 +255,8 @@ __attribute__((noinline)) static void frame_group(struct fer_host *host, struct 
 struct stretch {
 	unsigned first;
 	uint32_t n;
-	uint64_t bytes; // that the SA protects
+	uint64_t bytes;  // that the SA protects
+	uint64_t wishes; // what any of them wants in the next round
 };
 
 // Ends the packets of a stretch behind the first n, which were not counted.
@@ -267,10 +268,15 @@ static void end_behind(struct fer_batch *b, const struct stretch *s, uint32_t n,
 	}
 }
 
-// Counts a stretch, of one packet at least, on an SA that has limits, and takes its numbers; *first
-// is that of the first packet.  Returns how many of it there are then.
-__attribute__((noinline)) static uint32_t take_limited(struct fer_host *host, struct fer_batch *b,
-	struct fer_sa *sa, struct stretch s, uint64_t *first)
+// Numbers for packets that stand one behind the other.
+struct numbers {
+	uint64_t first;
+	uint32_t n;
+};
+
+// Counts a stretch, of one packet at least, and takes its numbers.  What does not go ends here.
+__attribute__((noinline)) static struct numbers take_any(
+	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s)
 {
 	struct fer_life_taken taken;
 	uint32_t len[FER_BATCH_MAX], n = 0;
@@ -281,35 +287,18 @@ __attribute__((noinline)) static uint32_t take_limited(struct fer_host *host, st
 	n = fer_life_take(host->sas, sa, len, s.n, &taken);
 	end_behind(b, &s, n, taken.rest);
 	fer_audit_life(host, sa, taken.crossed);
-	*first = taken.first;
-	return n;
+	return (struct numbers){taken.first, n};
 }
 
-// The numbers of an SA come to their end: n were taken for a stretch.
-__attribute__((noinline)) static void end_numbers(
-	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s, uint32_t n)
+// The same.  Mostly the SA has no limits, and many numbers more.
+static inline struct numbers take(
+	struct fer_host *host, struct fer_batch *b, struct fer_sa *sa, struct stretch s)
 {
-	unsigned over = FER_LIFE_SOFT;
+	struct numbers no = {0, s.n};
 
-	if (n < s.n) {
-		for (uint32_t j = 0; j < n; j++)
-			fer_seq_count_bytes(&sa->out.seq, b->pkt[s.first + j].inside[0]);
-		end_behind(b, &s, n, FER_SEQ_EXHAUSTED);
-		over |= FER_LIFE_NUMBERS;
-	}
-	fer_audit_life(host, sa, fer_life_end(sa, over));
-}
-
-// Takes the numbers of a stretch on an SA that has no limits.  Returns how many of it there are
-// then.
-static inline uint32_t take_free(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
-	struct stretch s, uint64_t *first)
-{
-	uint32_t n = fer_seq_take(&sa->out.seq, s.n, s.bytes, first);
-
-	if (unlikely(n < s.n || fer_seq_is_low(&sa->out.seq, *first + n - 1)))
-		end_numbers(host, b, sa, s, n);
-	return n;
+	if (likely(fer_life_is_free(sa)))
+		no.first = fer_seq_take_plenty(&sa->out.seq, s.n, s.bytes);
+	return likely(no.first != 0) ? no : take_any(host, b, sa, s);
 }
 
 // Puts the SA of a run on n packets, some of which have not the room as they mostly have.
@@ -326,10 +315,9 @@ __attribute__((noinline)) static void put_on_rest(struct fer_host *host, struct 
 	}
 }
 
-// The packets from first on that go with a run.  *more gets what any of them wants in the next
-// round.
+// The packets from first on that go with a run.
 static inline struct stretch stretch_from(
-	const struct fer_outer_run *run, struct fer_batch *b, unsigned first, uint64_t *more)
+	const struct fer_outer_run *run, struct fer_batch *b, unsigned first)
 {
 	const uint64_t handle = run->handle, state = run->state;
 	const uint32_t most = run->most, ip_off = run->l2_len;
@@ -345,25 +333,22 @@ static inline struct stretch stretch_from(
 		bytes += len;
 		wishes |= p->handle[1];
 	}
-	*more |= wishes;
-	return (struct stretch){first, (uint32_t)(p - begin), bytes};
+	return (struct stretch){first, (uint32_t)(p - begin), bytes, wishes};
 }
 
 // frame_group() of packets of a run.
-static inline void frame_stretch(
+__attribute__((always_inline)) static inline void frame_stretch(
 	struct fer_host *host, struct fer_batch *b, struct fer_outer_run *run, struct stretch s)
 {
-	struct fer_sa *sa = run->sa;
-	uint64_t seq;
-	uint32_t n = likely(fer_life_is_free(sa)) ? take_free(host, b, sa, s, &seq)
-						  : take_limited(host, b, sa, s, &seq);
+	const struct numbers no = take(host, b, run->sa, s);
 
-	if (unlikely(n == 0))
+	if (unlikely(no.n == 0))
 		return;
-	uint32_t id = fer_ident_take(&host->ident, run->ip, n);
-	uint32_t at = fer_outer_put_on_run(b, s.first, n, run, seq, id);
-	if (unlikely(at < n))
-		put_on_rest(host, b, s.first + at, n - at, run, seq + at, id + at * run->id_step);
+	uint32_t id = fer_ident_take(run->id_counter, run->id_step, no.n);
+	uint32_t at = fer_outer_put_on_run(b, s.first, no.n, run, no.first, id);
+	if (unlikely(at < no.n))
+		put_on_rest(host, b, s.first + at, no.n - at, run, no.first + at,
+			id + at * run->id_step);
 }
 
 // The packets from first to end that want that SA.  Returns the first that does not.
@@ -396,7 +381,7 @@ __attribute__((noinline)) static bool begin_run(
 
 	if (sa == NULL || !fer_outer_is_plain(sa))
 		return false;
-	fer_outer_run_init(&host->work->run, sa, handle, &b->pkt[first], host->ident.step);
+	fer_outer_run_init(&host->work->run, sa, handle, &b->pkt[first], &host->ident);
 	return true;
 }
 
@@ -407,24 +392,27 @@ static inline unsigned frame_from(
 {
 	struct fer_outer_run *run = &host->work->run;
 
-	if (unlikely(!fer_outer_run_is_for(run, &b->pkt[first], handle))) {
+	if (unlikely(run->handle != handle || run->state != fer_pkt_state(&b->pkt[first]) ||
+		     !fer_outer_run_lives(run))) {
 		if (!fer_pkt_alive(&b->pkt[first]))
 			return first + 1;
 		if (!begin_run(host, b, first, handle))
 			return frame_any(host, b, first, 0, handle, false, more);
 	}
-	const struct stretch s = stretch_from(run, b, first, more);
+	const struct stretch s = stretch_from(run, b, first);
 	if (unlikely(s.n == 0))
 		return frame_any(host, b, first, 0, handle, true, more);
+	*more |= s.wishes;
 	frame_stretch(host, b, run, s);
 	return first + s.n;
 }
 
-bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
+// Frames round k of the packets from first on.  Returns what any of them wants behind round 0.
+static uint64_t frame_round(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned k)
 {
 	uint64_t more = 0;
 
-	for (unsigned i = 0; i < b->n;) {
+	for (unsigned i = first; i < b->n;) {
 		uint64_t handle = b->pkt[i].handle[k];
 
 		if (unlikely(handle == 0))
@@ -434,6 +422,29 @@ bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k)
 		else
 			i = frame_any(host, b, i, k, handle, false, &more);
 	}
+	return more;
+}
+
+// Frames the packets from first on, and what those in front of it want behind round 0.
+__attribute__((noinline)) static void frame_others(
+	struct fer_host *host, struct fer_batch *b, unsigned first, uint64_t more)
+{
+	more |= frame_round(host, b, first, 0);
+	for (unsigned k = 1; more != 0 && k < FER_POLICY_MAX_GROUPS; k++)
+		frame_round(host, b, 0, k);
+}
+
+// Mostly a burst is one stretch of the run that was framed last.
+void fer_frame_out(struct fer_host *host, struct fer_batch *b)
+{
+	struct fer_outer_run *run = &host->work->run;
+	struct stretch s = {0};
+
+	if (likely(fer_outer_run_lives(run)))
+		s = stretch_from(run, b, 0);
+	if (likely(s.n != 0))
+		frame_stretch(host, b, run, s);
+	if (unlikely(s.n < b->n || s.wishes != 0))
+		frame_others(host, b, s.n, s.wishes);
 	fer_batch_mark(b, FER_STAGE_FRAME);
-	return k == 0 && more != 0;
 }

@@ -69,8 +69,7 @@ static void want(unsigned i, uint64_t first, uint64_t second)
 
 static void frame(void)
 {
-	fer_frame_out(&test_ends.west.path.host, &test_ends.batch, 0);
-	fer_frame_out(&test_ends.west.path.host, &test_ends.batch, 1);
+	fer_frame_out(&test_ends.west.path.host, &test_ends.batch);
 }
 
 static void done(void)

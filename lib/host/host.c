@@ -30,10 +30,10 @@ void fer_host_fini(struct fer_host *host)
 
 void fer_host_expect_out(const struct fer_host *host)
 {
-	const uint64_t handle = host->work->last[FER_OUT].handle;
+	struct fer_sa *sa = host->work->last[FER_OUT].sa;
 
-	if (likely((uint32_t)(handle >> 32) != 0))
-		fer_sa_prefetch_numbers(host->sas, handle);
+	if (likely(sa != NULL))
+		fer_prefetch_write(&sa->out.seq);
 }
 
 void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
@@ -48,13 +48,12 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b)
 		fer_mtu_out(host, rules, b);
 	if (rules->clamp_mss)
 		fer_mss_out(host, rules, b);
-	fer_host_frame(host, b);
+	fer_frame_out(host, b);
 }
 
 void fer_host_frame(struct fer_host *host, struct fer_batch *b)
 {
-	for (unsigned k = 0; k < FER_POLICY_MAX_GROUPS && fer_frame_out(host, b, k); k++)
-		;
+	fer_frame_out(host, b);
 }
 
 uint32_t fer_host_mtu_out(const struct fer_host *host)

@@ -27,16 +27,20 @@ static inline void fer_ident_init(struct fer_ident *t, unsigned worker, unsigned
 		t->next[i] = (uint16_t)(worker + 1);
 }
 
-// Takes n numbers, step apart, for packets with the addresses of that IPv4 header; returns the
-// first.
-static inline uint16_t fer_ident_take(struct fer_ident *t, const uint8_t *ip, uint32_t n)
+// The counter of packets with the addresses of that IPv4 header.
+static inline uint16_t *fer_ident_counter(struct fer_ident *t, const uint8_t *ip)
 {
 	uint64_t addresses;
 
 	memcpy(&addresses, ip + 12, sizeof(addresses));
-	uint16_t *next =
-		&t->next[addresses * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FER_IDENT_BITS)];
-	uint16_t first = *next;
-	*next = (uint16_t)(first + n * t->step);
+	return &t->next[addresses * UINT64_C(0x9e3779b97f4a7c15) >> (64 - FER_IDENT_BITS)];
+}
+
+// Takes n numbers of a counter, step apart; returns the first.
+static inline uint16_t fer_ident_take(uint16_t *counter, uint32_t step, uint32_t n)
+{
+	uint16_t first = *counter;
+
+	*counter = (uint16_t)(first + n * step);
 	return first;
 }

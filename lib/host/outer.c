@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "host/outer.h"
+#include "host/outer_run.h"
 
 #include "base/bytes.h"
 #include "host/tunnel.h"
@@ -8,7 +8,6 @@
 #include "proto/ah.h"
 #include "sa/udp.h"
 
-#include <nmmintrin.h>
 #include <string.h>
 
 // Everything that follows the payload.
@@ -107,23 +106,6 @@ enum fer_verdict fer_outer_fits(const struct rte_mbuf *m, const struct fer_pkt *
 										: FER_OK;
 }
 
-// Moves what stays in front of a gap: mostly a link header, which is two moves that overlap.
-static inline void move_front(uint8_t *to, const uint8_t *from, uint32_t n)
-{
-	uint64_t head, tail;
-
-	if (unlikely(n < sizeof(head) || n > 2 * sizeof(head))) {
-		memmove(to, from, n);
-		return;
-	}
-	memcpy(&head, from, sizeof(head));
-	memcpy(&tail, from + n - sizeof(tail), sizeof(tail));
-	memcpy(to, &head, sizeof(head));
-	memcpy(to + n - sizeof(tail), &tail, sizeof(tail));
-}
-
-static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
 // Pad length and next header, behind padding.
 static inline void write_trailer(uint8_t *at, uint32_t pad_len, uint32_t next_header)
 {
@@ -135,20 +117,8 @@ static inline void write_trailer(uint8_t *at, uint32_t pad_len, uint32_t next_he
 // Padding 1, 2, 3, ..., pad length and next header.
 static inline void write_tail(uint8_t *at, uint8_t pad_len, uint8_t next_header)
 {
-	memcpy(at, padding, pad_len);
+	memcpy(at, fer_outer_padding, pad_len);
 	write_trailer(at, pad_len, next_header);
-}
-
-// What must be free behind a packet that gets its padding by one store, whatever its length: of
-// that store a trailer and the shortest ICV are in the packet.
-#define PLAIN_SPARE_BYTES                                                                          \
-	((uint32_t)sizeof(padding) - FER_ESP_TRAILER_BYTES - FER_OUTER_PLAIN_ICV_BYTES)
-
-// The same for such a packet, of which slot 12 says both.
-static inline void write_plain_tail(uint8_t *at, uint64_t pad_len, uint32_t slot12)
-{
-	memcpy(at, padding, sizeof(padding));
-	fer_store_be16(at + pad_len, (uint16_t)slot12);
 }
 
 // What an SA puts around each packet.  A copy: what is written into packets might change the SA, as
@@ -299,7 +269,7 @@ __attribute__((always_inline)) static inline enum fer_verdict put_on(struct rte_
 	if (unlikely(end == NULL))
 		return FER_NO_ROOM;
 	uint8_t *frame = rte_pktmbuf_mtod(*m, uint8_t *);
-	move_front(frame, frame + a->growth, front);
+	fer_outer_move_front(frame, frame + a->growth, front);
 	if (tunnel) {
 		write_outer(frame, p, a, v4, id, len);
 	} else {
@@ -341,21 +311,6 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
-// One move, of an Ethernet header and a bit of what it stands in front of.
-#define PLAIN_LINK_BYTES 16
-#define LINK_IN_FRONT (PLAIN_LINK_BYTES - FER_ETHER_HEADER_BYTES) // or in front of it
-
-// Moves a link header to the front of its packet, and says in it what follows.
-static inline void move_link(uint8_t *to, const uint8_t *from, uint32_t l2_len, bool v4)
-{
-	if (l2_len == FER_ETHER_HEADER_BYTES)
-		memcpy(to, from, PLAIN_LINK_BYTES); // the outer header comes over the rest
-	else
-		move_front(to, from, l2_len);
-	if (likely(l2_len > 0))
-		fer_store_be16(to + l2_len - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
-}
-
 // The bits in the first 8 bytes of an inner header that what is put on hangs from: version, type of
 // service, DF.
 static inline uint64_t traits_of(uint8_t version)
@@ -365,8 +320,7 @@ static inline uint64_t traits_of(uint8_t version)
 }
 
 // Makes what follows from the traits of a packet, whose IP header is there.
-__attribute__((noinline)) static void adapt(
-	struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
+void fer_outer_adapt(struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
 {
 	const struct fer_sa_template *t = &run->sa->out.template;
 	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
@@ -386,7 +340,7 @@ __attribute__((noinline)) static void adapt(
 }
 
 void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t handle,
-	const struct fer_pkt *p, uint16_t id_step)
+	const struct fer_pkt *p, struct fer_ident *ident)
 {
 	const struct fer_sa_template *t = &sa->out.template;
 	const uint32_t growth = fer_outer_growth(sa);
@@ -398,7 +352,10 @@ void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t h
 		.sa = sa,
 		.most = longest - growth - sa->tail_bytes - sa->suite.align_bytes,
 		.l2_len = p->l2_len,
-		.id_step = id_step,
+		.is_usual = p->l2_len == FER_ETHER_HEADER_BYTES && t->version == 4 &&
+			    sa->protocol == FER_PROTO_ESP,
+		.id_counter = fer_ident_counter(ident, t->ip),
+		.id_step = ident->step,
 		.ip = t->ip,
 		.ends = {fer_load_word(t->ip + FER_IPV4_ENDS_OFF), __builtin_bswap32(sa->spi)},
 		.spi = sa->spi,
@@ -412,104 +369,26 @@ void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t h
 	};
 }
 
-// The outer header, with SPI and number behind it, which the crypto stage reads by one load and
-// which therefore are one store.  Returns where they stand.
-static inline uint8_t *write_ipv4(
-	uint8_t *ip, const struct fer_outer_run *run, uint32_t len, uint32_t seq, uint16_t id)
-{
-	const __m128i ends = _mm_insert_epi32((__m128i)run->ends, (int)__builtin_bswap32(seq), 3);
-
-	fer_ipv4_stamp(ip, &run->ipv4, len, id);
-	_mm_storeu_si128((__m128i *)(void *)(ip + FER_IPV4_ENDS_OFF), ends);
-	return ip + FER_IPV4_HEADER_BYTES;
-}
-
-static inline uint8_t *write_ipv6(uint8_t *ip, const struct fer_outer_run *run, uint32_t len,
-	uint32_t seq, const uint8_t *inner)
-{
-	const uint32_t rule = run->sa->out.template.rules.flow_label;
-
-	fer_ipv6_stamp(ip, run->ip, len, run->tos, fer_tunnel_flow_label(rule, inner));
-	fer_store_be64(ip + FER_IPV6_HEADER_BYTES, (uint64_t)run->spi << 32 | seq);
-	return ip + FER_IPV6_HEADER_BYTES;
-}
-
-// put_on() for a packet of a run, and the send words.  False: it has not the room as it mostly has,
-// and nothing was done.
-__attribute__((always_inline)) static inline bool put_on_plain(struct rte_mbuf *m,
-	struct fer_pkt *p, struct fer_outer_run *run, bool v4, bool esp, uint32_t l2_len,
-	uint32_t seq, uint16_t id)
-{
-	const uint32_t old_end = p->frame.end, growth = run->growth;
-	const uint32_t pad = (run->pad_from - old_end) & run->pad_mask;
-	const uint64_t off = m->data_off - growth; // endless where there is not so much
-	const uint64_t end = old_end + run->around + pad;
-
-	if (unlikely(m->nb_segs != 1 || m->data_len < old_end ||
-		     off + end + PLAIN_SPARE_BYTES > m->buf_len))
-		return false;
-	uint8_t *frame = (uint8_t *)m->buf_addr + off, *ip = frame + l2_len;
-	const uint8_t *inner = ip + growth;
-	if (unlikely((fer_load_word(inner) & run->traits_mask) != run->traits))
-		adapt(run, p, inner);
-	m->data_off = (uint16_t)off;
-	m->data_len = (uint16_t)end;
-	m->pkt_len = (uint32_t)end;
-	uint32_t len = (uint32_t)end - l2_len, slot12 = run->slot12;
-
-	if (esp) {
-		slot12 |= pad << 8;
-		write_plain_tail(frame + growth + old_end, pad, slot12);
-	}
-	move_link(frame, frame + growth, l2_len, v4);
-	uint8_t *sec =
-		v4 ? write_ipv4(ip, run, len, seq, id) : write_ipv6(ip, run, len, seq, inner);
-	if (!esp)
-		fer_ah_write(sec, run->head_bytes, run->ah_front, seq);
-	fer_frame_write(&p->frame, &run->frame, len, run->df);
-	struct fer_oob *o = fer_oob_of(m);
-	o->ipsec = run->handle;
-	o->header = slot12;
-	return true;
-}
-
-__attribute__((always_inline)) static inline uint32_t put_on_run(struct fer_batch *b,
-	unsigned first, uint32_t n, struct fer_outer_run *run, bool v4, bool esp, uint32_t l2_len,
-	uint32_t seq, uint32_t id)
-{
-	struct fer_pkt *const begin = &b->pkt[first], *p = begin;
-	struct rte_mbuf **m = &b->m[first];
-
-	for (struct fer_pkt *end = begin + n; p != end; p++, m++) {
-		if (!put_on_plain(*m, p, run, v4, esp, l2_len, seq, (uint16_t)id))
-			break;
-		seq++;
-		id += run->id_step;
-	}
-	return (uint32_t)(p - begin);
-}
-
 // Of AH over IPv4, behind an Ethernet header: apart, so that each loop has the registers for
 // itself.
 __attribute__((noinline)) static uint32_t put_on_ah_run(struct fer_batch *b, unsigned first,
 	uint32_t n, struct fer_outer_run *run, uint32_t seq, uint32_t id)
 {
-	return put_on_run(b, first, n, run, true, false, FER_ETHER_HEADER_BYTES, seq, id);
+	return fer_outer_put_on_each(
+		b, first, n, run, true, false, FER_ETHER_HEADER_BYTES, seq, id);
 }
 
-uint32_t fer_outer_put_on_run(struct fer_batch *b, unsigned first, uint32_t n,
+uint32_t fer_outer_put_on_run_any(struct fer_batch *b, unsigned first, uint32_t n,
 	struct fer_outer_run *run, uint64_t seq, uint32_t id)
 {
 	bool v4 = run->sa->out.template.version == 4, esp = run->sa->protocol == FER_PROTO_ESP;
 	uint32_t lo = (uint32_t)seq, l2_len = run->l2_len;
 
-	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || (!esp && !v4)))
-		return put_on_run(b, first, n, run, v4, esp, l2_len, lo, id);
-	if (unlikely(!esp))
+	if (unlikely(l2_len != FER_ETHER_HEADER_BYTES || esp == v4))
+		return fer_outer_put_on_each(b, first, n, run, v4, esp, l2_len, lo, id);
+	if (!esp)
 		return put_on_ah_run(b, first, n, run, lo, id);
-	if (likely(v4))
-		return put_on_run(b, first, n, run, true, true, FER_ETHER_HEADER_BYTES, lo, id);
-	return put_on_run(b, first, n, run, false, true, FER_ETHER_HEADER_BYTES, lo, id);
+	return fer_outer_put_on_each(b, first, n, run, false, true, FER_ETHER_HEADER_BYTES, lo, id);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.
@@ -517,7 +396,7 @@ static inline void close_gap(struct rte_mbuf *m, uint32_t keep, uint32_t gap)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
-	move_front(frame + gap, frame, keep);
+	fer_outer_move_front(frame + gap, frame, keep);
 	rte_pktmbuf_adj(m, (uint16_t)gap);
 }
 
@@ -598,9 +477,10 @@ static inline void bring_link(
 	uint8_t *inner, const uint8_t *frame, uint32_t l2_len, uint8_t inner_version)
 {
 	if (l2_len == FER_ETHER_HEADER_BYTES) // what is in front of it falls away
-		memcpy(inner - PLAIN_LINK_BYTES, frame - LINK_IN_FRONT, PLAIN_LINK_BYTES);
+		memcpy(inner - FER_OUTER_LINK_BYTES, frame - FER_OUTER_IN_FRONT,
+			FER_OUTER_LINK_BYTES);
 	else
-		move_front(inner - l2_len, frame, l2_len);
+		fer_outer_move_front(inner - l2_len, frame, l2_len);
 	if (likely(l2_len > 0))
 		fer_store_be16(inner - sizeof(uint16_t), fer_ether_type(inner_version));
 }
@@ -619,8 +499,8 @@ __attribute__((always_inline)) static inline unsigned take_off_run(struct rte_mb
 		uint8_t *frame = rte_pktmbuf_mtod(s, uint8_t *), *inner = frame + pay_off;
 		uint32_t end = f->end;
 
-		if (unlikely(s->nb_segs != 1 || end > s->data_len || s->data_off < LINK_IN_FRONT ||
-			     f->version != inner_version))
+		if (unlikely(s->nb_segs != 1 || end > s->data_len ||
+			     s->data_off < FER_OUTER_IN_FRONT || f->version != inner_version))
 			break;
 		if (unlikely(fer_tunnel_ecn_differs(
 			    inner[1], inner_version, frame[ip_off + 1], outer_version)))

@@ -4,6 +4,7 @@
 // Opens and closes the gap that protection needs in a packet; the only place where the mode is
 // asked.
 
+#include "host/ident.h"
 #include "nic/batch.h"
 #include "sa/sa.h"
 
@@ -50,7 +51,9 @@ struct fer_outer_run {
 	struct fer_sa *sa;
 	uint32_t most; // bytes that each of them has at most
 	uint32_t l2_len;
-	uint32_t id_step; // from the identification of one to that of the next
+	bool is_usual;        // ESP over IPv4, with an Ethernet header without tags
+	uint16_t *id_counter; // of their identifications
+	uint32_t id_step;     // from that of one to that of the next
 
 	// What is put on them; wide where that spares what makes it so.
 	const uint8_t *ip;                              // the outer header is made from this
@@ -76,22 +79,14 @@ struct fer_outer_run {
 
 // Makes it for packets as p is, which is alive, under the handle of that SA, which is plain.
 void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t handle,
-	const struct fer_pkt *p, uint16_t id_step);
+	const struct fer_pkt *p, struct fer_ident *ident);
 
-// Is it for the packet p with that handle, which is alive then, and does its SA live?
-static inline bool fer_outer_run_is_for(
-	const struct fer_outer_run *run, const struct fer_pkt *p, uint64_t handle)
+// Does its SA live?
+static inline bool fer_outer_run_lives(const struct fer_outer_run *run)
 {
-	return run->handle == handle && run->state == fer_pkt_state(p) &&
-	       atomic_load_explicit(&run->sa->generation, memory_order_acquire) == handle >> 32;
+	return run->sa != NULL && atomic_load_explicit(&run->sa->generation,
+					  memory_order_acquire) == run->handle >> 32;
 }
-
-// Puts the SA of a run on n packets of it, from first on, which are not too long, with numbers from
-// these on, and writes their send words.  What the words say is not said again in layers.  Returns
-// how many that were: as many as are in one piece with room on both sides; where that is none, the
-// first one has to go through fer_outer_put_on().
-__attribute__((warn_unused_result)) uint32_t fer_outer_put_on_run(struct fer_batch *b,
-	unsigned first, uint32_t n, struct fer_outer_run *run, uint64_t seq, uint32_t id);
 
 // Where the ESP or AH header will be when sa is put on, counted from the outermost IP header.
 uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);

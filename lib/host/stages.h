@@ -13,6 +13,7 @@ struct fer_host_flow {
 	uint64_t policies; // generation
 	uint64_t handle;   // out: of the SA it is sent with; in: of the one, and no other, that it
 			   // came over; FER_NO_SA_INDEX: there is none
+	struct fer_sa *sa; // out: of that handle; NULL: there is none
 	uint64_t selector; // fer_frame_selector()
 	uint64_t addr[4];  // source and destination; of IPv4 one word
 };
@@ -49,9 +50,9 @@ bool fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
 void fer_mss_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
-// Frames every packet that has a handle[k]: headers, number, rooms for IV and ICV, padding,
-// trailer, and the send words.  False: no packet has one for a later round.
-bool fer_frame_out(struct fer_host *host, struct fer_batch *b, unsigned k);
+// Frames every packet for the SAs in its handles: headers, numbers, rooms for IVs and ICVs,
+// padding, trailers, and the send words.
+void fer_frame_out(struct fer_host *host, struct fer_batch *b);
 
 // Commits the numbers of what verified, gives each packet that failed its verdict, and takes
 // headers and trailers of opened layers off the others.

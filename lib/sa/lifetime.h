@@ -61,7 +61,7 @@ __attribute__((warn_unused_result)) uint32_t fer_life_take(const struct fer_sa_t
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, struct fer_life_taken *taken);
 
 // May an SA send or receive as much as it likes: has it no limits, and has not stopped?  Then
-// fer_seq_take() is all there is to do for an outbound one, as long as its numbers are not low.
+// fer_seq_take_plenty() is all there is to do for an outbound one, if that gives numbers.
 static inline bool fer_life_is_free(const struct fer_sa *sa);
 
 // Gives back a packet that was taken and did not go.

@@ -108,7 +108,25 @@ static inline bool fer_seq_is_low(const struct fer_seq *s, uint64_t last)
 	return last > s->limit - (s->limit >> 4);
 }
 
-// The same of a number that a peer gave.
+// The same as fer_seq_take() where none of the numbers is low: all are there.  Returns the first;
+// 0: some are low, and nothing was taken.
+__attribute__((warn_unused_result)) static inline uint64_t fer_seq_take_plenty(
+	struct fer_seq *s, uint32_t want, uint64_t bytes)
+{
+	const uint64_t low = s->limit - (s->limit >> 4);
+	uint64_t was[2], next[2];
+
+	fer_twin_read(&s->taken, was);
+	do {
+		if (was[FER_SEQ_LAST] >= low || low - was[FER_SEQ_LAST] < want)
+			return 0;
+		next[FER_SEQ_LAST] = was[FER_SEQ_LAST] + want;
+		next[FER_SEQ_BYTES] = was[FER_SEQ_BYTES] + bytes;
+	} while (!fer_twin_change(&s->taken, was, next));
+	return was[FER_SEQ_LAST] + 1;
+}
+
+// fer_seq_is_low() of a number that a peer gave.
 static inline bool fer_seq_is_low_at_peer(uint64_t seq, bool esn)
 {
 	const uint64_t limit = esn ? UINT64_MAX : UINT32_MAX;

@@ -62,6 +62,48 @@ static void numbers_end_at_the_limit(void **state)
 	}
 }
 
+// Where numbers are not low yet, both ways to take them give the same ones; else the short one
+// takes nothing.
+static void the_short_way_gives_what_is_plenty(void **state)
+{
+	const uint64_t low = UINT32_MAX - (UINT32_MAX >> 4);
+	const uint64_t low_esn = UINT64_MAX - (UINT64_MAX >> 4);
+	const struct {
+		unsigned number;
+		bool esn;
+		uint64_t last;
+		uint32_t want;
+		bool given;
+	} rows[] = {
+		{1, false, 0, 1, true},
+		{2, false, low - 32, 32, true},
+		{3, false, low - 31, 32, false},
+		{4, false, low, 1, false},
+		{5, false, 0, UINT32_MAX, false},
+		{6, false, UINT32_MAX, 1, false},
+		{7, false, UINT32_MAX + UINT64_C(77), 1, false},
+		{8, true, UINT32_MAX, 32, true},
+		{9, true, low_esn - 32, 32, true},
+		{10, true, low_esn - 31, 32, false},
+		{11, true, UINT64_MAX - 1, 32, false},
+		{12, true, UINT64_MAX, 1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(rows); i++) {
+		struct fer_seq s;
+
+		fer_seq_init(&s, rows[i].last, rows[i].esn);
+		uint64_t first = fer_seq_take_plenty(&s, rows[i].want, 100);
+		if (first != (rows[i].given ? rows[i].last + 1 : 0))
+			fail_msg("row %u: %llu", rows[i].number, (unsigned long long)first);
+		if (atomic_load(&s.taken.word[FER_SEQ_LAST]) !=
+				rows[i].last + (rows[i].given ? rows[i].want : 0) ||
+			fer_seq_bytes(&s) != (rows[i].given ? 100 : 0))
+			fail_msg("row %u: the counters", rows[i].number);
+	}
+}
+
 // That of an association whose numbers a host of its own gives may say more than there are.
 static void a_counter_behind_its_end_gives_nothing(void **state)
 {
@@ -317,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_end_at_the_limit),
+		cmocka_unit_test(the_short_way_gives_what_is_plenty),
 		cmocka_unit_test(a_counter_behind_its_end_gives_nothing),
 		cmocka_unit_test(packets_are_numbers_that_went),
 		cmocka_unit_test(high_half_of_a_number_given),
