@@ -45,6 +45,11 @@ void fer_path_fini(struct fer_path *path)
 	fer_nic_fini(&path->nic);
 }
 
+// Packets with none of these flags, in one piece of their own, can go their way as they are.
+#define RARE_FLAGS                                                                                 \
+	(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_LRO |                           \
+		(RTE_MBUF_F_RX_L4_CKSUM_NONE & ~RTE_MBUF_F_RX_L4_CKSUM_GOOD))
+
 // Does what has to be done to some frames before they go their way.
 __attribute__((noinline)) static void make_ready(
 	struct fer_path *path, struct fer_batch *b, struct fer_arrival a)
@@ -61,9 +66,16 @@ static inline bool start(struct fer_path *path, struct fer_batch *b)
 {
 	const struct fer_arrival a = fer_batch_arrive(b);
 
-	if (unlikely(fer_arrival_may_be_shared(&a) || fer_complete_has_work(a.flags)))
+	if (unlikely(a.is_odd || (a.flags & RARE_FLAGS) != 0))
 		make_ready(path, b, a);
 	return a.has_other;
+}
+
+// Cuts what is too long for the port that it goes to, if it matters.
+static inline void cut(struct fer_path *path, struct fer_batch *b)
+{
+	if (b->mtu != 0)
+		fer_fragment_run(b, path->pool);
 }
 
 void fer_path_out(struct fer_path *path, struct fer_batch *b)
@@ -72,7 +84,7 @@ void fer_path_out(struct fer_path *path, struct fer_batch *b)
 	start(path, b);
 	fer_host_outbound(&path->host, b);
 	fer_nic_transmit(&path->nic, b);
-	fer_fragment_run(b, path->pool);
+	cut(path, b);
 	fer_host_sent(&path->host, b);
 }
 
@@ -99,5 +111,5 @@ void fer_path_in(struct fer_path *path, struct fer_batch *b, uint64_t now, uint6
 		fer_reassembly_run(path->reassembly, path->host.sas, b, now, timed_out);
 	fer_nic_receive(&path->nic, b);
 	fer_host_inbound(&path->host, b);
-	fer_fragment_run(b, path->pool);
+	cut(path, b);
 }

@@ -55,7 +55,7 @@ static void describe(struct fer_host_flow *flow, const struct fer_policy_query *
 }
 
 // The last flow of that direction, as far as these policies judged it.
-static struct fer_host_flow *last_flow(
+static inline struct fer_host_flow *last_flow(
 	struct fer_host *host, const struct fer_host_rules *rules, enum fer_direction direction)
 {
 	struct fer_host_flow *last = &host->work->last[direction];
@@ -73,24 +73,28 @@ static inline void protect_with(
 		b->pkt[i].handle[g] = handle;
 }
 
+// Does a packet go on with the run of one flow that the packet before it is of?
+static inline bool is_in_flow(const struct fer_pkt *p)
+{
+	return (p->like & FER_LIKE_FLOW) != 0 && fer_pkt_has_no_layer(p);
+}
+
 // The end of the run of one flow that begins with packet i.
 static inline unsigned flow_end(const struct fer_batch *b, unsigned i)
 {
-	const unsigned n = b->n;
-
-	do {
+	do
 		i++;
-	} while (
-		i < n && (b->pkt[i].like & FER_LIKE_FLOW) != 0 && fer_pkt_has_no_layer(&b->pkt[i]));
+	while (i < b->n && is_in_flow(&b->pkt[i]));
 	return i;
 }
 
-// Asks for the first packet of each run of neighbours of one flow.  The last flow is sent with the
-// SA that it was sent with before.  Packets that are no sound IP end here.
-static void ask_out(struct fer_host_work *w, struct fer_batch *b, const struct fer_host_flow *last)
+// Asks for the first packet of each run of neighbours of one flow, from packet i on.  The last flow
+// is sent with the SA that it was sent with before.  Packets that are no sound IP end here.
+static void ask_out(
+	struct fer_host_work *w, struct fer_batch *b, unsigned i, const struct fer_host_flow *last)
 {
 	w->n = 0;
-	for (unsigned i = 0, n = b->n, end; i < n; i = end) {
+	for (unsigned n = b->n, end; i < n; i = end) {
 		struct fer_pkt *p = &b->pkt[i];
 
 		end = i + 1;
@@ -231,39 +235,75 @@ static void select_runs(
 
 // The last run's flow is the last one, if it was sent as its note says.
 static void remember(
-	const struct fer_host_work *w, const struct fer_batch *b, struct fer_host_flow *last)
+	const struct fer_host *host, const struct fer_batch *b, struct fer_host_flow *last)
 {
+	const struct fer_host_work *w = host->work;
 	const unsigned k = w->n - 1;
+	const uint64_t handle = w->note[k];
 
-	if (w->note[k] != 0 && b->pkt[w->at[k]].handle[0] == w->note[k])
-		describe(last, &w->query[k], w->note[k]);
+	if (handle == 0 || b->pkt[w->at[k]].handle[0] != handle)
+		return;
+	describe(last, &w->query[k], handle);
+	last->sa = fer_sa_at(host->sas, (uint32_t)handle);
 }
 
-// Finds out what becomes of the runs that ask.
-__attribute__((noinline)) static void answer_runs(struct fer_host *host,
-	const struct fer_host_rules *rules, struct fer_batch *b, struct fer_host_flow *last)
+// Finds out what becomes of the packets from first on.
+__attribute__((noinline)) static void select_others(struct fer_host *host,
+	const struct fer_host_rules *rules, struct fer_batch *b, unsigned first,
+	struct fer_host_flow *last)
 {
+	ask_out(host->work, b, first, last);
+	if (host->work->n == 0)
+		return;
 	find_rules(host, rules);
 	select_runs(host, rules, b);
-	remember(host->work, b, last);
+	remember(host, b, last);
+}
+
+// Does the SA of the last flow live, and its group send with it?
+static inline bool is_active(const struct fer_host_flow *last)
+{
+	const struct fer_sa *sa = last->sa;
+
+	return sa != NULL &&
+	       atomic_load_explicit(&sa->generation, memory_order_acquire) == last->handle >> 32 &&
+	       (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_ACTIVE) != 0;
+}
+
+// Sends the run that a batch begins with as before, if it is of the last flow.  Returns where it
+// ends.
+static inline unsigned send_as_before(struct fer_batch *b, const struct fer_host_flow *last)
+{
+	const unsigned n = b->n;
+	unsigned i = 0;
+
+	if (n == 0 || !fer_pkt_has_no_layer(&b->pkt[0]) || !is_of_flow(b, 0, last))
+		return 0;
+	do
+		b->pkt[i++].handle[0] = last->handle;
+	while (i < n && is_in_flow(&b->pkt[i]));
+	return i;
 }
 
 static void select_by_policies(
 	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	struct fer_host_flow *last = last_flow(host, rules, FER_OUT);
+	unsigned first = 0;
 
-	if (likely(fer_sa_is_active(host->sas, last->handle)))
-		fer_sa_prefetch_numbers(host->sas, last->handle);
-	else
+	if (likely(is_active(last))) {
+		first = send_as_before(b, last);
+	} else {
 		last->handle = NO_HANDLE;
-	ask_out(host->work, b, last);
-	if (unlikely(host->work->n != 0))
-		answer_runs(host, rules, b, last);
+		last->sa = NULL;
+	}
+	if (unlikely(first < b->n))
+		select_others(host, rules, b, first, last);
 }
 
 // Without policies one SA protects every packet it can carry.
-static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch *b)
+__attribute__((noinline)) static void select_only_sa(
+	const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
@@ -281,7 +321,7 @@ static void select_only_sa(const struct fer_host_rules *rules, struct fer_batch 
 
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	if (rules->policies == NULL)
+	if (unlikely(rules->policies == NULL))
 		select_only_sa(rules, b);
 	else
 		select_by_policies(host, rules, b);
