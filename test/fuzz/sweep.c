@@ -120,13 +120,17 @@ static void sweep_lengths(uint32_t longest)
 	flush();
 }
 
-// RFC 4303 section 2.4: the receiver inspects the padding.
+// RFC 4303 section 2.4: the receiver inspects the padding, in transport mode and of a tunnel.
 static void sweep_padding(void)
 {
-	for (unsigned pad = 1; pad < 256; pad++)
-		for (unsigned wrong = 0; wrong < pad; wrong++)
-			add(fixed_sa(5), false, 400, (uint8_t)pad, (int)wrong);
-	flush();
+	static const unsigned sas[] = {5, 6};
+
+	for (unsigned s = 0; s < 2; s++) {
+		for (unsigned pad = 1; pad < 256; pad++)
+			for (unsigned wrong = 0; wrong < pad; wrong++)
+				add(fixed_sa(sas[s]), false, 400, (uint8_t)pad, (int)wrong);
+		flush();
+	}
 }
 
 // --- truncations --------------------------------------------------------------------------------
