@@ -32,7 +32,7 @@ static int help(void)
 {
 	printf("%s\n", usage);
 	for (unsigned i = 0; i < N_VERBS; i++)
-		printf("  %-10s %s\n", verbs[i].name, verbs[i].text);
+		printf("  %-11s %s\n", verbs[i].name, verbs[i].text);
 	puts("\nNeeds no privileges, no hugepages, no NIC.");
 	return 0;
 }
