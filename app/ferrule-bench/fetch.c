@@ -141,7 +141,8 @@ static double measure(struct loop *l, double seconds)
 	} while (now() < end);
 	n = RTE_MIN(n, (uint64_t)MAX_REPEATS);
 	qsort(l->ticks, n, sizeof(l->ticks[0]), compare);
-	return (double)l->ticks[n / 2] / REPEAT;
+	uint64_t median = l->ticks[n / 2];
+	return (double)median / REPEAT;
 }
 
 static void print_row(struct json_object *rows, const struct loop *l, double ticks)
