@@ -35,7 +35,7 @@ static struct test_tunnel add(unsigned suite, uint64_t sequence, bool esn)
 	return t;
 }
 
-static enum fer_verdict send(unsigned n_cuts)
+static void put(unsigned n_cuts)
 {
 	const struct test_ip ip = {.version = 4, .src = 11, .dst = 12};
 
@@ -44,6 +44,11 @@ static enum fer_verdict send(unsigned n_cuts)
 	test_ends_put(
 		test_mbuf_cut(test_ends.pool, plain.bytes, plain.len, (uint32_t[]){30, 47}, n_cuts),
 		FER_LINK_RAW_IP);
+}
+
+static enum fer_verdict send(unsigned n_cuts)
+{
+	put(n_cuts);
 	return test_ends_send();
 }
 
@@ -71,6 +76,32 @@ static void numbers_go_on_over_the_boundary(void **state)
 			for (unsigned k = 1; k <= 10; k++)
 				assert_arrives(&t, boundaries[i] - 5 + k, k % 3);
 		}
+}
+
+// What other workers take between a packet's number and its sealing, were it 2^32 numbers, does not
+// count for it; nor does its number for the next burst.
+static void a_packet_is_sealed_with_the_number_it_got(void **state)
+{
+	struct fer_path *west = &test_ends.west.path;
+
+	(void)state;
+	for (unsigned s = 0; s < RTE_DIM(suites); s++) {
+		const struct test_tunnel t = add(s, SUBSPACE - 2, true);
+
+		for (unsigned k = 0; k < 3; k++) {
+			put(0);
+			(void)fer_batch_arrive(&test_ends.batch);
+			fer_host_outbound(&west->host, &test_ends.batch);
+			uint64_t seq = fer_seq_last(&t.out->out.seq);
+			if (k == 2)
+				fer_seq_leave_out(&t.out->out.seq, seq + 3 * SUBSPACE);
+			fer_nic_transmit(&west->nic, &test_ends.batch);
+			assert_true(test_ends.batch.numbered.handle == 0);
+			test_assert_verdict(test_ends_receive(), FER_OK);
+			assert_true(t.in->in.replay.top == seq);
+			test_ends_drop();
+		}
+	}
 }
 
 // RFC 4303 section 3.3.3.
@@ -251,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_WITH_ENDS(numbers_go_on_over_the_boundary),
+		TEST_WITH_ENDS(a_packet_is_sealed_with_the_number_it_got),
 		TEST_WITH_ENDS(nothing_is_sent_behind_the_last_number),
 		TEST_WITH_ENDS(both_ends_find_together_again),
 		TEST_WITH_ENDS(a_forger_gains_nothing),

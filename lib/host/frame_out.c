@@ -344,6 +344,7 @@ __attribute__((always_inline)) static inline void frame_stretch(
 
 	if (unlikely(no.n == 0))
 		return;
+	b->numbered = (struct fer_numbered){run->handle, no.first + no.n - 1};
 	uint32_t id = fer_ident_take(run->id_counter, run->id_step, no.n);
 	uint32_t at = fer_outer_put_on_run(b, s.first, no.n, run, no.first, id);
 	if (unlikely(at < no.n))

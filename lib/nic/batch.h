@@ -156,11 +156,19 @@ struct fer_stage_clock {
 	uint64_t marks[FER_N_STAGES]; // how often it was marked, which costs time as well
 };
 
+// Numbers of an SA that were given just now.
+struct fer_numbered {
+	uint64_t handle; // 0: of none
+	uint64_t last;   // the highest
+};
+
 struct fer_batch {
 	uint16_t n;
 	uint8_t link;      // enum fer_link
 	bool has_udp_sums; // send: the UDP header of a layer needs its checksum when it is sealed
 	struct fer_stage_clock *clock;     // NULL: nobody measures
+	struct fer_numbered numbered;      // send: spares looking at a counter that others write;
+					   // fer_nic_transmit() takes it away
 	struct rte_mbuf *m[FER_BATCH_MAX]; // NULL: moved out of the batch (a fragment that waits)
 	struct fer_pkt pkt[FER_BATCH_MAX];
 	// Layer k of packet i is round[k][i]: most packets have one, and all first ones lie side by

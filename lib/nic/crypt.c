@@ -178,19 +178,37 @@ static void change_lists(struct fer_crypt *c)
 	c->job = c->job == c->lists[0] ? c->lists[1] : c->lists[0];
 }
 
-// What a packet to be sent adds to its job: the high half of its number, and an IV of its own.  The
-// whole number goes into the receipt, in which its high half is 0, or 1 for a segment behind a wrap
-// (nic/lso.h).
-static void number_job(struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job, uint64_t iv)
+// A number of the SA that was given when its packets had theirs, or later.
+static uint64_t last_number(
+	const struct fer_batch *b, const struct fer_sa *sa, const struct fer_layer *layer)
+{
+	return b->numbered.handle == fer_layer_handle(layer) ? b->numbered.last
+							     : fer_seq_last(&sa->out.seq);
+}
+
+// What a packet to be sent adds to its job: the high half of its number, none of which is behind
+// last, and an IV of its own.  The whole number goes into the receipt, in which its high half is 0,
+// or 1 for a segment behind a wrap (nic/lso.h).
+static void number_job(const struct fer_sa *sa, struct fer_layer *layer, struct fer_job *job,
+	uint64_t last, uint64_t iv)
 {
 	uint32_t off = 4;
 
 	if (unlikely(sa->suite.ah))
 		off += FER_AH_SPI_OFF + layer->sec_off - layer->ip_off;
 	uint32_t lo = fer_load_be32(job->start + off), wraps = (uint32_t)(layer->seq >> 32);
-	job->seq_hi = sa->suite.esn ? fer_seq_high(&sa->out.seq, lo) + wraps : 0;
+	job->seq_hi = sa->suite.esn ? fer_seq_high_before(last, lo) + wraps : 0;
 	job->iv = iv;
 	layer->seq = (uint64_t)job->seq_hi << 32 | lo;
+}
+
+static void number_extended(struct fer_crypt *c, struct fer_batch *b, unsigned k,
+	const struct fer_sa *sa, unsigned first, unsigned n, uint64_t iv)
+{
+	const uint64_t last = last_number(b, sa, &b->round[k][c->at[first]]);
+
+	for (unsigned j = 0; j < n; j++)
+		number_job(sa, &b->round[k][c->at[first + j]], &c->job[first + j], last, iv + j);
 }
 
 // Numbers n jobs from first on, which are of one SA.
@@ -200,9 +218,8 @@ __attribute__((noinline)) static void number_any(struct fer_crypt *c, struct fer
 	uint64_t iv = sa->suite.counter && n != 0 ? fer_ivs_take(&c->ivs, sa, n) : 0;
 	struct fer_job *job = &c->job[first];
 
-	if (sa->suite.esn)
-		for (unsigned j = 0; j < n; j++)
-			number_job(sa, &b->round[k][c->at[first + j]], &job[j], iv + j);
+	if (sa->suite.esn && n != 0)
+		number_extended(c, b, k, sa, first, n, iv);
 	else if (sa->suite.counter)
 		for (unsigned j = 0; j < n; j++)
 			job[j].iv = iv + j;
@@ -215,7 +232,7 @@ static void number_split(
 
 	if (sa->suite.counter)
 		iv = fer_ivs_take(&c->ivs, sa, 1);
-	number_job(sa, layer, job, iv);
+	number_job(sa, layer, job, fer_seq_last(&sa->out.seq), iv);
 }
 
 static enum fer_verdict seal_split_esp(

@@ -91,6 +91,7 @@ void fer_nic_transmit(struct fer_nic *nic, struct fer_batch *b)
 		fer_lso_send(nic, b);
 	}
 	fer_crypt_seal(nic, b, fer_bind_out(nic, b));
+	b->numbered.handle = 0;
 }
 
 void fer_nic_receive(struct fer_nic *nic, struct fer_batch *b)

@@ -140,10 +140,3 @@ static inline uint32_t fer_seq_high_before(uint64_t last, uint32_t lo)
 {
 	return (uint32_t)((last - (uint32_t)((uint32_t)last - lo)) >> 32);
 }
-
-// The same of a number given not long ago: "not long" is 2^32 numbers.
-static inline uint32_t fer_seq_high(const struct fer_seq *s, uint32_t lo)
-{
-	return fer_seq_high_before(
-		atomic_load_explicit(&s->taken.word[FER_SEQ_LAST], memory_order_relaxed), lo);
-}
