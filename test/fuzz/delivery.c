@@ -195,7 +195,7 @@ static void exchange(uint32_t a, uint32_t b, unsigned directions)
 static struct rte_mbuf *make(uint32_t number)
 {
 	static const uint8_t ip[20] = {
-		0x45, 0, 0, INNER_BYTES, 0, 0, 0x40, 0, 64, 253, 0, 0, 10, 1, 2, 3, 10, 4, 5, 6};
+		0x45, 0, 0, INNER_BYTES, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 1, 2, 3, 10, 4, 5, 6};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 
 	if (m == NULL)
@@ -205,6 +205,7 @@ static struct rte_mbuf *make(uint32_t number)
 	fer_store_be16(frame + 12, FER_ETHER_TYPE_IPV4);
 	memcpy(frame + L2_BYTES, ip, sizeof(ip));
 	fer_store_be16(frame + L2_BYTES + 10, fer_cksum(frame + L2_BYTES, sizeof(ip)));
+	fer_store_be64(frame + L2_BYTES + sizeof(ip), 0x1000200000280000); // UDP, the same in all
 	fer_store_be32(frame + L2_BYTES + STAMP_OFF, number);
 	return m;
 }
