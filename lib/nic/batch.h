@@ -104,6 +104,23 @@ static inline void fer_layer_set_outcome(struct fer_layer *layer, uint32_t outco
 	memcpy(&layer->next_header, &outcome, sizeof(outcome));
 }
 
+static_assert(offsetof(struct fer_layer, seq) == 0 && offsetof(struct fer_layer, sa) == 8 &&
+		      offsetof(struct fer_layer, ip_off) == 16 &&
+		      offsetof(struct fer_layer, end) == 24 && sizeof(struct fer_layer) == 32,
+	"four words");
+
+// Writes a layer of which nothing more is known, each of its bytes once.
+static inline void fer_layer_write(
+	struct fer_layer *layer, uint64_t seq, uint64_t handle, uint64_t places, uint32_t end)
+{
+	const fer_pair whose = {handle, places};
+	const uint64_t rest = end;
+
+	layer->seq = seq;
+	memcpy(&layer->sa, &whose, sizeof(whose));
+	memcpy(&layer->end, &rest, sizeof(rest));
+}
+
 struct fer_pkt {
 	struct fer_frame frame; // the innermost layer seen so far; version 0: it is no sound IP
 	uint8_t verdict;        // enum fer_verdict; FER_OK while nothing ended it

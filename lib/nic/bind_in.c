@@ -319,85 +319,123 @@ static inline bool is_plain_sa(const struct fer_sa *sa)
 	return sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
 }
 
-// What the layers of a plain run have in common; its headers are of protocol, and like that one.
-static inline struct fer_layer layer_of_run(
+// What the layers of a plain run have in common.
+struct common {
+	uint64_t handle, places; // fer_layer_handle(), fer_layer_places()
+	uint8_t next_header;     // of AH
+};
+
+//   header  of that protocol, the first of the run
+static inline struct common common_of(
 	const struct fer_frame *f, const uint8_t *header, const struct fer_sa *sa, uint8_t protocol)
 {
 	bool is_ah = protocol == FER_PROTO_AH;
 	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(header) : sa->head_bytes;
-
-	return (struct fer_layer){
+	const struct fer_layer layer = {
 		.sa = sa->index,
 		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
 		.ip_off = f->ip_off,
 		.next_off = f->up_next_off,
 		.sec_off = f->up_off,
 		.pay_off = (uint16_t)(f->up_off + head_bytes),
-		.next_header = is_ah ? header[0] : 0,
 	};
+
+	return (struct common){
+		fer_layer_handle(&layer), fer_layer_places(&layer), is_ah ? header[0] : (uint8_t)0};
 }
 
-// Looks at the window of an SA for a run that begins with that number, if it has to.
-static inline struct fer_replay_look look_at(
-	struct fer_nic *nic, const struct fer_sa *sa, uint32_t generation, uint32_t lo)
+// Remembers the SA of a plain run that begins with such a frame, if it is not what is remembered.
+static inline void remember(struct fer_nic_found *found, const struct fer_sa *sa,
+	const struct common *c, const struct fer_frame *f, uint8_t protocol)
 {
-	struct fer_nic_found *found = &nic->found;
-
-	if (likely(found->index == sa->index && found->generation == generation &&
-		    fer_replay_recalls(&found->window, lo)))
-		return fer_replay_recall(&found->window);
-	*found = (struct fer_nic_found){sa->index, generation, fer_replay_remember(&sa->in.replay)};
-	fer_replay_prefetch(&found->window);
-	return fer_replay_look(&sa->in.replay);
+	if (found->sa != sa || found->handle != c->handle)
+		*found = (struct fer_nic_found){.sa = sa,
+			.handle = c->handle,
+			.window = fer_replay_remember(&sa->in.replay)};
+	found->selector = protocol == FER_PROTO_ESP && f->version == 4 ? fer_frame_selector(f) : 0;
+	found->offsets = fer_frame_offsets(f);
+	found->places = c->places;
 }
 
-// Does the same for the packets from first to end, a plain run of that protocol, of a plain SA.
+// Looks at the window of the SA that is remembered.
+__attribute__((noinline)) static struct fer_replay_look look_again(struct fer_nic_found *found)
+{
+	found->window = fer_replay_remember(&found->sa->in.replay);
+	fer_replay_prefetch(&found->window);
+	return fer_replay_look(&found->sa->in.replay);
+}
+
+// The same for a run that begins with that number, if it has to be done.
+static inline struct fer_replay_look look_for(struct fer_nic_found *found, uint32_t lo)
+{
+	return likely(fer_replay_recalls(&found->window, lo)) ? fer_replay_recall(&found->window)
+							      : look_again(found);
+}
+
+// What the window says to a number.
+struct answer {
+	uint64_t seq;
+	enum fer_verdict verdict;
+};
+
+// The same of a number that may lie in the window or left of it.
+__attribute__((noinline)) static struct answer ask_window(const struct fer_sa *sa, uint32_t lo)
+{
+	struct answer a = {.seq = lo};
+
+	a.verdict = fer_replay_check_any(&sa->in.replay, lo, &a.seq);
+	return a;
+}
+
+// Binds the packets from first to end, a plain run of that protocol, of the SA that is remembered.
 // Returns how many are to be opened.
 __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic *nic,
-	struct fer_batch *b, unsigned first, unsigned end, const struct fer_sa *sa,
-	uint8_t protocol)
+	struct fer_batch *b, unsigned first, unsigned end, const struct common c, uint8_t protocol)
 {
-	const struct fer_frame *f = &b->pkt[first].frame;
+	const struct fer_sa *sa = nic->found.sa;
 	const bool is_ah = protocol == FER_PROTO_AH;
-	const struct fer_layer layer = layer_of_run(
-		f, rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off), sa, protocol);
-	const bool has_room = layer.pay_off - layer.sec_off >= sa->suite.around_bytes;
-	const uint32_t first_lo = fer_load_be32(rte_pktmbuf_mtod_offset(
-		b->m[first], const uint8_t *, f->up_off + spi_off_of(protocol) + 4));
-	const struct fer_replay_look look = look_at(nic, sa, layer.generation, first_lo);
-	uint64_t highest = nic->found.window.highest;
+	const uint32_t ip_off = (uint16_t)c.places, sec_off = (uint16_t)(c.places >> 32),
+		       pay_off = (uint16_t)(c.places >> 48);
+	const bool has_room = !is_ah || pay_off - sec_off >= sa->suite.around_bytes;
+	const uint32_t seq_off = sec_off + spi_off_of(protocol) + 4;
+	const struct fer_replay_look look = look_for(&nic->found,
+		fer_load_be32(rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, seq_off)));
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
-	const struct fer_key *key = fer_sa_key(sa);
-	const uint32_t front_bytes = is_ah ? (uint32_t)layer.sec_off - layer.ip_off : 0;
-	unsigned n = 0;
+	const uint32_t front_bytes = is_ah ? sec_off - ip_off : 0;
+	uint64_t highest = nic->found.window.highest;
+	struct fer_job *job = room.job;
+	uint16_t *at = room.at;
 
 	for (unsigned i = first; i < end; i++) {
 		struct fer_pkt *p = &b->pkt[i];
-		uint8_t *header = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, layer.sec_off);
-		uint32_t lo = fer_load_be32(header + spi_off_of(protocol) + 4);
-		uint32_t sec_end = p->frame.end;
-		uint64_t seq = lo;
-		enum fer_verdict v = FER_BAD_SYNTAX;
+		struct fer_layer *layer = &b->round[0][i];
+		uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], uint8_t *);
+		const uint32_t lo = fer_load_be32(bytes + seq_off), sec_end = p->frame.end;
+		struct answer a = {look.high | lo, FER_OK};
 
-		if (!is_ah || likely(has_room && layer.pay_off <= sec_end))
-			v = fer_replay_check_after(&look, &sa->in.replay, lo, &seq);
-		b->round[0][i] = layer;
-		b->round[0][i].seq = seq;
-		b->round[0][i].end = sec_end;
+		if (is_ah && unlikely(!has_room || pay_off > sec_end))
+			a = (struct answer){lo, FER_BAD_SYNTAX};
+		else if (unlikely(a.seq <= look.left))
+			a = ask_window(sa, lo);
+		fer_layer_write(layer, a.seq, c.handle, c.places, sec_end);
+		if (is_ah)
+			layer->next_header = c.next_header;
 		p->n_layers = 1;
-		if (unlikely(v != FER_OK)) {
-			b->round[0][i].verdict = (uint8_t)v;
+		if (unlikely(a.verdict != FER_OK)) {
+			layer->verdict = (uint8_t)a.verdict;
 			p->pending = 0;
 			continue;
 		}
-		highest = RTE_MAX(highest, seq);
-		room.job[n].start = header - front_bytes;
-		room.job[n].suite = &sa->suite;
-		room.job[n].key = key;
-		room.job[n].len = sec_end - layer.sec_off + front_bytes;
-		room.job[n].seq_hi = (uint32_t)(seq >> 32);
-		room.at[n++] = (uint16_t)i;
+		highest = RTE_MAX(highest, a.seq);
+		job->start = bytes + sec_off - front_bytes;
+		job->suite = &sa->suite;
+		job->key = fer_sa_key(sa);
+		job->len = sec_end - sec_off + front_bytes;
+		job->seq_hi = (uint32_t)(a.seq >> 32);
+		job++;
+		*at++ = (uint16_t)i;
 	}
+	const unsigned n = (unsigned)(at - room.at);
 	if (is_ah)
 		fer_crypt_fill_ah(nic->crypt, n, sa, front_bytes);
 	else
@@ -406,17 +444,30 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 	return n;
 }
 
+// The same of a plain SA that may not be remembered yet.
+__attribute__((always_inline)) static inline unsigned bind_of(struct fer_nic *nic,
+	struct fer_batch *b, unsigned first, unsigned end, const struct fer_sa *sa,
+	uint8_t protocol)
+{
+	const struct fer_frame *f = &b->pkt[first].frame;
+	const struct common c = common_of(
+		f, rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off), sa, protocol);
+
+	remember(&nic->found, sa, &c, f, protocol);
+	return bind_alike(nic, b, first, end, c, protocol);
+}
+
 // Instances of it, of which each knows its protocol.
 static unsigned bind_plain_esp(struct fer_nic *nic, struct fer_batch *b, unsigned first,
 	unsigned end, const struct fer_sa *sa)
 {
-	return bind_alike(nic, b, first, end, sa, FER_PROTO_ESP);
+	return bind_of(nic, b, first, end, sa, FER_PROTO_ESP);
 }
 
 __attribute__((noinline)) static unsigned bind_plain_ah(struct fer_nic *nic, struct fer_batch *b,
 	unsigned first, unsigned end, const struct fer_sa *sa)
 {
-	return bind_alike(nic, b, first, end, sa, FER_PROTO_AH);
+	return bind_of(nic, b, first, end, sa, FER_PROTO_AH);
 }
 
 static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end,
@@ -526,12 +577,10 @@ static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i
 		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
 }
 
-// Is it of the SA that the plain run before was of, in this burst or another, and is that plain?
-static inline bool is_of_found(const struct fer_nic *nic, const struct fer_sa_id *id)
+// Is it of the SA that the plain run before was of, in this burst or another?
+static inline bool is_of_found(const struct fer_nic_found *found, const struct fer_sa_id *id)
 {
-	const struct fer_sa *sa = fer_sa_at(nic->sas, nic->found.index);
-
-	return fer_sa_is(sa, id) && is_plain_sa(sa);
+	return found->sa != NULL && fer_sa_is(found->sa, id) && is_plain_sa(found->sa);
 }
 
 // Binds the plain run of that protocol that begins with packet first, at once if it is of the SA
@@ -544,8 +593,8 @@ __attribute__((always_inline)) static inline unsigned look_up_plain(struct looku
 	const struct fer_sa_id id = id_of_plain(b, first, protocol);
 
 	*end = end_of_run(b, first, protocol);
-	if (is_of_found(nic, &id))
-		return bind_plain(nic, b, first, *end, fer_sa_at(nic->sas, nic->found.index));
+	if (is_of_found(&nic->found, &id))
+		return bind_plain(nic, b, first, *end, nic->found.sa);
 	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)*end};
 	return 0;
 }
@@ -583,27 +632,41 @@ __attribute__((noinline)) static unsigned bind_others(
 	return n_bound;
 }
 
-// Binds the plain run of ESP with which a burst begins, if it is of the SA that was found last: its
-// end, or 0.
-static inline unsigned bind_first(struct fer_nic *nic, struct fer_batch *b, unsigned *n_bound)
+// Does a burst begin with a plain packet of the SA that the plain run before was of, and is its
+// layer where those of that run were?
+static inline bool begins_as_found(const struct fer_nic_found *found, const struct fer_batch *b)
 {
-	if (b->n == 0 || !is_plain(b, 0, FER_PROTO_ESP))
-		return 0;
-	const struct fer_sa_id id = id_of_plain(b, 0, FER_PROTO_ESP);
-	if (!is_of_found(nic, &id))
-		return 0;
-	unsigned end = end_of_run(b, 0, FER_PROTO_ESP);
-	*n_bound = bind_alike(nic, b, 0, end, fer_sa_at(nic->sas, nic->found.index), FER_PROTO_ESP);
-	return end;
+	const struct fer_pkt *p = &b->pkt[0];
+	const struct fer_frame *f = &p->frame;
+	const struct rte_mbuf *m = b->m[0];
+
+	if (b->n == 0 || !fer_pkt_has_no_layer(p) || !p->pending ||
+		fer_frame_selector(f) != found->selector ||
+		fer_frame_offsets(f) != found->offsets ||
+		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || f->end > m->data_len)
+		return false;
+	const struct fer_sa *sa = found->sa;
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	return atomic_load_explicit(&sa->generation, memory_order_acquire) == found->handle >> 32 &&
+	       fer_load_be32(bytes + f->up_off) == sa->spi &&
+	       differ4(bytes + f->ip_off + 16, sa->dst) == 0;
 }
 
+// Mostly a burst is one run of the SA that is remembered.
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 {
-	unsigned n_bound = 0;
+	const struct fer_nic_found *found = &nic->found;
+	unsigned n_bound = 0, end = 0;
 
+	nic->n_answered = 0;
 	fer_crypt_start(nic->crypt);
-	unsigned end = bind_first(nic, b, &n_bound);
-	if (end != b->n)
+	if (likely(begins_as_found(found, b))) {
+		const struct common c = {found->handle, found->places, 0};
+
+		end = end_of_run(b, 0, FER_PROTO_ESP);
+		n_bound = bind_alike(nic, b, 0, end, c, FER_PROTO_ESP);
+	}
+	if (unlikely(end != b->n))
 		n_bound += bind_others(nic, b, end);
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_bound;

@@ -667,11 +667,6 @@ static inline bool show_plain(const struct fer_nic *nic, struct fer_pkt *p, cons
 	return true;
 }
 
-static inline bool is_model_at(const struct fer_crypt_model *model, uint16_t ip_off)
-{
-	return model->frame.version == 4 && model->frame.ip_off == ip_off;
-}
-
 // Makes a plain packet the model if it is IPv4.  Else nothing is like the one before it.
 static void learn(struct fer_crypt_model *model, const uint8_t *bytes, const struct fer_frame *f)
 {
@@ -683,11 +678,21 @@ static void learn(struct fer_crypt_model *model, const uint8_t *bytes, const str
 		f->ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(f));
 }
 
+// Counts n packets whose receive words were written with the outcome of layer k, if these are
+// complete.
+//   seq  none of their numbers is higher
+static inline void count_answered(
+	struct fer_nic *nic, const struct fer_sa *sa, unsigned k, uint64_t seq, unsigned n)
+{
+	if (likely(k == 0 && fer_tag_is_plain(sa) && !fer_seq_is_low_at_peer(seq, sa->suite.esn)))
+		nic->n_answered += n;
+}
+
 // The same as finish_open() for what most packets carry: a plain IP packet in a tunnel, behind it
 // little padding.  It is like none, and is the model from now on.  False: it is something else, and
 // nothing is set that counts.
 __attribute__((noinline)) static bool finish_plain(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned j)
+	struct fer_nic *nic, struct fer_batch *b, unsigned j)
 {
 	struct fer_crypt *c = nic->crypt;
 	const unsigned i = c->at[j];
@@ -706,8 +711,12 @@ __attribute__((noinline)) static bool finish_plain(
 	}
 	if (end < layer->pay_off || !show_plain(nic, &b->pkt[i], bytes, layer->pay_off, next, end))
 		return false;
-	fer_layer_set_outcome(layer, fer_outcome_of(next, pad_len));
+	const uint32_t outcome = fer_outcome_of(next, pad_len);
+	fer_layer_set_outcome(layer, outcome);
+	fer_tag_opened(b->m[i], outcome, !sa->suite.ah);
+	count_answered(nic, sa, b->pkt[i].n_layers - 1u, layer->seq, 1);
 	b->pkt[i].like = 0;
+	c->n_pending += b->pkt[i].pending;
 	learn(&c->model, bytes, &b->pkt[i].frame);
 	return true;
 }
@@ -737,81 +746,81 @@ static inline bool show_like(
 
 // Finishes the jobs of a run from j on, as long as what they carry is like the model.  Returns the
 // first that is not.  All packets are marked as like the one before.
-__attribute__((always_inline)) static inline unsigned finish_like(const struct fer_nic *nic,
-	struct fer_batch *b, unsigned j, const struct opened *r, bool is_ah, bool pending)
+__attribute__((always_inline)) static inline unsigned finish_like(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, const struct opened *r, bool is_ah)
 {
-	const struct fer_crypt *c = nic->crypt;
-	const struct fer_crypt_model model = c->model; // out of reach of stores into packets
-	const uint32_t tail_bytes = is_ah ? 0 : r->sa->tail_bytes, ip_off = model.frame.ip_off;
-	const uint16_t mark = (uint16_t)(pending | like_of_run(r) << 8);
-	const fer_pair of_run = r->whose;
-	const uint16_t *at = &c->at[j];
-	const unsigned first = r->at + (j - r->first), n = r->end - j, k = r->k;
+	struct fer_crypt *c = nic->crypt;
+	const struct fer_crypt_model *model = &c->model;
+	const uint32_t tail_bytes = is_ah ? 0 : r->sa->tail_bytes, ip_off = model->frame.ip_off;
+	const bool pending = may_be_opened(nic, &model->frame);
+	const uint16_t mark = (uint16_t)(pending | like_of_run(r) << 8), *at = &c->at[j];
+	const unsigned first = r->at + (j - r->first), end_at = first + (r->end - j), k = r->k;
+	uint64_t seqs = 0;
 	unsigned i = first;
 
-	for (; i < first + n; i++, at++) {
+	for (; i < end_at; i++, at++) {
 		struct fer_layer *layer = &b->round[k][i];
 
-		if (*at != i || !fer_pair_is_zero(whose(layer) ^ of_run))
+		if (*at != i || !fer_pair_is_zero(whose(layer) ^ r->whose))
 			break;
 		const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 		uint32_t end = layer->end - tail_bytes, pad_len = 0;
 		if (!(is_ah ? layer->next_header == FER_PROTO_IPV4
 			    : trails_ipv4(bytes + end, &pad_len)) ||
-			!show_like(&b->pkt[i], bytes + ip_off, end - pad_len, &model))
+			!show_like(&b->pkt[i], bytes + ip_off, end - pad_len, model))
 			break;
-		fer_layer_set_outcome(layer, fer_outcome_of(FER_PROTO_IPV4, (uint8_t)pad_len));
+		const uint32_t outcome = fer_outcome_of(FER_PROTO_IPV4, (uint8_t)pad_len);
+		fer_layer_set_outcome(layer, outcome);
+		fer_tag_opened(b->m[i], outcome, !is_ah);
+		seqs |= layer->seq;
 		memcpy(&b->pkt[i].pending, &mark, sizeof(mark));
 	}
+	count_answered(nic, r->sa, k, seqs, i - first);
+	if (unlikely(pending))
+		c->n_pending += i - first;
 	return j + (i - first);
 }
 
-struct finished {
-	unsigned next;      // job that is not finished
-	unsigned n_pending; // packets that show another layer
-};
-
-// Finishes the jobs of a run from its first on, as long as they are plain.
-__attribute__((always_inline)) static inline struct finished finish_jobs(
-	const struct fer_nic *nic, struct fer_batch *b, const struct opened *r, bool is_ah)
+// The same of AH, with job j, which is of a run, for its first.
+__attribute__((noinline)) static unsigned finish_like_ah(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
 {
+	const struct opened r = opened_of(nic, b, j, end);
+
+	return finish_like(nic, b, j, &r, true);
+}
+
+// One of them, if the model stood where the packets of the run have theirs.
+static inline unsigned finish_like_any(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, const struct opened *r)
+{
+	const struct fer_frame *model = &nic->crypt->model.frame;
+
+	if (unlikely(model->version != 4 || model->ip_off != (uint16_t)(r->whose[1] >> 48)))
+		return j;
+	if (likely(!r->sa->suite.ah))
+		return finish_like(nic, b, j, r, false);
+	return is_of_run(nic->crypt, b, j, r) ? finish_like_ah(nic, b, j, r->end) : j;
+}
+
+// Finishes jobs from j on, up to end, that are plain, of one run.  Returns the first that is not.
+__attribute__((noinline)) static unsigned finish_run(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
+{
+	const struct opened r = opened_of(nic, b, j, end);
 	const struct fer_crypt *c = nic->crypt;
-	unsigned j = r->first, n_pending = 0;
-
-	for (;;) {
-		const bool pending = may_be_opened(nic, &c->model.frame);
-		const unsigned from = j;
-
-		if (is_model_at(&c->model, (uint16_t)(r->whose[1] >> 48)))
-			j = finish_like(nic, b, j, r, is_ah, pending);
-		n_pending += pending ? j - from : 0;
-		if (j == r->end || !is_of_run(c, b, j, r) || !finish_plain(nic, b, j))
-			break;
-		n_pending += b->pkt[c->at[j++]].pending;
-	}
-	b->pkt[r->at].like = 0;
-	return (struct finished){j, n_pending};
-}
-
-__attribute__((noinline)) static struct finished finish_run_ah(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
-{
-	const struct opened r = opened_of(nic, b, j, end);
-	const struct finished f = finish_jobs(nic, b, &r, true);
-
-	show_ah(nic->crypt, j, f.next);
-	return f;
-}
-
-// Finishes jobs from j on, up to end, that are plain, of one run.
-__attribute__((noinline)) static struct finished finish_run(
-	const struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
-{
-	const struct opened r = opened_of(nic, b, j, end);
 
 	if (r.sa->mode != FER_TUNNEL)
-		return (struct finished){j, 0};
-	return r.sa->suite.ah ? finish_run_ah(nic, b, j, end) : finish_jobs(nic, b, &r, false);
+		return j;
+	for (; j < end; j++) {
+		j = finish_like_any(nic, b, j, &r);
+		if (likely(j == end) || !is_of_run(c, b, j, &r) || !finish_plain(nic, b, j))
+			break;
+	}
+	if (unlikely(r.sa->suite.ah)) // of which something is still hidden
+		show_ah(c, r.first, j);
+	b->pkt[r.at].like = 0;
+	return j;
 }
 
 static enum fer_verdict open_split_esp(
@@ -918,87 +927,91 @@ __attribute__((noinline)) static void finish_one(
 	if (sa->suite.ah)
 		show_ah(c, j, j + 1);
 	finish_open(nic, b, i, sa, layer, &c->job[j], (enum fer_verdict)c->job[j].verdict);
+	c->n_pending += b->pkt[i].pending;
 }
 
 // The first job from j on that did not go well.
-__attribute__((noinline)) static unsigned next_bad(const struct fer_crypt *c, unsigned j)
+static unsigned next_bad(const struct fer_crypt *c, unsigned j)
 {
 	while (j < c->n && c->job[j].verdict == FER_OK)
 		j++;
 	return j;
 }
 
-// Finishes the jobs.  Returns how many packets show another layer.
-static inline unsigned finish_all(struct fer_nic *nic, struct fer_batch *b, bool all_well)
+// Finishes the jobs from j on, of which not all went well, or not all are plain.
+__attribute__((noinline)) static void finish_others(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j)
 {
 	const struct fer_crypt *c = nic->crypt;
-	unsigned bad = likely(all_well) ? c->n : next_bad(c, 0), n_pending = 0;
 
-	fer_sa_prefetch_lock(nic->sas, nic->found.index); // for the commit
-	fer_replay_prefetch(&nic->found.window);
-	for (unsigned j = 0; j < c->n;) {
-		struct finished f = {.next = j};
-
-		if (likely(j < bad))
-			f = finish_run(nic, b, j, bad);
-		n_pending += f.n_pending;
-		if (unlikely(f.next == j)) {
+	for (unsigned bad = next_bad(c, j), next; j < c->n; j = next) {
+		next = j < bad ? finish_run(nic, b, j, bad) : j;
+		if (next == j) {
 			finish_one(nic, b, j);
-			n_pending += b->pkt[c->at[j]].pending;
-			f.next++;
+			next++;
 		}
-		j = f.next;
-		if (unlikely(j > bad))
-			bad = next_bad(c, j);
+		if (next > bad)
+			bad = next_bad(c, next);
 	}
-	return n_pending;
+}
+
+// Finishes the jobs.
+static inline void finish_all(struct fer_nic *nic, struct fer_batch *b, bool all_well)
+{
+	const unsigned n = nic->crypt->n;
+	unsigned done = 0;
+
+	if (likely(nic->found.sa != NULL)) // for the commit
+		fer_prefetch_write(&nic->found.sa->in.lock);
+	fer_replay_prefetch(&nic->found.window);
+	if (likely(all_well && n != 0))
+		done = finish_run(nic, b, 0, n);
+	if (unlikely(done != n))
+		finish_others(nic, b, done);
 }
 
 // The same when some are late.
-__attribute__((noinline)) static unsigned finish_punctual(struct fer_nic *nic, struct fer_batch *b)
+static void finish_punctual(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
-	unsigned n_pending = 0;
 
 	for (unsigned j = 0; j < c->n; j++)
-		if (!give_up(nic, b, j)) {
+		if (!give_up(nic, b, j))
 			finish_one(nic, b, j);
-			n_pending += b->pkt[c->at[j]].pending;
-		}
 	change_lists(c);
-	return n_pending;
 }
 
-__attribute__((noinline)) static unsigned open_shared(struct fer_nic *nic, struct fer_batch *b)
+__attribute__((noinline)) static void open_shared(struct fer_nic *nic, struct fer_batch *b)
 {
-	return share_jobs(nic, FER_IN) == 0 ? finish_all(nic, b, false) : finish_punctual(nic, b);
+	if (share_jobs(nic, FER_IN) == 0)
+		finish_others(nic, b, 0);
+	else
+		finish_punctual(nic, b);
 }
 
-__attribute__((noinline)) static unsigned open_splits(struct fer_nic *nic, struct fer_batch *b)
+__attribute__((noinline)) static void open_splits(struct fer_nic *nic, struct fer_batch *b)
 {
-	const struct fer_crypt *c = nic->crypt;
-	unsigned n_pending = 0;
+	struct fer_crypt *c = nic->crypt;
 
 	for (unsigned j = 0; j < c->n_split; j++) {
 		open_split(nic, b, c->split[j]);
-		n_pending += b->pkt[c->split[j]].pending;
+		c->n_pending += b->pkt[c->split[j]].pending;
 	}
-	return n_pending;
 }
 
 unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b)
 {
 	struct fer_crypt *c = nic->crypt;
-	unsigned n_pending;
 
+	c->n_pending = 0;
 	if (is_shared(nic))
-		n_pending = open_shared(nic, b);
+		open_shared(nic, b);
 	else
-		n_pending = finish_all(nic, b, fer_engine_open_burst(nic->engine, c->job, c->n));
+		finish_all(nic, b, fer_engine_open_burst(nic->engine, c->job, c->n));
 	if (unlikely(c->n_split != 0))
-		n_pending += open_splits(nic, b);
+		open_splits(nic, b);
 	fer_batch_mark(b, FER_STAGE_CRYPT);
-	return n_pending;
+	return c->n_pending;
 }
 
 // In a copy, wherever the packet lies: it is rare.
@@ -1015,6 +1028,8 @@ void fer_crypt_close_again(struct fer_nic *nic, struct fer_batch *b, unsigned i)
 	if (job.verdict != FER_OK ||
 		!fer_segment_write(b->m[i], layer->sec_off, job.start, job.len))
 		return;
+	struct fer_oob *o = fer_oob_of(b->m[i]);
+	o->ipsec = o->header = 0;
 	b->pkt[i].n_layers = 0;
 	fer_batch_parse_one(b, i);
 	b->pkt[i].pending = 0;

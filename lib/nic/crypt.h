@@ -37,6 +37,7 @@ struct fer_crypt {
 	uint16_t at[FER_BATCH_MAX]; // place in the batch
 	unsigned n_runs;            // send
 	struct fer_crypt_run run[FER_BATCH_MAX];
+	unsigned n_pending; // receive: packets that show another layer
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];
 	struct fer_crypt_model model; // receive

@@ -47,9 +47,14 @@ struct fer_sa_table;
 // The inbound SA that plain packets were of last, and what is known of it without a look at the
 // line that other workers write.
 struct fer_nic_found {
-	uint32_t index;
-	uint32_t generation; // what follows holds as long as it is that of the SA
+	const struct fer_sa *sa; // NULL: none was found
+	uint64_t handle;         // what follows holds as long as the SA has it
 	struct fer_replay_memo window;
+
+	// Where they had their layer, if it was ESP over IPv4.
+	uint64_t selector; // of their frames; 0: it was something else
+	uint32_t offsets;  // fer_frame_offsets()
+	uint64_t places;   // fer_layer_places()
 };
 
 struct fer_nic {
@@ -62,6 +67,7 @@ struct fer_nic {
 				// deletion; 0: they do not
 	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made
 	struct fer_nic_found found;
+	unsigned n_answered;     // packets of the batch that have their receive words already
 	struct fer_known *known; // of packets to be sent
 	struct fer_engine *engine;
 	struct fer_crypt *crypt; // work space of the crypt stage

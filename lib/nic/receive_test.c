@@ -1224,8 +1224,6 @@ static void put_neighbour(const struct family *f, enum neighbour n, unsigned i)
 	put(i, test_mbuf_cut(pool, packet.bytes, packet.len, &cut, cut != 0));
 }
 
-#define FOUND_NONE 127 // a place in the table where no SA is
-
 static void does_a_packet_end_alike_whatever_came_before(void **state)
 {
 	static struct outcome alone[N_NEIGHBOURS], now;
@@ -1235,7 +1233,7 @@ static void does_a_packet_end_alike_whatever_came_before(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < N_NEIGHBOURS; n++) {
-		nic.found.index = FOUND_NONE;
+		nic.found = (struct fer_nic_found){0};
 		put_neighbour(&f, n, 0);
 		receive(1);
 		alone[n] = outcome_of(0);
@@ -1284,7 +1282,8 @@ static void is_a_removed_sa_gone_at_once(void **state)
 	assert_int_equal(fer_sa_remove(sas, k.handle), 0);
 	fer_sa_reclaim(sas);
 	k = add(test_sa_in_udp(sa, 4500, 4500));
-	nic.found.index = (uint32_t)k.handle; // it took the place
+	nic.found.sa = fer_sa_at(sas, (uint32_t)k.handle); // it took the place of the one before
+	nic.found.handle = k.handle - (UINT64_C(1) << 32);
 	seal(&k, 4, 40);
 	receive_one(whole());
 	assert_string_equal(

@@ -4,11 +4,8 @@
 // The stages inside the NIC half; nic.c is the only caller.
 
 #include "nic/nic.h"
-
-struct fer_job;
-struct fer_key;
-struct fer_sa;
-struct fer_suite;
+#include "nic/oob.h"
+#include "sa/sa.h"
 
 #define FER_CRYPT_ESN_BYTES 4 // that the engine hashes behind an AH packet
 
@@ -63,5 +60,24 @@ unsigned fer_crypt_open(struct fer_nic *nic, struct fer_batch *b);
 // frame shows that layer again, and it has no receipt.
 void fer_crypt_close_again(struct fer_nic *nic, struct fer_batch *b, unsigned i);
 
-// Writes the receive words from the receipts.
+// Do packets of an SA say the same in their words, as long as all goes well and their numbers are
+// not low: is it ours, part of no bundle, and not ending?  A contract SA learns its mode from them.
+static inline bool fer_tag_is_plain(const struct fer_sa *sa)
+{
+	bool is_over = (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
+
+	return sa->partner == FER_NO_SA_INDEX && !sa->contract && !is_over;
+}
+
+// Writes the receive words of a packet of such an SA that was opened.
+static inline void fer_tag_opened(struct rte_mbuf *m, uint32_t outcome, bool is_esp)
+{
+	struct fer_oob *o = fer_oob_of(m);
+
+	o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
+	if (likely(is_esp))
+		o->header = outcome;
+}
+
+// Writes the receive words from the receipts, where not all packets have them already.
 void fer_tag(struct fer_nic *nic, struct fer_batch *b);

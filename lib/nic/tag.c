@@ -105,15 +105,6 @@ static void check_bundle(const struct fer_nic *nic, struct fer_batch *b, unsigne
 		last->verdict = FER_BAD_PROTOCOL;
 }
 
-// Do its packets say the same, as long as all goes well: is it ours, part of no bundle, and not
-// ending?  A contract SA learns its mode from them.
-static bool is_plain_sa(const struct fer_sa *sa)
-{
-	bool is_over = (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_OVER) != 0;
-
-	return sa->partner == FER_NO_SA_INDEX && !sa->contract && !is_over;
-}
-
 // Is a packet still in the batch, and has one layer?
 static inline bool is_single(const struct fer_batch *b, unsigned i)
 {
@@ -131,18 +122,15 @@ static unsigned tag_run(const struct fer_nic *nic, const struct fer_batch *b, un
 	const struct fer_sa *sa = fer_sa_at(nic->sas, index);
 	const bool is_esp = sa->protocol == FER_PROTO_ESP, esn = sa->suite.esn;
 
-	if (!is_plain_sa(sa))
+	if (!fer_tag_is_plain(sa))
 		return i;
 	for (unsigned n = b->n; i < n && is_single(b, i); i++) {
 		const struct fer_layer *layer = &b->round[0][i];
-		struct fer_oob *o = fer_oob_of(b->m[i]);
 
 		if (layer->sa != index || layer->verdict != FER_OK ||
 			fer_seq_is_low_at_peer(layer->seq, esn))
 			break;
-		o->ipsec = FER_OOB_CRYPTO_DONE | FER_CRYPTO_SUCCESS << FER_OOB_CRYPTO_STATUS_SHIFT;
-		if (likely(is_esp))
-			o->header = fer_layer_outcome(layer);
+		fer_tag_opened(b->m[i], fer_layer_outcome(layer), is_esp);
 	}
 	return i;
 }
@@ -200,7 +188,7 @@ __attribute__((noinline)) static void tag_one(struct fer_nic *nic, struct fer_ba
 		o->header = fer_oob_header_receive(s.opened->next_header, s.opened->pad_len);
 }
 
-void fer_tag(struct fer_nic *nic, struct fer_batch *b)
+__attribute__((noinline)) static void tag_all(struct fer_nic *nic, struct fer_batch *b)
 {
 	for (unsigned i = 0, n = b->n, next; i < n; i = next) {
 		next = likely(is_single(b, i)) ? tag_run(nic, b, i) : i;
@@ -210,5 +198,11 @@ void fer_tag(struct fer_nic *nic, struct fer_batch *b)
 			tag_one(nic, b, i);
 		next = i + 1;
 	}
+}
+
+void fer_tag(struct fer_nic *nic, struct fer_batch *b)
+{
+	if (unlikely(nic->n_answered != b->n))
+		tag_all(nic, b);
 	fer_batch_mark(b, FER_STAGE_TAG);
 }

@@ -79,17 +79,28 @@ static inline uint64_t fer_frame_selector(const struct fer_frame *f)
 	return word;
 }
 
+static_assert(offsetof(struct fer_frame, up_off) == offsetof(struct fer_frame, ip_off) + 2,
+	"fer_frame_offsets() reads both at once");
+
+// Where IP header and payload begin, as one number.
+static inline uint32_t fer_frame_offsets(const struct fer_frame *f)
+{
+	uint32_t offsets;
+
+	memcpy(&offsets, &f->ip_off, sizeof(offsets));
+	return offsets;
+}
+
 // Do both frames agree in all but length, DF, and whether there are options?
 static inline bool fer_frame_has_shape_of(const struct fer_frame *f, const struct fer_frame *other)
 {
-	uint64_t a[3], b[3];
-
-	static_assert(offsetof(struct fer_frame, ip_off) == 4 &&
-			      FER_FRAME_SELECTOR_OFF + sizeof(uint64_t) == sizeof(a),
+	static_assert(FER_FRAME_SELECTOR_OFF == 2 * sizeof(uint64_t),
 		"behind the length there are offsets and the selector");
-	memcpy(a, f, sizeof(a));
-	memcpy(b, other, sizeof(b));
-	return ((a[0] ^ b[0]) >> 32 | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
+	const uint8_t *a = (const uint8_t *)f, *b = (const uint8_t *)other;
+
+	return ((fer_load_word(a) ^ fer_load_word(b)) >> 32 |
+		       (fer_load_word(a + 8) ^ fer_load_word(b + 8)) |
+		       (fer_load_word(a + 16) ^ fer_load_word(b + 16))) == 0;
 }
 
 // That of a whole packet without ports.

@@ -734,12 +734,12 @@ static void run(const struct scenario *s, struct box *b, enum way way, const str
 	rte_pktmbuf_free_bulk(shared, n);
 }
 
-// A NIC half that remembers nothing but an association which there never is.
+// A NIC half that remembers nothing.
 static void forget_nic(struct box *b)
 {
 	struct fer_nic *nic = &box_path(b)->nic;
 
-	nic->found = (struct fer_nic_found){.index = fer_sa_capacity(table_of(b)) - 1};
+	nic->found = (struct fer_nic_found){0};
 	*nic->known = (struct fer_known){0};
 	fer_crypt_destroy(nic->crypt);
 	nic->crypt = fer_crypt_create();
