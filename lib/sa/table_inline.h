@@ -3,6 +3,7 @@
 
 // The part of the SA table that every packet passes, for the inlines of table.h.
 
+#include "base/bytes.h"
 #include "base/prefetch.h"
 #include "sa/ports.h"
 
@@ -178,7 +179,8 @@ static inline bool fer_sa_is(const struct fer_sa *sa, const struct fer_sa_id *id
 {
 	return atomic_load_explicit(&sa->generation, memory_order_acquire) != 0 &&
 	       sa->spi == id->spi && sa->version == id->version && sa->protocol == id->protocol &&
-	       sa->direction == FER_IN && memcmp(sa->dst, id->dst, sizeof(sa->dst)) == 0;
+	       sa->direction == FER_IN &&
+	       fer_pair_is_zero(fer_load_pair(sa->dst) ^ fer_load_pair(id->dst));
 }
 
 static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
