@@ -348,10 +348,12 @@ static inline struct common common_of(
 static inline void remember(struct fer_nic_found *found, const struct fer_sa *sa,
 	const struct common *c, const struct fer_frame *f, uint8_t protocol)
 {
-	if (found->sa != sa || found->handle != c->handle)
+	if (found->sa != sa || found->handle != c->handle) {
 		*found = (struct fer_nic_found){.sa = sa,
 			.handle = c->handle,
 			.window = fer_replay_remember(&sa->in.replay)};
+		fer_replay_prefetch(&found->window);
+	}
 	found->selector = protocol == FER_PROTO_ESP && f->version == 4 ? fer_frame_selector(f) : 0;
 	found->offsets = fer_frame_offsets(f);
 	found->places = c->places;
