@@ -358,7 +358,8 @@ def main():
     parser.add_argument("figures")
     parser.add_argument("--json", required=True, help="file for all that is measured")
     names = " ".join(part[0] for part in PARTS)
-    parser.add_argument("--part", nargs="+", choices=[*names.split(), "help"], metavar="NAME",
+    parser.add_argument("--part", nargs="+", action="extend", choices=[*names.split(), "help"],
+                        metavar="NAME",
                         help=f"only these, besides what the file has already: {names}")
     parser.add_argument("--quick", action="store_true", help="for a moment only")
     options = parser.parse_args()

@@ -84,7 +84,7 @@ def check_parts(bench, folder):
     files = Files(folder)
     assert files.run(bench, "--part", "one").returncode == 0
     assert list(files.reports()) == ["one"] and all(OLD in text for text in files.texts())
-    done = files.run(bench, "--part", "apart", "overlapping")
+    done = files.run(bench, "--part", "apart", "--part", "overlapping")
     assert set(files.reports()) == {"one", "apart", "overlapping"}, done
     assert "control" in done.stderr and all(OLD in text for text in files.texts()), done
     assert files.run(bench, "--part", "nothing").returncode == 2
