@@ -144,10 +144,6 @@ static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fe
 // handle is one that was live.
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
 
-// Brings the line alone that every group of packets of an inbound SA writes: the lock and what it
-// guards.
-static inline void fer_sa_prefetch_lock(const struct fer_sa_table *t, uint32_t index);
-
 // Counts n packets that ended on the SA with v, one of FER_SA_VERDICTS and not FER_OK.
 static inline void fer_sa_count_drop(
 	const struct fer_sa_table *t, struct fer_sa *sa, enum fer_verdict v, uint32_t n);

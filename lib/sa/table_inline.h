@@ -82,11 +82,6 @@ static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t ha
 	fer_prefetch_write(&sa->out.seq);
 }
 
-static inline void fer_sa_prefetch_lock(const struct fer_sa_table *t, uint32_t index)
-{
-	fer_prefetch_write(&fer_sa_at(t, index)->in.lock);
-}
-
 // The lines that every inbound packet needs first.
 static inline void fer_sa_prefetch_in(const struct fer_sa *sa)
 {
