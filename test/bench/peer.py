@@ -37,15 +37,22 @@ PATH = {
 }
 
 
+class Relative:
+    """A row in relation to the peer's path, scaled by what BASE costs, or by the row's own crypto."""
+
+    def __init__(self, row, path):
+        self.path = row["ticks"]["median"] / path
+        self.crypto = row["crypto_ticks"] / path  # what is left if all else took nothing
+
+
 def _relative(row, place, base):
-    """Its ticks relative to the peer's scaled by BASE, and by the row's own crypto; None: not measured."""
+    """By BASE, and by the row's own crypto; None: not measured."""
     way = ("out", "in").index(row["direction"])
     then = PATH[row["algorithm"]][way][place]
     if then is None:
         return None
-    by_base = then * base / BARE[BASE][way][place]
-    by_own = then * row["crypto_ticks"] / BARE[row["algorithm"]][way][place]
-    return row["ticks"]["median"] / by_base, row["ticks"]["median"] / by_own
+    return (Relative(row, then * base / BARE[BASE][way][place]),
+            Relative(row, then * row["crypto_ticks"] / BARE[row["algorithm"]][way][place]))
 
 
 def _all_relative(rows):
@@ -57,14 +64,14 @@ def _all_relative(rows):
         yield row, _relative(row, place, base[row["direction"], row["size"]])
 
 
-def ratios(rows):
+def relatives(rows):
     """Of all that the peer has: scaled by bare BASE, and by the row's own crypto."""
     return [relative for _, relative in _all_relative(rows) if relative is not None]
 
 
 def _cell(row, relative):
     ticks = f"{row['ticks']['median']:.0f} ({row['crypto_ticks']:.0f})"
-    return ticks if relative is None else f"{ticks}: {relative[0]:.2f}, {relative[1]:.2f}"
+    return ticks if relative is None else ": ".join([ticks, ", ".join(f"{by.path:.2f}" for by in relative)])
 
 
 def lines(rows, table):

@@ -49,9 +49,12 @@ def _overheads(reports):
 
 def _peers(reports):
     rows = [row for name in ("long-out", "long-in") for row in reports[name]["rows"]]
-    for by, ratios in zip((f"bare {GCM}", "bare crypto of the row"), zip(*peer.ratios(rows))):
+    for by, all_by in zip((f"bare {GCM}", "bare crypto of the row"), zip(*peer.relatives(rows))):
+        above = [one for one in all_by if one.path > 1]
+        alone = sum(one.crypto > 1 for one in above)
         yield Target(f"every row and size of {peer.NAME}, scaled by {by}: the largest ratio to its path",
-                     [max(ratios)], 1, True, 2)
+                     [max(one.path for one in all_by)], 1, True, 2,
+                     f"; {len(above)} of {len(all_by)} above 1, with bare crypto alone {alone}")
 
 
 def _memory(reports, size, numbers):
