@@ -281,6 +281,14 @@ static enum fer_conn_wait take_turn(struct fer_conn *c)
 
 // --- output -------------------------------------------------------------------------------------
 
+// What it sent before it hung up is carried out all the same.
+static void turn_deaf(struct fer_conn *c)
+{
+	c->deaf = true;
+	c->events = 0;
+	(void)evbuffer_drain(c->out, evbuffer_get_length(c->out));
+}
+
 static void flush(struct fer_conn *c)
 {
 	while (!c->failed && evbuffer_get_length(c->out) > 0) {
@@ -294,7 +302,9 @@ static void flush(struct fer_conn *c)
 
 		if (sent < 0 && errno == EAGAIN)
 			return;
-		if (sent < 0 && errno != EINTR)
+		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+			turn_deaf(c);
+		else if (sent < 0 && errno != EINTR)
 			c->failed = true;
 		if (sent > 0)
 			(void)evbuffer_drain(c->out, (size_t)sent);
@@ -370,8 +380,8 @@ void fer_conn_put(struct fer_conn *c, const struct fer_msg_header *h, const void
 	out.magic = FER_MSG_MAGIC;
 	out.version = FER_MSG_VERSION;
 	out.length = (uint32_t)len;
-	if (evbuffer_add(c->out, &out, sizeof(out)) != 0 ||
-		(len > 0 && evbuffer_add(c->out, data, len) != 0))
+	if (!c->deaf && (evbuffer_add(c->out, &out, sizeof(out)) != 0 ||
+				(len > 0 && evbuffer_add(c->out, data, len) != 0)))
 		c->failed = true;
 	if (!c->in_turn)
 		(void)event_add(c->turn, &now);

@@ -67,6 +67,7 @@ struct fer_conn {
 	enum fer_conn_wait wait;
 	bool in_turn;
 	bool eof;        // nothing more will come
+	bool deaf;       // nobody takes what is sent
 	bool closing;    // hang up when all is sent
 	bool failed;     // hang up now
 	uint64_t events; // subscribed

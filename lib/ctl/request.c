@@ -29,7 +29,7 @@ static void subscribe(struct fer_ctl_request *r, const void *data, size_t len)
 		return;
 	}
 	// Nobody will hear of it who has hung up already.
-	r->conn->events = r->conn->eof ? 0 : s.events;
+	r->conn->events = r->conn->eof || r->conn->deaf ? 0 : s.events;
 	r->conn->events_pair = r->header.pair;
 	fer_ctl_complete_status(r, NDIS_STATUS_SUCCESS);
 }

@@ -6,7 +6,8 @@
 // It lives in one event_base and belongs to the thread that runs it: that thread alone calls these
 // functions, and the handlers run in it.  Nothing here waits, except that start may take a second
 // when two programs start at once.  A client that is slow, silent, hostile or gone costs the others
-// nothing: input and output of each are bounded, and each has its turn after so many requests.
+// nothing: input and output of each are bounded, and each has its turn after so many requests. What
+// a client sent before it hung up is carried out, whether it took its answers or not.
 
 #include "ctl/msg.h"
 

@@ -441,6 +441,35 @@ static void who_closes_one_half_is_answered(void **state)
 	close(fd);
 }
 
+// More requests than one turn takes, of a client that is gone or has closed its ear: none is lost.
+static void who_takes_no_answers_is_served(void **state)
+{
+	const struct fer_msg_header h = raw_header(SET, OID_ECHO, 1, 0);
+	const uint64_t n = 300;
+
+	(void)state;
+	for (int is_open = 0; is_open < 2; is_open++) {
+		const uint64_t before = counters(client).requests;
+		const int fd = raw_connect(service);
+		uint64_t asked = 0, done = 0;
+
+		if (is_open)
+			assert_int_equal(shutdown(fd, SHUT_RD), 0);
+		for (uint64_t i = 0; i < n; i++)
+			raw_send(fd, &h, sizeof(h));
+		if (!is_open)
+			close(fd);
+		while (done < n && asked < 5000) {
+			nap(1);
+			done = counters(client).requests - before - ++asked;
+		}
+		assert_int_equal(done, n);
+		if (is_open)
+			close(fd);
+		wait_for_clients(1);
+	}
+}
+
 static void file_descriptors_that_come_along_are_closed(void **state)
 {
 	const int fd = raw_connect(service);
@@ -552,6 +581,7 @@ int main(void)
 		TEST(requests_under_way_are_bounded),
 		TEST(clients_vanish_in_every_state),
 		TEST(who_closes_one_half_is_answered),
+		TEST(who_takes_no_answers_is_served),
 		TEST(file_descriptors_that_come_along_are_closed),
 		TEST(a_thousand_clients_are_served),
 		TEST(one_client_too_many_is_told_so),
