@@ -194,29 +194,40 @@ static inline uint8_t like_before(const struct fer_batch *b, unsigned i)
 		       : 0;
 }
 
-// Starts packet i if it is plain: IP without options on Ethernet without tags.  Returns its kind;
-// 0: it is not plain, and nothing is set.
-static inline uint64_t start_plain(struct fer_batch *b, unsigned i, const uint8_t *bytes)
+// Starts packet i if it is plain IPv4: without options, on Ethernet without tags.  False: it is
+// not, and nothing is set.
+static inline bool start_ipv4(struct fer_batch *b, unsigned i, const uint8_t *bytes)
 {
 	const uint32_t avail = b->m[i]->data_len, end = b->m[i]->pkt_len;
 	struct fer_pkt *p = &b->pkt[i];
-	uint64_t kind = 0;
 
-	if (b->link != FER_LINK_ETHERNET || avail < PLAIN_BYTES)
-		return 0;
-	const uint16_t type = fer_load_be16(bytes + FER_ETHER_TYPE_OFF);
-	if (type == FER_ETHER_TYPE_IPV4)
-		kind = fer_frame_parse_plain_ipv4(
-			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
-	else if (type == FER_ETHER_TYPE_IPV6)
-		kind = fer_frame_parse_plain_ipv6(
-			bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
-	if (kind == 0)
-		return 0;
+	if (b->link != FER_LINK_ETHERNET || avail < PLAIN_BYTES ||
+		fer_load_be16(bytes + FER_ETHER_TYPE_OFF) != FER_ETHER_TYPE_IPV4)
+		return false;
+	const uint64_t kind =
+		fer_frame_parse_plain_ipv4(bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
+	if (unlikely(kind == 0))
+		return false;
 	start_with(p, rest_of_plain((kind & FER_FRAME_KIND_LAYER) != 0, 0));
-	if (type == FER_ETHER_TYPE_IPV6)
-		p->like = like_before(b, i);
-	return kind;
+	return true;
+}
+
+// The same of IPv6.
+static inline bool start_ipv6(struct fer_batch *b, unsigned i, const uint8_t *bytes)
+{
+	const uint32_t avail = b->m[i]->data_len, end = b->m[i]->pkt_len;
+	struct fer_pkt *p = &b->pkt[i];
+
+	if (b->link != FER_LINK_ETHERNET || avail < PLAIN_BYTES ||
+		fer_load_be16(bytes + FER_ETHER_TYPE_OFF) != FER_ETHER_TYPE_IPV6)
+		return false;
+	const uint64_t kind =
+		fer_frame_parse_plain_ipv6(bytes, avail, end, FER_ETHER_HEADER_BYTES, &p->frame);
+	if (kind == 0)
+		return false;
+	start_with(p, rest_of_plain((kind & FER_FRAME_KIND_LAYER) != 0, 0));
+	p->like = like_before(b, i);
+	return true;
 }
 
 // Starts any packet.
@@ -249,13 +260,13 @@ static inline void greet(struct rte_mbuf *m, struct sight *sight)
 	fer_oob_clear(m);
 }
 
-// Starts the packets from i on that are like the one before them, which is plain IPv4 of that kind.
-// Returns the first that is not.
+// Starts the packets from i on that are like the one before them, which is plain IPv4.  Returns the
+// first that is not.
 static inline unsigned start_alike(
-	struct fer_batch *b, unsigned i, uint64_t kind, bool greets, struct sight *sight)
+	struct fer_batch *b, unsigned i, bool greets, struct sight *sight)
 {
 	const uint64_t rest =
-		rest_of_plain((kind & FER_FRAME_KIND_LAYER) != 0, FER_LIKE_FLOW | FER_LIKE_START);
+		rest_of_plain(b->pkt[i - 1].pending != 0, FER_LIKE_FLOW | FER_LIKE_START);
 	const struct fer_frame_words words =
 		fer_frame_words_of(FER_ETHER_HEADER_BYTES, FER_IPV4_HEADER_BYTES,
 			FER_FRAME_IPV4_NEXT, fer_frame_selector(&b->pkt[i - 1].frame));
@@ -279,19 +290,22 @@ static inline unsigned start_alike(
 	return i;
 }
 
-// Starts packet i.  Returns its kind; 0: it is not plain.
-static inline uint64_t start_one(struct fer_batch *b, unsigned i, bool greets, struct sight *sight)
+// Starts packet i.  Returns its bytes if it is plain IPv4, else NULL.
+static inline const uint8_t *start_one(
+	struct fer_batch *b, unsigned i, bool greets, struct sight *sight)
 {
 	struct rte_mbuf *m = b->m[i];
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
 
 	if (greets)
 		greet(m, sight);
-	uint64_t kind = start_plain(b, i, rte_pktmbuf_mtod(m, const uint8_t *));
-	if (unlikely(kind == 0)) {
+	if (likely(start_ipv4(b, i, bytes)))
+		return bytes;
+	if (!start_ipv6(b, i, bytes)) {
 		start_other(b, i);
 		sight->has_other = true;
 	}
-	return kind;
+	return NULL;
 }
 
 // Fetches the first bytes of every packet but the first.
@@ -301,32 +315,45 @@ static inline void fetch(const struct fer_batch *b)
 		rte_prefetch0(rte_pktmbuf_mtod(b->m[i], void *));
 }
 
-// Starts the packets behind the first one, which is of that kind.  Adds them to what was seen.
-static inline struct sight start_others(
-	struct fer_batch *b, uint64_t kind, bool greets, struct sight sight)
+// Might packet i be like the one before it, whose bytes those are?  NULL: that is not plain IPv4.
+static inline bool may_be_alike(const struct fer_batch *b, unsigned i, const uint8_t *before)
+{
+	const unsigned back = FER_ETHER_HEADER_BYTES + FER_FRAME_BACK_OFF;
+	const struct rte_mbuf *m = b->m[i];
+
+	return before != NULL && m->data_len >= PLAIN_BYTES &&
+	       fer_frame_backs_agree(
+		       fer_load_pair(rte_pktmbuf_mtod_offset(m, const uint8_t *, back)),
+		       fer_load_pair(before + back));
+}
+
+// Starts the packets behind the first one, for which start_one() returned before.  Adds them to
+// what was seen.
+__attribute__((always_inline)) static inline struct sight start_others(
+	struct fer_batch *b, const uint8_t *before, bool greets, struct sight sight)
 {
 	fetch(b);
-	for (unsigned i = 1, n = b->n; i < n;) {
-		if (kind != 0 && b->pkt[i - 1].frame.version == 4) {
-			i = start_alike(b, i, kind, greets, &sight);
+	for (unsigned i = 1, n = b->n; i < n; i++) {
+		if (may_be_alike(b, i, before)) {
+			i = start_alike(b, i, greets, &sight);
 			if (i == n)
 				break;
 		}
-		kind = start_one(b, i++, greets, &sight);
+		before = start_one(b, i, greets, &sight);
 	}
 	return sight;
 }
 
 // Instances of it, of which each knows whether the frames came from a port.
-__attribute__((noinline)) static void parse_others(struct fer_batch *b, uint64_t kind)
+__attribute__((noinline)) static void parse_others(struct fer_batch *b, const uint8_t *before)
 {
-	(void)start_others(b, kind, false, (struct sight){0});
+	(void)start_others(b, before, false, (struct sight){0});
 }
 
 __attribute__((noinline)) static struct sight greet_others(
-	struct fer_batch *b, uint64_t kind, struct sight sight)
+	struct fer_batch *b, const uint8_t *before, struct sight sight)
 {
-	return start_others(b, kind, true, sight);
+	return start_others(b, before, true, sight);
 }
 
 static inline void reset(struct fer_batch *b)
@@ -341,10 +368,10 @@ void fer_batch_parse(struct fer_batch *b)
 
 	reset(b);
 	if (b->n != 0) {
-		uint64_t kind = start_one(b, 0, false, &sight);
+		const uint8_t *first = start_one(b, 0, false, &sight);
 
 		if (b->n > 1)
-			parse_others(b, kind);
+			parse_others(b, first);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
 }
@@ -355,10 +382,10 @@ struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 
 	reset(b);
 	if (b->n != 0) {
-		uint64_t kind = start_one(b, 0, true, &sight);
+		const uint8_t *first = start_one(b, 0, true, &sight);
 
 		if (b->n > 1)
-			sight = greet_others(b, kind, sight);
+			sight = greet_others(b, first, sight);
 	}
 	fer_batch_mark(b, FER_STAGE_PARSE);
 	return (struct fer_arrival){

@@ -278,16 +278,24 @@ static inline struct fer_frame_model fer_frame_model_of(
 	};
 }
 
+// Of two IPv4 packets, of which one is plain: do they agree in what selectors ask for, and in the
+// first bytes of payload?  If not, a model of one is not worth making for the other.
+static inline bool fer_frame_backs_agree(fer_pair a, fer_pair b)
+{
+	// Protocol, source and destination; four bytes of payload.
+	const fer_pair back = {__builtin_bswap64(0x00ff0000ffffffff), UINT64_MAX};
+
+	return !fer_pairs_meet(a ^ b, back);
+}
+
 static inline bool fer_frame_is_like(const uint8_t *ip, const struct fer_frame_model *model)
 {
-	// EtherType, version and header length; place in a datagram, protocol, and half the source.
+	// EtherType, version and header length; place in a datagram, and half the source.
 	const fer_pair front = {
-		__builtin_bswap64(0xffffff0000000000), __builtin_bswap64(0x3fff00ff0000ffff)};
-	// Source and destination; four bytes of payload.
-	const fer_pair back = {__builtin_bswap64(0x00000000ffffffff), UINT64_MAX};
+		__builtin_bswap64(0xffffff0000000000), __builtin_bswap64(0x3fff00000000ffff)};
 
 	return !fer_pairs_meet(fer_load_pair(ip + FER_FRAME_FRONT_OFF) ^ model->front, front) &&
-	       !fer_pairs_meet(fer_load_pair(ip + FER_FRAME_BACK_OFF) ^ model->back, back);
+	       fer_frame_backs_agree(fer_load_pair(ip + FER_FRAME_BACK_OFF), model->back);
 }
 
 // Writes the frame of such a packet.  False: it is not sound, and nothing is written.
