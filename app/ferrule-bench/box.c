@@ -19,6 +19,8 @@
 #define MAX_TMP 24    // bytes of the folder for temporary files, because paths of sockets are short
 #define END_TRIES 200 // of 50 ms, until it is killed
 
+// Shared by both processes: the daemon makes its folder itself, or nobody would remove it when the
+// other one is killed between the two.
 struct fer_bench_box {
 	char folder[MAX_TMP + 20];
 	char path[MAX_TMP + 40]; // of the socket
@@ -165,6 +167,21 @@ static void remove_folder(const struct fer_bench_box *box)
 	close(folder);
 }
 
+static int make_folder(struct fer_bench_box *box)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (tmp == NULL || tmp[0] != '/' || strlen(tmp) > MAX_TMP)
+		tmp = "/tmp";
+	snprintf(box->folder, sizeof(box->folder), "%s/ferrule-XXXXXX", tmp);
+	if (mkdtemp(box->folder) == NULL) {
+		box->folder[0] = '\0';
+		return -1;
+	}
+	snprintf(box->path, sizeof(box->path), "%s/control.sock", box->folder);
+	return 0;
+}
+
 // How it was before the fork.
 struct before {
 	pid_t parent;
@@ -194,28 +211,33 @@ static void end_at_once(int signal_number)
 	_exit(EXIT_FAILURE);
 }
 
-// A daemon may start for a long time, when there is much memory to take: until it listens to
-// signals itself, nothing but the folder has to be cleaned up.
-static void hear_signals(const struct fer_bench_box *box, const struct before *before)
+// Makes the folder.  A daemon may start for a long time, when there is much memory to take: until
+// it listens to signals itself, nothing but the folder has to be cleaned up.
+static int settle(struct fer_bench_box *box, const struct before *before)
 {
 	starting = box;
 	for (unsigned i = 0; i < sizeof(end_signals) / sizeof(end_signals[0]); i++)
 		signal(end_signals[i], end_at_once);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-	(void)sigprocmask(SIG_SETMASK, &before->signals, NULL);
 	if (getppid() != before->parent)
-		end_at_once(SIGTERM);
+		_exit(EXIT_FAILURE);
+	int rc = make_folder(box);
+	(void)sigprocmask(SIG_SETMASK, &before->signals, NULL);
+	return rc;
 }
 
-static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box_params *params,
-	int to, const struct before *before)
+static int be_daemon(struct fer_bench_box *box, const struct fer_bench_box_params *params, int to,
+	const struct before *before)
 {
 	static struct fer_daemon d;
 	struct fer_daemon_error why = {.text = ""};
-	struct fer_doc *doc = make_document(box, params, why.text);
 
 	be_silent();
-	hear_signals(box, before);
+	if (settle(box, before) != 0) {
+		tell(to, "cannot make a folder for temporary files");
+		return EXIT_FAILURE;
+	}
+	struct fer_doc *doc = make_document(box, params, why.text);
 	signal(SIGPIPE, SIG_IGN);
 	setenv("RUNTIME_DIRECTORY", box->folder, 1);
 	int rc = doc == NULL ? -1 : fer_daemon_start(&d, 0, NULL, doc, &why);
@@ -233,21 +255,6 @@ static int be_daemon(const struct fer_bench_box *box, const struct fer_bench_box
 }
 
 // --- from outside -------------------------------------------------------------------------------
-
-static int make_folder(struct fer_bench_box *box)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	if (tmp == NULL || tmp[0] != '/' || strlen(tmp) > MAX_TMP)
-		tmp = "/tmp";
-	snprintf(box->folder, sizeof(box->folder), "%s/ferrule-XXXXXX", tmp);
-	if (mkdtemp(box->folder) == NULL) {
-		box->folder[0] = '\0';
-		return -1;
-	}
-	snprintf(box->path, sizeof(box->path), "%s/control.sock", box->folder);
-	return 0;
-}
 
 // Waits until it runs; 0, or -1 with what it said.
 static int hear(int from, char error[FER_BENCH_BOX_ERROR_BYTES])
@@ -270,24 +277,25 @@ static int start_process(struct fer_bench_box *box, const struct fer_bench_box_p
 	char error[FER_BENCH_BOX_ERROR_BYTES])
 {
 	struct before before = {.parent = getpid()};
+	pid_t pid;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return -1;
 	fflush(NULL);
 	hold_signals(&before.signals);
-	if (make_folder(box) == 0)
-		box->pid = fork();
-	if (box->pid < 0)
+	pid = fork();
+	if (pid < 0)
 		snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "cannot start a daemon: %s",
 			strerror(errno));
-	if (box->pid == 0) {
+	if (pid == 0) {
 		close(ends[0]);
 		_exit(be_daemon(box, params, ends[1], &before));
 	}
+	box->pid = pid;
 	(void)sigprocmask(SIG_SETMASK, &before.signals, NULL);
 	close(ends[1]);
-	int rc = box->pid < 0 ? -1 : hear(ends[0], error);
+	int rc = pid < 0 ? -1 : hear(ends[0], error);
 	close(ends[0]);
 	return rc;
 }
@@ -312,19 +320,25 @@ static void stay_on_first_cpu(const struct fer_bench_box *box)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+static void *share(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 struct fer_bench_box *fer_bench_box_open(
 	const struct fer_bench_box_params *params, char error[FER_BENCH_BOX_ERROR_BYTES])
 {
-	struct fer_bench_box *box = calloc(1, sizeof(*box));
+	struct fer_bench_box *box = share(sizeof(*box));
 
 	snprintf(error, FER_BENCH_BOX_ERROR_BYTES, "no memory");
 	if (box == NULL)
 		return NULL;
 	box->pid = -1;
 	(void)sched_getaffinity(0, sizeof(box->cpus), &box->cpus);
-	void *shared = mmap(NULL, sizeof(*box->traffic), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	box->traffic = shared == MAP_FAILED ? NULL : shared;
+	box->traffic = share(sizeof(*box->traffic));
 	if (box->traffic != NULL && start_process(box, params, error) == 0) {
 		stay_on_first_cpu(box);
 		return box;
@@ -357,7 +371,7 @@ void fer_bench_box_close(struct fer_bench_box *box)
 	if (box->traffic != NULL)
 		(void)munmap(box->traffic, sizeof(*box->traffic));
 	(void)sched_setaffinity(0, sizeof(box->cpus), &box->cpus);
-	free(box);
+	(void)munmap(box, sizeof(*box));
 }
 
 const char *fer_bench_box_path(const struct fer_bench_box *box)
