@@ -406,9 +406,9 @@ def test_contention(bench):
     result = run(bench, "contention --workers 1 --apart 0,100 --seconds 0.02")
     expect(result.returncode == 0, result.stderr)
     rows = [line.split() for line in result.stdout.splitlines()[1:]]
-    expect([row[:3] for row in rows] == [["numbers", "1", "0"], ["window", "1", "0"],
-        ["numbers", "1", "100"], ["window", "1", "100"]], rows)
-    expect(all(0 < float(ticks) for row in rows[:2] for ticks in row[3:]), rows)
+    expect([row[:3] for row in rows] == [[name, "1", apart] for apart in ("0", "100")
+                                         for name in ("numbers", "window", "line")], rows)
+    expect(all(0 < float(ticks) for row in rows[:3] for ticks in row[3:]), rows)
 
 
 def test_fetch(bench):

@@ -34,6 +34,7 @@ static const char help[] =
 	"  numbers   taken, and bytes counted, in one atomic operation: an outbound association\n"
 	"  window    a lock taken and released around an update: the receive side of an inbound "
 	"one\n"
+	"  line      one atomic addition and nothing else: what the others cannot go below\n"
 	"\n"
 	"  --workers LIST  threads, each on a CPU of its own, 1 to 64 (all CPUs)\n"
 	"  --apart LIST    ticks of other work between two operations of a worker, 0 to 1000000:\n"
@@ -52,6 +53,7 @@ struct words {
 	alignas(64) struct fer_seq seq;
 	alignas(64) rte_spinlock_t lock;
 	uint64_t top;
+	alignas(64) _Atomic uint64_t count;
 };
 
 struct run;
@@ -85,6 +87,11 @@ static void move_window(struct words *w)
 	rte_spinlock_lock(&w->lock);
 	w->top++;
 	rte_spinlock_unlock(&w->lock);
+}
+
+static void add(struct words *w)
+{
+	atomic_fetch_add_explicit(&w->count, 1, memory_order_relaxed);
 }
 
 static void pass(uint64_t ticks)
@@ -165,15 +172,21 @@ static double measure(struct run *r, bool is_shared)
 	return n == r->n ? sum / n : -2e9;
 }
 
-static int measure_row(struct run *r, const char *what)
+static const struct operation {
+	const char *name;
+	void (*run)(struct words *w);
+} operations[] = {{"numbers", take_number}, {"window", move_window}, {"line", add}};
+
+static int measure_row(struct run *r, const struct operation *o)
 {
+	r->operate = o->run;
 	double own = measure(r, false), shared = measure(r, true);
 
 	if (own < -1e9 || shared < -1e9) {
 		fprintf(stderr, "ferrule-bench: cannot start a thread\n");
 		return EXIT_FAILURE;
 	}
-	printf("%-8s %7u %8lu %8.1f %8.1f\n", what, r->n, (unsigned long)r->apart, own, shared);
+	printf("%-8s %7u %8lu %8.1f %8.1f\n", o->name, r->n, (unsigned long)r->apart, own, shared);
 	return EXIT_SUCCESS;
 }
 
@@ -185,14 +198,11 @@ static int measure_all(const struct options *o)
 	r.ticks = (uint64_t)(o->seconds / 4 * (double)rte_get_tsc_hz());
 	printf("%-8s %7s %8s %8s %8s\n", "", "workers", "apart", "own", "shared");
 	for (unsigned w = 0; w < o->workers.n; w++)
-		for (unsigned a = 0; a < o->apart.n && rc == EXIT_SUCCESS; a++) {
+		for (unsigned a = 0; a < o->apart.n; a++) {
 			r.n = o->workers.value[w];
 			r.apart = o->apart.value[a];
-			r.operate = take_number;
-			rc = measure_row(&r, "numbers");
-			r.operate = move_window;
-			if (rc == EXIT_SUCCESS)
-				rc = measure_row(&r, "window");
+			for (unsigned i = 0; i < RTE_DIM(operations) && rc == EXIT_SUCCESS; i++)
+				rc = measure_row(&r, &operations[i]);
 		}
 	return rc;
 }

@@ -14,6 +14,7 @@ everything for a moment only: for tests, not for eyes.
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -64,8 +65,7 @@ PARTS = [
      "--flows 1,1000 --policies 100"),
     ("overlapping", "path", f"--size 64 --order random --flows {_flows} --policies 10000 "
                             "--selectors overlapping", "--flows 1,1000 --policies 100"),
-    ("own", "path", "--size 64,1420 --burst 8,32 --workers 2 --sas 2 --order own", ""),
-    ("shared", "path", "--size 64,1420 --burst 8,32 --workers 2", ""),
+    ("workers", "path", "--size 64,1420 --burst 8,32 --workers 2", ""),
     ("control", "control", "--count 100000 --turns 8 --seconds 4",
      "--count 20 --sas 100 --rate 100 --turns 1 --seconds 0.1"),
     ("control-in", "control", f"{_few_sas} --direction in",
@@ -76,8 +76,10 @@ PARTS = [
     ("nap-in", "latency", "--seconds 4 --idle nap --direction in", "--seconds 0.05"),
     ("ports", "ports", "", "--seconds 0.05 memif"),
 ]
-NEEDS_TWO_CPUS = {"own", "shared", "latency-out", "latency-in", "nap-out", "nap-in"}
-SECONDS = {"many": "2"}  # of a row, where not 1
+# Of a part that compares: what is measured in turn, because a single run scatters by a tenth.
+TURNS = {"workers": ["--sas 2 --order own", "--sas 1"] * 7}
+NEEDS_TWO_CPUS = {"workers", "latency-out", "latency-in", "nap-out", "nap-in"}
+SECONDS = {"many": "2", "workers": "0.1"}  # of a row, where not 1
 DISTURBED_SHARE, DISTURBED_DRIFT = 0.10, 0.25
 PATIENCE = 180  # seconds, for a part
 
@@ -88,7 +90,7 @@ def parts():
     return [part[0] for part in PARTS if not few or part[0] not in NEEDS_TWO_CPUS]
 
 
-def command_of(bench, name, quick):
+def commands_of(bench, name, quick):
     _, verb, options, more = next(part for part in PARTS if part[0] == name)
     command = [bench, verb]
     if verb == "ports":
@@ -97,23 +99,28 @@ def command_of(bench, name, quick):
     command += ["--json", *options.split()]
     if verb == "path":
         command += ["--seconds", "0.01" if quick else SECONDS.get(name, "1")]
-    return command + (more.split() if quick else [])
+    command += more.split() if quick else []
+    turns = TURNS.get(name, [""])
+    return [[*command, *turn.split()] for turn in (turns[:4] if quick else turns)]
 
 
 def measure(bench, name, quick):
     """What the program says of a part; None after a line that says why there is nothing."""
-    command, start = command_of(bench, name, quick), time.monotonic()
-    print(f"ferrule: {name}: {' '.join(command[1:])}", file=sys.stderr, flush=True)
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        print(f"ferrule: {name} does not end in {PATIENCE} s", file=sys.stderr)
-        return None
-    except subprocess.CalledProcessError as error:
-        print(f"ferrule: {name} failed: exit code {error.returncode}", file=sys.stderr)
-        return None
+    start, report = time.monotonic(), None
+    for command in commands_of(bench, name, quick):
+        print(f"ferrule: {name}: {' '.join(command[1:])}", file=sys.stderr, flush=True)
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            print(f"ferrule: {name} does not end in {PATIENCE} s", file=sys.stderr)
+            return None
+        except subprocess.CalledProcessError as error:
+            print(f"ferrule: {name} failed: exit code {error.returncode}", file=sys.stderr)
+            return None
+        said = json.loads(done.stdout)
+        report = said if report is None else {**report, "rows": report["rows"] + said["rows"]}
     print(f"ferrule: {name} took {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    return json.loads(done.stdout)
+    return report
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -165,9 +172,11 @@ def policy_rows(reports):
 
 
 def worker_rows(reports):
-    for own, shared in zip(rows_of(reports, "own"), rows_of(reports, "shared")):
-        ratio = own["ticks"]["median"] / shared["ticks"]["median"]
-        yield (f"{own['direction']}, {own['size']}", own["burst"], cell(own), cell(shared), f"{ratio:.2f}")
+    for (direction, size, burst), turns in targets.worker_turns(reports).items():
+        ratios = targets.ratios_of(turns)
+        own, shared = (statistics.median(row["ticks"]["median"] for row in rows) for rows in zip(*turns))
+        yield (f"{direction}, {size}", burst, f"{own:.0f}", f"{shared:.0f}",
+               f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def port_rows(reports):
@@ -278,9 +287,10 @@ def figures_lines(reports):
               "AES-GCM-128; in brackets relative to one selector. What `apart` and `overlapping` are, "
               "ferrule-bench(1) says:", ""]
     lines += table(POLICY_HEADS, policy_rows(reports))
-    if "own" in reports:
+    if "workers" in reports:
         lines += ["Two workers at once, each with an SA of its own, and both with one; ticks of each, and "
-                  "how fast the second is relative to the first:", ""]
+                  "how fast the second is relative to the first: medians of rounds taken in turn, and the "
+                  "lowest and highest:", ""]
         lines += table(["", "burst", "2 SAs", "1 SA", ""], worker_rows(reports))
     lines += ["Virtual ports, bursts of 32, as `test/bench/ports.py` has them: a burst received and sent "
               "on as it is, which is what testpmd does in its mode io; the path alone; a whole worker of "
