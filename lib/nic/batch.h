@@ -75,6 +75,12 @@ static inline uint64_t fer_layer_places(const struct fer_layer *layer)
 	return places;
 }
 
+// Those of a layer that is to be sealed.
+static inline uint64_t fer_layer_places_of(uint32_t ip_off, uint32_t sec_off, uint32_t pay_off)
+{
+	return (uint64_t)pay_off << 48 | (uint64_t)(uint16_t)sec_off << 32 | (uint16_t)ip_off;
+}
+
 static_assert(
 	offsetof(struct fer_layer, pad_len) == offsetof(struct fer_layer, next_header) + 1 &&
 		offsetof(struct fer_layer, verified) ==

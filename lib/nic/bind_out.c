@@ -224,34 +224,46 @@ static_assert(offsetof(struct fer_job, key) == offsetof(struct fer_job, suite) +
 		      offsetof(struct fer_job, seq_hi) == offsetof(struct fer_job, len) + 4,
 	"written as one");
 
-// Learns from packet p, which is alive.  False: nothing.
-static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
+// Is it an SA of ESP or AH alone, not in UDP?
+static inline bool is_single(const struct fer_sa *sa)
 {
-	struct fer_sa *sa = outbound(nic, o->ipsec);
-	const struct place at = {.ip_off = p->frame.ip_off};
+	return sa->partner == FER_NO_SA_INDEX && sa->udp_at == 0;
+}
 
-	if (sa == NULL || p->parsed != FER_OK || sa->partner != FER_NO_SA_INDEX ||
-		sa->udp_at != 0 || sa->out.template.udp_sum)
-		return false;
-	bool is_ah = sa->protocol == FER_PROTO_AH;
-	uint32_t off = is_ah ? fer_oob_ah_offset(o) : fer_oob_esp_offset(o);
-	uint32_t sec_off = p->frame.ip_off + off;
-	if (off == 0 || (is_ah && !has_plain_front(&p->frame, off)))
-		return false;
-	*nic->known = (struct fer_known){
-		.handle = o->ipsec,
+// What is known of sa, which is single, when its header stands that far behind the IP header of p.
+__attribute__((always_inline)) static inline struct fer_known known_of(struct fer_sa *sa,
+	uint64_t handle, const struct fer_pkt *p, const struct fer_oob *o, uint32_t off, bool is_ah)
+{
+	const uint32_t ip_off = p->frame.ip_off, sec_off = ip_off + off;
+
+	return (struct fer_known){
+		.handle = handle,
 		.sa = sa,
 		.state = fer_pkt_state(p),
 		.offsets = (uint16_t)(o->header >> 16),
-		.ip_off = p->frame.ip_off,
+		.ip_off = (uint16_t)ip_off,
 		.ah_len = is_ah ? fer_ah_length_field(sa->head_bytes) : 0,
 		.spi = __builtin_bswap32(sa->spi),
 		.sec_off = sec_off,
 		.least_end = sec_off + least_bytes(sa),
-		.layer = layer_of(sa, &at, sec_off, sa->head_bytes),
+		.places = fer_layer_places_of(ip_off, sec_off, sec_off + sa->head_bytes),
 		.suite = &sa->suite,
 		.key = fer_sa_key(sa),
 	};
+}
+
+// Learns from packet p, which is alive.  False: nothing.
+static bool know(const struct fer_nic *nic, const struct fer_pkt *p, const struct fer_oob *o)
+{
+	struct fer_sa *sa = outbound(nic, o->ipsec);
+
+	if (sa == NULL || p->parsed != FER_OK || !is_single(sa))
+		return false;
+	bool is_ah = sa->protocol == FER_PROTO_AH;
+	uint32_t off = is_ah ? fer_oob_ah_offset(o) : fer_oob_esp_offset(o);
+	if (off == 0 || (is_ah && !has_plain_front(&p->frame, off)))
+		return false;
+	*nic->known = known_of(sa, o->ipsec, p, o, off, is_ah);
 	return true;
 }
 
@@ -264,8 +276,8 @@ static_assert(offsetof(struct fer_layer, seq) == 0 && offsetof(struct fer_layer,
 static inline void put_layer(
 	struct fer_layer *layer, const struct fer_known *known, uint32_t end, uint64_t seq)
 {
-	const uint64_t words[2] = {seq, fer_layer_handle(&known->layer)};
-	const fer_pair places = {fer_layer_places(&known->layer), end};
+	const uint64_t words[2] = {seq, known->handle};
+	const fer_pair places = {known->places, end};
 
 	memcpy(layer, words, sizeof(words));
 	memcpy(&layer->ip_off, &places, sizeof(places));
@@ -286,7 +298,7 @@ static inline void bind_known_ah(
 static inline bool is_plain_ah(const struct rte_mbuf *m, const struct fer_frame *f,
 	const struct fer_known *known, const uint8_t *header)
 {
-	return header[1] == known->ah_len && f->up_off == known->layer.sec_off &&
+	return header[1] == known->ah_len && f->up_off == known->sec_off &&
 	       has_plain_front(f, (uint32_t)f->up_off - f->ip_off) &&
 	       fer_crypt_has_room_behind(m, f->end);
 }
@@ -378,6 +390,62 @@ static inline unsigned bind_all_known(
 	return n;
 }
 
+// What packet i wants first; 0 behind the last.
+static inline uint64_t wish(const struct fer_batch *b, unsigned i)
+{
+	return i < b->n ? fer_oob_of(b->m[i])->ipsec : 0;
+}
+
+// Binds packet i of ESP, which wants that SA, with its job, as a run of its own.  What is known of
+// the SA is not kept.  False: the packet is not as most are, and nothing was done.
+__attribute__((always_inline)) static inline bool bind_alone(const struct fer_nic *nic,
+	struct fer_batch *b, unsigned i, uint64_t handle, struct fer_job *job)
+{
+	struct rte_mbuf *m = b->m[i];
+	struct fer_pkt *p = &b->pkt[i];
+	const uint32_t off = fer_oob_esp_offset(fer_oob_of(m));
+	struct fer_sa *sa = outbound(nic, handle);
+
+	if (unlikely(sa == NULL || sa->protocol != FER_PROTO_ESP || !is_single(sa) || off == 0 ||
+		     !fer_pkt_has_no_layer(p)))
+		return false;
+	const struct fer_known known = known_of(sa, handle, p, fer_oob_of(m), off, false);
+	if (unlikely(!bind_known(m, p, &b->round[0][i], &known, false, job)))
+		return false;
+	fer_crypt_begin_run(nic->crypt, sa, (unsigned)(job - nic->crypt->job));
+	return true;
+}
+
+// Binds the packets from i on that are followed by one of another SA, behind so many jobs.  Returns
+// how many these are.
+__attribute__((noinline)) static unsigned bind_all_alone(
+	const struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned n_jobs)
+{
+	struct fer_job *job = nic->crypt->job + n_jobs;
+	uint16_t *at = nic->crypt->at + n_jobs;
+	const unsigned first = i;
+	uint64_t handle = wish(b, i), next;
+
+	for (; handle != 0; handle = next, i++, job++) {
+		next = wish(b, i + 1);
+		if (handle == next || !bind_alone(nic, b, i, handle, job))
+			break;
+		*at++ = (uint16_t)i;
+	}
+	return i - first;
+}
+
+// Is packet i all of its burst, and of the SA of the burst before?  Then others will follow.
+static inline bool is_one_of_many(struct fer_known *known, const struct fer_batch *b, unsigned i)
+{
+	const uint64_t before = known->alone, handle = wish(b, i);
+
+	if (likely(b->n != 1))
+		return false;
+	known->alone = handle;
+	return handle == before;
+}
+
 // Binds the packets from i on, behind so many jobs.  Returns how many layers the one with most of
 // them has.
 __attribute__((noinline)) static unsigned bind_others(
@@ -386,8 +454,12 @@ __attribute__((noinline)) static unsigned bind_others(
 	unsigned n_rounds = 0, learnt = UINT_MAX;
 
 	while (i < b->n) {
-		unsigned n = is_known(nic->known) ? bind_all_known(nic, b, i, n_jobs) : 0;
+		unsigned n = 0;
 
+		if (learnt != i && !is_one_of_many(nic->known, b, i))
+			n = bind_all_alone(nic, b, i, n_jobs);
+		if (n == 0 && is_known(nic->known))
+			n = bind_all_known(nic, b, i, n_jobs);
 		if (likely(n > 0)) {
 			n_jobs += n;
 			i += n;

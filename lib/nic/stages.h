@@ -22,9 +22,10 @@ struct fer_known {
 	uint32_t spi;   // as in memory
 	uint32_t sec_off;
 	uint32_t least_end; // of the packet
-	struct fer_layer layer;
+	uint64_t places;    // fer_layer_places()
 	const struct fer_suite *suite;
 	const struct fer_key *key;
+	uint64_t alone; // handle of a packet that was alone in its burst, and of which is not known
 };
 
 // Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
