@@ -177,6 +177,12 @@ static unsigned number_ah(struct fer_batch *b, struct bundle *u, struct group *g
 	return likely(over == 0) ? 0 : fer_life_end(u->sa, over);
 }
 
+// Takes identifications for n packets with the addresses of that header.
+static inline uint16_t identify(struct fer_host *host, const uint8_t *ip, uint32_t n)
+{
+	return fer_ident_take(fer_ident_counter(&host->ident, ip), host->ident.step, n);
+}
+
 // In transport mode, and over IPv6, nobody asks for it.
 static void identify_group(struct fer_host *host, struct bundle *u, uint32_t n)
 {
@@ -184,7 +190,7 @@ static void identify_group(struct fer_host *host, struct bundle *u, uint32_t n)
 							   : fer_udp_head_of(u->sa)->ip;
 
 	u->no.id_step = host->ident.step;
-	u->no.id = fer_ident_take(fer_ident_counter(&host->ident, ip), u->no.id_step, n);
+	u->no.id = identify(host, ip, n);
 }
 
 // The dummies of an SA go where its packets go.
@@ -315,19 +321,19 @@ __attribute__((noinline)) static void put_on_rest(struct fer_host *host, struct 
 	}
 }
 
-// The packets from first on that go with a run.
+// The packets from first on that go with those of one plain SA, of that state, with a link header
+// of so many bytes.
 static inline struct stretch stretch_from(
-	const struct fer_outer_run *run, struct fer_batch *b, unsigned first)
+	struct fer_batch *b, unsigned first, uint64_t handle, uint64_t state, uint32_t l2_len)
 {
-	const uint64_t handle = run->handle, state = run->state;
-	const uint32_t most = run->most, ip_off = run->l2_len;
 	struct fer_pkt *const begin = &b->pkt[first], *p = begin;
 	uint64_t bytes = 0, wishes = 0;
 
 	for (const struct fer_pkt *end = &b->pkt[b->n]; p != end; p++) {
-		uint32_t len = p->frame.end - ip_off;
+		uint32_t len = p->frame.end - l2_len;
 
-		if (p->handle[0] != handle || fer_pkt_state(p) != state || len > most)
+		if (p->handle[0] != handle || fer_pkt_state(p) != state ||
+			len > FER_OUTER_PLAIN_BYTES)
 			break;
 		p->inside[0] = len;
 		bytes += len;
@@ -336,20 +342,16 @@ static inline struct stretch stretch_from(
 	return (struct stretch){first, (uint32_t)(p - begin), bytes, wishes};
 }
 
-// frame_group() of packets of a run.
-__attribute__((always_inline)) static inline void frame_stretch(
-	struct fer_host *host, struct fer_batch *b, struct fer_outer_run *run, struct stretch s)
+// Puts headers on packets of a run that have their numbers.
+__attribute__((always_inline)) static inline void put_on_run(struct fer_host *host,
+	struct fer_batch *b, unsigned first, struct fer_outer_run *run, struct numbers no,
+	uint32_t id)
 {
-	const struct numbers no = take(host, b, run->sa, s);
+	uint32_t at = fer_outer_put_on_run(b, first, no.n, run, no.first, id);
 
-	if (unlikely(no.n == 0))
-		return;
-	b->numbered = (struct fer_numbered){run->handle, no.first + no.n - 1};
-	uint32_t id = fer_ident_take(run->id_counter, run->id_step, no.n);
-	uint32_t at = fer_outer_put_on_run(b, s.first, no.n, run, no.first, id);
 	if (unlikely(at < no.n))
-		put_on_rest(host, b, s.first + at, no.n - at, run, no.first + at,
-			id + at * run->id_step);
+		put_on_rest(
+			host, b, first + at, no.n - at, run, no.first + at, id + at * run->id_step);
 }
 
 // The packets from first to end that want that SA.  Returns the first that does not.
@@ -374,65 +376,138 @@ __attribute__((noinline)) static unsigned frame_any(struct fer_host *host, struc
 	return last;
 }
 
-// Makes the run that the packet at first begins, if its SA is plain.
-__attribute__((noinline)) static bool begin_run(
-	struct fer_host *host, const struct fer_batch *b, unsigned first, uint64_t handle)
-{
-	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+// Packets that stand one behind the other and have their numbers, but no headers yet.
+struct due {
+	struct fer_sa *sa;
+	uint64_t seq; // of the first, as id is
+	uint16_t id;
+	uint16_t first;
+	uint32_t n;
+};
 
-	if (sa == NULL || !fer_outer_is_plain(sa))
-		return false;
-	fer_outer_run_init(&host->work->run, sa, handle, &b->pkt[first], &host->ident);
-	return true;
-}
+// Numbers are taken for a whole burst before the first header is written: what takes them is locked
+// and waits for every store before it.
+struct dues {
+	unsigned n;
+	struct due due[FER_BATCH_MAX];
+};
 
-// Frames the packet at first, which wants that SA before any other, and those behind it that go
-// with it.  Returns the first that does not.
-static inline unsigned frame_from(
-	struct fer_host *host, struct fer_batch *b, unsigned first, uint64_t handle, uint64_t *more)
+// Puts headers on any packets of a plain SA; what these have in common is kept.
+__attribute__((noinline)) static void put_on_many(
+	struct fer_host *host, struct fer_batch *b, const struct due *d)
 {
 	struct fer_outer_run *run = &host->work->run;
+	const struct fer_pkt *p = &b->pkt[d->first];
 
-	if (unlikely(run->handle != handle || run->state != fer_pkt_state(&b->pkt[first]) ||
-		     !fer_outer_run_lives(run))) {
-		if (!fer_pkt_alive(&b->pkt[first]))
-			return first + 1;
-		if (!begin_run(host, b, first, handle))
-			return frame_any(host, b, first, 0, handle, false, more);
-	}
-	const struct stretch s = stretch_from(run, b, first);
+	if (run->handle != p->handle[0] || run->state != fer_pkt_state(p))
+		fer_outer_run_init(run, d->sa, p->handle[0], p, &host->ident);
+	put_on_run(host, b, d->first, run, (struct numbers){d->seq, d->n}, d->id);
+}
+
+static inline void put_on_due(struct fer_host *host, struct fer_batch *b, const struct dues *dues)
+{
+	for (const struct due *d = dues->due, *end = d + dues->n; d != end; d++)
+		if (d->n != 1 ||
+			!fer_outer_put_on_one(b, d->first, d->sa, &host->ident, d->seq, d->id))
+			put_on_many(host, b, d);
+}
+
+// The same where that is all of the burst.  Of a packet alone more than it needs is made only if
+// the one before was of the same SA.
+static void put_on_alone(struct fer_host *host, struct fer_batch *b, const struct due *d)
+{
+	const uint64_t handle = b->pkt[d->first].handle[0];
+
+	if (d->n != 1 || host->work->alone == handle ||
+		!fer_outer_put_on_one(b, d->first, d->sa, &host->ident, d->seq, d->id))
+		put_on_many(host, b, d);
+	host->work->alone = handle;
+}
+
+// Numbers the packet at first, which wants that SA before any other, and those behind it that go
+// with it.  What is not plain is framed in the general way.  Returns the first that does not go
+// with it.
+static inline unsigned number_from(struct fer_host *host, struct fer_batch *b, unsigned first,
+	uint64_t handle, struct dues *dues, uint64_t *more)
+{
+	const struct fer_pkt *p = &b->pkt[first];
+	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+
+	if (unlikely(!fer_pkt_alive(p)))
+		return first + 1;
+	if (unlikely(sa == NULL || !fer_outer_is_plain(sa)))
+		return frame_any(host, b, first, 0, handle, false, more);
+	const struct stretch s = stretch_from(b, first, handle, fer_pkt_state(p), p->l2_len);
 	if (unlikely(s.n == 0))
 		return frame_any(host, b, first, 0, handle, true, more);
 	*more |= s.wishes;
-	frame_stretch(host, b, run, s);
+	const struct numbers no = take(host, b, sa, s);
+	if (likely(no.n != 0)) {
+		b->numbered = (struct fer_numbered){handle, no.first + no.n - 1};
+		dues->due[dues->n++] = (struct due){
+			.sa = sa,
+			.seq = no.first,
+			.id = identify(host, sa->out.template.ip, no.n),
+			.first = (uint16_t)first,
+			.n = no.n,
+		};
+	}
 	return first + s.n;
 }
 
-// Frames round k of the packets from first on.  Returns what any of them wants behind round 0.
-static uint64_t frame_round(struct fer_host *host, struct fer_batch *b, unsigned first, unsigned k)
+// Frames round 0 of the packets from first on.  Returns what any of them wants behind it.
+static uint64_t frame_first(struct fer_host *host, struct fer_batch *b, unsigned first)
 {
+	struct dues dues;
 	uint64_t more = 0;
 
+	dues.n = 0;
 	for (unsigned i = first; i < b->n;) {
-		uint64_t handle = b->pkt[i].handle[k];
+		uint64_t handle = b->pkt[i].handle[0];
 
 		if (unlikely(handle == 0))
 			more |= b->pkt[i++].handle[1];
-		else if (likely(k == 0))
-			i = frame_from(host, b, i, handle, &more);
 		else
-			i = frame_any(host, b, i, k, handle, false, &more);
+			i = number_from(host, b, i, handle, &dues, &more);
 	}
+	if (dues.n == 1)
+		put_on_alone(host, b, dues.due);
+	else
+		put_on_due(host, b, &dues);
 	return more;
+}
+
+// Frames round k, which is not the first.
+static void frame_round(struct fer_host *host, struct fer_batch *b, unsigned k)
+{
+	uint64_t more = 0;
+
+	for (unsigned i = 0; i < b->n;) {
+		uint64_t handle = b->pkt[i].handle[k];
+
+		i = handle == 0 ? i + 1 : frame_any(host, b, i, k, handle, false, &more);
+	}
 }
 
 // Frames the packets from first on, and what those in front of it want behind round 0.
 __attribute__((noinline)) static void frame_others(
 	struct fer_host *host, struct fer_batch *b, unsigned first, uint64_t more)
 {
-	more |= frame_round(host, b, first, 0);
+	more |= frame_first(host, b, first);
 	for (unsigned k = 1; more != 0 && k < FER_POLICY_MAX_GROUPS; k++)
-		frame_round(host, b, 0, k);
+		frame_round(host, b, k);
+}
+
+// Counts a stretch of a run, takes its numbers, and puts headers on.
+static inline void frame_stretch(
+	struct fer_host *host, struct fer_batch *b, struct fer_outer_run *run, struct stretch s)
+{
+	const struct numbers no = take(host, b, run->sa, s);
+
+	if (unlikely(no.n == 0))
+		return;
+	b->numbered = (struct fer_numbered){run->handle, no.first + no.n - 1};
+	put_on_run(host, b, s.first, run, no, fer_ident_take(run->id_counter, run->id_step, no.n));
 }
 
 // Mostly a burst is one stretch of the run that was framed last.
@@ -442,7 +517,7 @@ void fer_frame_out(struct fer_host *host, struct fer_batch *b)
 	struct stretch s = {0};
 
 	if (likely(fer_outer_run_lives(run)))
-		s = stretch_from(run, b, 0);
+		s = stretch_from(b, 0, run->handle, run->state, run->l2_len);
 	if (likely(s.n != 0))
 		frame_stretch(host, b, run, s);
 	if (unlikely(s.n < b->n || s.wishes != 0))

@@ -163,14 +163,6 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 	};
 }
 
-// The frame that an outer header makes.
-static inline struct fer_frame_words words_of(uint16_t l2_len, bool v4, uint8_t protocol)
-{
-	return fer_frame_words_of(l2_len, v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES,
-		v4 ? FER_FRAME_IPV4_NEXT : FER_FRAME_IPV6_NEXT,
-		fer_frame_bare_selector(protocol, v4 ? 4 : 6));
-}
-
 // The outer header in front of an inner one, and the frame that results.
 static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct around *a, bool v4,
 	uint16_t id, uint32_t len)
@@ -192,7 +184,7 @@ static inline void write_outer(uint8_t *frame, struct fer_pkt *p, const struct a
 	}
 	if (l2_len > 0)
 		fer_store_be16(frame + p->type_off, fer_ether_type(v4 ? 4 : 6));
-	const struct fer_frame_words w = words_of(l2_len, v4, a->protocol);
+	const struct fer_frame_words w = fer_outer_frame_words(l2_len, v4, a->protocol);
 	fer_frame_write(f, &w, len, fer_ip_marks_df(marks) || !v4);
 }
 
@@ -311,62 +303,16 @@ enum fer_verdict fer_outer_put_on(struct rte_mbuf **m, struct fer_pkt *p, const 
 		sa->protocol == FER_PROTO_ESP, udp, no.seq, no.id, pool, layer);
 }
 
-// The bits in the first 8 bytes of an inner header that what is put on hangs from: version, type of
-// service, DF.
-static inline uint64_t traits_of(uint8_t version)
+void fer_outer_adapt_kept(struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
 {
-	return version == 4 ? __builtin_bswap64(0xf0ff000000004000)
-			    : __builtin_bswap64(0xfff0000000000000);
-}
-
-// Makes what follows from the traits of a packet, whose IP header is there.
-void fer_outer_adapt(struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
-{
-	const struct fer_sa_template *t = &run->sa->out.template;
-	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
-	const uint32_t marks = fer_tunnel_mark(&rule, fer_ip_tos(inner), p->frame.df);
-	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
-	const uint8_t next = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
-
-	run->traits_mask = traits_of(p->frame.version);
-	run->traits = fer_load_word(inner) & run->traits_mask;
-	run->ipv4 = fer_ipv4_stamp_marked(&ipv4, marks);
-	run->tos = fer_ip_marks_tos(marks);
-	run->df = fer_ip_marks_df(marks) || t->version == 6;
-	run->ah_front = fer_ah_front(run->head_bytes, next, run->spi);
-	run->slot12 = run->sa->protocol == FER_PROTO_ESP
-			      ? fer_oob_header_send(next, 0, 0, t->ip_bytes)
-			      : fer_oob_header_send(0, 0, t->ip_bytes, 0);
+	fer_outer_adapt(run, p, inner);
 }
 
 void fer_outer_run_init(struct fer_outer_run *run, struct fer_sa *sa, uint64_t handle,
 	const struct fer_pkt *p, struct fer_ident *ident)
 {
-	const struct fer_sa_template *t = &sa->out.template;
-	const uint32_t growth = fer_outer_growth(sa);
-	const uint32_t longest = t->version == 4 ? FER_IPV4_MAX_BYTES : FER_IPV6_MAX_BYTES;
-
-	*run = (struct fer_outer_run){
-		.handle = handle,
-		.state = fer_pkt_state(p),
-		.sa = sa,
-		.most = longest - growth - sa->tail_bytes - sa->suite.align_bytes,
-		.l2_len = p->l2_len,
-		.is_usual = p->l2_len == FER_ETHER_HEADER_BYTES && t->version == 4 &&
-			    sa->protocol == FER_PROTO_ESP,
-		.id_counter = fer_ident_counter(ident, t->ip),
-		.id_step = ident->step,
-		.ip = t->ip,
-		.ends = {fer_load_word(t->ip + FER_IPV4_ENDS_OFF), __builtin_bswap32(sa->spi)},
-		.spi = sa->spi,
-		.growth = growth,
-		.head_bytes = sa->head_bytes,
-		.around = growth + sa->tail_bytes,
-		.pad_from = p->l2_len - FER_ESP_TRAILER_BYTES,
-		.pad_mask = sa->suite.align_bytes - 1u,
-		.frame = words_of(p->l2_len, t->version == 4, sa->protocol),
-		.traits = UINT64_MAX, // of no packet
-	};
+	*run = fer_outer_run_of(sa, handle, p, sa->out.template.version == 4,
+		sa->protocol == FER_PROTO_ESP, p->l2_len, ident);
 }
 
 // Of AH over IPv4, behind an Ethernet header: apart, so that each loop has the registers for

@@ -42,6 +42,9 @@ static inline bool fer_outer_is_plain(const struct fer_sa *sa)
 	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
 }
 
+// A packet of up to so many bytes is not too long for any of them, whatever its lengths.
+#define FER_OUTER_PLAIN_BYTES (FER_IPV4_MAX_BYTES - FER_IPV6_HEADER_BYTES - 3 * UINT8_MAX)
+
 // What packets of one plain SA have in common.  It is made once and kept, because nothing that it
 // was made from changes as long as the SA lives.
 struct fer_outer_run {
@@ -49,7 +52,6 @@ struct fer_outer_run {
 	uint64_t handle; // of the SA; 0: of none
 	uint64_t state;  // fer_pkt_state() of them
 	struct fer_sa *sa;
-	uint32_t most; // bytes that each of them has at most
 	uint32_t l2_len;
 	bool is_usual;        // ESP over IPv4, with an Ethernet header without tags
 	uint16_t *id_counter; // of their identifications

@@ -56,8 +56,77 @@ static inline void fer_outer_move_link(uint8_t *to, const uint8_t *from, uint32_
 		fer_store_be16(to + l2_len - sizeof(uint16_t), fer_ether_type(v4 ? 4 : 6));
 }
 
+// The frame that an outer header makes.
+static inline struct fer_frame_words fer_outer_frame_words(
+	uint32_t l2_len, bool v4, uint8_t protocol)
+{
+	return fer_frame_words_of((uint16_t)l2_len,
+		v4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES,
+		v4 ? FER_FRAME_IPV4_NEXT : FER_FRAME_IPV6_NEXT,
+		fer_frame_bare_selector(protocol, v4 ? 4 : 6));
+}
+
+// fer_outer_run_init(); inlined where it is known what they are like, and no more is made of it
+// than is used.
+__attribute__((always_inline)) static inline struct fer_outer_run fer_outer_run_of(
+	struct fer_sa *sa, uint64_t handle, const struct fer_pkt *p, bool v4, bool esp,
+	uint32_t l2_len, struct fer_ident *ident)
+{
+	const struct fer_sa_template *t = &sa->out.template;
+	const uint32_t growth = fer_outer_growth(sa);
+
+	return (struct fer_outer_run){
+		.handle = handle,
+		.state = fer_pkt_state(p),
+		.sa = sa,
+		.l2_len = l2_len,
+		.is_usual = l2_len == FER_ETHER_HEADER_BYTES && v4 && esp,
+		.id_counter = fer_ident_counter(ident, t->ip),
+		.id_step = ident->step,
+		.ip = t->ip,
+		.ends = {fer_load_word(t->ip + FER_IPV4_ENDS_OFF), __builtin_bswap32(sa->spi)},
+		.spi = sa->spi,
+		.growth = growth,
+		.head_bytes = sa->head_bytes,
+		.around = growth + sa->tail_bytes,
+		.pad_from = l2_len - FER_ESP_TRAILER_BYTES,
+		.pad_mask = sa->suite.align_bytes - 1u,
+		.frame = fer_outer_frame_words(l2_len, v4, esp ? FER_PROTO_ESP : FER_PROTO_AH),
+		.traits = UINT64_MAX, // of no packet
+	};
+}
+
+// The bits in the first 8 bytes of an inner header that what is put on hangs from: version, type of
+// service, DF.
+static inline uint64_t fer_outer_traits(uint8_t version)
+{
+	return version == 4 ? __builtin_bswap64(0xf0ff000000004000)
+			    : __builtin_bswap64(0xfff0000000000000);
+}
+
 // Makes what follows from the traits of a packet, whose IP header is there.
-void fer_outer_adapt(struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner);
+__attribute__((always_inline)) static inline void fer_outer_adapt(
+	struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
+{
+	const struct fer_sa_template *t = &run->sa->out.template;
+	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
+	const uint32_t marks = fer_tunnel_mark(&rule, fer_ip_tos(inner), p->frame.df);
+	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
+	const uint8_t next = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
+
+	run->traits_mask = fer_outer_traits(p->frame.version);
+	run->traits = fer_load_word(inner) & run->traits_mask;
+	run->ipv4 = fer_ipv4_stamp_marked(&ipv4, marks);
+	run->tos = fer_ip_marks_tos(marks);
+	run->df = fer_ip_marks_df(marks) || t->version == 6;
+	run->ah_front = fer_ah_front(run->head_bytes, next, run->spi);
+	run->slot12 = run->sa->protocol == FER_PROTO_ESP
+			      ? fer_oob_header_send(next, 0, 0, t->ip_bytes)
+			      : fer_oob_header_send(0, 0, t->ip_bytes, 0);
+}
+
+// The same, called: of a run that is kept it is rarely needed.
+void fer_outer_adapt_kept(struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner);
 
 // The outer header, with SPI and number behind it, which the crypto stage reads by one load and
 // which therefore are one store.  Returns where they stand.
@@ -84,8 +153,8 @@ static inline uint8_t *fer_outer_write_ipv6(uint8_t *ip, const struct fer_outer_
 // put_on() for a packet of a run, and the send words.  False: it has not the room as it mostly has,
 // and nothing was done.
 __attribute__((always_inline)) static inline bool fer_outer_put_on_plain(struct rte_mbuf *m,
-	struct fer_pkt *p, struct fer_outer_run *run, bool v4, bool esp, uint32_t l2_len,
-	uint32_t seq, uint16_t id)
+	struct fer_pkt *p, struct fer_outer_run *run, bool is_kept, bool v4, bool esp,
+	uint32_t l2_len, uint32_t seq, uint16_t id)
 {
 	const uint32_t old_end = p->frame.end, growth = run->growth;
 	const uint32_t pad = (run->pad_from - old_end) & run->pad_mask;
@@ -97,8 +166,10 @@ __attribute__((always_inline)) static inline bool fer_outer_put_on_plain(struct 
 		return false;
 	uint8_t *frame = (uint8_t *)m->buf_addr + off, *ip = frame + l2_len;
 	const uint8_t *inner = ip + growth;
-	if (unlikely((fer_load_word(inner) & run->traits_mask) != run->traits))
+	if (!is_kept)
 		fer_outer_adapt(run, p, inner);
+	else if (unlikely((fer_load_word(inner) & run->traits_mask) != run->traits))
+		fer_outer_adapt_kept(run, p, inner);
 	m->data_off = (uint16_t)off;
 	m->data_len = (uint16_t)end;
 	m->pkt_len = (uint32_t)end;
@@ -128,7 +199,7 @@ __attribute__((always_inline)) static inline uint32_t fer_outer_put_on_each(stru
 	struct rte_mbuf **m = &b->m[first];
 
 	for (struct fer_pkt *end = begin + n; p != end; p++, m++) {
-		if (!fer_outer_put_on_plain(*m, p, run, v4, esp, l2_len, seq, (uint16_t)id))
+		if (!fer_outer_put_on_plain(*m, p, run, true, v4, esp, l2_len, seq, (uint16_t)id))
 			break;
 		seq++;
 		id += run->id_step;
@@ -152,4 +223,21 @@ __attribute__((warn_unused_result, always_inline)) static inline uint32_t fer_ou
 		return fer_outer_put_on_run_any(b, first, n, run, seq, id);
 	return fer_outer_put_on_each(
 		b, first, n, run, true, true, FER_ETHER_HEADER_BYTES, (uint32_t)seq, id);
+}
+
+// The same of one packet, with what is made of it and not kept.  False: it is not as most are, or
+// has not the room, and nothing was done.
+__attribute__((warn_unused_result, always_inline)) static inline bool fer_outer_put_on_one(
+	struct fer_batch *b, unsigned i, struct fer_sa *sa, struct fer_ident *ident, uint64_t seq,
+	uint16_t id)
+{
+	struct fer_pkt *p = &b->pkt[i];
+
+	if (unlikely(p->l2_len != FER_ETHER_HEADER_BYTES || sa->out.template.version != 4 ||
+		     sa->protocol != FER_PROTO_ESP))
+		return false;
+	struct fer_outer_run run =
+		fer_outer_run_of(sa, p->handle[0], p, true, true, FER_ETHER_HEADER_BYTES, ident);
+	return fer_outer_put_on_plain(
+		b->m[i], p, &run, false, true, true, FER_ETHER_HEADER_BYTES, (uint32_t)seq, id);
 }

@@ -30,7 +30,8 @@ struct fer_host_work {
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
-	struct fer_outer_run run;     // of the packets framed last
+	struct fer_outer_run run;     // of the packets framed last, if several of an SA came
+	uint64_t alone;               // SA of the packet that was framed alone last
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
