@@ -145,6 +145,15 @@ static inline void show_ah(const struct fer_crypt *c, unsigned first, unsigned l
 		fer_ah_show(h, job, FER_IN);
 }
 
+// The same where others are among them.
+__attribute__((noinline)) static void show_any(
+	const struct fer_crypt *c, unsigned first, unsigned last)
+{
+	for (unsigned j = first; j < last; j++)
+		if (c->job[j].suite->ah)
+			show_ah(c, j, j + 1);
+}
+
 // Do other workers help with the jobs?
 static inline bool is_shared(const struct fer_nic *nic)
 {
@@ -535,10 +544,12 @@ static inline enum fer_verdict read_trailer(
 	return FER_OK;
 }
 
-// May a sound frame show another layer?  Of UDP only where there could be ESP behind it.
-static inline bool may_be_opened(const struct fer_nic *nic, const struct fer_frame *f)
+// May a sound frame of a protocol of that kind show another layer?  Of UDP only where there could
+// be ESP behind it.
+static inline bool may_be_opened(
+	const struct fer_nic *nic, const struct fer_frame *f, uint64_t kind)
 {
-	if (likely(!fer_is_layer(f->protocol)))
+	if (likely((kind & FER_FRAME_KIND_LAYER) == 0))
 		return false;
 	return f->protocol != FER_PROTO_UDP ? f->fragment == 0 : fer_udp_may_have_esp(nic->sas, f);
 }
@@ -561,7 +572,8 @@ static inline void show_inside(const struct fer_nic *nic, struct fer_batch *b, u
 		if (unlikely(layer->next_header == FER_PROTO_DSTOPTS) && sa->suite.ah)
 			fer_batch_pass_options(b, i);
 	}
-	p->pending = p->parsed == FER_OK && may_be_opened(nic, &p->frame);
+	p->pending = p->parsed == FER_OK &&
+		     may_be_opened(nic, &p->frame, fer_frame_kinds[p->frame.protocol]);
 }
 
 // Tries a packet that did not verify with the number that its SA proposes, if any.  The bytes are
@@ -597,16 +609,6 @@ static void finish_open(const struct fer_nic *nic, struct fer_batch *b, unsigned
 		show_inside(nic, b, i, sa, layer);
 }
 
-// Jobs of one SA, that verified, of neighbours in the batch, of which the layers stand at the same
-// places.
-struct opened {
-	const struct fer_sa *sa;
-	fer_pair whose;      // handle of each layer, and its places
-	unsigned first, end; // no job from end on is of the run, and maybe some in front of it
-	unsigned at;         // place in the batch of the first
-	unsigned k;          // of each layer
-};
-
 // Handle and places of a layer.
 static inline fer_pair whose(const struct fer_layer *layer)
 {
@@ -616,66 +618,20 @@ static inline fer_pair whose(const struct fer_layer *layer)
 	return fer_load_pair(&layer->sa);
 }
 
-static inline struct opened opened_of(
-	const struct fer_nic *nic, const struct fer_batch *b, unsigned j, unsigned end)
+// Are two layers of one SA, and stand at the same places?
+static inline bool are_of_run(const struct fer_layer *a, const struct fer_layer *b)
 {
-	const unsigned i = nic->crypt->at[j], k = b->pkt[i].n_layers - 1u;
-	const struct fer_layer *layer = &b->round[k][i];
-
-	return (struct opened){
-		.sa = fer_sa_at(nic->sas, layer->sa),
-		.whose = whose(layer),
-		.first = j,
-		.end = end,
-		.at = i,
-		.k = k,
-	};
-}
-
-// Is job j of the run, as all from the first one on?  In one round all packets have as many layers.
-static inline bool is_of_run(
-	const struct fer_crypt *c, const struct fer_batch *b, unsigned j, const struct opened *r)
-{
-	const unsigned i = r->at + (j - r->first);
-
-	return c->at[j] == i && fer_pair_is_zero(whose(&b->round[r->k][i]) ^ r->whose);
+	return fer_pair_is_zero(whose(a) ^ whose(b));
 }
 
 static_assert(
 	offsetof(struct fer_pkt, like) == offsetof(struct fer_pkt, pending) + 1, "written at once");
 
-// What a packet of the run is that carries the like of what the one before it did.
-static inline uint8_t like_of_run(const struct opened *r)
+static inline void mark_opened(struct fer_pkt *p, uint16_t pending, uint16_t like)
 {
-	return r->k == 0 ? FER_LIKE_OPENED : 0;
-}
+	const uint16_t mark = (uint16_t)(pending | like << 8);
 
-// Shows the plain IP packet, next, that is at ip_off and ends at end.  False: it is something else,
-// and nothing is set that counts.
-static inline bool show_plain(const struct fer_nic *nic, struct fer_pkt *p, const uint8_t *bytes,
-	uint16_t ip_off, uint8_t next, uint32_t end)
-{
-	uint64_t kind = 0;
-
-	if (next == FER_PROTO_IPV4)
-		kind = fer_frame_parse_plain_ipv4(bytes, end, end, ip_off, &p->frame);
-	else if (next == FER_PROTO_IPV6)
-		kind = fer_frame_parse_plain_ipv6(bytes, end, end, ip_off, &p->frame);
-	if (kind == 0)
-		return false;
-	p->pending = (kind & FER_FRAME_KIND_LAYER) != 0 && may_be_opened(nic, &p->frame);
-	return true;
-}
-
-// Makes a plain packet the model if it is IPv4.  Else nothing is like the one before it.
-static void learn(struct fer_crypt_model *model, const uint8_t *bytes, const struct fer_frame *f)
-{
-	model->frame = *f;
-	if (f->version != 4)
-		return;
-	model->start = fer_frame_ipv4_start(bytes + f->ip_off);
-	model->words = fer_frame_words_of(
-		f->ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(f));
+	memcpy(&p->pending, &mark, sizeof(mark));
 }
 
 // Counts n packets whose receive words were written with the outcome of layer k, if these are
@@ -688,37 +644,117 @@ static inline void count_answered(
 		nic->n_answered += n;
 }
 
+// Reads a trailer with little padding, and the default.  False: it is something else.
+static inline bool read_short_trailer(const uint8_t *trailer, uint32_t *pad_len, uint8_t *next)
+{
+	*pad_len = trailer[0];
+	*next = trailer[1];
+	return *pad_len <= SHORT_PADDING && short_padding_is_default(trailer, *pad_len);
+}
+
+// Shows the plain IP packet, next, that is at ip_off and ends at end.  Returns its kind; 0: it is
+// something else, and nothing is set that counts.
+static inline uint64_t show_plain(
+	struct fer_pkt *p, const uint8_t *bytes, uint16_t ip_off, uint8_t next, uint32_t end)
+{
+	if (likely(next == FER_PROTO_IPV4))
+		return fer_frame_parse_plain_ipv4(bytes, end, end, ip_off, &p->frame);
+	if (next == FER_PROTO_IPV6)
+		return fer_frame_parse_plain_ipv6(bytes, end, end, ip_off, &p->frame);
+	return 0;
+}
+
 // The same as finish_open() for what most packets carry: a plain IP packet in a tunnel, behind it
-// little padding.  It is like none, and is the model from now on.  False: it is something else, and
-// nothing is set that counts.
-__attribute__((noinline)) static bool finish_plain(
-	struct fer_nic *nic, struct fer_batch *b, unsigned j)
+// little padding.  It is like none.  False: it is something else, and nothing is set that counts.
+static inline bool finish_plain(struct fer_nic *nic, struct fer_pkt *p, struct rte_mbuf *m,
+	struct fer_layer *layer, unsigned k)
+{
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
+	const bool is_ah = sa->suite.ah;
+	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t end = layer->end - sa->tail_bytes, pad_len = 0;
+	uint8_t next = layer->next_header;
+
+	if (sa->mode != FER_TUNNEL ||
+		(likely(!is_ah) && !read_short_trailer(bytes + end, &pad_len, &next)))
+		return false;
+	end -= pad_len;
+	const uint64_t kind =
+		likely(end >= layer->pay_off) ? show_plain(p, bytes, layer->pay_off, next, end) : 0;
+	if (kind == 0)
+		return false;
+	const bool pending = may_be_opened(nic, &p->frame, kind);
+	const uint32_t outcome = fer_outcome_of(next, (uint8_t)pad_len);
+	fer_layer_set_outcome(layer, outcome);
+	fer_tag_opened(m, outcome, !is_ah);
+	mark_opened(p, pending, 0);
+	nic->crypt->n_pending += pending;
+	count_answered(nic, sa, k, layer->seq, 1);
+	return true;
+}
+
+// Makes a plain packet that was opened the model if it is IPv4.
+static void learn(struct fer_crypt_model *model, const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+
+	model->frame = *f;
+	if (f->version != 4)
+		return;
+	model->start =
+		fer_frame_ipv4_start(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, f->ip_off));
+	model->words = fer_frame_words_of(
+		f->ip_off, FER_IPV4_HEADER_BYTES, FER_FRAME_IPV4_NEXT, fer_frame_selector(f));
+}
+
+// Which layer of its packet a job is: in one round all packets have as many.
+static inline unsigned round_of(const struct fer_crypt *c, const struct fer_batch *b, unsigned j)
+{
+	return b->pkt[c->at[j]].n_layers - 1u;
+}
+
+// Is job j, which verified, of the same run as the one before it, which was plain, and does what it
+// carries begin as a packet of which that is the model?
+static inline bool is_like_before(
+	const struct fer_crypt *c, const struct fer_batch *b, unsigned j, unsigned k)
+{
+	const unsigned i = c->at[j], before = c->at[j - 1];
+	const struct fer_frame *f = &b->pkt[before].frame;
+	const struct fer_layer *layers = b->round[k];
+
+	if (i != before + 1 || !are_of_run(&layers[before], &layers[i]) || f->version != 4 ||
+		(uint32_t)f->ip_off + FER_FRAME_IPV4_LEAST > layers[i].end)
+		return false;
+	const struct fer_frame_ipv4_start start = fer_frame_ipv4_start(rte_pktmbuf_mtod_offset(
+						  b->m[before], const uint8_t *, f->ip_off)),
+					  next = fer_frame_ipv4_start(rte_pktmbuf_mtod_offset(
+						  b->m[i], const uint8_t *, f->ip_off));
+	return fer_frame_starts_like(&next, &start);
+}
+
+// Finishes the jobs from first to end, one by one, as long as they are plain and none is followed
+// by one like it.  The last becomes the model.  Returns the first that is not finished.
+__attribute__((noinline)) static unsigned finish_each(
+	struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end)
 {
 	struct fer_crypt *c = nic->crypt;
-	const unsigned i = c->at[j];
-	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-	struct fer_layer *layer = fer_pkt_last_layer(b, i);
-	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
-	uint32_t end = layer->end - sa->tail_bytes;
-	uint8_t next = layer->next_header, pad_len = 0;
+	const unsigned k = round_of(c, b, first);
+	struct fer_layer *layers = b->round[k];
+	unsigned j = first;
 
-	if (!sa->suite.ah) {
-		pad_len = bytes[end];
-		next = bytes[end + 1];
-		if (pad_len > SHORT_PADDING || !short_padding_is_default(bytes + end, pad_len))
-			return false;
-		end -= pad_len;
+	while (j != end) {
+		const unsigned i = c->at[j];
+
+		if (!finish_plain(nic, &b->pkt[i], b->m[i], &layers[i], k))
+			break;
+		if (++j != end && unlikely(is_like_before(c, b, j, k)))
+			break;
 	}
-	if (end < layer->pay_off || !show_plain(nic, &b->pkt[i], bytes, layer->pay_off, next, end))
-		return false;
-	const uint32_t outcome = fer_outcome_of(next, pad_len);
-	fer_layer_set_outcome(layer, outcome);
-	fer_tag_opened(b->m[i], outcome, !sa->suite.ah);
-	count_answered(nic, sa, b->pkt[i].n_layers - 1u, layer->seq, 1);
-	b->pkt[i].like = 0;
-	c->n_pending += b->pkt[i].pending;
-	learn(&c->model, bytes, &b->pkt[i].frame);
-	return true;
+	if (likely(j != first))
+		learn(&c->model, b, c->at[j - 1]);
+	if (unlikely(c->has_ah))
+		show_any(c, first, j);
+	return j;
 }
 
 // Does a trailer say that IPv4 stands in front of it, and is there little padding, and the default?
@@ -744,82 +780,74 @@ static inline bool show_like(
 	       fer_frame_write_ipv4(&p->frame, ip, end, &model->words);
 }
 
-// Finishes the jobs of a run from j on, as long as what they carry is like the model.  Returns the
-// first that is not.  All packets are marked as like the one before.
-__attribute__((always_inline)) static inline unsigned finish_like(
-	struct fer_nic *nic, struct fer_batch *b, unsigned j, const struct opened *r, bool is_ah)
+// Finishes the jobs from j on, up to end, as long as they are of neighbours in the batch, their
+// layers are those of one run, and what they carry is like the model, which stood where they have
+// theirs.  Returns the first that is not.  All packets are marked as like the one before.
+__attribute__((always_inline)) static inline unsigned finish_like(struct fer_nic *nic,
+	struct fer_batch *b, unsigned j, unsigned end, unsigned k, const struct fer_sa *sa,
+	bool is_ah)
 {
 	struct fer_crypt *c = nic->crypt;
 	const struct fer_crypt_model *model = &c->model;
-	const uint32_t tail_bytes = is_ah ? 0 : r->sa->tail_bytes, ip_off = model->frame.ip_off;
-	const bool pending = may_be_opened(nic, &model->frame);
-	const uint16_t mark = (uint16_t)(pending | like_of_run(r) << 8), *at = &c->at[j];
-	const unsigned first = r->at + (j - r->first), end_at = first + (r->end - j), k = r->k;
+	const uint32_t tail_bytes = is_ah ? 0 : sa->tail_bytes, ip_off = model->frame.ip_off;
+	const bool pending =
+		may_be_opened(nic, &model->frame, fer_frame_kinds[model->frame.protocol]);
+	const uint16_t *at = &c->at[j];
+	const unsigned first = *at, end_at = first + (end - j);
+	const fer_pair run = whose(&b->round[k][first]);
 	uint64_t seqs = 0;
 	unsigned i = first;
 
 	for (; i < end_at; i++, at++) {
 		struct fer_layer *layer = &b->round[k][i];
 
-		if (*at != i || !fer_pair_is_zero(whose(layer) ^ r->whose))
+		if (*at != i || !fer_pair_is_zero(whose(layer) ^ run))
 			break;
 		const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-		uint32_t end = layer->end - tail_bytes, pad_len = 0;
+		uint32_t inner_end = layer->end - tail_bytes, pad_len = 0;
 		if (!(is_ah ? layer->next_header == FER_PROTO_IPV4
-			    : trails_ipv4(bytes + end, &pad_len)) ||
-			!show_like(&b->pkt[i], bytes + ip_off, end - pad_len, model))
+			    : trails_ipv4(bytes + inner_end, &pad_len)) ||
+			!show_like(&b->pkt[i], bytes + ip_off, inner_end - pad_len, model))
 			break;
 		const uint32_t outcome = fer_outcome_of(FER_PROTO_IPV4, (uint8_t)pad_len);
 		fer_layer_set_outcome(layer, outcome);
 		fer_tag_opened(b->m[i], outcome, !is_ah);
 		seqs |= layer->seq;
-		memcpy(&b->pkt[i].pending, &mark, sizeof(mark));
+		mark_opened(&b->pkt[i], pending, k == 0 ? FER_LIKE_OPENED : 0);
 	}
-	count_answered(nic, r->sa, k, seqs, i - first);
+	count_answered(nic, sa, k, seqs, i - first);
 	if (unlikely(pending))
 		c->n_pending += i - first;
 	return j + (i - first);
 }
 
-// The same of AH, with job j, which is of a run, for its first.
-__attribute__((noinline)) static unsigned finish_like_ah(
-	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
+// The same of AH, of which something is still hidden.
+__attribute__((noinline)) static unsigned finish_like_ah(struct fer_nic *nic, struct fer_batch *b,
+	unsigned j, unsigned end, unsigned k, const struct fer_sa *sa)
 {
-	const struct opened r = opened_of(nic, b, j, end);
+	const unsigned next = finish_like(nic, b, j, end, k, sa, true);
 
-	return finish_like(nic, b, j, &r, true);
+	show_ah(nic->crypt, j, next);
+	return next;
 }
 
-// One of them, if the model stood where the packets of the run have theirs.
-static inline unsigned finish_like_any(
-	struct fer_nic *nic, struct fer_batch *b, unsigned j, const struct opened *r)
+// Finishes jobs from j on, up to end, that verified, if they are a run of the model's kind. Returns
+// the first that is not finished.
+//   like  FER_LIKE_OPENED: the first is like the packet before it, if that is said of any; else 0
+__attribute__((noinline)) static unsigned finish_run(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end, uint8_t like)
 {
 	const struct fer_frame *model = &nic->crypt->model.frame;
+	const unsigned at = nic->crypt->at[j], k = round_of(nic->crypt, b, j);
+	const struct fer_layer *layer = &b->round[k][at];
+	const struct fer_sa *sa = fer_sa_at(nic->sas, layer->sa);
 
-	if (unlikely(model->version != 4 || model->ip_off != (uint16_t)(r->whose[1] >> 48)))
+	if (unlikely(model->version != 4 || model->ip_off != layer->pay_off ||
+		     sa->mode != FER_TUNNEL))
 		return j;
-	if (likely(!r->sa->suite.ah))
-		return finish_like(nic, b, j, r, false);
-	return is_of_run(nic->crypt, b, j, r) ? finish_like_ah(nic, b, j, r->end) : j;
-}
-
-// Finishes jobs from j on, up to end, that are plain, of one run.  Returns the first that is not.
-__attribute__((noinline)) static unsigned finish_run(
-	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
-{
-	const struct opened r = opened_of(nic, b, j, end);
-	const struct fer_crypt *c = nic->crypt;
-
-	if (r.sa->mode != FER_TUNNEL)
-		return j;
-	for (; j < end; j++) {
-		j = finish_like_any(nic, b, j, &r);
-		if (likely(j == end) || !is_of_run(c, b, j, &r) || !finish_plain(nic, b, j))
-			break;
-	}
-	if (unlikely(r.sa->suite.ah)) // of which something is still hidden
-		show_ah(c, r.first, j);
-	b->pkt[r.at].like = 0;
+	j = likely(!sa->suite.ah) ? finish_like(nic, b, j, end, k, sa, false)
+				  : finish_like_ah(nic, b, j, end, k, sa);
+	b->pkt[at].like &= like;
 	return j;
 }
 
@@ -938,20 +966,37 @@ static unsigned next_bad(const struct fer_crypt *c, unsigned j)
 	return j;
 }
 
+// Finishes jobs from j on, up to end, that verified and are plain.  Returns the first that is not.
+static unsigned finish_plain_ones(
+	struct fer_nic *nic, struct fer_batch *b, unsigned j, unsigned end)
+{
+	const unsigned k = round_of(nic->crypt, b, j);
+
+	while (j < end) {
+		const unsigned next = finish_each(nic, b, j, end);
+		const bool go_on =
+			next != j && next < end && is_like_before(nic->crypt, b, next, k);
+
+		j = go_on ? finish_run(nic, b, next, end, FER_LIKE_OPENED) : next;
+		if (!go_on)
+			break;
+	}
+	return j;
+}
+
 // Finishes the jobs from j on, of which not all went well, or not all are plain.
 __attribute__((noinline)) static void finish_others(
 	struct fer_nic *nic, struct fer_batch *b, unsigned j)
 {
 	const struct fer_crypt *c = nic->crypt;
 
-	for (unsigned bad = next_bad(c, j), next; j < c->n; j = next) {
-		next = j < bad ? finish_run(nic, b, j, bad) : j;
-		if (next == j) {
-			finish_one(nic, b, j);
-			next++;
-		}
-		if (next > bad)
-			bad = next_bad(c, next);
+	for (unsigned bad = next_bad(c, j); j < c->n; j++) {
+		j = finish_plain_ones(nic, b, j, bad);
+		if (j == c->n)
+			break;
+		finish_one(nic, b, j);
+		if (j >= bad)
+			bad = next_bad(c, j + 1);
 	}
 }
 
@@ -965,7 +1010,7 @@ static inline void finish_all(struct fer_nic *nic, struct fer_batch *b, bool all
 		fer_prefetch_write(&nic->found.sa->in.lock);
 	fer_replay_prefetch(&nic->found.window);
 	if (likely(all_well && n != 0))
-		done = finish_run(nic, b, 0, n);
+		done = finish_run(nic, b, 0, n, 0);
 	if (unlikely(done != n))
 		finish_others(nic, b, done);
 }

@@ -121,11 +121,12 @@ struct fer_frame_words {
 static inline struct fer_frame_words fer_frame_words_of(
 	uint16_t ip_off, uint16_t ip_bytes, uint16_t next_at, uint64_t selector)
 {
-	const uint64_t up_off = (uint64_t)ip_off + ip_bytes, next_off = (uint64_t)ip_off + next_at;
+	const uint64_t up_off = ip_bytes, next_off = next_at, at = ip_off;
 
 	return (struct fer_frame_words){
-		.place = up_off << 48 | (uint64_t)ip_off << 32 | ip_off,
-		.rest = {next_off << 32 | up_off << 16 | next_off, selector},
+		.place = at * 0x0001000100000001 + (up_off << 48),
+		.rest = {at * 0x0000000100010001 + (next_off << 32 | up_off << 16 | next_off),
+			selector},
 	};
 }
 
