@@ -380,16 +380,35 @@ __attribute__((noinline)) static void hide_bound(struct fer_crypt *c, const stru
 	hide_plain(c, sa, layer->sec_off - layer->ip_off, first, last, FER_OUT);
 }
 
+// Numbers the jobs that bind made from first to last, which are of one SA with ESN, or of AH.
+__attribute__((noinline)) static void number_bound(
+	struct fer_crypt *c, struct fer_batch *b, struct fer_sa *sa, unsigned first, unsigned last)
+{
+	number_any(c, b, 0, sa, first, last - first);
+	if (sa->suite.ah)
+		hide_bound(c, b, sa, first, last);
+}
+
 // Numbers the jobs that bind made, run by run.
 __attribute__((noinline)) static void number_runs(struct fer_crypt *c, struct fer_batch *b)
 {
-	for (unsigned r = 0; r < c->n_runs; r++) {
-		const struct fer_crypt_run *run = &c->run[r];
-		unsigned last = r + 1 < c->n_runs ? run[1].first : c->n;
+	const struct fer_crypt_run *run = c->run, *const end = run + c->n_runs;
+	struct fer_job *job = c->job;
 
-		number_any(c, b, 0, run->sa, run->first, last - run->first);
-		if (run->sa->suite.ah)
-			hide_bound(c, b, run->sa, run->first, last);
+	for (c->run[c->n_runs].first = c->n; run != end; run++) {
+		struct fer_sa *sa = run->sa;
+		unsigned n = run[1].first - run->first;
+
+		if (unlikely(sa->suite.ah || sa->suite.esn)) {
+			number_bound(c, b, sa, run->first, run[1].first);
+			job += n;
+		} else if (likely(sa->suite.counter)) {
+			uint64_t iv = fer_ivs_take(&c->ivs, sa, n);
+			for (; n != 0; n--)
+				(job++)->iv = iv++;
+		} else {
+			job += n;
+		}
 	}
 }
 
@@ -479,9 +498,12 @@ static inline bool number_usual(struct fer_crypt *c)
 	const unsigned n = c->n;
 
 	if (unlikely(c->n_runs != 1 || c->has_others || sa->suite.ah || !sa->suite.counter ||
-		     sa->suite.esn || !fer_ivs_has(&c->ivs, sa, n)))
+		     sa->suite.esn))
 		return false;
-	uint64_t iv = fer_ivs_take_held(&c->ivs, n);
+	struct fer_ivs_part *ivs = fer_ivs_part_of(&c->ivs, sa);
+	if (unlikely(!fer_ivs_has(ivs, sa, n)))
+		return false;
+	uint64_t iv = fer_ivs_take_held(ivs, n);
 	for (struct fer_job *job = c->job, *end = job + n; job != end; job++)
 		job->iv = iv++;
 	return true;

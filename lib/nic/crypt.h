@@ -36,7 +36,8 @@ struct fer_crypt {
 	struct fer_job *job;        // the list in use
 	uint16_t at[FER_BATCH_MAX]; // place in the batch
 	unsigned n_runs;            // send
-	struct fer_crypt_run run[FER_BATCH_MAX];
+	// The last one only says where the one in front of it ends.
+	struct fer_crypt_run run[FER_BATCH_MAX + 1];
 	unsigned n_pending; // receive: packets that show another layer
 	unsigned n_split;
 	uint16_t split[FER_BATCH_MAX];

@@ -3,40 +3,42 @@
 
 #include <rte_common.h>
 
-static bool is_of(const struct fer_ivs *v, const struct fer_sa *sa)
-{
-	return v->sa == sa && v->sa != NULL &&
-	       atomic_load_explicit(&sa->generation, memory_order_acquire) == v->generation;
-}
+#define FEW 8 // IVs, for which another SA that shares the place may come at any time
 
 // Whoever takes some gives of them at once, and puts back less.  So a counter that stands where the
 // worker left it was not elsewhere in between: what is behind that is not given, and nobody has it.
-static void put_back(struct fer_ivs *v)
+__attribute__((noinline)) static void put_back(const struct fer_ivs_part *v)
 {
 	uint64_t end = v->end;
 
-	if (v->next != end && is_of(v, v->sa))
+	if (v->sa != NULL &&
+		atomic_load_explicit(&v->sa->generation, memory_order_acquire) == v->generation)
 		atomic_compare_exchange_strong_explicit(
 			&v->sa->out.iv, &end, v->next, memory_order_relaxed, memory_order_relaxed);
-	*v = (struct fer_ivs){0};
 }
 
-uint64_t fer_ivs_take_more(struct fer_ivs *v, struct fer_sa *sa, uint32_t n)
+// Where several SAs share a place nobody can predict which one comes, so this branches on it only
+// where something is left.
+uint64_t fer_ivs_take_more(struct fer_ivs_part *v, struct fer_sa *sa, uint32_t n)
 {
-	if (!is_of(v, sa))
-		put_back(v);
-	uint64_t given = v->given + (v->next - v->begin);
-	uint64_t ahead = RTE_MIN(given, (uint64_t)FER_IVS_AHEAD);
-	uint64_t first = atomic_fetch_add_explicit(&sa->out.iv, n + ahead, memory_order_relaxed);
-	uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
+	const uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_acquire);
+	const bool is_same = (v->sa == sa) & (v->generation == generation);
+	const uint32_t left = (uint32_t)(v->end - v->next);
+	const uint32_t given = (v->taken - left) & -(uint32_t)is_same;
+	const uint32_t most = RTE_MIN(given, (uint32_t)FER_IVS_AHEAD);
+	const uint32_t ahead = most < FEW ? 0 : most;
 
-	if (v->sa == NULL || first != v->end) // else these follow on what is left
-		v->next = first;
+	if (unlikely(left != 0) && !is_same)
+		put_back(v);
+	const uint64_t first =
+		atomic_fetch_add_explicit(&sa->out.iv, (uint64_t)n + ahead, memory_order_relaxed);
+	const bool follow = unlikely(left != 0) && is_same && first == v->end; // on what is left
+	const uint64_t begin = first - (follow ? left : 0);
+
 	v->sa = generation != 0 ? sa : NULL; // NULL: it is being removed
 	v->generation = generation;
 	v->end = first + n + ahead;
-	v->begin = v->next;
-	v->given = given;
-	v->next += n;
-	return v->begin;
+	v->next = begin + n;
+	v->taken = most + (uint32_t)(v->end - begin);
+	return begin;
 }

@@ -25,39 +25,108 @@ static struct fer_sa *add(struct fer_sa_table *t, uint32_t spi)
 	return fer_sa_get(t, must_add(t, &p));
 }
 
-// One worker, several SAs: as if every group had asked the counter.
-static void ivs_of_one_worker_follow_each_other(void **state)
+#define ROOM 64 // SAs, more than there are places: some share one
+
+static bool share_a_place(const struct fer_sa *a, const struct fer_sa *b)
 {
-	struct fer_sa_table *t = open_with(2, &ivs, NULL);
-	struct fer_sa *sa[2] = {add(t, 0x1000), add(t, 0x2000)};
-	uint64_t next[2] = {START, START};
-	struct fer_ivs v = {0};
-	unsigned seed = 1;
+	struct fer_ivs v;
 
-	(void)state;
-	for (unsigned i = 0; i < 10000; i++) {
-		uint32_t n = 1 + (uint32_t)rand_r(&seed) % 256;
-		unsigned s = (unsigned)rand_r(&seed) % 20 == 0;
-
-		assert_true(fer_ivs_take(&v, sa[s], n) == next[s]);
-		next[s] += n;
-		assert_in_range(sa[s]->out.iv, next[s], next[s] + FER_IVS_AHEAD + 255);
-		assert_true(sa[!s]->out.iv == next[!s]);
-	}
-	fer_sa_table_destroy(t);
+	return fer_ivs_part_of(&v, a) == fer_ivs_part_of(&v, b);
 }
 
-static void nothing_is_taken_ahead_of_sas_that_take_turns(void **state)
+// Adds n SAs that all share a place, or of which no two do.
+static void add_some(struct fer_sa_table *t, struct fer_sa *sa[], unsigned n, bool shared)
 {
-	struct fer_sa_table *t = open_with(2, &ivs, NULL);
-	struct fer_sa *sa[2] = {add(t, 0x1000), add(t, 0x2000)};
+	unsigned n_found = 0;
+
+	for (uint32_t spi = 0x1000; n_found < n; spi++) {
+		unsigned k = 0;
+
+		sa[n_found] = add(t, spi);
+		while (k < n_found && share_a_place(sa[k], sa[n_found]) == shared)
+			k++;
+		n_found += k == n_found;
+	}
+}
+
+// One worker, several SAs: as if every group had asked the counter.  What was taken ahead of one is
+// put back when the other one comes to its place.
+static void ivs_of_one_worker_follow_each_other(void **state)
+{
+	(void)state;
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct fer_sa_table *t = open_with(ROOM, &ivs, NULL);
+		uint64_t next[2] = {START, START};
+		struct fer_sa *sa[2];
+		struct fer_ivs v = {0};
+		unsigned seed = 1;
+
+		add_some(t, sa, 2, shared);
+		for (unsigned i = 0; i < 10000; i++) {
+			uint32_t n = 1 + (uint32_t)rand_r(&seed) % 256;
+			unsigned s = (unsigned)rand_r(&seed) % 20 == 0;
+
+			assert_true(fer_ivs_take(&v, sa[s], n) == next[s]);
+			next[s] += n;
+			for (unsigned k = 0; k < 2; k++)
+				assert_in_range(
+					sa[k]->out.iv, next[k], next[k] + FER_IVS_AHEAD + 255);
+			assert_true(!shared || sa[!s]->out.iv == next[!s]);
+		}
+		fer_sa_table_destroy(t);
+	}
+}
+
+static void nothing_is_taken_ahead_of_sas_that_take_turns_in_one_place(void **state)
+{
+	struct fer_sa_table *t = open_with(ROOM, &ivs, NULL);
 	struct fer_ivs v = {0};
+	struct fer_sa *sa[2];
 
 	(void)state;
+	add_some(t, sa, 2, true);
 	for (uint64_t i = 0; i < 200; i++)
 		assert_true(fer_ivs_take(&v, sa[i % 2], 3) == START + i / 2 * 3);
 	assert_true(sa[0]->out.iv == START + 300 && sa[1]->out.iv == START + 300);
 	fer_sa_table_destroy(t);
+}
+
+#define TURNS 8 // SAs
+
+static void a_worker_comes_back_seldom_to_a_few_sas_that_take_turns(void **state)
+{
+	struct fer_sa_table *t = open_with(ROOM, &ivs, NULL);
+	struct fer_sa *sa[TURNS];
+	struct fer_ivs v = {0};
+	unsigned n_visits = 0;
+
+	(void)state;
+	add_some(t, sa, TURNS, false);
+	for (unsigned i = 0; i < TURNS * 8 * FER_IVS_AHEAD; i++) {
+		uint64_t before = sa[i % TURNS]->out.iv;
+
+		fer_ivs_take(&v, sa[i % TURNS], 1);
+		n_visits += sa[i % TURNS]->out.iv != before;
+	}
+	assert_in_range(n_visits, TURNS * 8, TURNS * 32);
+	fer_sa_table_destroy(t);
+}
+
+// Associations made one behind the other, or in both directions in turn, do not meet in few places.
+static void sas_are_spread_over_the_places(void **state)
+{
+	(void)state;
+	for (uint32_t step = 1; step <= 2; step++) {
+		uint32_t n_of[1 << FER_IVS_PLACES_LOG2] = {0};
+		struct fer_ivs v;
+
+		for (uint32_t i = 0; i < 2 << FER_IVS_PLACES_LOG2; i++) {
+			struct fer_sa sa = {.index = i * step};
+			n_of[fer_ivs_part_of(&v, &sa) - v.part]++;
+		}
+		for (unsigned i = 0; i < 1 << FER_IVS_PLACES_LOG2; i++)
+			assert_in_range(n_of[i], 1, 4);
+	}
 }
 
 // A second group of the same SA, and the counter is asked less and less often.
@@ -75,7 +144,7 @@ static void a_worker_that_stays_comes_back_seldom(void **state)
 		fer_ivs_take(&v, sa, 1);
 		n_visits += sa->out.iv != before;
 	}
-	assert_in_range(n_visits, 8, 24);
+	assert_in_range(n_visits, 8, 32);
 	fer_sa_table_destroy(t);
 }
 
@@ -126,16 +195,16 @@ static void workers_and_sas_in_any_order(void **state)
 	};
 
 	(void)state;
-	for (size_t r = 0; r < N(rows); r++) {
-		const struct mix *x = &rows[r];
-		struct fer_sa_table *t = open_with(SAS, &ivs, NULL);
+	for (size_t r = 0; r < 2 * N(rows); r++) { // in one place; in places of their own
+		const struct mix *x = &rows[r / 2];
+		struct fer_sa_table *t = open_with(ROOM * SAS, &ivs, NULL);
 		struct fer_ivs v[WORKERS] = {0};
 		unsigned at[WORKERS] = {0}, seed = 5 + x->number, w = 0;
 		struct given given[SAS];
 		struct fer_sa *sa[SAS];
 
+		add_some(t, sa, SAS, r % 2 == 0);
 		for (unsigned s = 0; s < SAS; s++) {
-			sa[s] = add(t, 0x1000 + s);
 			given[s] = (struct given){.was = calloc(1, MOST)};
 			assert_non_null(given[s].was);
 		}
@@ -182,7 +251,8 @@ static void what_is_left_of_a_removed_sa_is_lost(void **state)
 			assert_true(iv >= floor);
 			last = RTE_MAX(last, iv + 6);
 		}
-		assert_true(v[0].end - v[0].next > 0 && v[1].end - v[1].next > 0);
+		for (unsigned k = 0; k < 2; k++)
+			assert_true(fer_ivs_has(fer_ivs_part_of(&v[k], sa), sa, 1));
 		must_remove(t, handle);
 		assert_int_equal(fer_sa_reclaim(t), 0);
 		assert_true(t->control->iv_floor > last);
@@ -285,7 +355,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ivs_of_one_worker_follow_each_other),
-		TEST(nothing_is_taken_ahead_of_sas_that_take_turns),
+		TEST(nothing_is_taken_ahead_of_sas_that_take_turns_in_one_place),
+		TEST(a_worker_comes_back_seldom_to_a_few_sas_that_take_turns),
+		TEST(sas_are_spread_over_the_places),
 		TEST(a_worker_that_stays_comes_back_seldom),
 		TEST(workers_and_sas_in_any_order),
 		TEST(what_is_left_of_a_removed_sa_is_lost),
