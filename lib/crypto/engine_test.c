@@ -641,10 +641,12 @@ static void open_says_why_it_failed(void **state)
 }
 
 // The lines that 1.3 reads with VAES, worked out by hand: 15 round keys, then 48 powers of the hash
-// key, the highest first; a packet of n blocks needs the n lowest.
+// key, the highest first; a text of n blocks needs the n lowest.  In an ESP packet of n whole
+// blocks 32 bytes are around it.
 static uint32_t lines_by_hand(unsigned size, uint32_t blocks)
 {
-	uint32_t powers = blocks < 48 ? blocks : 48;
+	uint32_t text_blocks = blocks == 0 ? 0 : blocks - 1;
+	uint32_t powers = text_blocks < 48 ? text_blocks : 48;
 	uint32_t from = (0x3f0 - 16 * powers) / 64;
 	uint32_t key_bytes = (11 + 2 * size) * 16;
 

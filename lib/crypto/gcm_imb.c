@@ -14,6 +14,7 @@
 #define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
 #define REACH_SHORT 16 // packets that keys are fetched ahead
 #define REACH_LONG 4
+#define FEW_KEYS 8 // of so many packets one has a new key: none is fetched
 
 #define MAX_KEY_LINES 32
 _Static_assert(sizeof(struct fer_key) <= MAX_KEY_LINES * IMB_LINE_BYTES, "a bit per line");
@@ -54,6 +55,14 @@ static uint32_t probe_lines(
 	return lines;
 }
 
+// The longest text of a packet of so many whole blocks, with an ICV of 16 bytes.
+static uint32_t longest_text(uint32_t blocks)
+{
+	const uint32_t bytes = blocks * 16 + 15, around = IMB_GCM_TEXT_OFF + 16;
+
+	return bytes < around ? 0 : bytes - around;
+}
+
 static void init_size(
 	struct fer_engine *e, struct imb_gcm *g, uint32_t lines[IMB_GCM_PROBED_BLOCKS + 1])
 {
@@ -61,7 +70,7 @@ static void init_size(
 
 	g->expand(probe_key, &e->gcm_probe.gcm);
 	for (uint32_t blocks = 0; blocks < IMB_GCM_PROBED_BLOCKS; blocks++)
-		lines[blocks] = probe_lines(e, g, &e->gcm_probe, blocks * 16);
+		lines[blocks] = probe_lines(e, g, &e->gcm_probe, longest_text(blocks));
 	lines[IMB_GCM_PROBED_BLOCKS] = probe_lines(e, g, &e->gcm_probe, PROBE_BYTES);
 	g->lines = lines;
 }
@@ -83,64 +92,6 @@ void fer_imb_gcm_init(struct fer_engine *e)
 		init_size(e, &e->gcm[i], e->gcm_lines[i]);
 }
 
-static void fetch_key(const struct fer_engine *e, const struct fer_job *j)
-{
-	uint32_t blocks = (text_bytes(j) + 15) / 16;
-	const char *key = (const char *)j->key;
-	uint32_t lines =
-		e->gcm[fer_imb_aes_index(j->suite->key_bytes)]
-			.lines[blocks < IMB_GCM_PROBED_BLOCKS ? blocks : IMB_GCM_PROBED_BLOCKS];
-
-	for (; lines != 0; lines &= lines - 1)
-		fer_imb_fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
-}
-
-// Fetches the keys of the jobs from next on, next > 0, that are due when job at is computed.
-// Returns the first that is not due yet.
-__attribute__((noinline)) static unsigned fetch_keys(
-	const struct fer_engine *e, unsigned at, unsigned next)
-{
-	struct fer_job *const *job = e->list[FER_METHOD_AES_GCM];
-
-	for (; next < e->n[FER_METHOD_AES_GCM]; next++) {
-		if (next > at + (job[next]->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
-			break;
-		if (job[next]->key != job[next - 1]->key)
-			fetch_key(e, job[next]);
-	}
-	return next;
-}
-
-// What the library reads beside key and text.
-static inline void build(struct fer_engine *e, unsigned i, const struct fer_job *j, uint64_t iv_be)
-{
-	e->nonce[i] = fer_imb_nonce(j->suite, iv_be, 0);
-	e->aad[i] = fer_imb_aad(j);
-}
-
-// Builds for all jobs, and writes the IVs of those to be sealed.  Returns the first whose key is
-// not that of the job before; n when there is none.
-static inline unsigned build_all(
-	struct fer_engine *e, struct fer_job *const *job, unsigned n, bool seal)
-{
-	const struct fer_key *key = n == 0 ? NULL : job[0]->key;
-	unsigned change = n;
-
-	for (unsigned i = n; i-- > 0;) {
-		uint8_t *iv = job[i]->start + FER_ESP_HEADER_BYTES;
-		uint64_t iv_be = htobe64(job[i]->iv);
-
-		if (seal)
-			memcpy(iv, &iv_be, sizeof(iv_be));
-		else
-			memcpy(&iv_be, iv, sizeof(iv_be));
-		build(e, i, job[i], iv_be);
-		if (job[i]->key != key)
-			change = i;
-	}
-	return change;
-}
-
 static inline const struct imb_gcm *gcm_of(const struct fer_engine *e, const struct fer_suite *s)
 {
 	return &e->gcm[fer_imb_aes_index(s->key_bytes)];
@@ -156,22 +107,6 @@ static inline void run(struct fer_engine *e, unsigned i, const struct fer_job *j
 	fn(&j->key->gcm, &e->gcm_ctx, text, text, text_len, (const uint8_t *)&e->nonce[i],
 		(const uint8_t *)&e->aad[i], s->esn ? IMB_AAD_ESN_BYTES : IMB_AAD_BYTES, tag,
 		s->icv_bytes);
-}
-
-void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
-{
-	struct fer_job *const *job = e->list[m];
-	unsigned n = e->n[m], fetched = build_all(e, job, n, true);
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct fer_job *j = job[i];
-		uint32_t text_len = text_bytes(j);
-
-		if (fetched < n)
-			fetched = fetch_keys(e, i, fetched);
-		run(e, i, j, gcm_of(e, j->suite)->enc, text_len,
-			j->start + IMB_GCM_TEXT_OFF + text_len);
-	}
 }
 
 // Salt and IV one behind the other.
@@ -190,7 +125,17 @@ static inline uint64_t put_iv(const struct fer_job *j)
 	return iv_be;
 }
 
-// The same as build_all() for jobs of one suite, which are also judged.
+// Builds what the library reads beside key and text, and writes the IV of a job to be sealed.
+static inline void build(
+	struct fer_engine *e, unsigned i, struct fer_job *j, imb_block salt, bool esn, bool seal)
+{
+	e->nonce[i] = seal ? salted(salt, put_iv(j)) : fer_imb_received_nonce(salt, j->start);
+	e->aad[i] = fer_imb_aad_of(j->start, esn, j->seq_hi);
+	j->verdict = FER_OK;
+}
+
+// Builds for jobs of one suite, and judges them.  False: they are not of one suite, or not of
+// possible lengths.
 static inline bool build_run(struct fer_engine *e, struct fer_job *jobs, unsigned n,
 	const struct fer_suite *s, bool seal)
 {
@@ -203,10 +148,7 @@ static inline bool build_run(struct fer_engine *e, struct fer_job *jobs, unsigne
 
 		if (j->suite != s || !fer_imb_is_possible(j->len, around, IMB_MAX_ESP_BYTES, mask))
 			return false;
-		e->nonce[i] =
-			seal ? salted(salt, put_iv(j)) : fer_imb_received_nonce(salt, j->start);
-		e->aad[i] = fer_imb_aad_of(j->start, esn, j->seq_hi);
-		j->verdict = FER_OK;
+		build(e, i, j, salt, esn, seal);
 	}
 	return true;
 }
@@ -227,12 +169,109 @@ static inline struct run run_of(const struct fer_job *first, const struct fer_su
 	};
 }
 
+// Was a key not used by one of the last packets?  Of mixed ones: an answer for each is cheaper than
+// a branch that nobody can predict.
+static inline unsigned is_new_key(struct fer_engine *e, const struct fer_key *key)
+{
+	const struct fer_key **last = &e->gcm_keys[(uintptr_t)key / IMB_LINE_BYTES % IMB_GCM_KEYS];
+	const bool is_new = *last != key;
+
+	*last = key;
+	return is_new;
+}
+
+// Fetches the lines that a job reads of its key.
+static inline void fetch_key(const struct fer_engine *e, const struct fer_job *j)
+{
+	const uint32_t blocks = j->len / 16;
+	const char *key = (const char *)j->key;
+	uint32_t lines =
+		gcm_of(e, j->suite)
+			->lines[blocks < IMB_GCM_PROBED_BLOCKS ? blocks : IMB_GCM_PROBED_BLOCKS];
+
+	for (; lines != 0; lines &= lines - 1)
+		fer_imb_fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
+}
+
+// Fetches the keys of the jobs from next on that are due when job i is computed.  Returns the first
+// that is not due yet.
+static inline unsigned fetch_keys(
+	const struct fer_engine *e, struct imb_jobs jobs, unsigned n, unsigned i, unsigned next)
+{
+	for (; next < n; next++) {
+		const struct fer_job *j = fer_imb_job(jobs, next);
+
+		if (next > i + (j->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
+			break;
+		fetch_key(e, j);
+	}
+	return next;
+}
+
+// Is it a job of AES-GCM, of a possible length?
+static inline bool is_possible(const struct fer_job *j, const struct fer_suite *s)
+{
+	return s->method == FER_METHOD_AES_GCM &&
+	       fer_imb_is_possible(j->len, s->around_bytes, IMB_MAX_ESP_BYTES, s->align_bytes - 1u);
+}
+
+// The same as build_run() for jobs of any suites.  False: not all are of AES-GCM, or of possible
+// lengths.  Those of a list are.
+//   first_fetch  the first job of which the key is to be fetched: that pays for all, or for none
+static inline bool build_any(
+	struct fer_engine *e, struct imb_jobs jobs, unsigned n, bool seal, unsigned *first_fetch)
+{
+	unsigned n_new = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = fer_imb_job(jobs, i);
+		const struct fer_suite *s = j->suite;
+
+		if (jobs.list == NULL && !is_possible(j, s))
+			return false;
+		build(e, i, j, fer_imb_nonce(s, 0, 0), s->esn, seal);
+		n_new += is_new_key(e, j->key);
+	}
+	*first_fetch = n_new > n / FEW_KEYS ? 0 : n;
+	return true;
+}
+
+// Seals such jobs.  False: they are others, and it does not count what was done.
+__attribute__((always_inline)) static inline bool seal_any(
+	struct fer_engine *e, struct imb_jobs jobs, unsigned n)
+{
+	unsigned fetch;
+
+	if (!build_any(e, jobs, n, true, &fetch))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		const struct fer_job *j = fer_imb_job(jobs, i);
+		const uint32_t text_len = text_bytes(j);
+
+		fetch = fetch_keys(e, jobs, n, i, fetch);
+		run(e, i, j, gcm_of(e, j->suite)->enc, text_len,
+			j->start + IMB_GCM_TEXT_OFF + text_len);
+	}
+	return true;
+}
+
+__attribute__((noinline)) static bool seal_mixed(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	return seal_any(e, (struct imb_jobs){NULL, jobs}, n) || fer_imb_seal_any(e, jobs, n);
+}
+
+void fer_imb_gcm_seal(struct fer_engine *e, enum fer_method m)
+{
+	(void)seal_any(e, (struct imb_jobs){e->list[m], NULL}, e->n[m]);
+}
+
 bool fer_imb_gcm_seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	const struct fer_suite *const s = jobs->suite;
 
 	if (!build_run(e, jobs, n, s, true))
-		return fer_imb_seal_any(e, jobs, n);
+		return seal_mixed(e, jobs, n);
 	const aes_gcm_enc_dec_t enc = gcm_of(e, s)->enc;
 	const struct run r = run_of(jobs, s);
 
@@ -254,25 +293,47 @@ __attribute__((noinline)) static void undo(struct fer_engine *e, unsigned i, str
 	run(e, i, j, gcm_of(e, j->suite)->enc, text_bytes(j), (uint8_t *)&e->tag[i]);
 }
 
-// Opens the jobs from i on that are of one suite.  Returns where that ends.
-static unsigned open_run(
-	struct fer_engine *e, struct fer_job *const *job, unsigned i, unsigned n, unsigned *fetched)
+// Opens jobs of any suites of AES-GCM.  False: they are others, and it does not count what was
+// done.
+__attribute__((always_inline)) static inline bool open_any(
+	struct fer_engine *e, struct imb_jobs jobs, unsigned n, bool *are_well)
 {
-	const struct fer_suite *s = job[i]->suite;
-	const aes_gcm_enc_dec_t dec = gcm_of(e, s)->dec;
+	unsigned fetch;
 
-	for (; i < n && job[i]->suite == s; i++) {
-		struct fer_job *j = job[i];
-		uint32_t text_len = text_bytes(j);
+	if (!build_any(e, jobs, n, false, &fetch))
+		return false;
+	*are_well = true;
+	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = fer_imb_job(jobs, i);
+		const uint32_t text_len = text_bytes(j);
+		uint8_t *tag = (uint8_t *)&e->tag[i];
 
-		if (*fetched < n)
-			*fetched = fetch_keys(e, i, *fetched);
-		run(e, i, j, dec, text_len, (uint8_t *)&e->tag[i]);
-		if (!fer_secret_equal_tag((const uint8_t *)&e->tag[i],
-			    j->start + IMB_GCM_TEXT_OFF + text_len, s->icv_bytes))
+		fetch = fetch_keys(e, jobs, n, i, fetch);
+		run(e, i, j, gcm_of(e, j->suite)->dec, text_len, tag);
+		if (!fer_secret_equal_tag(
+			    tag, j->start + IMB_GCM_TEXT_OFF + text_len, j->suite->icv_bytes)) {
 			undo(e, i, j);
+			*are_well = false;
+		}
 	}
-	return i;
+	return true;
+}
+
+__attribute__((noinline)) static bool open_mixed(
+	struct fer_engine *e, struct fer_job *jobs, unsigned n)
+{
+	bool are_well;
+
+	if (open_any(e, (struct imb_jobs){NULL, jobs}, n, &are_well))
+		return are_well;
+	return fer_imb_open_any(e, jobs, n);
+}
+
+void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
+{
+	bool are_well;
+
+	(void)open_any(e, (struct imb_jobs){e->list[m], NULL}, e->n[m], &are_well);
 }
 
 bool fer_imb_gcm_open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n)
@@ -280,7 +341,7 @@ bool fer_imb_gcm_open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n
 	const struct fer_suite *const s = jobs->suite;
 
 	if (!build_run(e, jobs, n, s, false))
-		return fer_imb_open_any(e, jobs, n);
+		return open_mixed(e, jobs, n);
 	const aes_gcm_enc_dec_t dec = gcm_of(e, s)->dec;
 	const struct run r = run_of(jobs, s);
 	bool are_well = true;
@@ -297,13 +358,4 @@ bool fer_imb_gcm_open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n
 		}
 	}
 	return are_well;
-}
-
-void fer_imb_gcm_open(struct fer_engine *e, enum fer_method m)
-{
-	struct fer_job *const *job = e->list[m];
-	unsigned n = e->n[m], fetched = build_all(e, job, n, false);
-
-	for (unsigned i = 0; i < n;)
-		i = open_run(e, job, i, n, &fetched);
 }

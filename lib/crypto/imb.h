@@ -37,6 +37,7 @@
 
 // Where the lines of a GCM key are told apart by the length of the packet: up to this many blocks.
 #define IMB_GCM_PROBED_BLOCKS 52
+#define IMB_GCM_KEYS 32
 
 // Integrity first: without a cipher the rest is not there.
 struct fer_key {
@@ -114,9 +115,10 @@ struct fer_engine {
 	struct fer_job *list[FER_N_METHODS][FER_ENGINE_BURST];
 
 	struct imb_gcm gcm[IMB_AES_SIZES];
-	// Bit i of an entry n: a packet of n blocks (the last one: or more) reads line i of its
+	// Bit i of an entry n: ESP of n whole blocks (the last one: or more) reads line i of its
 	// key.
 	uint32_t gcm_lines[IMB_AES_SIZES][IMB_GCM_PROBED_BLOCKS + 1];
+	const struct fer_key *gcm_keys[IMB_GCM_KEYS]; // of the last mixed packets; only compared
 	struct fer_key gcm_probe; // the key whose lines are probed when the engine is opened
 	struct gcm_context_data gcm_ctx;
 	imb_block nonce[FER_ENGINE_BURST];
