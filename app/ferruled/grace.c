@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define RUN_AT_ONCE 2000 // requests wait for them
+
 void fer_grace_init(struct fer_grace *g, struct rte_rcu_qsbr *qsbr)
 {
 	*g = (struct fer_grace){.qsbr = qsbr};
@@ -34,8 +36,11 @@ static void run_first(struct fer_grace *g)
 
 bool fer_grace_poll(struct fer_grace *g)
 {
-	while (g->first != NULL && rte_rcu_qsbr_check(g->qsbr, g->first->token, false) == 1)
+	for (unsigned i = 0; i < RUN_AT_ONCE && g->first != NULL; i++) {
+		if (rte_rcu_qsbr_check(g->qsbr, g->first->token, false) != 1)
+			break;
 		run_first(g);
+	}
 	return g->first != NULL;
 }
 

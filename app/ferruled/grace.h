@@ -29,7 +29,8 @@ void fer_grace_init(struct fer_grace *g, struct rte_rcu_qsbr *qsbr);
 void fer_grace_defer(
 	struct fer_grace *g, struct fer_deferred *d, void (*run)(struct fer_deferred *self));
 
-// Runs what may be run.  True when something still waits.
+// Runs what may be run, so many at a time that it does not take long.  True when something still
+// waits.
 bool fer_grace_poll(struct fer_grace *g);
 
 // Runs everything: no worker is there any more.

@@ -178,6 +178,60 @@ void fer_service_stir(struct fer_service *s)
 	(void)evtimer_add(s->tick, &at_once);
 }
 
+void fer_service_slice(struct fer_service *s, struct fer_slices *w)
+{
+	if (!w->work(s, w))
+		return;
+	if (w->wait != NULL)
+		fer_ctl_request_block(w->wait->request);
+	STAILQ_INSERT_TAIL(&s->slices, w, link);
+	fer_service_stir(s);
+}
+
+void fer_service_finish_slices(struct fer_service *s, const struct fer_pair *p)
+{
+	struct fer_slices_list all = STAILQ_HEAD_INITIALIZER(all);
+
+	STAILQ_CONCAT(&all, &s->slices);
+	while (!STAILQ_EMPTY(&all)) {
+		struct fer_slices *w = STAILQ_FIRST(&all);
+
+		STAILQ_REMOVE_HEAD(&all, link);
+		if (w->pair != p)
+			STAILQ_INSERT_TAIL(&s->slices, w, link);
+		else
+			while (w->work(s, w))
+				;
+	}
+}
+
+// One slice of what has waited longest.
+static void do_slice(struct fer_service *s)
+{
+	struct fer_slices *w = STAILQ_FIRST(&s->slices);
+
+	if (w == NULL)
+		return;
+	STAILQ_REMOVE_HEAD(&s->slices, link);
+	if (w->work(s, w))
+		STAILQ_INSERT_TAIL(&s->slices, w, link);
+	if (!STAILQ_EMPTY(&s->slices))
+		s->stirred_ns = now_ns();
+}
+
+// What is left of them is not done: the SAs go with their pairs.
+static void slices_fini(struct fer_service *s)
+{
+	while (!STAILQ_EMPTY(&s->slices)) {
+		struct fer_slices *w = STAILQ_FIRST(&s->slices);
+
+		STAILQ_REMOVE_HEAD(&s->slices, link);
+		if (w->wait != NULL)
+			STAILQ_INSERT_TAIL(&s->waits, w->wait, link);
+		free(w);
+	}
+}
+
 static bool is_over(const struct fer_wait *w)
 {
 	return fer_sa_n_reclaimed(w->pair->sas) >= w->n_removed;
@@ -217,11 +271,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	bool more = fer_grace_poll(s->grace);
 
 	(void)fd, (void)what;
+	do_slice(s);
 	for (unsigned i = 0; i < s->n_pairs; i++)
 		more |= fer_sa_reclaim(s->pairs[i].sas) > 0;
 	complete_waits(s);
 	// What completed may have begun something new.
-	more |= !STAILQ_EMPTY(&s->waits) || s->grace->first != NULL;
+	more |= !STAILQ_EMPTY(&s->waits) || !STAILQ_EMPTY(&s->slices) || s->grace->first != NULL;
 	if (more)
 		(void)evtimer_add(
 			s->tick, now_ns() - s->stirred_ns < EAGER_NS ? &at_once : &rarely);
@@ -243,6 +298,7 @@ struct fer_service *fer_service_create(const struct fer_service_params *params, 
 	s->grace = params->grace;
 	s->built_fd = -1;
 	STAILQ_INIT(&s->waits);
+	STAILQ_INIT(&s->slices);
 	LIST_INIT(&s->drains);
 	s->tick = evtimer_new(s->base, on_tick, s);
 	s->untold = calloc(s->n_pairs, sizeof(s->untold[0]));
@@ -262,6 +318,7 @@ void fer_service_destroy(struct fer_service *s)
 	fer_service_reset_fini(s);
 	fer_service_policy_fini(s);
 	fer_service_swap_fini(s);
+	slices_fini(s);
 	for (unsigned i = 0; i < s->n_pairs; i++)
 		(void)fer_sa_reclaim(s->pairs[i].sas);
 	while (!STAILQ_EMPTY(&s->waits)) {

@@ -121,23 +121,26 @@ void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *dat
 void fer_service_delete_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	struct fer_pair *p = fer_service_pair(arg, r);
-	struct fer_wait *wait = fer_wait_create(p, r);
 	struct fer_msg_fault fault;
 	struct fer_msg_walk w;
-	uint64_t handle;
 	uint32_t n;
 
-	if (wait == NULL || fer_msg_check_delete_sa(data, len, &n, &fault) != NDIS_STATUS_SUCCESS) {
-		if (wait == NULL)
-			fault = (struct fer_msg_fault){"no memory", 0, FER_MSG_NO_ELEMENT};
-		fer_wait_destroy(wait);
+	if (fer_msg_check_delete_sa(data, len, &n, &fault) != NDIS_STATUS_SUCCESS) {
 		fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, &fault);
 		return;
 	}
-	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w);) {
-		if (fer_msg_next_delete_sa(&w, &handle, &fault) != NDIS_STATUS_SUCCESS)
-			break; // it was checked
-		fer_service_remove_sa(p, handle);
+	struct fer_wait *wait = fer_wait_create(p, r);
+	struct fer_many *leaving = fer_many_create(p, n);
+	if (wait == NULL || leaving == NULL) {
+		fault = (struct fer_msg_fault){"no memory", 0, FER_MSG_NO_ELEMENT};
+		fer_wait_destroy(wait);
+		fer_many_destroy(leaving);
+		fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, &fault);
+		return;
 	}
-	fer_service_wait(arg, wait);
+	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w); leaving->n++)
+		if (fer_msg_next_delete_sa(&w, &leaving->handles[leaving->n], &fault) !=
+			NDIS_STATUS_SUCCESS)
+			break; // it was checked
+	fer_service_apply(arg, leaving, fer_service_remove_sa, wait);
 }

@@ -7,6 +7,7 @@
 //   service_contract.c SAs by the contract: ADD_SA, ADD_SA_EX, UPDATE_SA, DELETE_SA
 //   service_sa.c       SAs by name and group: all of a list or none
 //   service_swap.c     SAs that take the place of others
+//   service_many.c     something is done to many SAs, some at a time
 //   service_policy.c   requests that change policies
 //   service_show.c     lists and numbers
 //   service_events.c   indications
@@ -34,13 +35,29 @@ struct fer_wait {
 	size_t len;
 };
 
+// What takes long is done in slices, between which requests of other clients have their turn.  At
+// the beginning of what malloc() gave.
+struct fer_slices {
+	STAILQ_ENTRY(fer_slices) link;
+	struct fer_pair *pair;
+	struct fer_wait *wait; // of the request for which it is done; NULL: nobody waits
+	// Does a slice.  False: it was the last one, and what has to happen then has happened.
+	bool (*work)(struct fer_service *s, struct fer_slices *self);
+};
+
+// SAs to which something is to be done.
+struct fer_many {
+	struct fer_slices slices;
+	void (*apply)(struct fer_pair *p, uint64_t handle);
+	uint32_t n, n_done;
+	uint64_t handles[];
+};
+
 struct fer_drain {
 	LIST_ENTRY(fer_drain) link;
 	struct fer_service *service;
-	struct fer_pair *pair;
 	struct event *timer;
-	uint32_t n;
-	uint64_t handles[]; // n
+	struct fer_many *leaving;
 };
 
 struct fer_service {
@@ -52,6 +69,7 @@ struct fer_service {
 	struct event *tick;
 	uint64_t stirred_ns; // when somebody began to wait last, of the monotonic clock
 	STAILQ_HEAD(fer_wait_list, fer_wait) waits;
+	STAILQ_HEAD(fer_slices_list, fer_slices) slices; // under way
 	LIST_HEAD(fer_drain_list, fer_drain) drains;
 
 	// Events that were lost, and the look-out for what they told; by pair.
@@ -102,6 +120,13 @@ void fer_service_abort_waits(struct fer_service *s, const struct fer_pair *p);
 // Something has to be looked after soon: a grace period has begun.
 void fer_service_stir(struct fer_service *s);
 
+// Does the first slice now, and the others one by one; what the client of the request has sent
+// behind it waits for the last one.
+void fer_service_slice(struct fer_service *s, struct fer_slices *w);
+
+// Does all slices of a pair that are left.
+void fer_service_finish_slices(struct fer_service *s, const struct fer_pair *p);
+
 // --- SAs ----------------------------------------------------------------------------------------
 
 // What the contract's part and, unless sa is NULL, the host half's part of an SA say.  Keys stay
@@ -114,6 +139,16 @@ struct fer_pair_sa *fer_service_find(const struct fer_pair *p, const struct fer_
 
 // Takes away what may be gone already.
 void fer_service_remove_sa(struct fer_pair *p, uint64_t handle);
+
+// Room for so many handles, and none of them yet; NULL: no memory.
+__attribute__((warn_unused_result)) struct fer_many *fer_many_create(
+	struct fer_pair *p, uint32_t room);
+void fer_many_destroy(struct fer_many *m);
+
+// Does it to each of them, which may be gone by then, and completes the wait once all SAs that are
+// removed then have been reclaimed; NULL: nobody waits.  Takes both over.
+void fer_service_apply(struct fer_service *s, struct fer_many *m,
+	void (*apply)(struct fer_pair *p, uint64_t handle), struct fer_wait *wait);
 
 // Of an outbound SA in a group.
 void fer_service_activate(struct fer_pair *p, const struct fer_pair_sa *sa);

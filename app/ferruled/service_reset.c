@@ -89,6 +89,7 @@ void fer_service_reset(void *arg, struct fer_ctl_request *request, const void *d
 		return;
 	}
 	fer_ctl_server_hold(r->server, (uint16_t)r->pair->number);
+	fer_service_finish_slices(s, r->pair);
 	fer_service_abort_waits(s, r->pair);
 	fer_workers_rest(s->workers);
 	(void)evtimer_add(r->timer, &tick);

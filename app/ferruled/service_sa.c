@@ -162,17 +162,10 @@ static const char *may_delete(const struct fer_pair_sa *sa)
 	return sa == NULL ? "there is no such SA" : NULL;
 }
 
-static void delete (struct fer_pair *p, const struct fer_pair_sa *sa)
+// The SAs of a list, if something may be done to each of them; NULL: the request is refused.
+static struct fer_many *find_all(struct fer_pair *p, struct fer_ctl_request *r, const void *data,
+	size_t len, const char *(*may)(const struct fer_pair_sa *sa))
 {
-	fer_service_remove_sa(p, sa->handle);
-}
-
-// Does something to all SAs of a list, if it may be done to each of them.
-static void to_all(struct fer_service *s, struct fer_ctl_request *r, const void *data, size_t len,
-	const char *(*may)(const struct fer_pair_sa *sa),
-	void (*apply)(struct fer_pair *p, const struct fer_pair_sa *sa))
-{
-	struct fer_pair *p = fer_service_pair(s, r);
 	struct fer_msg_array list;
 	struct fer_msg_sa_ref ref;
 	struct fer_msg_fault fault;
@@ -180,41 +173,58 @@ static void to_all(struct fer_service *s, struct fer_ctl_request *r, const void 
 
 	if (status != NDIS_STATUS_SUCCESS) {
 		fer_service_refuse(r, status, &fault);
-		return;
+		return NULL;
 	}
-	for (uint32_t i = 0; i < list.n; i++) {
-		fer_msg_list_at(&list, i, &ref, sizeof(ref));
+	struct fer_many *found = fer_many_create(p, list.n);
+	if (found == NULL)
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+	for (; found != NULL && found->n < list.n; found->n++) {
+		fer_msg_list_at(&list, found->n, &ref, sizeof(ref));
 		const struct fer_pair_sa *sa = fer_service_find(p, &ref);
 		const char *why = may(sa);
 
 		if (why != NULL) {
-			fer_service_fail(r, sa == NULL ? -ENOENT : -EINVAL, i, why);
-			return;
+			fer_service_fail(r, sa == NULL ? -ENOENT : -EINVAL, found->n, why);
+			fer_many_destroy(found);
+			return NULL;
 		}
+		found->handles[found->n] = sa->handle;
 	}
-	struct fer_wait *wait = fer_wait_create(p, r);
-	if (wait == NULL) {
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-		return;
-	}
-	for (uint32_t i = 0; i < list.n; i++) {
-		fer_msg_list_at(&list, i, &ref, sizeof(ref));
-		const struct fer_pair_sa *sa = fer_service_find(p, &ref);
+	return found;
+}
 
-		if (sa != NULL) // it may be named twice
-			apply(p, sa);
+// Does something to all SAs of a list, or refuses the request.
+static void to_all(struct fer_service *s, struct fer_ctl_request *r, const void *data, size_t len,
+	const char *(*may)(const struct fer_pair_sa *sa),
+	void (*apply)(struct fer_pair *p, uint64_t handle))
+{
+	struct fer_pair *p = fer_service_pair(s, r);
+	struct fer_many *all = find_all(p, r, data, len, may);
+	struct fer_wait *wait = all == NULL ? NULL : fer_wait_create(p, r);
+
+	if (wait != NULL) {
+		fer_service_apply(s, all, apply, wait);
+	} else if (all != NULL) {
+		fer_many_destroy(all);
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
 	}
-	fer_service_wait(s, wait);
+}
+
+static void activate(struct fer_pair *p, uint64_t handle)
+{
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, handle);
+
+	if (sa != NULL)
+		fer_service_activate(p, sa);
 }
 
 void fer_service_sa_activate(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	if (fer_service_is_oob(arg, r))
-		return;
-	to_all(arg, r, data, len, may_activate, fer_service_activate);
+	if (!fer_service_is_oob(arg, r))
+		to_all(arg, r, data, len, may_activate, activate);
 }
 
 void fer_service_sa_delete(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	to_all(arg, r, data, len, may_delete, delete);
+	to_all(arg, r, data, len, may_delete, fer_service_remove_sa);
 }

@@ -11,6 +11,7 @@ static void drain_destroy(struct fer_drain *d)
 		return;
 	if (d->timer != NULL)
 		event_free(d->timer);
+	fer_many_destroy(d->leaving);
 	free(d);
 }
 
@@ -19,25 +20,24 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
 	struct fer_drain *d = arg;
 
 	(void)fd, (void)what;
-	for (uint32_t i = 0; i < d->n; i++)
-		fer_service_remove_sa(d->pair, d->handles[i]);
-	fer_service_stir(d->service);
+	fer_service_apply(d->service, d->leaving, fer_service_remove_sa, NULL);
+	d->leaving = NULL;
 	LIST_REMOVE(d, link);
 	drain_destroy(d);
 }
 
 static struct fer_drain *drain_create(struct fer_service *s, struct fer_pair *p, uint32_t n)
 {
-	struct fer_drain *d = calloc(1, sizeof(*d) + n * sizeof(d->handles[0]));
+	struct fer_drain *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	d->service = s;
-	d->pair = p;
+	d->leaving = fer_many_create(p, n);
 	d->timer = evtimer_new(s->base, on_drained, d);
-	if (d->timer != NULL)
+	if (d->leaving != NULL && d->timer != NULL)
 		return d;
-	free(d);
+	drain_destroy(d);
 	return NULL;
 }
 
@@ -46,20 +46,35 @@ static struct fer_drain *drain_create(struct fer_service *s, struct fer_pair *p,
 struct retiring {
 	struct fer_deferred deferred; // first
 	struct fer_service *service;
-	struct fer_pair *pair;
 	struct fer_wait *wait;
-	uint32_t n;
-	uint64_t handles[];
+	struct fer_many *leaving;
 };
 
 static void retire(struct fer_deferred *d)
 {
 	struct retiring *t = (struct retiring *)d;
 
-	for (uint32_t i = 0; i < t->n; i++)
-		fer_service_remove_sa(t->pair, t->handles[i]);
-	fer_service_wait(t->service, t->wait);
+	fer_service_apply(t->service, t->leaving, fer_service_remove_sa, t->wait);
 	free(t);
+}
+
+static void retiring_destroy(struct retiring *t)
+{
+	if (t != NULL)
+		fer_many_destroy(t->leaving);
+	free(t);
+}
+
+static struct retiring *retiring_create(struct fer_pair *p, uint32_t n)
+{
+	struct retiring *t = calloc(1, sizeof(*t));
+
+	if (t != NULL)
+		t->leaving = fer_many_create(p, n);
+	if (t != NULL && t->leaving != NULL)
+		return t;
+	retiring_destroy(t);
+	return NULL;
 }
 
 // What a swap takes away, made before anything is added, with room for all SAs there are.
@@ -70,7 +85,7 @@ struct leaving {
 
 static void leaving_destroy(struct leaving *l)
 {
-	free(l->out);
+	retiring_destroy(l->out);
 	drain_destroy(l->in);
 }
 
@@ -78,7 +93,7 @@ static int leaving_create(struct leaving *l, struct fer_service *s, struct fer_p
 {
 	const uint32_t n = fer_sa_count(p->sas);
 
-	l->out = calloc(1, sizeof(*l->out) + n * sizeof(l->out->handles[0]));
+	l->out = retiring_create(p, n);
 	l->in = drain_create(s, p, n);
 	if (l->out != NULL && l->in != NULL)
 		return 0;
@@ -86,13 +101,18 @@ static int leaving_create(struct leaving *l, struct fer_service *s, struct fer_p
 	return -ENOMEM;
 }
 
+static void add(struct fer_many *m, const struct fer_pair_sa *sa)
+{
+	m->handles[m->n++] = sa->handle;
+}
+
 static void leave(struct leaving *l, struct fer_pair_sa *sa)
 {
 	if (fer_pair_sa_is_out(sa)) {
-		l->out->handles[l->out->n++] = sa->handle;
+		add(l->out->leaving, sa);
 	} else if (!sa->is_draining) {
 		sa->is_draining = true;
-		l->in->handles[l->in->n++] = sa->handle;
+		add(l->in->leaving, sa);
 	}
 }
 
@@ -139,7 +159,7 @@ static void start_drain(struct fer_service *s, struct fer_drain *d, uint32_t dra
 	const struct timeval after = {
 		.tv_sec = drain_ms / 1000, .tv_usec = (suseconds_t)(drain_ms % 1000) * 1000};
 
-	if (d->n == 0) {
+	if (d->leaving->n == 0) {
 		drain_destroy(d);
 		return;
 	}
@@ -153,7 +173,6 @@ static void finish_swap(struct fer_adding *a, struct leaving *l, uint32_t drain_
 	activate_new(a);
 	start_drain(a->service, l->in, drain_ms);
 	l->out->service = a->service;
-	l->out->pair = a->pair;
 	l->out->wait = a->wait;
 	fer_grace_defer(a->service->grace, &l->out->deferred, retire);
 	fer_service_stir(a->service);

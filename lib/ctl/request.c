@@ -115,6 +115,22 @@ void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel
 	r->cancel_arg = arg;
 }
 
+void fer_ctl_request_block(struct fer_ctl_request *r)
+{
+	if (r->conn != NULL)
+		r->conn->blocker = r;
+}
+
+void fer_ctl_request_unblock(struct fer_ctl_request *r)
+{
+	static const struct timeval now;
+
+	if (r->conn == NULL || r->conn->blocker != r)
+		return;
+	r->conn->blocker = NULL;
+	(void)event_add(r->conn->turn, &now);
+}
+
 // Calls the function of a request, once.
 static void cancel_one(struct fer_ctl_request *r)
 {
@@ -178,6 +194,8 @@ static void part(struct fer_conn *c, struct fer_ctl_request *r)
 	LIST_REMOVE(r, link);
 	c->n_pending--;
 	c->server->counters.pending--;
+	if (c->blocker == r)
+		c->blocker = NULL;
 	r->conn = NULL;
 }
 

@@ -89,6 +89,11 @@ struct fer_ctl_server *fer_ctl_request_server(const struct fer_ctl_request *r);
 typedef void fer_ctl_cancel(struct fer_ctl_request *r, void *arg);
 void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel, void *arg);
 
+// What the same client has sent behind r is not taken up until r is unblocked, or completed: for a
+// handler that has not done yet what it promises to those behind it.
+void fer_ctl_request_block(struct fer_ctl_request *r);
+void fer_ctl_request_unblock(struct fer_ctl_request *r);
+
 // Until it is released: requests for this pair are refused with NOT_ACCEPTED, and those under way
 // that can be cancelled are, as if their clients had asked for it.  One pair at a time.
 void fer_ctl_server_hold(struct fer_ctl_server *s, uint16_t pair);

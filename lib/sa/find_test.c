@@ -235,7 +235,10 @@ static void many_are_all_found(void **state)
 		handle[i] = 0;
 	}
 	find_many(t, handle, 10000);
-	assert_int_equal(fer_sa_reclaim(t), 0);
+	for (uint32_t left = MANY / 2, now; left > 0; left = now) { // some at a time
+		now = fer_sa_reclaim(t);
+		assert_true(now < left && left - now < MANY / 4);
+	}
 	find_many(t, handle, 10000);
 	for (uint32_t i = 0; i < MANY; i += 2) {
 		struct fer_sa_params p = random_params(i);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define RECLAIMED_AT_ONCE 1000 // others wait for the control thread
+
 void fer_sa_close_window(struct fer_sa *sa)
 {
 	if (sa->in.replay.seen != sa->in.window)
@@ -105,8 +107,8 @@ unsigned fer_sa_reclaim(struct fer_sa_table *t)
 {
 	struct fer_sa_control *c = t->control;
 
-	while (c->waiting.n != 0 && is_grace_over(c)) {
-		while (c->waiting.n != 0)
+	for (unsigned n = 0; n < RECLAIMED_AT_ONCE && c->waiting.n != 0 && is_grace_over(c);) {
+		for (; n < RECLAIMED_AT_ONCE && c->waiting.n != 0; n++)
 			destroy_sa(t, fer_index_pop(c, &c->waiting));
 		fer_sa_begin_grace(c);
 	}

@@ -70,8 +70,9 @@ __attribute__((warn_unused_result)) int fer_sa_add(struct fer_sa_table *t,
 // once.  -ENOENT: no such handle.
 __attribute__((warn_unused_result)) int fer_sa_remove(struct fer_sa_table *t, uint64_t handle);
 
-// Wipes and frees the removed SAs whose grace period is over, and starts that of those removed
-// since; never waits.  Returns how many are left: call it again until there are none.  Forgets the
+// Wipes and frees removed SAs whose grace period is over, so many at a time that it does not take
+// long, and starts that of those removed since; never waits.  Returns how many are left: call it
+// again until there are none.  Forgets the
 // end points whose minute is over, too.
 unsigned fer_sa_reclaim(struct fer_sa_table *t);
 

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Have others their turn while many SAs are added or removed, and does the order of requests stay?
+#include "served.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define MANY 6000
+#define AT_ONCE 2000 // in one round of the loop: what a handler and what a tick may do
+
+static struct served served;
+static struct fer_client *client;
+static struct sa_sample old[MANY], fresh[2];
+
+// --- what happens between two rounds of the control thread's loop -------------------------------
+
+static struct event *round_event;
+static _Atomic uint32_t largest_step;
+static uint32_t n_before, n_at_first; // SAs
+
+static void on_round(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval now;
+	const uint32_t n = fer_sa_count(served.world.pair[0].sas);
+	const uint32_t step = n > n_before ? n - n_before : n_before - n;
+
+	(void)fd, (void)what, (void)arg;
+	if (step > atomic_load(&largest_step))
+		atomic_store(&largest_step, step);
+	n_before = n;
+	(void)event_add(round_event, &now);
+}
+
+static int set_up(void **state)
+{
+	static const struct timeval now;
+	char name[32];
+
+	(void)state;
+	client = served_begin(&served, ", capacity: 8192");
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "old-%u", i);
+		sa_sample_make(&old[i], name, "all", i % 2 != 0, 0x1000 + i);
+	}
+	sa_sample_make(&fresh[0], "fresh-out", "all", false, 0x10000);
+	sa_sample_make(&fresh[1], "fresh-in", "all", true, 0x10001);
+	n_at_first = fer_sa_count(served.world.pair[0].sas);
+	round_event = event_new(served.base, -1, 0, on_round, NULL);
+	assert_non_null(round_event);
+	assert_int_equal(event_add(round_event, &now), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	event_free(round_event);
+	served_end(&served, client);
+	return 0;
+}
+
+static uint32_t n_added(void)
+{
+	return fer_sa_count(served.world.pair[0].sas) - n_at_first;
+}
+
+// Several rounds of the loop.
+static void ask(void)
+{
+	struct fer_msg_buf look = served_look(client, 0);
+
+	fer_msg_buf_fini(&look);
+}
+
+// --- requests -----------------------------------------------------------------------------------
+
+static uint64_t handles[MANY];
+
+static void put_names(struct fer_msg_buf *b)
+{
+	fer_msg_put_list(b, sizeof(struct fer_msg_sa_ref));
+	for (unsigned i = 0; i < MANY; i++) {
+		struct fer_msg_sa_ref ref = {.handle = 0};
+
+		fer_msg_set_string(ref.name, sizeof(ref.name), old[i].sa.name);
+		fer_msg_put_element(b, &ref, sizeof(ref));
+	}
+}
+
+static void delete_by_handles(void)
+{
+	assert_int_equal(served_delete(client, 0, handles, MANY), NDIS_STATUS_SUCCESS);
+}
+
+static void delete_by_names(void)
+{
+	struct fer_msg_buf b = {0};
+
+	put_names(&b);
+	assert_int_equal(served_set(client, FER_MSG_SA_DELETE, 0, &b), NDIS_STATUS_SUCCESS);
+}
+
+// Outbound ones go when it completes, inbound ones after the drain.
+static void swap_for_two(void)
+{
+	assert_int_equal(
+		served_add(client, FER_MSG_SA_SWAP, 0, fresh, 2, NULL), NDIS_STATUS_SUCCESS);
+	while (n_added() != 2)
+		ask();
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(
+			served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, fresh[i].sa.name), 0);
+}
+
+static void others_have_their_turn(void **state)
+{
+	static void (*const remove_all[])(void) = {
+		delete_by_handles, delete_by_names, swap_for_two};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(remove_all) / sizeof(remove_all[0]); i++) {
+		assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, old, MANY, handles), 0);
+		ask();
+		atomic_store(&largest_step, 0);
+		remove_all[i]();
+		assert_int_equal(n_added(), 0);
+		ask();
+		assert_in_range(atomic_load(&largest_step), 1, AT_ONCE);
+	}
+}
+
+static uint64_t submit(uint32_t oid, struct fer_msg_buf *b)
+{
+	const struct fer_client_request q = {
+		.oid = oid, .type = FER_MSG_TYPE_SET, .data = b->bytes, .len = b->len};
+	uint64_t id;
+
+	assert_false(b->failed);
+	assert_int_equal(fer_client_submit(client, &q, SERVED_TIMEOUT_MS, &id), 0);
+	fer_msg_buf_fini(b);
+	return id;
+}
+
+static void assert_succeeds(uint64_t id)
+{
+	struct fer_client_reply reply;
+
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
+	fer_client_reply_fini(&reply);
+}
+
+// What is sent behind a long list finds it done: the last name is free again.
+static void the_order_of_a_client_stays(void **state)
+{
+	struct fer_msg_buf add = {0}, names = {0}, again = {0}, last = {0};
+	uint64_t ids[4];
+
+	(void)state;
+	fer_msg_put_sa_add(&add);
+	for (unsigned i = 0; i < MANY; i++)
+		fer_msg_put_sa(&add, &old[i].sa, &old[i].add);
+	put_names(&names);
+	fer_msg_put_sa_add(&again);
+	fer_msg_put_sa(&again, &old[MANY - 1].sa, &old[MANY - 1].add);
+	struct fer_msg_sa_ref ref = {.handle = 0};
+	fer_msg_set_string(ref.name, sizeof(ref.name), old[MANY - 1].sa.name);
+	fer_msg_put_list(&last, sizeof(ref));
+	fer_msg_put_element(&last, &ref, sizeof(ref));
+	ids[0] = submit(FER_MSG_SA_ADD, &add);
+	ids[1] = submit(FER_MSG_SA_DELETE, &names);
+	ids[2] = submit(FER_MSG_SA_ADD, &again);
+	ids[3] = submit(FER_MSG_SA_DELETE, &last);
+	for (unsigned i = 0; i < 4; i++)
+		assert_succeeds(ids[i]);
+	assert_int_equal(n_added(), 0);
+}
+
+// A reset ends a deletion that is under way: it has been done.
+static void a_reset_leaves_nothing_half_done(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	struct fer_msg_buf names = {0};
+	struct fer_client_reply reply;
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, old, MANY, handles), 0);
+	put_names(&names);
+	id = submit(FER_MSG_SA_DELETE, &names);
+	while (n_added() == MANY)
+		;
+	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_SUCCESS);
+	assert_int_equal(n_added(), 0);
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_true(reply.header.status == NDIS_STATUS_SUCCESS ||
+		    reply.header.status == NDIS_STATUS_REQUEST_ABORTED);
+	fer_client_reply_fini(&reply);
+	fer_client_close(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(others_have_their_turn),
+		cmocka_unit_test(the_order_of_a_client_stays),
+		cmocka_unit_test(a_reset_leaves_nothing_half_done),
+	};
+
+	two_pairs_eal(1, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
