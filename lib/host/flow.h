@@ -22,12 +22,26 @@ __attribute__((warn_unused_result)) struct fer_flows *fer_flows_create(uint32_t 
 
 void fer_flows_destroy(struct fer_flows *f);
 
-// What fer_policies_find() does, and gives, for any n; and note[i], 0 where there is none.
+// Forgets what was learnt from other policies than these.  To be called before a burst looks for
+// notes.
+static inline void fer_flows_follow(struct fer_flows *f, const struct fer_policies *p);
+
+// The way to a note, in two steps, so that the lines of a burst come side by side: brings the line
+// of a flow into the cache, and returns it,
+static inline uint8_t *fer_flow_expect(
+	const struct fer_flows *f, enum fer_direction direction, struct fer_policy_query query);
+
+// and reads what stands there.  0: there is none, or the flow is not known.
+static inline uint64_t fer_flow_note(const struct fer_flows *f, enum fer_direction direction,
+	struct fer_policy_query query, uint8_t *home);
+
+// What fer_policies_find() does, and gives, for any n.
 void fer_flows_find(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
-	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[],
-	uint64_t note[]);
+	const struct fer_policy_query query[], unsigned n, uint32_t rule[], bool needs_ports[]);
 
 // Leaves a note with the flow of a packet that was looked up in these policies.  A flow that is
 // not remembered any more does not get it.
 void fer_flows_note(struct fer_flows *f, const struct fer_policies *p, enum fer_direction direction,
 	const struct fer_policy_query *query, uint64_t note);
+
+#include "host/flow_inline.h"

@@ -101,9 +101,8 @@ static void assert_same(struct fer_flows *f, const struct fer_policies *p,
 {
 	uint32_t got[N], want[N];
 	bool got_needs[N], want_needs[N];
-	uint64_t note[N];
 
-	fer_flows_find(f, p, direction, query + first, n, got, got_needs, note);
+	fer_flows_find(f, p, direction, query + first, n, got, got_needs);
 	for (unsigned i = 0; i < n; i++) { // the classifier takes 256 at most
 		fer_policies_find(p, direction, query + first + i, 1, &want[i], &want_needs[i]);
 		assert_int_equal(got[i], want[i]);
@@ -188,7 +187,6 @@ static unsigned ask_for(
 	struct fer_frame frame = {.version = version, .protocol = FER_PROTO_ESP};
 	uint32_t rule;
 	bool needs;
-	uint64_t note;
 
 	n_asked = 0;
 	for (uint32_t i = 0; i < n; i++) {
@@ -196,7 +194,7 @@ static unsigned ask_for(
 		const struct fer_policy_query q = {ip, &frame};
 
 		fer_store_be32(ip + (version == 4 ? 12 : 20), 0x0a000000 + i);
-		fer_flows_find(f, p, FER_OUT, &q, 1, &rule, &needs, &note);
+		fer_flows_find(f, p, FER_OUT, &q, 1, &rule, &needs);
 	}
 	return n_asked;
 }
@@ -261,11 +259,10 @@ static uint64_t note_of(struct fer_flows *f, const struct fer_policies *p,
 	enum fer_direction direction, const struct fer_policy_query *q)
 {
 	uint32_t rule;
-	uint64_t note;
 	bool needs;
 
-	fer_flows_find(f, p, direction, q, 1, &rule, &needs, &note);
-	return note;
+	fer_flows_find(f, p, direction, q, 1, &rule, &needs);
+	return fer_flow_note(f, direction, *q, fer_flow_expect(f, direction, *q));
 }
 
 // What stands with a flow is that of no other flow, direction or value of the policies.

@@ -14,8 +14,23 @@ static bool is_judged(const struct fer_pkt *p)
 	return fer_pkt_alive(p) && p->class == FER_CLASS_NONE;
 }
 
-__attribute__((noinline)) static void ask(
-	struct fer_host_work *w, const struct fer_batch *b, unsigned i)
+// Do the addresses of packet i stand in one piece?
+static inline bool is_whole(const struct fer_batch *b, unsigned i)
+{
+	return b->pkt[i].frame.ip_off + (uint32_t)FER_IPV6_HEADER_BYTES <= b->m[i]->data_len;
+}
+
+// The look-up of such a packet.
+static inline struct fer_policy_query query_of(const struct fer_batch *b, unsigned i)
+{
+	const struct fer_frame *f = &b->pkt[i].frame;
+
+	return (struct fer_policy_query){
+		rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, f->ip_off), f};
+}
+
+// Asks for packet i, which may be any that is sound.
+static void ask(struct fer_host_work *w, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
 	uint32_t len = f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
@@ -25,33 +40,56 @@ __attribute__((noinline)) static void ask(
 	w->at[w->n++] = (uint16_t)i;
 }
 
+// Asks for those of the packets in w->at that policies have to judge.  Those that are no sound IP
+// end here.
+static void ask_rest(struct fer_host_work *w, struct fer_batch *b)
+{
+	const unsigned n = w->n;
+
+	w->n = 0;
+	for (unsigned k = 0; k < n; k++) {
+		struct fer_pkt *p = &b->pkt[w->at[k]];
+
+		if (!is_judged(p))
+			continue;
+		if (p->parsed != FER_OK)
+			p->verdict = p->parsed;
+		else
+			ask(w, b, w->at[k]);
+	}
+}
+
 // Does packet i, which is sound, look to policies as that flow?
 static inline bool is_of_flow(
 	const struct fer_batch *b, unsigned i, const struct fer_host_flow *flow)
 {
-	const struct fer_frame *f = &b->pkt[i].frame;
-	const struct rte_mbuf *m = b->m[i];
+	const struct fer_policy_query q = query_of(b, i);
 
-	if (fer_frame_selector(f) != flow->selector ||
-		f->ip_off + (uint32_t)FER_IPV6_HEADER_BYTES > m->data_len)
+	if (fer_frame_selector(q.frame) != flow->selector || !is_whole(b, i))
 		return false;
-	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->ip_off);
-	if (likely(f->version == 4))
-		return fer_load_word(ip + 12) == flow->addr[0];
-	return fer_pair_is_zero((fer_load_pair(ip + 8) ^ fer_load_pair(&flow->addr[0])) |
-				(fer_load_pair(ip + 24) ^ fer_load_pair(&flow->addr[2])));
+	if (likely(q.frame->version == 4))
+		return fer_load_word(q.ip + 12) == flow->addr[0];
+	return fer_pair_is_zero((fer_load_pair(q.ip + 8) ^ fer_load_pair(&flow->addr[0])) |
+				(fer_load_pair(q.ip + 24) ^ fer_load_pair(&flow->addr[2])));
 }
 
 #define NO_HANDLE FER_NO_SA_INDEX // no SA has it, of whatever generation
 
-static void describe(struct fer_host_flow *flow, const struct fer_policy_query *q, uint64_t handle)
+// Makes that of packet i the last flow, if its addresses stand in one piece.
+static inline bool describe(
+	struct fer_host_flow *flow, const struct fer_batch *b, unsigned i, uint64_t handle)
 {
+	const struct fer_policy_query q = query_of(b, i);
+
+	if (unlikely(!is_whole(b, i)))
+		return false;
 	flow->handle = handle;
-	flow->selector = fer_frame_selector(q->frame);
-	if (q->frame->version == 4)
-		memcpy(flow->addr, q->ip + 12, 8);
+	flow->selector = fer_frame_selector(q.frame);
+	if (likely(q.frame->version == 4))
+		memcpy(flow->addr, q.ip + 12, 8);
 	else
-		memcpy(flow->addr, q->ip + 8, 32);
+		memcpy(flow->addr, q.ip + 8, 32);
+	return true;
 }
 
 // The last flow of that direction, as far as these policies judged it.
@@ -66,52 +104,60 @@ static inline struct fer_host_flow *last_flow(
 	return last;
 }
 
-static inline void protect_with(
-	struct fer_batch *b, unsigned first, unsigned end, unsigned g, uint64_t handle)
-{
-	for (unsigned i = first; i < end; i++)
-		b->pkt[i].handle[g] = handle;
-}
-
 // Does a packet go on with the run of one flow that the packet before it is of?
 static inline bool is_in_flow(const struct fer_pkt *p)
 {
 	return (p->like & FER_LIKE_FLOW) != 0 && fer_pkt_has_no_layer(p);
 }
 
-// The end of the run of one flow that begins with packet i.
-static inline unsigned flow_end(const struct fer_batch *b, unsigned i)
+// Brings what may be known of the flows of packets from first on into the cache.  Neighbours of one
+// flow are not told apart from others: where flows take turns nobody could predict which are.
+static inline void expect_flows(
+	const struct fer_host *host, const struct fer_batch *b, unsigned first)
 {
-	do
-		i++;
-	while (i < b->n && is_in_flow(&b->pkt[i]));
-	return i;
+	struct fer_host_work *w = host->work;
+
+	for (unsigned i = first, n = b->n; i < n; i++) {
+		const struct fer_pkt *p = &b->pkt[i];
+		uint8_t *home = NULL;
+
+		if (likely(fer_pkt_has_no_layer(p)) && likely(is_whole(b, i)))
+			home = fer_flow_expect(host->flows, FER_OUT, query_of(b, i));
+		w->flow[i] = home;
+	}
 }
 
-// Asks for the first packet of each run of neighbours of one flow, from packet i on.  The last flow
-// is sent with the SA that it was sent with before.  Packets that are no sound IP end here.
-static void ask_out(
-	struct fer_host_work *w, struct fer_batch *b, unsigned i, const struct fer_host_flow *last)
+// Gives packets from first on the handles that are noted with their flows, and brings the SAs into
+// the cache.
+static inline void follow_notes(const struct fer_host *host, struct fer_batch *b, unsigned first)
 {
-	w->n = 0;
-	for (unsigned n = b->n, end; i < n; i = end) {
+	const struct fer_host_work *w = host->work;
+
+	for (unsigned i = first, n = b->n; i < n; i++) {
+		if (unlikely(w->flow[i] == NULL))
+			continue;
+		uint64_t note = fer_flow_note(host->flows, FER_OUT, query_of(b, i), w->flow[i]);
+
+		b->pkt[i].handle[0] = note;
+		fer_sa_prefetch_out(host->sas, note);
+	}
+}
+
+// Finds the packets from first on that have no handle of an SA with which its group sends.
+static inline void find_rest(const struct fer_host *host, struct fer_batch *b, unsigned first)
+{
+	struct fer_host_work *w = host->work;
+	unsigned rest = 0;
+
+	for (unsigned i = first, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		end = i + 1;
-		if (unlikely(!is_judged(p)))
+		if (likely(fer_sa_is_active(host->sas, p->handle[0])))
 			continue;
-		if (unlikely(p->parsed != FER_OK)) {
-			p->verdict = p->parsed;
-			continue;
-		}
-		end = flow_end(b, i);
-		if (last->handle != NO_HANDLE && is_of_flow(b, i, last)) {
-			protect_with(b, i, end, 0, last->handle);
-			continue;
-		}
-		ask(w, b, i);
-		w->end[w->n] = (uint16_t)end;
+		p->handle[0] = 0;
+		w->at[rest++] = (uint16_t)i;
 	}
+	w->n = rest;
 }
 
 // Notes are left with flows whose rule protects with one group.  Outbound it is the handle with
@@ -122,22 +168,6 @@ static void ask_out(
 static bool is_noted(const struct fer_policy_decision *d)
 {
 	return d->action == FER_POLICY_PROTECT && d->n_groups == 1;
-}
-
-// Finds the rules of the runs, and brings what they decide into the cache, or the SA that this came
-// to before.
-static void find_rules(struct fer_host *host, const struct fer_host_rules *rules)
-{
-	struct fer_host_work *w = host->work;
-	const struct fer_policy_decision *decision = fer_policies_decisions(rules->policies);
-
-	fer_flows_find(host->flows, rules->policies, FER_OUT, w->query, w->n, w->rule,
-		w->needs_ports, w->note);
-	for (unsigned r = 0; r < w->n; r++)
-		if (likely(w->note[r] != 0))
-			fer_sa_prefetch_out(host->sas, w->note[r]);
-		else if (w->rule[r] != FER_NO_RULE)
-			rte_prefetch0(&decision[w->rule[r]]);
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
@@ -163,88 +193,79 @@ static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
 	return FER_OK;
 }
 
-static void end_run(struct fer_host *host, struct fer_batch *b, unsigned run, enum fer_verdict v)
-{
-	const struct fer_host_work *w = host->work;
-
-	for (unsigned i = w->at[run]; i < w->end[run + 1]; i++)
-		b->pkt[i].verdict = (uint8_t)v;
-}
-
-// Protects with the SAs that the groups of a rule send with now.  None: the packets must not leave
-// at all.
-static void protect_run(struct fer_host *host, const struct fer_policies *p, struct fer_batch *b,
-	unsigned run, const struct fer_policy_decision *d)
+// Protects packet i, of query j, with the SAs that the groups of its rule send with now.  None: it
+// must not leave at all.
+static enum fer_verdict protect(struct fer_host *host, const struct fer_policies *p,
+	struct fer_batch *b, unsigned j, const struct fer_policy_decision *d)
 {
 	const struct fer_host_work *w = host->work;
 
 	for (unsigned g = 0; g < d->n_groups; g++) {
 		uint64_t handle = fer_group_active(host->sas, d->group[g]);
 
-		protect_with(b, w->at[run], w->end[run + 1], g, handle);
-		if (handle == 0) {
-			end_run(host, b, run, FER_NO_ACTIVE_SA);
-			return;
-		}
+		b->pkt[w->at[j]].handle[g] = handle;
+		if (handle == 0)
+			return FER_NO_ACTIVE_SA;
 		fer_sa_prefetch_out(host->sas, handle);
 		if (is_noted(d))
-			fer_flows_note(host->flows, p, FER_OUT, &w->query[run], handle);
+			fer_flows_note(host->flows, p, FER_OUT, &w->query[j], handle);
 	}
+	return FER_OK;
 }
 
-static void bypass_run(struct fer_host *host, struct fer_batch *b, unsigned run)
+static enum fer_verdict select_one(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b, unsigned j)
 {
 	const struct fer_host_work *w = host->work;
-
-	for (unsigned i = w->at[run]; i < w->end[run + 1]; i++)
-		b->pkt[i].verdict = (uint8_t)bypass(b->m[i], &b->pkt[i]);
-}
-
-static void select_run(struct fer_host *host, const struct fer_host_rules *rules,
-	struct fer_batch *b, unsigned run)
-{
-	const struct fer_policy_decision *d = decision_of(rules, host->work->rule[run]);
-	enum fer_verdict v = judge(d, host->work->needs_ports[run]);
+	const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
+	enum fer_verdict v = judge(d, w->needs_ports[j]);
 
 	if (v != FER_OK)
-		end_run(host, b, run, v);
-	else if (d->action == FER_POLICY_BYPASS)
-		bypass_run(host, b, run);
-	else
-		protect_run(host, rules->policies, b, run, d);
+		return v;
+	return d->action == FER_POLICY_BYPASS ? bypass(b->m[w->at[j]], &b->pkt[w->at[j]])
+					      : protect(host, rules->policies, b, j, d);
 }
 
-static void select_runs(
+// Finds the rules of what was asked for, and brings what they decide into the cache.
+static void find_rules(
+	struct fer_host *host, const struct fer_host_rules *rules, enum fer_direction direction)
+{
+	struct fer_host_work *w = host->work;
+
+	fer_flows_find(
+		host->flows, rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
+	for (unsigned j = 0; j < w->n; j++)
+		if (w->rule[j] != FER_NO_RULE)
+			rte_prefetch0(decision_of(rules, w->rule[j]));
+}
+
+// Finds out what becomes of the packets in w->at.
+__attribute__((noinline)) static void select_rest(
 	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
 	const struct fer_host_work *w = host->work;
 
-	for (unsigned k = 0; k < w->n; k++) {
-		if (likely(w->note[k] != 0))
-			continue;
-		const struct fer_policy_decision *d = decision_of(rules, w->rule[k]);
+	ask_rest(host->work, b);
+	find_rules(host, rules, FER_OUT);
+	for (unsigned j = 0; j < w->n; j++) {
+		const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
+
 		for (unsigned g = 0; d != NULL && g < d->n_groups; g++)
 			fer_group_prefetch(host->sas, d->group[g]);
 	}
-	for (unsigned k = 0; k < w->n; k++)
-		if (likely(w->note[k] != 0) && likely(fer_sa_is_active(host->sas, w->note[k])))
-			protect_with(b, w->at[k], w->end[k + 1], 0, w->note[k]);
-		else
-			select_run(host, rules, b, k);
+	for (unsigned j = 0; j < w->n; j++)
+		b->pkt[w->at[j]].verdict = (uint8_t)select_one(host, rules, b, j);
 }
 
-// The last run's flow is the last one, if it was sent as its note says.
+// The flow of the last packet is the last one, if it was sent as its note says.
 static void remember(
 	const struct fer_host *host, const struct fer_batch *b, struct fer_host_flow *last)
 {
-	const struct fer_host_work *w = host->work;
-	const unsigned k = w->n - 1;
-	const uint64_t handle = w->note[k];
+	const unsigned i = b->n - 1u;
+	const uint64_t handle = b->pkt[i].handle[0];
 
-	if (handle == 0 || b->pkt[w->at[k]].handle[0] != handle)
-		return;
-	describe(last, &w->query[k], handle);
-	last->sa = fer_sa_at(host->sas, (uint32_t)handle);
+	if (handle != 0 && describe(last, b, i, handle))
+		last->sa = fer_sa_at(host->sas, (uint32_t)handle);
 }
 
 // Finds out what becomes of the packets from first on.
@@ -252,12 +273,13 @@ __attribute__((noinline)) static void select_others(struct fer_host *host,
 	const struct fer_host_rules *rules, struct fer_batch *b, unsigned first,
 	struct fer_host_flow *last)
 {
-	ask_out(host->work, b, first, last);
-	if (host->work->n == 0)
-		return;
-	find_rules(host, rules);
-	select_runs(host, rules, b);
+	fer_flows_follow(host->flows, rules->policies);
+	expect_flows(host, b, first);
+	follow_notes(host, b, first);
+	find_rest(host, b, first);
 	remember(host, b, last);
+	if (unlikely(host->work->n != 0))
+		select_rest(host, rules, b);
 }
 
 // Does the SA of the last flow live, and its group send with it?
@@ -389,104 +411,96 @@ static inline bool is_like(const struct fer_batch *b, unsigned i, const struct f
 	       fer_layer_handle(&b->round[0][i]) == last->handle && is_of_flow(b, i, last);
 }
 
-// Is it, because the packet before it is, which was opened together with it?
-static inline bool is_like_before(const struct fer_pkt *p, const struct fer_host_flow *last)
+// Does a packet go where the one before it goes, which was opened together with it?
+static inline bool is_opened_alike(const struct fer_pkt *p)
 {
-	return (p->like & FER_LIKE_OPENED) != 0 && fer_pkt_has_one_layer(p) &&
-	       last->handle != NO_HANDLE;
+	return (p->like & FER_LIKE_OPENED) != 0 && fer_pkt_has_one_layer(p);
 }
 
-// What packet i came over, if others can be like it: not when it has several layers, or none, nor
-// when its SA is being removed.
-static uint64_t handle_in(const struct fer_batch *b, unsigned i)
-{
-	return fer_pkt_has_one_layer(&b->pkt[i]) && b->round[0][i].generation != 0
-		       ? fer_layer_handle(&b->round[0][i])
-		       : NO_HANDLE;
-}
-
-// Are all packets?
+// Are all packets judged like the last one?
 static inline bool are_all_like(const struct fer_batch *b, const struct fer_host_flow *last)
 {
+	if (last->handle == NO_HANDLE)
+		return false;
 	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (!is_like_before(&b->pkt[i], last) && !is_like(b, i, last))
+		if (!is_opened_alike(&b->pkt[i]) && !is_like(b, i, last))
 			return false;
 	return true;
 }
 
-// Asks for the first packet of each run of those that are judged alike.  Those that are no sound IP
-// end here.
-static void ask_in(struct fer_host_work *w, struct fer_batch *b, struct fer_host_flow *last)
+// Brings what may be known of the flows of opened packets into the cache.
+static inline void expect_opened(const struct fer_host *host, const struct fer_batch *b)
 {
-	w->n = 0;
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		struct fer_pkt *p = &b->pkt[i];
+	struct fer_host_work *w = host->work;
 
-		if (likely(is_like_before(p, last) || is_like(b, i, last))) {
-			w->end[w->n] = (uint16_t)(i + 1);
-			continue;
-		}
-		last->handle = NO_HANDLE;
-		if (!is_judged(p))
-			continue;
-		if (p->parsed != FER_OK) {
-			p->verdict = p->parsed;
-			continue;
-		}
-		ask(w, b, i);
-		w->end[w->n] = (uint16_t)(i + 1);
-		describe(last, &w->query[w->n - 1], handle_in(b, i));
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		const struct fer_pkt *p = &b->pkt[i];
+		uint8_t *home = NULL;
+
+		if (likely(fer_pkt_has_one_layer(p)) && likely(is_whole(b, i)))
+			home = fer_flow_expect(host->flows, FER_IN, query_of(b, i));
+		w->flow[i] = home;
 	}
 }
 
-// Did the packet come over one SA, of the group that a note of its flow names?
-static inline bool is_of_group(
-	const struct fer_host *host, const struct fer_batch *b, unsigned i, uint64_t note)
+// Did packet i, of one layer, come over an SA of the group that the note of its flow names?
+static inline bool is_as_noted(const struct fer_host *host, const struct fer_batch *b, unsigned i)
 {
-	if (!fer_pkt_has_one_layer(&b->pkt[i]))
-		return false;
 	const struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
+	const uint64_t note =
+		fer_flow_note(host->flows, FER_IN, query_of(b, i), host->work->flow[i]);
+
 	return note == (NOTE_GROUP | sa->group) && !fer_sa_is_outside(sa);
 }
 
-// Judges the packet that was looked up as query j.
+// Finds the packets that did not come as the notes of their flows say.
+static inline void find_rest_in(const struct fer_host *host, const struct fer_batch *b)
+{
+	struct fer_host_work *w = host->work;
+	unsigned rest = 0;
+
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		if (unlikely(w->flow[i] == NULL) || unlikely(!is_as_noted(host, b, i)))
+			w->at[rest++] = (uint16_t)i;
+	w->n = rest;
+}
+
+// Judges the packet of query j.
 static enum fer_verdict judge_found(
 	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b, unsigned j)
 {
 	const struct fer_host_work *w = host->work;
-	unsigned i = w->at[j];
-
-	if (likely(is_of_group(host, b, i, w->note[j])))
-		return FER_OK;
+	const unsigned i = w->at[j];
 	const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
 	enum fer_verdict v = check_one(host, b, i, d, w->needs_ports[j]);
+
 	if (v == FER_OK && fer_pkt_has_one_layer(&b->pkt[i]) && is_noted(d))
 		fer_flows_note(host->flows, rules->policies, FER_IN, &w->query[j],
 			NOTE_GROUP | d->group[0]);
 	return v;
 }
 
-// Judges the runs that were asked for.  The one in front of them goes on as it is.
-static void judge_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
-	struct fer_host_flow *last)
+// Finds out what becomes of the packets in w->at.
+__attribute__((noinline)) static void check_rest(
+	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
 {
-	struct fer_host_work *w = host->work;
-	enum fer_verdict v = FER_OK;
+	const struct fer_host_work *w = host->work;
 
-	fer_flows_find(host->flows, rules->policies, FER_IN, w->query, w->n, w->rule,
-		w->needs_ports, w->note);
+	ask_rest(host->work, b);
+	find_rules(host, rules, FER_IN);
 	for (unsigned j = 0; j < w->n; j++)
-		if (w->note[j] == 0 && w->rule[j] != FER_NO_RULE)
-			rte_prefetch0(decision_of(rules, w->rule[j]));
-	for (unsigned j = 0; j < w->n; j++) {
-		unsigned first = w->at[j];
+		b->pkt[w->at[j]].verdict = (uint8_t)judge_found(host, rules, b, j);
+}
 
-		v = judge_found(host, rules, b, j);
-		for (unsigned i = first; v != FER_OK && i < w->end[j + 1]; i++)
-			b->pkt[i].verdict = (uint8_t)v;
-	}
-	if (v != FER_OK)
-		last->handle = NO_HANDLE;
+// The flow of the last packet is the last one, if the packet goes: not one of several layers, or of
+// none, nor one whose SA is being removed.
+static void remember_in(const struct fer_batch *b, struct fer_host_flow *last)
+{
+	const unsigned i = b->n - 1u;
+
+	last->handle = NO_HANDLE;
+	if (b->n != 0 && fer_pkt_has_one_layer(&b->pkt[i]) && b->round[0][i].generation != 0)
+		describe(last, b, i, fer_layer_handle(&b->round[0][i]));
 }
 
 // Without policies exactly what was verified goes on.
@@ -509,9 +523,12 @@ static void check_by_policies(
 {
 	struct fer_host_flow *last = last_flow(host, rules, FER_IN);
 
-	ask_in(host->work, b, last);
-	if (host->work->n != 0)
-		judge_in(host, rules, b, last);
+	fer_flows_follow(host->flows, rules->policies);
+	expect_opened(host, b);
+	find_rest_in(host, b);
+	if (unlikely(host->work->n != 0))
+		check_rest(host, rules, b);
+	remember_in(b, last);
 }
 
 __attribute__((noinline)) static void check_any(

@@ -20,13 +20,12 @@ struct fer_host_flow {
 
 // Work space of a worker for look-ups over a whole burst.
 struct fer_host_work {
-	unsigned n;
+	uint8_t *flow[FER_BATCH_MAX]; // where that of a packet may be known; NULL: nobody looks
+	unsigned n;                   // packets of which nothing was noted, and
+	uint16_t at[FER_BATCH_MAX];   // their places in the batch
 	struct fer_policy_query query[FER_BATCH_MAX];
 	uint32_t rule[FER_BATCH_MAX];
 	bool needs_ports[FER_BATCH_MAX];
-	uint64_t note[FER_BATCH_MAX];    // of the flow; 0: none
-	uint16_t at[FER_BATCH_MAX];      // place in the batch where the run begins that asks
-	uint16_t end[FER_BATCH_MAX + 1]; // of the run before it; behind the last: of that
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged

@@ -315,31 +315,47 @@ static inline void fetch(const struct fer_batch *b)
 		rte_prefetch0(rte_pktmbuf_mtod(b->m[i], void *));
 }
 
-// Might packet i be like the one before it, whose bytes those are?  NULL: that is not plain IPv4.
-static inline bool may_be_alike(const struct fer_batch *b, unsigned i, const uint8_t *before)
+// How a plain IPv4 packet is like the one before it, which is plain too.  Nobody could predict it
+// where flows take turns.
+static inline uint8_t like_plain(const uint8_t *bytes, const uint8_t *before)
 {
 	const unsigned back = FER_ETHER_HEADER_BYTES + FER_FRAME_BACK_OFF;
-	const struct rte_mbuf *m = b->m[i];
+	const bool agrees =
+		fer_frame_backs_agree(fer_load_pair(bytes + back), fer_load_pair(before + back));
 
-	return before != NULL && m->data_len >= PLAIN_BYTES &&
-	       fer_frame_backs_agree(
-		       fer_load_pair(rte_pktmbuf_mtod_offset(m, const uint8_t *, back)),
-		       fer_load_pair(before + back));
+	return (uint8_t)(agrees * (FER_LIKE_FLOW | FER_LIKE_START));
 }
+
+// So many packets that each are like the one before promise more of them, which a model pays for.
+#define RUN_BEGINS 0x7u
 
 // Starts the packets behind the first one, for which start_one() returned before.  Adds them to
 // what was seen.
 __attribute__((always_inline)) static inline struct sight start_others(
 	struct fer_batch *b, const uint8_t *before, bool greets, struct sight sight)
 {
+	// A bit for each packet, the last is lowest: is it like the one before?  A burst may be a
+	// run.
+	uint32_t alike = before == NULL ? 0 : RUN_BEGINS;
+
 	fetch(b);
 	for (unsigned i = 1, n = b->n; i < n; i++) {
-		if (may_be_alike(b, i, before)) {
+		if (unlikely((alike & RUN_BEGINS) == RUN_BEGINS)) {
 			i = start_alike(b, i, greets, &sight);
 			if (i == n)
 				break;
+			before = rte_pktmbuf_mtod(b->m[i - 1], const uint8_t *);
 		}
-		before = start_one(b, i, greets, &sight);
+		const uint8_t *bytes = start_one(b, i, greets, &sight);
+
+		alike <<= 1;
+		if (likely(bytes != NULL && before != NULL)) {
+			const uint8_t like = like_plain(bytes, before);
+
+			b->pkt[i].like = like;
+			alike |= like & FER_LIKE_FLOW;
+		}
+		before = bytes;
 	}
 	return sight;
 }
@@ -369,7 +385,6 @@ void fer_batch_parse(struct fer_batch *b)
 	reset(b);
 	if (b->n != 0) {
 		const uint8_t *first = start_one(b, 0, false, &sight);
-
 		if (b->n > 1)
 			parse_others(b, first);
 	}
@@ -383,7 +398,6 @@ struct fer_arrival fer_batch_arrive(struct fer_batch *b)
 	reset(b);
 	if (b->n != 0) {
 		const uint8_t *first = start_one(b, 0, true, &sight);
-
 		if (b->n > 1)
 			sight = greet_others(b, first, sight);
 	}
