@@ -300,6 +300,41 @@ static void does_a_note_stay_with_its_flow(void **state)
 	fer_flows_destroy(f);
 }
 
+// Wherever a flow came to stand: in either place of its line, or in the other line.
+static void are_notes_found_in_every_place(void **state)
+{
+	enum { N_FLOWS = 300000 };
+	struct fer_flows *f = fer_flows_create(0);
+	struct fer_policies *p = build(0);
+	struct fer_frame frame = {.protocol = FER_PROTO_ESP};
+	uint8_t ip[40] = {0};
+	const struct fer_policy_query q = {ip, &frame};
+
+	(void)state;
+	assert_non_null(f);
+	for (frame.version = 4; frame.version <= 6; frame.version += 2) {
+		uint8_t *source = ip + (frame.version == 4 ? 12 : 20);
+		uint32_t n_found = 0;
+
+		for (uint32_t i = 0; i < N_FLOWS; i++) {
+			fer_store_be32(source, i);
+			(void)note_of(f, p, FER_OUT, &q);
+			fer_flows_note(f, p, FER_OUT, &q, i + 1);
+		}
+		for (uint32_t i = 0; i < N_FLOWS; i++) {
+			fer_store_be32(source, i);
+			uint64_t note =
+				fer_flow_note(f, FER_OUT, q, fer_flow_expect(f, FER_OUT, q));
+
+			assert_true(note == 0 || note == i + 1);
+			n_found += note != 0;
+		}
+		assert_true(n_found > N_FLOWS / 100 * (frame.version == 4 ? 90 : 50));
+	}
+	fer_policies_destroy(p);
+	fer_flows_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +346,7 @@ int main(void)
 		cmocka_unit_test(is_there_room_for_many_flows),
 		cmocka_unit_test(is_a_run_of_a_flow_asked_for_once),
 		cmocka_unit_test(does_a_note_stay_with_its_flow),
+		cmocka_unit_test(are_notes_found_in_every_place),
 	};
 
 	fer_test_eal_init("128");
