@@ -168,14 +168,20 @@ static void name_method(IMB_JOB *to, const struct imb_cipher *c, IMB_CIPHER_DIRE
 	to->chain_order = IMB_ORDER_CIPHER_HASH;
 }
 
-// Fetches the round keys of one direction.
-static void fetch_key(const struct fer_key *key, unsigned key_bytes, IMB_CIPHER_DIRECTION direction)
+// How many lines the round keys of one direction take.
+static inline unsigned key_lines_of(unsigned key_bytes)
 {
-	const uint8_t *round_keys = direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec;
-	unsigned bytes = (key_bytes / 4 + 7) * 16;
+	return ((key_bytes / 4 + 7) * 16 + IMB_LINE_BYTES - 1) / IMB_LINE_BYTES;
+}
 
-	for (unsigned at = 0; at < bytes; at += IMB_LINE_BYTES)
-		fer_imb_fetch_line(round_keys + at);
+// Fetches them.
+static inline void fetch_key(
+	const struct fer_key *key, unsigned n_lines, IMB_CIPHER_DIRECTION direction)
+{
+	const uint8_t *line = direction == IMB_DIR_ENCRYPT ? key->pair.enc : key->pair.dec;
+
+	for (; n_lines != 0; n_lines--, line += IMB_LINE_BYTES)
+		fer_imb_fetch_line(line);
 }
 
 // How many of n packets, the last ones, the narrow code is better for.
@@ -215,14 +221,15 @@ static unsigned submit_des(struct fer_engine *e, const struct imb_cipher *c, uns
 	return 0;
 }
 
-// Describes n jobs of one association to the library.  Returns how many bytes they have.
+// Describes n jobs of suites that are alike to the library.  Returns how many bytes they have.
+//   one_key  of one association; else the key of each is fetched
 __attribute__((always_inline)) static inline size_t fill(
-	IMB_JOB *to, struct imb_jobs jobs, unsigned n)
+	IMB_JOB *to, struct imb_jobs jobs, unsigned n, bool one_key, IMB_CIPHER_DIRECTION direction)
 {
 	const struct fer_suite *s = fer_imb_job(jobs, 0)->suite;
-	const void *enc = fer_imb_job(jobs, 0)->key->pair.enc;
-	const void *dec = fer_imb_job(jobs, 0)->key->pair.dec;
 	const uint32_t iv_bytes = s->iv_bytes, around = s->around_bytes;
+	const unsigned key_lines = key_lines_of(s->key_bytes);
+	const struct fer_key *key = fer_imb_job(jobs, 0)->key;
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++, to++) {
@@ -230,8 +237,12 @@ __attribute__((always_inline)) static inline size_t fill(
 		uint8_t *iv = j->start + FER_ESP_HEADER_BYTES;
 		uint32_t len = j->len;
 
-		to->enc_keys = enc;
-		to->dec_keys = dec;
+		if (!one_key) {
+			key = j->key;
+			fetch_key(key, key_lines, direction);
+		}
+		to->enc_keys = key->pair.enc;
+		to->dec_keys = key->pair.dec;
 		to->src = to->dst = iv + iv_bytes;
 		to->msg_len_to_cipher_in_bytes = len - around;
 		to->iv = iv;
@@ -257,8 +268,9 @@ static void run(struct fer_engine *e, const struct imb_cipher *c, struct fer_job
 
 	for (unsigned i = 0, n_run; i < n; i += n_run) {
 		n_run = fer_imb_run(job + i, n - i);
-		fetch_key(job[i]->key, c->key_bytes, direction);
-		bytes += fill(&e->jobs[i], (struct imb_jobs){job + i, NULL}, n_run);
+		fetch_key(job[i]->key, key_lines_of(c->key_bytes), direction);
+		bytes +=
+			fill(&e->jobs[i], (struct imb_jobs){job + i, NULL}, n_run, true, direction);
 	}
 	for (unsigned i = 0; i < n && c->mode == IMB_CIPHER_CNTR; i++)
 		start_counting(e, i, job[i]);
@@ -286,11 +298,19 @@ void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m)
 	run_list(e, m, IMB_DIR_DECRYPT);
 }
 
-static inline bool run_neighbours(
+// A function of its own, so that those of one key have the registers for themselves.
+__attribute__((noinline)) static size_t fill_keys(
 	struct fer_engine *e, struct fer_job *first, unsigned n, IMB_CIPHER_DIRECTION direction)
 {
+	return fill(e->jobs, (struct imb_jobs){NULL, first}, n, false, direction);
+}
+
+static inline bool run_neighbours(struct fer_engine *e, struct fer_job *first, unsigned n,
+	bool one_key, IMB_CIPHER_DIRECTION direction)
+{
 	const struct imb_jobs jobs = {NULL, first};
-	size_t bytes = fill(e->jobs, jobs, n);
+	size_t bytes = one_key ? fill(e->jobs, jobs, n, true, direction)
+			       : fill_keys(e, first, n, direction);
 
 	if (submit(e, &ciphers[first->suite->method], n, bytes, direction) == n)
 		return true;
@@ -298,14 +318,14 @@ static inline bool run_neighbours(
 	return false;
 }
 
-bool fer_imb_cipher_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+bool fer_imb_cipher_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key)
 {
 	bool have_ivs = put_ivs(e, (struct imb_jobs){NULL, first}, n, FER_ESP_MAX_IV_BYTES);
 
-	return run_neighbours(e, first, n, IMB_DIR_ENCRYPT) && have_ivs;
+	return run_neighbours(e, first, n, one_key, IMB_DIR_ENCRYPT) && have_ivs;
 }
 
-bool fer_imb_cipher_open_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+bool fer_imb_cipher_open_run(struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key)
 {
-	return run_neighbours(e, first, n, IMB_DIR_DECRYPT);
+	return run_neighbours(e, first, n, one_key, IMB_DIR_DECRYPT);
 }

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#define MAX_SAS 64
+#define MAX_SAS 96
 #define MAX_PACKET 2048
 #define MARGIN 8 // behind a packet; the first 4 bytes of it are lent to the engine
 
@@ -38,24 +38,25 @@ static void random_fill(uint8_t *p, size_t len)
 static struct fer_engine *engine;
 static const char *arch; // of the engine under test
 
-// Every suite of AH, without and with ESN; behind them ESP with the same integrity row.
+// Every suite of AH, without and with ESN; behind them ESP with the same integrity row, and last AH
+// once more with other keys.
 static struct oracle_sa sas[MAX_SAS];
 static struct fer_key *keys[MAX_SAS];
-static unsigned n_ah, n_sas;
+static unsigned n_ah, n_sas, n_keys;
 
 static void add_sa(const struct fer_algo *a, bool ah, bool esn)
 {
-	struct oracle_sa *sa = &sas[n_sas];
+	struct oracle_sa *sa = &sas[n_keys];
 	const struct fer_algo *null = fer_algo_find(FER_ENCRYPTION, "null");
 
-	assert_true(n_sas < MAX_SAS);
+	assert_true(n_keys < MAX_SAS);
 	assert_null(
 		ah ? fer_suite_init_ah(&sa->suite, a, 0) : fer_suite_init(&sa->suite, null, a, 0));
 	sa->suite.esn = esn;
 	random_fill(sa->integrity_key, sizeof(sa->integrity_key));
-	keys[n_sas] = aligned_alloc(64, fer_key_bytes(&sa->suite));
-	fer_key_init(keys[n_sas], engine, &sa->suite, NULL, sa->integrity_key);
-	n_sas++;
+	keys[n_keys] = aligned_alloc(64, fer_key_bytes(&sa->suite));
+	fer_key_init(keys[n_keys], engine, &sa->suite, NULL, sa->integrity_key);
+	n_keys++;
 }
 
 static void add_sas(bool ah)
@@ -78,17 +79,19 @@ static int setup(void **state)
 	engine = fer_imb_open(fer_iv_system(), arch, &error);
 	if (engine == NULL)
 		return error;
-	n_sas = 0;
+	n_keys = 0;
 	add_sas(true);
-	n_ah = n_sas;
+	n_ah = n_keys;
 	add_sas(false);
+	n_sas = n_keys;
+	add_sas(true);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < n_sas; i++) {
+	for (unsigned i = 0; i < n_keys; i++) {
 		fer_key_fini(keys[i], &sas[i].suite);
 		free(keys[i]);
 	}
@@ -176,13 +179,19 @@ static void check_open(unsigned n, enum fer_verdict verdict)
 	}
 }
 
-static void make_burst(unsigned n, unsigned first, unsigned n_of)
+// Of n_of associations, the first one and those at steps behind it.
+static void make_steps(unsigned n, unsigned first, unsigned n_of, unsigned step)
 {
 	for (unsigned i = 0; i < n; i++) {
-		unsigned sa = first + random_below(n_of);
+		unsigned sa = first + step * random_below(n_of);
 
 		make(&packets[i], sa, random_len(sa));
 	}
+}
+
+static void make_burst(unsigned n, unsigned first, unsigned n_of)
+{
+	make_steps(n, first, n_of, 1);
 }
 
 static void bursts_agree_with_openssl(void **state)
@@ -191,6 +200,9 @@ static void bursts_agree_with_openssl(void **state)
 	for (unsigned sa = 0; sa < n_ah; sa++)
 		for (unsigned n = 1; n <= 40; n += n < 4 ? 1 : 6) {
 			make_burst(n, sa, 1);
+			check_open(n, FER_OK);
+			check_seal(n);
+			make_steps(n, sa, 2, n_sas);
 			check_open(n, FER_OK);
 			check_seal(n);
 		}

@@ -264,40 +264,70 @@ static struct fer_job *list_run(struct fer_engine *e, struct fer_job *j, const s
 	return j;
 }
 
-// Are the jobs of one suite whose methods have calls for neighbours, and of possible lengths?  Then
-// their verdicts are set.
-static inline bool is_run(struct fer_job *jobs, unsigned n)
+// Does a suite differ from another one in its salt at most?
+static inline bool is_alike(const struct fer_suite *s, const struct fer_suite *other)
+{
+	static_assert(offsetof(struct fer_suite, ah) == 7 && offsetof(struct fer_suite, salt) == 11,
+		"all in front of the salt is compared, one byte twice");
+	uint64_t head[2];
+	uint32_t tail[2];
+
+	memcpy(&head[0], s, sizeof(head[0]));
+	memcpy(&head[1], other, sizeof(head[1]));
+	memcpy(&tail[0], &s->ah, sizeof(tail[0]));
+	memcpy(&tail[1], &other->ah, sizeof(tail[1]));
+	return head[0] == head[1] && tail[0] == tail[1];
+}
+
+// Can the jobs be taken as they lie?
+enum kinship {
+	STRANGERS, // no
+	ALIKE,     // of suites that need no salt and are alike, each with a key of its own
+	ONE_SUITE,
+};
+
+// Neighbours of suites that are alike, whose methods have calls for such, and of possible lengths,
+// can.  Then their verdicts are set.
+static inline enum kinship kinship_of(struct fer_job *jobs, unsigned n)
 {
 	const struct fer_suite *s = n == 0 ? NULL : jobs->suite;
+	enum kinship kinship = ONE_SUITE;
 
 	if (s == NULL || s->esn || s->auth_method == FER_METHOD_NULL ||
 		!fer_imb_methods[s->method].by_runs || !fer_imb_methods[s->auth_method].by_runs)
-		return false;
+		return STRANGERS;
 	const uint32_t around = s->around_bytes, max = max_bytes(s), mask = s->align_bytes - 1u;
 	for (unsigned i = 0; i < n; i++) {
-		if (jobs[i].suite != s || !fer_imb_is_possible(jobs[i].len, around, max, mask))
-			return false;
+		if (jobs[i].suite != s) {
+			if (!is_alike(jobs[i].suite, s))
+				return STRANGERS;
+			kinship = ALIKE;
+		}
+		if (!fer_imb_is_possible(jobs[i].len, around, max, mask))
+			return STRANGERS;
 		jobs[i].verdict = FER_OK;
 	}
-	return true;
+	return kinship;
 }
 
-static bool seal_some(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+static bool seal_some(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool one_key)
 {
-	bool are_well =
-		jobs->suite->method == FER_METHOD_NULL || fer_imb_cipher_seal_run(e, jobs, n);
+	bool are_well = jobs->suite->method == FER_METHOD_NULL ||
+			fer_imb_cipher_seal_run(e, jobs, n, one_key);
 
-	return fer_imb_mac_seal_run(e, jobs, n) && are_well;
+	return fer_imb_mac_seal_run(e, jobs, n, one_key) && are_well;
 }
 
-// Seals jobs of one suite, if they can be sealed so.  False: they cannot, and nothing was done.
+// Seals neighbours, if they can be sealed so.  False: they cannot, and nothing was done.
 static bool seal_run(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool *are_well)
 {
-	if (!is_run(jobs, n) || !fer_imb_mac_cuts(jobs->suite))
+	const enum kinship kinship = kinship_of(jobs, n);
+
+	if (kinship == STRANGERS || !fer_imb_mac_cuts(jobs->suite))
 		return false;
 	*are_well = true;
 	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
-		*are_well &= seal_some(e, jobs + at, fer_imb_chunk(n, at));
+		*are_well &= seal_some(e, jobs + at, fer_imb_chunk(n, at), kinship == ONE_SUITE);
 	return true;
 }
 
@@ -399,7 +429,7 @@ __attribute__((noinline)) static void open_mixed(
 			fer_imb_methods[m].open(e, m);
 }
 
-// Decrypts those of n jobs of one suite that verified.
+// Decrypts those of n jobs of one method that verified.
 __attribute__((noinline)) static void open_verified(
 	struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
@@ -412,26 +442,28 @@ __attribute__((noinline)) static void open_verified(
 	fer_imb_methods[method].open(e, method);
 }
 
-static bool open_some(struct fer_engine *e, struct fer_job *jobs, unsigned n)
+static bool open_some(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool one_key)
 {
-	bool are_well = fer_imb_mac_open_run(e, jobs, n);
+	bool are_well = fer_imb_mac_open_run(e, jobs, n, one_key);
 
 	if (jobs->suite->method == FER_METHOD_NULL)
 		return are_well;
 	if (are_well)
-		return fer_imb_cipher_open_run(e, jobs, n);
+		return fer_imb_cipher_open_run(e, jobs, n, one_key);
 	open_verified(e, jobs, n);
 	return false;
 }
 
-// Opens jobs of one suite, if they can be opened so.  False: they cannot, and nothing was done.
+// Opens neighbours, if they can be opened so.  False: they cannot, and nothing was done.
 static bool open_run(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool *are_well)
 {
-	if (!is_run(jobs, n))
+	const enum kinship kinship = kinship_of(jobs, n);
+
+	if (kinship == STRANGERS)
 		return false;
 	*are_well = true;
 	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
-		*are_well &= open_some(e, jobs + at, fer_imb_chunk(n, at));
+		*are_well &= open_some(e, jobs + at, fer_imb_chunk(n, at), kinship == ONE_SUITE);
 	return true;
 }
 

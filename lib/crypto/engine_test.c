@@ -16,7 +16,9 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#define MAX_SAS 192
+#define MAX_SUITES 192
+#define N_KEYS 3 // of each suite
+#define MAX_SAS (N_KEYS * MAX_SUITES)
 #define MAX_PACKET 2112
 #define SPI 0x4321
 
@@ -58,10 +60,11 @@ static int fixed_key(void *ctx, uint8_t key[FER_IV_KEY_BYTES])
 static int fixed_seed = 7;
 static const struct fer_iv_source fixed_ivs = {fixed_start, fixed_key, &fixed_seed};
 
-// Every suite with every length of ICV, without and with ESN.
+// Every suite with every length of ICV, without and with ESN: n_sas associations.  Behind them
+// there are as many of the same suites, but with other keys and salts, and once more.
 static struct oracle_sa sas[MAX_SAS];
 static struct fer_key *keys[MAX_SAS];
-static unsigned n_sas;
+static unsigned n_sas, n_keys;
 
 static struct fer_engine *engine;
 static const char *arch; // of the engine under test
@@ -70,20 +73,20 @@ static void add_sa(
 	const struct fer_algo *encryption, const struct fer_algo *integrity, unsigned icv)
 {
 	for (int esn = 0; esn < 2; esn++) {
-		struct oracle_sa *sa = &sas[n_sas];
+		struct oracle_sa *sa = &sas[n_keys];
 
 		if (fer_suite_init(&sa->suite, encryption, integrity, icv) != NULL)
 			return;
-		assert_true(n_sas < MAX_SAS);
+		assert_true(n_keys < MAX_SAS);
 		sa->suite.esn = esn == 1;
 		random_fill(sa->suite.salt, encryption->salt_bytes);
 		random_fill(sa->encryption_key, sizeof(sa->encryption_key));
 		random_fill(sa->integrity_key, sizeof(sa->integrity_key));
-		keys[n_sas] = aligned_alloc(64, fer_key_bytes(&sa->suite));
-		memset(keys[n_sas], 0, fer_key_bytes(&sa->suite));
+		keys[n_keys] = aligned_alloc(64, fer_key_bytes(&sa->suite));
+		memset(keys[n_keys], 0, fer_key_bytes(&sa->suite));
 		fer_key_init(
-			keys[n_sas], engine, &sa->suite, sa->encryption_key, sa->integrity_key);
-		n_sas++;
+			keys[n_keys], engine, &sa->suite, sa->encryption_key, sa->integrity_key);
+		n_keys++;
 	}
 }
 
@@ -111,15 +114,18 @@ static int setup(void **state)
 	engine = fer_imb_open(&fixed_ivs, arch, &error);
 	if (engine == NULL)
 		return error;
-	n_sas = 0;
+	n_keys = 0;
 	add_sas();
+	n_sas = n_keys;
+	while (n_keys < N_KEYS * n_sas)
+		add_sas();
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < n_sas; i++) {
+	for (unsigned i = 0; i < n_keys; i++) {
 		fer_key_fini(keys[i], &sas[i].suite);
 		free(keys[i]);
 	}
@@ -165,12 +171,13 @@ struct burst {
 
 static struct burst burst;
 
-// Fills the burst with n packets of associations chosen at random from [first, first + n_of).
-static void frame_burst(struct burst *b, unsigned n, unsigned first, unsigned n_of)
+// Fills the burst with n packets of associations chosen at random from n_of, the first one and
+// those at steps behind it.
+static void frame_steps(struct burst *b, unsigned n, unsigned first, unsigned n_of, unsigned step)
 {
 	b->n = n;
 	for (unsigned i = 0; i < n; i++) {
-		unsigned sa = first + random_below(n_of);
+		unsigned sa = first + step * random_below(n_of);
 
 		b->sa[i] = sa;
 		// Odd addresses as well: nothing is promised about alignment.
@@ -178,6 +185,11 @@ static void frame_burst(struct burst *b, unsigned n, unsigned first, unsigned n_
 			frame(sa, b->packet[i] + random_below(16), random_blocks(&sas[sa].suite));
 		memcpy(b->plain[i], b->job[i].start, b->job[i].len);
 	}
+}
+
+static void frame_burst(struct burst *b, unsigned n, unsigned first, unsigned n_of)
+{
+	frame_steps(b, n, first, n_of, 1);
 }
 
 static void check_text(const struct burst *b, unsigned i)
@@ -226,6 +238,18 @@ static void bursts_of_one_suite_agree_with_openssl(void **state)
 		}
 }
 
+static void bursts_of_one_suite_and_several_keys_agree_with_openssl(void **state)
+{
+	(void)state;
+	for (unsigned sa = 0; sa < n_sas; sa++)
+		for (unsigned n = 2; n <= 40; n += 19) {
+			frame_steps(&burst, n, sa, N_KEYS, n_sas);
+			check_seal(&burst);
+			frame_steps(&burst, n, sa, N_KEYS, n_sas);
+			check_open(&burst);
+		}
+}
+
 // The library lends its jobs as they are.
 static void spoil_next_job(void)
 {
@@ -249,9 +273,9 @@ static void mixed_bursts_agree_with_openssl(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= FER_ENGINE_BURST; n += n < 40 ? 1 : 54) {
-		frame_burst(&burst, n, 0, n_sas);
+		frame_burst(&burst, n, 0, n_keys);
 		check_seal(&burst);
-		frame_burst(&burst, n, 0, n_sas);
+		frame_burst(&burst, n, 0, n_keys);
 		check_open(&burst);
 	}
 }
@@ -362,13 +386,14 @@ static void seal_refuses_lengths_that_cannot_be(void **state)
 }
 
 // n packets of associations chosen at random from [first, first + n_of), few of them bad.
-static void open_with_some_bad(struct burst *b, unsigned n, unsigned first, unsigned n_of)
+static void open_with_some_bad(
+	struct burst *b, unsigned n, unsigned first, unsigned n_of, unsigned step)
 {
 	static uint8_t was[FER_ENGINE_BURST][MAX_PACKET];
 	enum fer_verdict want[FER_ENGINE_BURST];
 	bool all_good = true;
 
-	frame_burst(b, n, first, n_of);
+	frame_steps(b, n, first, n_of, step);
 	for (unsigned i = 0; i < b->n; i++) {
 		struct fer_job *j = &b->job[i];
 
@@ -397,10 +422,12 @@ static void bad_packets_do_not_harm_their_neighbours(void **state)
 {
 	(void)state;
 	for (unsigned round = 0; round < 60; round++)
-		open_with_some_bad(&burst, 1 + random_below(FER_ENGINE_BURST), 0, n_sas);
+		open_with_some_bad(&burst, 1 + random_below(FER_ENGINE_BURST), 0, n_keys, 1);
 	for (unsigned sa = 0; sa < n_sas; sa++)
-		for (unsigned round = 0; round < 20; round++)
-			open_with_some_bad(&burst, 1 + random_below(10), sa, 1);
+		for (unsigned round = 0; round < 20; round++) {
+			open_with_some_bad(&burst, 1 + random_below(10), sa, 1, 1);
+			open_with_some_bad(&burst, 1 + random_below(10), sa, N_KEYS, n_sas);
+		}
 }
 
 #define PAGE 4096
@@ -681,6 +708,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_set_up_is_complete),
 		cmocka_unit_test(bursts_of_one_suite_agree_with_openssl),
+		cmocka_unit_test(bursts_of_one_suite_and_several_keys_agree_with_openssl),
 		cmocka_unit_test(what_a_job_held_before_does_not_count),
 		cmocka_unit_test(mixed_bursts_agree_with_openssl),
 		cmocka_unit_test(every_flipped_bit_is_found_and_changes_nothing),

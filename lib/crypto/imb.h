@@ -9,8 +9,8 @@
 // associations: the library computes up to 16 packets side by side and is slow with few.  Bursts
 // are submitted unchecked: what the library would check, engine_imb.c has checked.
 //
-// Most bursts are of one association.  For the usual methods these need no lists: the jobs are
-// taken as they lie.
+// Most bursts are of one association, or of several that use the same.  For the usual methods these
+// need no lists: the jobs are taken as they lie.
 
 #include "crypto/engine.h"
 #include "proto/ipsec.h"
@@ -381,12 +381,13 @@ void fer_imb_3des_expand(
 void fer_imb_cipher_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_cipher_open(struct fer_engine *e, enum fer_method m);
 
-// The same for n neighbours of one suite of AES-CBC, at most a burst; those to be sealed get IVs.
-// Returns whether all went well.
+// The same for n neighbours of AES-CBC, of suites that are alike, at most a burst; those to be
+// sealed get IVs.  Returns whether all went well.
+//   one_key  of one suite; else each has a key of its own, which is fetched
 __attribute__((warn_unused_result)) bool fer_imb_cipher_seal_run(
-	struct fer_engine *e, struct fer_job *first, unsigned n);
+	struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key);
 __attribute__((warn_unused_result)) bool fer_imb_cipher_open_run(
-	struct fer_engine *e, struct fer_job *first, unsigned n);
+	struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key);
 
 // Writes IVs that nobody can predict into n packets of ESP.
 void fer_imb_put_random_ivs(
@@ -405,9 +406,9 @@ void fer_imb_mac_open(struct fer_engine *e, enum fer_method m);
 // Are the tags of that suite, of an HMAC that has bursts, as long as the library cuts them?
 __attribute__((warn_unused_result)) bool fer_imb_mac_cuts(const struct fer_suite *s);
 
-// The same for n neighbours of one such suite, without ESN; those to be opened may have tags of any
-// length.  Returns whether all went well.
+// The same for n neighbours of such suites that are alike, without ESN; those to be opened may have
+// tags of any length.  Returns whether all went well.
 __attribute__((warn_unused_result)) bool fer_imb_mac_seal_run(
-	struct fer_engine *e, struct fer_job *first, unsigned n);
+	struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key);
 __attribute__((warn_unused_result)) bool fer_imb_mac_open_run(
-	struct fer_engine *e, struct fer_job *first, unsigned n);
+	struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key);

@@ -263,16 +263,24 @@ struct burst {
 	bool apart; // some tags are in e->digest
 };
 
-// Describes n jobs of one association to the library, as those from at on; to seal, or to verify.
-// Tags go to their place in the packet, or whole to e->digest.
+static inline void fetch_key(const struct fer_key *key)
+{
+	fer_imb_fetch_line(key->pair.inner);
+	fer_imb_fetch_line(key->pair.outer);
+}
+
+// Describes n jobs of suites that are alike to the library, as those from at on; to seal, or to
+// verify.  Tags go to their place in the packet, or whole to e->digest.
+//   one_key  of one association; else the key of each is fetched
 __attribute__((always_inline)) static inline void fill(struct fer_engine *e, unsigned at,
-	const struct imb_mac *mac, struct imb_jobs jobs, unsigned n, bool seal, struct burst *b)
+	const struct imb_mac *mac, struct imb_jobs jobs, unsigned n, bool seal, bool one_key,
+	struct burst *b)
 {
 	const struct fer_suite *s = fer_imb_job(jobs, 0)->suite;
 	const bool in_place = seal && s->icv_bytes == mac->cut_bytes, ah = s->ah;
 	const uint32_t tag_bytes = in_place ? mac->cut_bytes : mac->digest_bytes;
 	const uint32_t behind_bytes = ah ? 0 : s->icv_bytes;
-	const struct key_words key = words_of(mac, fer_imb_job(jobs, 0)->key);
+	struct key_words key = words_of(mac, fer_imb_job(jobs, 0)->key);
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -281,6 +289,10 @@ __attribute__((always_inline)) static inline void fill(struct fer_engine *e, uns
 		uint32_t covered = j->len - behind_bytes;
 		uint8_t *icv = ah ? j->icv : j->start + covered;
 
+		if (!one_key) {
+			key = words_of(mac, j->key);
+			fetch_key(j->key);
+		}
 		to->src = j->start;
 		to->msg_len_to_hash_in_bytes = covered;
 		to->auth_tag_output = in_place ? icv : e->digest[at + i];
@@ -305,9 +317,8 @@ static inline struct burst fill_all(struct fer_engine *e, const struct imb_mac *
 
 	for (unsigned i = 0, n_run; i < n; i += n_run) {
 		n_run = fer_imb_run(job + i, n - i);
-		fer_imb_fetch_line(job[i]->key->pair.inner);
-		fer_imb_fetch_line(job[i]->key->pair.outer);
-		fill(e, i, mac, (struct imb_jobs){job + i, NULL}, n_run, seal, &b);
+		fetch_key(job[i]->key);
+		fill(e, i, mac, (struct imb_jobs){job + i, NULL}, n_run, seal, true, &b);
 	}
 	return b;
 }
@@ -403,12 +414,30 @@ bool fer_imb_mac_cuts(const struct fer_suite *s)
 	return s->icv_bytes == macs[s->auth_method].cut_bytes;
 }
 
-bool fer_imb_mac_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+// A function of its own, so that those of one key have the registers for themselves.
+__attribute__((noinline)) static void fill_keys(struct fer_engine *e, const struct imb_mac *mac,
+	struct fer_job *first, unsigned n, bool seal, struct burst *b)
 {
-	const struct imb_mac *mac = &macs[first->suite->auth_method];
+	fill(e, 0, mac, (struct imb_jobs){NULL, first}, n, seal, false, b);
+}
+
+static inline struct burst fill_neighbours(struct fer_engine *e, const struct imb_mac *mac,
+	struct fer_job *first, unsigned n, bool seal, bool one_key)
+{
 	struct burst b = {0, false, false};
 
-	fill(e, 0, mac, (struct imb_jobs){NULL, first}, n, true, &b);
+	if (one_key)
+		fill(e, 0, mac, (struct imb_jobs){NULL, first}, n, seal, true, &b);
+	else
+		fill_keys(e, mac, first, n, seal, &b);
+	return b;
+}
+
+bool fer_imb_mac_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key)
+{
+	const struct imb_mac *mac = &macs[first->suite->auth_method];
+	const struct burst b = fill_neighbours(e, mac, first, n, true, one_key);
+
 	if (submit(e, mac, n, b.bytes) == n)
 		return true;
 	for (unsigned i = 0; i < n; i++)
@@ -416,13 +445,11 @@ bool fer_imb_mac_seal_run(struct fer_engine *e, struct fer_job *first, unsigned 
 	return false;
 }
 
-bool fer_imb_mac_open_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+bool fer_imb_mac_open_run(struct fer_engine *e, struct fer_job *first, unsigned n, bool one_key)
 {
 	const struct imb_mac *mac = &macs[first->suite->auth_method];
-	const struct imb_jobs jobs = {NULL, first};
-	struct burst b = {0, false, false};
+	const struct burst b = fill_neighbours(e, mac, first, n, false, one_key);
 
-	fill(e, 0, mac, jobs, n, false, &b);
 	submit(e, mac, n, b.bytes);
-	return judge(e, 0, jobs, n, NULL) == n;
+	return judge(e, 0, (struct imb_jobs){NULL, first}, n, NULL) == n;
 }
