@@ -57,6 +57,7 @@ PARTS = [
     ("long-in", "path", f"--direction in --algorithm {_all} --size {_sizes} --burst 256", ""),
     ("cold", "path", f"--algorithm aes-gcm-128,aes-gcm-256,{HMACS[0]},{HMACS[1]} --size {_sizes},imix "
                      "--packets cold", ""),
+    ("mixed", "path", f"--size {_sizes},imix --order random", ""),
     ("many", "path", f"--size 64,1420 --order random --sas {_many}", "--sas 1000,2000"),
     ("fetch", "fetch", f"--sas {_many} --lines " + ",".join(map(str, targets.LINES.values())),
      "--sas 1000,2000 --seconds 0.01"),
@@ -76,10 +77,14 @@ PARTS = [
     ("nap-in", "latency", "--seconds 4 --idle nap --direction in", "--seconds 0.05"),
     ("ports", "ports", "", "--seconds 0.05 memif"),
 ]
-# Of a part that compares: what is measured in turn, because a single run scatters by a tenth.
-TURNS = {"workers": ["--sas 2 --order own", "--sas 1"] * 7}
+# Of a part that takes several runs: their options.  Where it compares, they are taken in turn, because a
+# single run scatters by a tenth.
+TURNS = {
+    "mixed": ["--sas 1 --flows 32,1000", "--sas 8,1000"],
+    "workers": ["--sas 2 --order own", "--sas 1"] * 7,
+}
 NEEDS_TWO_CPUS = {"workers", "latency-out", "latency-in", "nap-out", "nap-in"}
-SECONDS = {"many": "2", "workers": "0.1"}  # of a row, where not 1
+SECONDS = {"many": "2", "workers": "0.1", "mixed": "0.8", "long-out": "0.6", "long-in": "0.6"}  # of a row
 DISTURBED_SHARE, DISTURBED_DRIFT = 0.10, 0.25
 PATIENCE = 180  # seconds, for a part
 
@@ -150,6 +155,13 @@ def path_rows(reports, *names, wanted=lambda row: True):
     rows = [row for row in rows_of(reports, *names) if wanted(row)]
     for (algorithm, direction, burst), group in by(rows, "algorithm", "direction", "burst").items():
         yield (f"{algorithm}, {direction}", burst, *map(cell, group))
+
+
+def mixed_rows(reports, wanted=lambda row: True):
+    rows = [row for row in rows_of(reports, "mixed") if wanted(row)]
+    for (direction, sas, flows, burst), group in by(rows, "direction", "sas", "flows", "burst").items():
+        what = f"{sas:,} SAs in turn" if sas > 1 else f"{flows:,} flows of one SA in turn"
+        yield (f"aes-gcm-128, {direction}, {what}", burst, *map(cell, group))
 
 
 def many_heads(reports):
@@ -263,7 +275,8 @@ def readme_lines(reports):
     lines += table(["", "burst", *SIZES, "imix"], [
         *path_rows(reports, "out", "in", wanted=lambda row: row["algorithm"] in main),
         *path_rows(reports, "single",
-                   wanted=lambda row: row["algorithm"] == main[0] and row["burst"] == 1)])
+                   wanted=lambda row: row["algorithm"] == main[0] and row["burst"] == 1),
+        *mixed_rows(reports, wanted=lambda row: row["sas"] == 8)])
     lines += peer.lines(rows_of(reports, "long-out", "long-in"), table)
     lines += ["Many SAs, hit at random, AES-GCM-128: ticks with the first number of them, then how "
               "many times as fast as that:", ""]
@@ -281,6 +294,8 @@ def figures_lines(reports):
     lines += table(["", "aim", "measured", ""], [t.row() for t in targets.targets(reports)])
     lines += ["Ticks a packet, whole path, and bare crypto in brackets, one SA, one selector:", ""]
     lines += table(["", "burst", *SIZES, "imix"], path_rows(reports, "out", "in", "single"))
+    lines += ["Packets of different flows, or of different SAs with a flow each, that take turns at random:", ""]
+    lines += table(["", "burst", *SIZES, "imix"], mixed_rows(reports))
     lines += ["Packets out of the CPU's own caches, as a NIC leaves them:", ""]
     lines += table(["", "burst", *SIZES, "imix"], path_rows(reports, "cold"))
     lines += ["Established flows, hit at random, over selectors of which the last one matches, 64 bytes, "

@@ -75,6 +75,9 @@ def check(bench, folder):
     assert rows[2].count(": ") == 3, "beside the peer"
     rows = [line for line in figures.splitlines() if line.startswith("| aes-gcm-128, in |")]
     assert [row.split("|")[2].strip() for row in rows] == ["32", "1", "8", "32"], rows
+    for text, n in ((readme, 2), (figures, 8)):
+        rows = [line for line in text.splitlines() if " in turn | 32 |" in line]
+        assert len(rows) == n and all(row.count(" (") == 4 for row in rows), rows
     aims = [line for line in figures.splitlines() if line.endswith(("| reached |", "| missed |"))]
     assert len(aims) > 20 and not any("nan" in line for line in aims), figures
 
