@@ -60,6 +60,11 @@ static inline uint64_t fer_layer_handle(const struct fer_layer *layer)
 	return handle;
 }
 
+static inline uint64_t fer_layer_handle_of(uint32_t sa, uint32_t generation)
+{
+	return (uint64_t)generation << 32 | sa;
+}
+
 static_assert(
 	offsetof(struct fer_layer, next_off) == offsetof(struct fer_layer, ip_off) + 2 &&
 		offsetof(struct fer_layer, sec_off) == offsetof(struct fer_layer, ip_off) + 4 &&

@@ -8,6 +8,9 @@
 #include "proto/ah.h"
 #include "sa/table.h"
 
+#include <limits.h>
+#include <stdalign.h>
+
 // A header of ESP or AH that a packet shows.
 struct header {
 	uint16_t at;       // place in the batch
@@ -22,7 +25,7 @@ struct header {
 // UDP.  Those follow each other in the batch, and are alike: AH in all that stands in front of the
 // number.
 struct run {
-	bool is_plain;
+	alignas(8) bool is_plain;
 	uint16_t first, end; // places in the batch, or, when it is not plain, of headers
 };
 
@@ -32,10 +35,18 @@ struct lookup {
 	struct header header[FER_SA_FIND_MAX]; // of packets in runs that are not plain
 	unsigned n_runs;
 	struct run run[FER_SA_FIND_MAX];
-	uint32_t index[FER_SA_FIND_MAX];
-	struct fer_sa_id id[FER_SA_FIND_MAX];
-	const struct fer_sa_id *ids[FER_SA_FIND_MAX];
+	unsigned plain_end; // behind the last run, if it is plain; in no batch else
+	struct fer_sa_query query[FER_SA_FIND_MAX];
+	const struct fer_sa *sa[FER_SA_FIND_MAX];
 };
+
+#define NO_PLACE UINT_MAX
+
+static inline void start_lookup(struct lookup *l)
+{
+	l->n_headers = l->n_runs = 0;
+	l->plain_end = NO_PLACE;
+}
 
 // The bits in which so many bytes differ.
 static inline uint64_t differ4(const void *a, const void *b)
@@ -56,32 +67,31 @@ static inline uint64_t differ8(const void *a, const void *b)
 	return x ^ y;
 }
 
-// As in struct fer_sa_id.
-static void read_dst(const uint8_t *ip, uint8_t version, uint8_t dst[16])
-{
-	memset(dst, 0, 16);
-	if (likely(version == 4))
-		memcpy(dst, ip + 16, 4);
-	else
-		memcpy(dst, ip + 24, 16);
-}
-
-static struct fer_sa_id id_of(
+// Written as three words, because it is read as words at once.
+static inline struct fer_sa_id id_of(
 	const struct fer_frame *f, const uint8_t *ip, uint8_t protocol, uint32_t spi)
 {
-	struct fer_sa_id id = {.spi = spi, .version = f->version, .protocol = protocol};
+	const uint64_t rest = (uint64_t)protocol << 40 | (uint64_t)f->version << 32 | spi;
+	struct fer_sa_id id;
+	uint32_t dst;
 
-	read_dst(ip, f->version, id.dst);
+	static_assert(
+		offsetof(struct fer_sa_id, version) == offsetof(struct fer_sa_id, spi) + 4 &&
+			offsetof(struct fer_sa_id, protocol) == offsetof(struct fer_sa_id, spi) + 5,
+		"one word");
+	memcpy(&dst, ip + 16, sizeof(dst));
+	const fer_pair both = likely(f->version == 4) ? (fer_pair){dst} : fer_load_pair(ip + 24);
+	memcpy(id.dst, &both, sizeof(both));
+	memcpy(&id.spi, &rest, sizeof(rest));
 	return id;
 }
 
-static struct run *add_run(struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id)
+static inline struct run *add_run(
+	struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id)
 {
 	unsigned r = l->n_runs++;
 
-	l->id[r] = *id;
-	l->ids[r] = &l->id[r];
-	fer_sa_find_prefetch(nic->sas, id);
+	l->query[r] = fer_sa_query(nic->sas, id);
 	return &l->run[r];
 }
 
@@ -110,6 +120,28 @@ static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t proto
 	       (protocol != FER_PROTO_AH || fer_crypt_has_room_behind(b->m[i], f->end));
 }
 
+static inline bool are_same(const struct fer_sa_id *a, const struct fer_sa_id *b)
+{
+	static_assert(sizeof(*a) == 24 && offsetof(struct fer_sa_id, spi) == 16,
+		"an id is two words of destination and one more");
+	return differ8(&a->spi, &b->spi) == 0 &&
+	       fer_pair_is_zero(fer_load_pair(a->dst) ^ fer_load_pair(b->dst));
+}
+
+// Is the plain packet i of that protocol one of the same run as the one before it, which is plain,
+// and as all between that and packet first?
+static inline bool continues(const struct fer_batch *b, unsigned i, unsigned first,
+	const struct fer_sa_id *id, const struct fer_sa_id *others_id)
+{
+	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
+
+	if (likely(!are_same(id, others_id)) || !fer_frame_has_shape_of(f, other))
+		return false;
+	return id->protocol != FER_PROTO_AH ||
+	       differ4(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, f->up_off),
+		       rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off)) == 0;
+}
+
 static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, uint8_t version)
 {
 	if (likely(version == 4))
@@ -117,46 +149,28 @@ static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, ui
 	return differ8(ip + 24, other + 24) | differ8(ip + 32, other + 32);
 }
 
-// Is it one of the same run as packet first, which is plain, and as all between them?
-static inline bool is_alike(const struct fer_batch *b, unsigned i, unsigned first, uint8_t protocol)
+// Is it the same of two packets of plain ESP that did not begin alike as they arrived?
+static bool is_same_anyway(const struct fer_batch *b, unsigned i, unsigned first)
 {
-	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
-	const uint32_t spi_off = spi_off_of(protocol);
-
-	if (!is_plain(b, i, protocol))
-		return false;
-	const bool starts_alike = (b->pkt[i].like & FER_LIKE_START) != 0;
-	if (likely(starts_alike) && spi_off == 0)
-		return true;
-	if (!starts_alike && !fer_frame_has_shape_of(f, other))
-		return false;
+	const struct fer_frame *f = &b->pkt[i].frame;
 	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 	const uint8_t *others = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
-	uint64_t differs = differ4(bytes + f->up_off + spi_off, others + f->up_off + spi_off);
 
-	if (!starts_alike) {
-		differs |= differ4(bytes + f->up_off, others + f->up_off);
-		differs |= differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version);
-	}
-	return differs == 0;
+	return fer_frame_has_shape_of(f, &b->pkt[first].frame) &&
+	       (differ4(bytes + f->up_off, others + f->up_off) |
+		       differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version)) == 0;
 }
 
-// The first packet that is none of the run that begins with that one.
-static inline unsigned end_of_run(const struct fer_batch *b, unsigned first, uint8_t protocol)
+// The first packet that is none of the run that begins with that one, which is plain ESP.
+static inline unsigned end_of_run(const struct fer_batch *b, unsigned first)
 {
 	unsigned i = first + 1;
 
-	for (unsigned n = b->n; i < n && is_alike(b, i, first, protocol);)
+	for (unsigned n = b->n;
+		i < n && is_plain(b, i, FER_PROTO_ESP) &&
+		((b->pkt[i].like & FER_LIKE_START) != 0 || is_same_anyway(b, i, first));)
 		i++;
 	return i;
-}
-
-static bool are_same(const struct fer_sa_id *a, const struct fer_sa_id *b)
-{
-	static_assert(sizeof(*a) == 24 && offsetof(struct fer_sa_id, spi) == 16,
-		"an id is two words of destination and one more");
-	return (differ8(a->dst, b->dst) | differ8(a->dst + 8, b->dst + 8) |
-		       differ8(&a->spi, &b->spi)) == 0;
 }
 
 // Of the run there may be a header already.
@@ -166,9 +180,10 @@ static void add_header(struct lookup *l, const struct fer_nic *nic, const struct
 	unsigned at = l->n_headers++, last = l->n_runs - 1u;
 
 	l->header[at] = *h;
-	if (l->n_runs == 0 || l->run[last].is_plain || !are_same(&l->id[last], id))
+	if (l->n_runs == 0 || l->run[last].is_plain || !are_same(&l->query[last].id, id))
 		*add_run(l, nic, id) = (struct run){.first = (uint16_t)at};
 	l->run[l->n_runs - 1].end = (uint16_t)(at + 1);
+	l->plain_end = NO_PLACE;
 }
 
 // Looks at the header that a packet shows and that is not plain; udp_bytes stand in front of it.
@@ -331,22 +346,19 @@ static inline struct common common_of(
 {
 	bool is_ah = protocol == FER_PROTO_AH;
 	uint32_t head_bytes = is_ah ? fer_ah_stated_bytes(header) : sa->head_bytes;
-	const struct fer_layer layer = {
-		.sa = sa->index,
-		.generation = atomic_load_explicit(&sa->generation, memory_order_relaxed),
-		.ip_off = f->ip_off,
-		.next_off = f->up_next_off,
-		.sec_off = f->up_off,
-		.pay_off = (uint16_t)(f->up_off + head_bytes),
-	};
+	const uint32_t generation = atomic_load_explicit(&sa->generation, memory_order_relaxed);
 
 	return (struct common){
-		fer_layer_handle(&layer), fer_layer_places(&layer), is_ah ? header[0] : (uint8_t)0};
+		fer_layer_handle_of(sa->index, generation),
+		fer_layer_places_of(f->ip_off, f->up_off, f->up_off + head_bytes) |
+			(uint64_t)f->up_next_off << 16,
+		is_ah ? header[0] : (uint8_t)0,
+	};
 }
 
 // Remembers the SA of a plain run that begins with such a frame, if it is not what is remembered.
-static inline void remember(struct fer_nic_found *found, const struct fer_sa *sa,
-	const struct common *c, const struct fer_frame *f, uint8_t protocol)
+static void remember(struct fer_nic_found *found, const struct fer_sa *sa, const struct common *c,
+	const struct fer_frame *f, uint8_t protocol)
 {
 	if (found->sa != sa || found->handle != c->handle) {
 		*found = (struct fer_nic_found){.sa = sa,
@@ -354,7 +366,7 @@ static inline void remember(struct fer_nic_found *found, const struct fer_sa *sa
 			.window = fer_replay_remember(&sa->in.replay)};
 		fer_replay_prefetch(&found->window);
 	}
-	found->selector = protocol == FER_PROTO_ESP && f->version == 4 ? fer_frame_selector(f) : 0;
+	found->selector = protocol == FER_PROTO_ESP ? fer_frame_selector(f) : 0;
 	found->offsets = fer_frame_offsets(f);
 	found->places = c->places;
 }
@@ -389,22 +401,29 @@ __attribute__((noinline)) static struct answer ask_window(const struct fer_sa *s
 	return a;
 }
 
-// Binds the packets from first to end, a plain run of that protocol, of the SA that is remembered.
+// The number of the packet.
+static inline uint32_t number_of(const struct fer_batch *b, unsigned i, uint8_t protocol)
+{
+	return fer_load_be32(rte_pktmbuf_mtod_offset(
+		b->m[i], const uint8_t *, b->pkt[i].frame.up_off + spi_off_of(protocol) + 4));
+}
+
+// Binds the packets from first to end, a plain run of that protocol, after that look at the window
+// of their SA.
+//   most  becomes the highest number that was passed on, if that is more than what it is
 // Returns how many are to be opened.
 __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic *nic,
-	struct fer_batch *b, unsigned first, unsigned end, const struct common c, uint8_t protocol)
+	struct fer_batch *b, unsigned first, unsigned end, const struct fer_sa *sa,
+	const struct common c, const struct fer_replay_look look, uint64_t *most, uint8_t protocol)
 {
-	const struct fer_sa *sa = nic->found.sa;
 	const bool is_ah = protocol == FER_PROTO_AH;
 	const uint32_t ip_off = (uint16_t)c.places, sec_off = (uint16_t)(c.places >> 32),
 		       pay_off = (uint16_t)(c.places >> 48);
 	const bool has_room = !is_ah || pay_off - sec_off >= sa->suite.around_bytes;
 	const uint32_t seq_off = sec_off + spi_off_of(protocol) + 4;
-	const struct fer_replay_look look = look_for(&nic->found,
-		fer_load_be32(rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, seq_off)));
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	const uint32_t front_bytes = is_ah ? sec_off - ip_off : 0;
-	uint64_t highest = nic->found.window.highest;
+	uint64_t highest = *most;
 	struct fer_job *job = room.job;
 	uint16_t *at = room.at;
 
@@ -442,51 +461,53 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 		fer_crypt_fill_ah(nic->crypt, n, sa, front_bytes);
 	else
 		fer_crypt_fill(nic->crypt, n);
-	nic->found.window.highest = highest;
+	*most = highest;
 	return n;
 }
 
-// The same of a plain SA that may not be remembered yet.
-__attribute__((always_inline)) static inline unsigned bind_of(struct fer_nic *nic,
-	struct fer_batch *b, unsigned first, unsigned end, const struct fer_sa *sa,
-	uint8_t protocol)
+// The same of ESP of the SA that is remembered.
+__attribute__((always_inline)) static inline unsigned bind_found_esp(
+	struct fer_nic *nic, struct fer_batch *b, unsigned end)
 {
-	const struct fer_frame *f = &b->pkt[first].frame;
-	const struct common c = common_of(
-		f, rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off), sa, protocol);
+	struct fer_nic_found *found = &nic->found;
+	const struct common c = {found->handle, found->places, 0};
+	const struct fer_replay_look look = look_for(found, number_of(b, 0, FER_PROTO_ESP));
 
-	remember(&nic->found, sa, &c, f, protocol);
-	return bind_alike(nic, b, first, end, c, protocol);
+	return bind_alike(
+		nic, b, 0, end, found->sa, c, look, &found->window.highest, FER_PROTO_ESP);
 }
 
-// Instances of it, of which each knows its protocol.
-static unsigned bind_plain_esp(struct fer_nic *nic, struct fer_batch *b, unsigned first,
-	unsigned end, const struct fer_sa *sa)
-{
-	return bind_of(nic, b, first, end, sa, FER_PROTO_ESP);
-}
-
+// The same of AH.
 __attribute__((noinline)) static unsigned bind_plain_ah(struct fer_nic *nic, struct fer_batch *b,
-	unsigned first, unsigned end, const struct fer_sa *sa)
+	const struct run *r, const struct fer_sa *sa, const struct common *c,
+	const struct fer_replay_look *look, uint64_t *most)
 {
-	return bind_of(nic, b, first, end, sa, FER_PROTO_AH);
+	return bind_alike(nic, b, r->first, r->end, sa, *c, *look, most, FER_PROTO_AH);
 }
 
-static unsigned bind_plain(struct fer_nic *nic, struct fer_batch *b, unsigned first, unsigned end,
-	const struct fer_sa *sa)
+// What a plain run of that SA has in common.
+static inline struct common common_of_run(
+	const struct fer_batch *b, const struct run *r, const struct fer_sa *sa, uint8_t protocol)
 {
-	return likely(sa->protocol == FER_PROTO_ESP) ? bind_plain_esp(nic, b, first, end, sa)
-						     : bind_plain_ah(nic, b, first, end, sa);
+	const struct fer_frame *f = &b->pkt[r->first].frame;
+
+	return common_of(f, rte_pktmbuf_mtod_offset(b->m[r->first], const uint8_t *, f->up_off), sa,
+		protocol);
 }
 
-// The same for any run, and any SA.
-static unsigned bind_run(struct fer_nic *nic, struct fer_batch *b, const struct lookup *l,
-	const struct run *r, const struct fer_sa *sa)
+// Binds a run that is not what most are.  Returns as above.
+__attribute__((noinline)) static unsigned bind_run_any(struct fer_nic *nic, struct fer_batch *b,
+	const struct lookup *l, const struct run *r, const struct fer_sa *sa)
 {
 	unsigned n = 0;
 
-	if (likely(r->is_plain && is_plain_sa(sa)))
-		return bind_plain(nic, b, r->first, r->end, sa);
+	if (r->is_plain && is_plain_sa(sa)) {
+		const struct common c = common_of_run(b, r, sa, FER_PROTO_AH);
+		const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
+		uint64_t most = 0;
+
+		return bind_plain_ah(nic, b, r, sa, &c, &look, &most);
+	}
 	for (unsigned j = r->first; j < r->end; j++) {
 		const struct header h = header_of(b, l, r, j);
 		n += bind_one(nic, b, &h, sa);
@@ -494,22 +515,53 @@ static unsigned bind_run(struct fer_nic *nic, struct fer_batch *b, const struct 
 	return n;
 }
 
+// Binds any run.  Returns as above.
+__attribute__((always_inline)) static inline unsigned bind_run(struct fer_nic *nic,
+	struct fer_batch *b, const struct lookup *l, const struct run *r, const struct fer_sa *sa)
+{
+	const struct fer_replay *window = &sa->in.replay;
+	uint64_t most = 0;
+
+	if (unlikely(!r->is_plain || sa->protocol != FER_PROTO_ESP || !is_plain_sa(sa)))
+		return bind_run_any(nic, b, l, r, sa);
+	const struct common c = common_of_run(b, r, sa, FER_PROTO_ESP);
+	const struct fer_replay_look look = fer_replay_look(window);
+	fer_replay_prefetch_top(window, look.left);
+	return bind_alike(nic, b, r->first, r->end, sa, c, look, &most, FER_PROTO_ESP);
+}
+
+// Binds a plain run that is all of a burst, and remembers its SA, which is plain.  Returns as
+// above.
+__attribute__((noinline)) static unsigned bind_all(
+	struct fer_nic *nic, struct fer_batch *b, const struct fer_sa *sa)
+{
+	const struct run r = {true, 0, b->n};
+	const uint8_t protocol = sa->protocol;
+	const struct common c = common_of_run(b, &r, sa, protocol);
+
+	remember(&nic->found, sa, &c, &b->pkt[0].frame, protocol);
+	if (protocol == FER_PROTO_ESP)
+		return bind_found_esp(nic, b, b->n);
+	const struct fer_replay_look look = look_for(&nic->found, number_of(b, 0, protocol));
+	return bind_plain_ah(nic, b, &r, sa, &c, &look, &nic->found.window.highest);
+}
+
 // Packets without an SA may have the SPI and destination of one of the other protocol: the contract
 // has a status for them.
 //   missing  the runs, of which there are n
-static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b, struct lookup *l,
-	const uint8_t missing[], unsigned n)
+__attribute__((noinline)) static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b,
+	const struct lookup *l, const uint8_t missing[], unsigned n)
 {
-	const struct fer_sa_id *ids[FER_SA_FIND_MAX] = {NULL};
-	uint32_t index[FER_SA_FIND_MAX];
+	struct fer_sa_query query[FER_SA_FIND_MAX] = {0};
+	const struct fer_sa *sa[FER_SA_FIND_MAX];
 
 	for (unsigned k = 0; k < n; k++) {
-		struct fer_sa_id *id = &l->id[missing[k]];
+		struct fer_sa_id id = l->query[missing[k]].id;
 
-		id->protocol = id->protocol == FER_PROTO_ESP ? FER_PROTO_AH : FER_PROTO_ESP;
-		ids[k] = id;
+		id.protocol = id.protocol == FER_PROTO_ESP ? FER_PROTO_AH : FER_PROTO_ESP;
+		query[k] = fer_sa_query(nic->sas, &id);
 	}
-	fer_sa_find(nic->sas, ids, n, index);
+	fer_sa_find(nic->sas, query, n, sa);
 	for (unsigned k = 0; k < n; k++) {
 		const struct run *r = &l->run[missing[k]];
 
@@ -517,30 +569,39 @@ static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b, struct
 			const struct header h = header_of(b, l, r, j);
 
 			b->pkt[h.at].pending = 0;
-			if (index[k] != FER_NO_SA_INDEX && b->pkt[h.at].n_layers < FER_MAX_ROUNDS)
-				add_layer(b, h.at, h.udp_bytes, 0, fer_sa_at(nic->sas, index[k]),
-					FER_BAD_PROTOCOL, h.seq_lo);
+			if (sa[k] != NULL && b->pkt[h.at].n_layers < FER_MAX_ROUNDS)
+				add_layer(
+					b, h.at, h.udp_bytes, 0, sa[k], FER_BAD_PROTOCOL, h.seq_lo);
 		}
 	}
 }
 
+// Is what was collected one plain run that is all of the burst, of a plain SA?
+static inline bool is_all_plain(const struct lookup *l, const struct fer_batch *b)
+{
+	return unlikely(l->n_runs == 1) && l->run[0].is_plain &&
+	       l->run[0].end - l->run[0].first == b->n && l->sa[0] != NULL && is_plain_sa(l->sa[0]);
+}
+
 // Binds what was collected.  Returns how many packets are to be opened.
-static unsigned bind_found(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
+static unsigned bind_collected(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
 {
 	unsigned n_bound = 0, n_missing = 0;
 	uint8_t missing[FER_SA_FIND_MAX];
 
-	fer_sa_find(nic->sas, l->ids, l->n_runs, l->index);
+	fer_sa_find(nic->sas, l->query, l->n_runs, l->sa);
+	if (is_all_plain(l, b))
+		return bind_all(nic, b, l->sa[0]);
+	nic->found.window.holds = false; // numbers pass by it
 	for (unsigned r = 0; r < l->n_runs; r++) {
-		if (l->index[r] == FER_NO_SA_INDEX)
+		if (unlikely(l->sa[r] == NULL))
 			missing[n_missing++] = (uint8_t)r;
 		else
-			n_bound +=
-				bind_run(nic, b, l, &l->run[r], fer_sa_at(nic->sas, l->index[r]));
+			n_bound += bind_run(nic, b, l, &l->run[r], l->sa[r]);
 	}
 	if (unlikely(n_missing != 0))
 		bind_other_protocol(nic, b, l, missing, n_missing);
-	l->n_headers = l->n_runs = 0;
+	start_lookup(l);
 	return n_bound;
 }
 
@@ -579,37 +640,33 @@ static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i
 		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
 }
 
-// Is it of the SA that the plain run before was of, in this burst or another?
-static inline bool is_of_found(const struct fer_nic_found *found, const struct fer_sa_id *id)
+// Adds the plain packet i of that protocol to what is looked up.
+__attribute__((always_inline)) static inline void look_up_plain(struct lookup *l,
+	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, uint8_t protocol)
 {
-	return found->sa != NULL && fer_sa_is(found->sa, id) && is_plain_sa(found->sa);
+	struct run *last = &l->run[l->n_runs - 1u];
+	const bool is_next = l->plain_end == i;
+
+	l->plain_end = i + 1;
+	if (protocol == FER_PROTO_ESP && is_next && (b->pkt[i].like & FER_LIKE_START) != 0) {
+		last->end = (uint16_t)(i + 1);
+		return;
+	}
+	const struct fer_sa_id id = id_of_plain(b, i, protocol);
+	if (is_next && continues(b, i, last->first, &id, &l->query[l->n_runs - 1u].id))
+		last->end = (uint16_t)(i + 1);
+	else
+		*add_run(l, nic, &id) = (struct run){true, (uint16_t)i, (uint16_t)(i + 1)};
 }
 
-// Binds the plain run of that protocol that begins with packet first, at once if it is of the SA
-// that was found last, and adds it to what is looked up else.
-//   end  set to the first packet behind the run
-// Returns how many packets are to be opened.
-__attribute__((always_inline)) static inline unsigned look_up_plain(struct lookup *l,
-	struct fer_nic *nic, struct fer_batch *b, unsigned first, uint8_t protocol, unsigned *end)
+// Does what there is to do about packet i, which is no plain ESP.
+__attribute__((noinline)) static void look_up_other(
+	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
-	const struct fer_sa_id id = id_of_plain(b, first, protocol);
-
-	*end = end_of_run(b, first, protocol);
-	if (is_of_found(&nic->found, &id))
-		return bind_plain(nic, b, first, *end, nic->found.sa);
-	*add_run(l, nic, &id) = (struct run){true, (uint16_t)first, (uint16_t)*end};
-	return 0;
-}
-
-// Does what there is to do about packets from i on that are no plain ESP.  Returns as above.
-__attribute__((noinline)) static unsigned look_up_other(
-	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned *end)
-{
-	*end = i + 1;
 	if (is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame))
-		return look_up_plain(l, nic, b, i, FER_PROTO_AH, end);
-	look_up_any(l, nic, b, i);
-	return 0;
+		look_up_plain(l, nic, b, i, FER_PROTO_AH);
+	else
+		look_up_any(l, nic, b, i);
 }
 
 // Binds packets from first on.  Returns how many are to be opened.
@@ -619,19 +676,26 @@ __attribute__((noinline)) static unsigned bind_others(
 	struct lookup l;
 	unsigned n_bound = 0;
 
-	l.n_headers = l.n_runs = 0;
-	for (unsigned i = first, next; i < b->n; i = next) {
-		next = i + 1;
+	start_lookup(&l);
+	for (unsigned i = first; i < b->n; i++) {
 		if (likely(is_plain(b, i, FER_PROTO_ESP)))
-			n_bound += look_up_plain(&l, nic, b, i, FER_PROTO_ESP, &next);
+			look_up_plain(&l, nic, b, i, FER_PROTO_ESP);
 		else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending)
-			n_bound += look_up_other(&l, nic, b, i, &next);
+			look_up_other(&l, nic, b, i);
 		if (l.n_headers == FER_SA_FIND_MAX || l.n_runs == FER_SA_FIND_MAX)
-			n_bound += bind_found(nic, b, &l);
+			n_bound += bind_collected(nic, b, &l);
 	}
 	if (l.n_runs > 0)
-		n_bound += bind_found(nic, b, &l);
+		n_bound += bind_collected(nic, b, &l);
 	return n_bound;
+}
+
+// Is the destination of an IP packet that of an SA of its version?
+static inline bool goes_to(const struct fer_sa *sa, const uint8_t *ip, uint8_t version)
+{
+	if (likely(version == 4))
+		return differ4(ip + 16, sa->dst) == 0;
+	return fer_pair_is_zero(fer_load_pair(ip + 24) ^ fer_load_pair(sa->dst));
 }
 
 // Does a burst begin with a plain packet of the SA that the plain run before was of, and is its
@@ -651,22 +715,19 @@ static inline bool begins_as_found(const struct fer_nic_found *found, const stru
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
 	return atomic_load_explicit(&sa->generation, memory_order_acquire) == found->handle >> 32 &&
 	       fer_load_be32(bytes + f->up_off) == sa->spi &&
-	       differ4(bytes + f->ip_off + 16, sa->dst) == 0;
+	       goes_to(sa, bytes + f->ip_off, f->version);
 }
 
 // Mostly a burst is one run of the SA that is remembered.
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 {
-	const struct fer_nic_found *found = &nic->found;
 	unsigned n_bound = 0, end = 0;
 
 	nic->n_answered = 0;
 	fer_crypt_start(nic->crypt);
-	if (likely(begins_as_found(found, b))) {
-		const struct common c = {found->handle, found->places, 0};
-
-		end = end_of_run(b, 0, FER_PROTO_ESP);
-		n_bound = bind_alike(nic, b, 0, end, c, FER_PROTO_ESP);
+	if (likely(begins_as_found(&nic->found, b))) {
+		end = end_of_run(b, 0);
+		n_bound = bind_found_esp(nic, b, end);
 	}
 	if (unlikely(end != b->n))
 		n_bound += bind_others(nic, b, end);

@@ -12,23 +12,26 @@ static_assert(FER_SA_FIND_MAX <= RTE_HASH_LOOKUP_BULK_MAX, "more keys in one cal
 static_assert(sizeof(struct fer_sa_id) == 24, "the key has no padding");
 
 // 1 and the index that a line of hints has; 0 when it has none.  Two hints with one tag in a line
-// make nonsense: what comes out is verified anyway.
-static uint32_t hinted_by(const struct fer_sa_hint_line *line, uint32_t tag)
+// make nonsense: what comes out is verified anyway.  Hints are read two at a time, each of them
+// whole, as a load of the CPU that is aligned does.
+__attribute__((no_sanitize("thread"))) static inline uint32_t hinted_by(
+	const struct fer_sa_hint_line *line, uint32_t tag)
 {
-	uint32_t found = 0;
+	const fer_pair wanted = {tag, tag};
+	fer_pair found = {0};
 
-	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i++) {
-		uint64_t hint = atomic_load_explicit(&line->hint[i], memory_order_relaxed);
+	for (unsigned i = 0; i < FER_HINTS_PER_LINE; i += 2) {
+		const fer_pair hints =
+			fer_load_pair((const uint8_t *)line + i * sizeof(line->hint[0]));
 
-		found |= hint >> 32 == tag ? (uint32_t)hint : 0;
+		found |= hints & (fer_pair)(hints >> 32 == wanted);
 	}
-	return found;
+	return (uint32_t)(found[0] | found[1]);
 }
 
 // The block that hints lead to, on its way into the cache; NULL when there is none.
-static const struct fer_sa *hinted(const struct fer_sa_table *t, const struct fer_sa_id *id)
+static inline const struct fer_sa *hinted(const struct fer_sa_table *t, uint64_t hash)
 {
-	uint64_t hash = fer_sa_hint_hash(t, id);
 	uint32_t tag = fer_sa_hint_tag(hash);
 	uint32_t found = hinted_by(fer_sa_hint_line(t, hash, 0), tag);
 
@@ -67,8 +70,8 @@ struct search {
 
 // Looks in one hash for what is left, for SAs of any destination if that is said; leaves what it
 // does not find.
-static void search(const struct rte_hash *hash, bool any_dst, const struct fer_sa_id *const id[],
-	struct search *left, uint32_t index[])
+static void search(const struct fer_sa_table *t, const struct rte_hash *hash, bool any_dst,
+	const struct fer_sa_query query[], struct search *left, const struct fer_sa *sa[])
 {
 	struct fer_sa_id any[FER_SA_FIND_MAX];
 	const struct fer_sa_id *at[FER_SA_FIND_MAX];
@@ -78,7 +81,7 @@ static void search(const struct rte_hash *hash, bool any_dst, const struct fer_s
 	if (left->n == 0)
 		return;
 	for (unsigned i = 0; i < left->n; i++) {
-		at[i] = id[left->place[i]];
+		at[i] = &query[left->place[i]].id;
 		if (!any_dst)
 			continue;
 		any[i] = *at[i];
@@ -87,48 +90,47 @@ static void search(const struct rte_hash *hash, bool any_dst, const struct fer_s
 	}
 	find_in_hash(hash, at, left->n, found);
 	for (unsigned i = 0; i < left->n; i++) {
-		index[left->place[i]] = found[i];
-		if (found[i] == FER_NO_SA_INDEX)
+		if (found[i] != FER_NO_SA_INDEX)
+			sa[left->place[i]] = fer_sa_at(t, found[i]);
+		else
 			left->place[n++] = left->place[i];
 	}
 	left->n = n;
 }
 
 // Finds what the hints did not have.
-static void find_missing(const struct fer_sa_table *t, const struct fer_sa_id *const id[],
-	struct search *left, uint32_t index[])
+__attribute__((noinline)) static void find_missing(const struct fer_sa_table *t,
+	const struct fer_sa_query query[], struct search *left, const struct fer_sa *sa[])
 {
 	const struct fer_sa_control *c = t->control;
 	const struct rte_hash *ah = atomic_load_explicit(&c->ah_hash, memory_order_acquire);
 
-	search(c->hash, false, id, left, index);
+	for (unsigned i = 0; i < left->n; i++)
+		sa[left->place[i]] = NULL;
+	search(t, c->hash, false, query, left, sa);
 	if (ah != NULL)
-		search(ah, false, id, left, index);
+		search(t, ah, false, query, left, sa);
 	if (left->n == 0 || atomic_load_explicit(&c->n_wildcard, memory_order_acquire) == 0)
 		return;
-	search(c->hash, true, id, left, index);
+	search(t, c->hash, true, query, left, sa);
 	if (ah != NULL)
-		search(ah, true, id, left, index);
+		search(t, ah, true, query, left, sa);
 }
 
-void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
-	uint32_t index[])
+void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_query query[], unsigned n,
+	const struct fer_sa *sa[])
 {
-	const struct fer_sa *sa[FER_SA_FIND_MAX];
 	struct search left;
 
 	left.n = 0;
 	assert(n <= FER_SA_FIND_MAX);
 	for (unsigned i = 0; i < n; i++)
-		sa[i] = hinted(t, id[i]);
-	for (unsigned i = 0; i < n; i++) {
-		if (sa[i] != NULL && fer_sa_is(sa[i], id[i]))
-			index[i] = sa[i]->index;
-		else
+		sa[i] = hinted(t, query[i].hash);
+	for (unsigned i = 0; i < n; i++)
+		if (unlikely(sa[i] == NULL || !fer_sa_is(sa[i], &query[i].id)))
 			left.place[left.n++] = (uint8_t)i;
-	}
-	if (left.n != 0)
-		find_missing(t, id, &left, index);
+	if (unlikely(left.n != 0))
+		find_missing(t, query, &left, sa);
 }
 
 bool fer_sa_is_endpoint(const struct fer_sa_table *t, const struct fer_addr *a)

@@ -162,9 +162,8 @@ static uint64_t *add_many(struct fer_sa_table *t, uint32_t n)
 static void find_many(const struct fer_sa_table *t, const uint64_t *handle, unsigned n_bursts)
 {
 	static unsigned seed = 3;
-	struct fer_sa_id id[FER_SA_FIND_MAX];
-	const struct fer_sa_id *at[FER_SA_FIND_MAX];
-	uint32_t expected[FER_SA_FIND_MAX], index[FER_SA_FIND_MAX];
+	struct fer_sa_query query[FER_SA_FIND_MAX];
+	const struct fer_sa *expected[FER_SA_FIND_MAX], *sa[FER_SA_FIND_MAX];
 
 	for (unsigned burst = 0; burst < n_bursts; burst++) {
 		unsigned n = (unsigned)rand_r(&seed) % (FER_SA_FIND_MAX + 1);
@@ -174,14 +173,14 @@ static void find_many(const struct fer_sa_table *t, const uint64_t *handle, unsi
 			struct fer_sa_params p = random_params(which);
 			bool is_none = rand_r(&seed) % 8 == 0;
 
-			id[i] = id_of(&p);
-			id[i].protocol = is_none ? FER_PROTO_AH : FER_PROTO_ESP;
+			struct fer_sa_id id = id_of(&p);
+			id.protocol = is_none ? FER_PROTO_AH : FER_PROTO_ESP;
 			is_none |= handle[which] == 0;
-			expected[i] = is_none ? FER_NO_SA_INDEX : (uint32_t)handle[which];
-			at[i] = &id[i];
+			expected[i] = is_none ? NULL : fer_sa_at(t, (uint32_t)handle[which]);
+			query[i] = fer_sa_query(t, &id);
 		}
-		fer_sa_find(t, at, n, index);
-		assert_memory_equal(index, expected, n * sizeof(index[0]));
+		fer_sa_find(t, query, n, sa);
+		assert_memory_equal(sa, expected, n * sizeof(sa[0]));
 	}
 }
 

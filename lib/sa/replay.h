@@ -150,6 +150,12 @@ static inline void fer_replay_prefetch(const struct fer_replay_memo *m)
 	fer_prefetch_write(m->seen + (m->highest & m->mask) / 64);
 }
 
+// The same where nothing is remembered: that of the highest number that is not right of the window.
+static inline void fer_replay_prefetch_top(const struct fer_replay *w, uint64_t top)
+{
+	fer_prefetch_write(w->seen + (top & ((UINT32_C(1) << w->ring_log2) - 1)) / 64);
+}
+
 // fer_replay_check() after that look.
 __attribute__((warn_unused_result)) static inline enum fer_verdict fer_replay_check_after(
 	const struct fer_replay_look *look, const struct fer_replay *w, uint32_t lo, uint64_t *seq)

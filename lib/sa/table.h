@@ -182,15 +182,21 @@ static inline bool fer_sa_is(const struct fer_sa *sa, const struct fer_sa_id *id
 
 #define FER_SA_FIND_MAX 64
 
-// Brings the hint of an id into the cache; worth calling as soon as the id is known.
-static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id);
+// One identity to be looked up.
+struct fer_sa_query {
+	struct fer_sa_id id;
+	uint64_t hash; // of it
+};
 
-// Finds n (up to FER_SA_FIND_MAX) inbound SAs.  index[i] becomes FER_NO_SA_INDEX where there is
-// none.  An exact destination goes before an SA for any destination of that IP version.  What is
-// found may have been removed since: its generation is 0 then, its contents stay to the next
-// quiescent state.
-void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_id *const id[], unsigned n,
-	uint32_t index[]);
+// Begins to look an identity up: brings its hint into the cache.
+static inline struct fer_sa_query fer_sa_query(
+	const struct fer_sa_table *t, const struct fer_sa_id *id);
+
+// Finds n (up to FER_SA_FIND_MAX) inbound SAs; sa[i] becomes NULL where there is none.  An exact
+// destination goes before an SA for any destination of that IP version.  What is found may have
+// been removed since: its generation is 0 then, its contents stay to the next quiescent state.
+void fer_sa_find(const struct fer_sa_table *t, const struct fer_sa_query query[], unsigned n,
+	const struct fer_sa *sa[]);
 
 // Is this the destination of an inbound SA, live or removed in the last minute?  Decides whether an
 // ESP packet without SA is ours or somebody else's.

@@ -131,12 +131,11 @@ static inline struct fer_sa_id id_of(const struct fer_sa_params *p)
 
 static inline uint32_t find_id(const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
-	const struct fer_sa_id *ids[1] = {id};
-	uint32_t index = 0;
+	const struct fer_sa_query query = fer_sa_query(t, id);
+	const struct fer_sa *sa = NULL;
 
-	fer_sa_find_prefetch(t, id);
-	fer_sa_find(t, ids, 1, &index);
-	return index;
+	fer_sa_find(t, &query, 1, &sa);
+	return sa == NULL ? FER_NO_SA_INDEX : sa->index;
 }
 
 static inline uint32_t find(const struct fer_sa_table *t, const struct fer_sa_params *p)

@@ -179,7 +179,11 @@ static inline bool fer_sa_is(const struct fer_sa *sa, const struct fer_sa_id *id
 	       fer_pair_is_zero(fer_load_pair(sa->dst) ^ fer_load_pair(id->dst));
 }
 
-static inline void fer_sa_find_prefetch(const struct fer_sa_table *t, const struct fer_sa_id *id)
+static inline struct fer_sa_query fer_sa_query(
+	const struct fer_sa_table *t, const struct fer_sa_id *id)
 {
-	rte_prefetch0(fer_sa_hint_line(t, fer_sa_hint_hash(t, id), 0));
+	const struct fer_sa_query query = {*id, fer_sa_hint_hash(t, id)};
+
+	rte_prefetch0(fer_sa_hint_line(t, query.hash, 0));
+	return query;
 }

@@ -84,19 +84,18 @@ static bool is_block_of(const struct fer_sa *sa, uint32_t spi)
 	       fer_replay_check(&sa->in.replay, 1, &seq) == FER_OK;
 }
 
-static void look_at(struct worker *w, uint32_t spi, uint32_t index)
+static void look_at(struct worker *w, uint32_t spi, const struct fer_sa *sa)
 {
 	struct shared *s = w->s;
 
-	if (index == FER_NO_SA_INDEX) {
+	if (sa == NULL) {
 		w->n_absent++;
 		if (spi < CHURNED_SPI)
 			w->wrong = "a stable SA was not found";
 		return;
 	}
-	if (spi < CHURNED_SPI && index != (uint32_t)s->stable[spi - STABLE_SPI])
+	if (spi < CHURNED_SPI && sa != fer_sa_at(s->t, (uint32_t)s->stable[spi - STABLE_SPI]))
 		w->wrong = "a stable SA is elsewhere";
-	const struct fer_sa *sa = fer_sa_at(s->t, index);
 	if (atomic_load_explicit(&sa->generation, memory_order_acquire) == 0)
 		w->n_gone++;
 	else
@@ -107,22 +106,21 @@ static void look_at(struct worker *w, uint32_t spi, uint32_t index)
 
 static void find_burst(struct worker *w)
 {
-	struct fer_sa_id id[BURST];
-	const struct fer_sa_id *at[BURST];
-	uint32_t index[BURST];
+	struct fer_sa_query query[BURST];
+	const struct fer_sa *sa[BURST];
 
 	for (unsigned i = 0; i < BURST; i++) {
 		unsigned r = (unsigned)rand_r(&w->seed);
 
-		id[i] = id_of(i % 2 == 0 ? STABLE_SPI + r % N_STABLE : CHURNED_SPI + r % N_CHURNED);
-		at[i] = &id[i];
-		fer_sa_find_prefetch(w->s->t, at[i]);
+		const struct fer_sa_id id =
+			id_of(i % 2 == 0 ? STABLE_SPI + r % N_STABLE : CHURNED_SPI + r % N_CHURNED);
+		query[i] = fer_sa_query(w->s->t, &id);
 	}
-	fer_sa_find(w->s->t, at, BURST, index);
+	fer_sa_find(w->s->t, query, BURST, sa);
 	if (rand_r(&w->seed) % 16 == 0)
 		sched_yield(); // in the middle of a burst, with SAs in hand
 	for (unsigned i = 0; i < BURST; i++)
-		look_at(w, id[i].spi, index[i]);
+		look_at(w, query[i].id.spi, sa[i]);
 }
 
 // A handle may be old: then it opens nothing, never another SA.
