@@ -263,11 +263,13 @@ static void only_whole_datagrams(void **state)
 static void no_atomic_fragments(void **state)
 {
 	static const uint8_t bytes[4];
+	uint8_t datagram[68];
 
 	(void)state;
 	put_udp(6, 500, 500, bytes, 60, 0);
 	uint8_t *ip = packet.bytes + packet.ip_off;
-	memmove(ip + 48, ip + 40, 68);
+	memcpy(datagram, ip + 40, sizeof(datagram));
+	memcpy(ip + 48, datagram, sizeof(datagram));
 	memset(ip + 40, 0, 8);
 	ip[40] = FER_PROTO_UDP;
 	ip[6] = FER_PROTO_FRAGMENT;
