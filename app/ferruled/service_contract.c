@@ -36,39 +36,73 @@ static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uin
 	return handle;
 }
 
+// A list on its way into the table.
+struct adding {
+	struct fer_slices slices;
+	struct fer_msg_walk next;
+	uint64_t *handles; // of all elements, in the wait
+	uint32_t n, n_added;
+	struct refusal refusal;
+};
+
+static bool add_some(struct fer_service *s, struct fer_slices *slices)
+{
+	struct adding *a = (struct adding *)slices;
+	struct fer_ctl_request *r = slices->wait->request;
+	bool ends = fer_pair_has_lost_port(slices->pair);
+	struct fer_msg_fault fault;
+	struct fer_msg_add add;
+
+	(void)s;
+	if (ends)
+		note_refusal(&a->refusal, -ECANCELED, a->next.n, "the pair has lost a port");
+	for (unsigned n = 0; n < FER_ADDED_AT_ONCE && !ends; n++) {
+		const uint32_t i = a->next.n;
+
+		ends = fer_msg_next_add_sa(&a->next, &add, &fault) != NDIS_STATUS_SUCCESS;
+		if (ends)
+			break; // not so: it was checked
+		a->handles[i] = add_plain(slices->pair, &add, i, &a->refusal);
+		a->n_added += a->handles[i] != 0;
+		ends = !fer_msg_walk_more(&a->next);
+	}
+	if (!ends)
+		return true;
+	if (a->n_added > 0)
+		fer_service_complete_handles(r, a->handles, a->n);
+	else
+		fer_service_fail(r, a->refusal.error, a->refusal.element, a->refusal.why);
+	fer_wait_destroy(slices->wait);
+	free(a);
+	return false;
+}
+
 // What is not an SA ends the whole request; of those that are, as many as can be are added.
 void fer_service_add_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	struct fer_pair *p = fer_service_pair(arg, r);
 	struct fer_msg_fault fault;
-	struct refusal refusal = {.error = 0};
-	struct fer_msg_walk w;
-	struct fer_msg_add add;
-	uint64_t *handles;
-	uint32_t n, n_added = 0, status = fer_msg_check_add_sa(data, len, &n, &fault);
+	uint32_t n, status = fer_msg_check_add_sa(data, len, &n, &fault);
 
 	if (status != NDIS_STATUS_SUCCESS) {
 		fer_service_refuse(r, status, &fault);
 		return;
 	}
-	handles = calloc(n, sizeof(handles[0]));
-	if (handles == NULL) {
+	struct adding *a = malloc(sizeof(*a));
+	struct fer_wait *wait = fer_wait_create(p, r);
+	uint64_t *handles = calloc(n, sizeof(handles[0]));
+	if (a == NULL || wait == NULL || handles == NULL) {
+		free(handles);
+		fer_wait_destroy(wait);
+		free(a);
 		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
 		return;
 	}
-	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w);) {
-		uint32_t i = w.n;
-
-		if (fer_msg_next_add_sa(&w, &add, &fault) != NDIS_STATUS_SUCCESS)
-			break; // it was checked
-		handles[i] = add_plain(p, &add, i, &refusal);
-		n_added += handles[i] != 0;
-	}
-	if (n_added > 0)
-		fer_service_complete_handles(r, handles, n);
-	else
-		fer_service_fail(r, refusal.error, refusal.element, refusal.why);
-	free(handles);
+	wait->data = handles;
+	*a = (struct adding){
+		.slices = {.pair = p, .wait = wait, .work = add_some}, .handles = handles, .n = n};
+	fer_msg_walk_init(&a->next, data, len, 0);
+	fer_service_slice(arg, &a->slices);
 }
 
 void fer_service_add_sa_ex(void *arg, struct fer_ctl_request *r, const void *data, size_t len)

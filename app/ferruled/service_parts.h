@@ -159,20 +159,26 @@ __attribute__((warn_unused_result)) const char *fer_service_objection(
 
 void fer_service_complete_handles(struct fer_ctl_request *r, const uint64_t handles[], uint32_t n);
 
-// SAs of a request that are added all or none.
+// In one slice: each takes some 5 microseconds.
+#define FER_ADDED_AT_ONCE 200
+
+// SAs of a request that are added all or none: all of them are checked, then added.
 struct fer_adding {
+	struct fer_slices slices;
 	struct fer_service *service;
-	struct fer_pair *pair;
-	struct fer_wait *wait; // of the request
-	struct fer_msg_walk first;
+	struct fer_msg_walk first, next;
 	uint32_t n;
-	uint64_t *handles; // n_added of them, in the wait
+	uint64_t *handles; // n_added of them, in the wait; those of SAs that others removed
+			   // meanwhile too
 	uint32_t n_added;
+	uint32_t drain_ms; // of a swap
+	// All are added: 0, and the wait is in other hands; or -errno, and the request is refused.
+	int (*finish)(struct fer_adding *a);
 };
 
-// True: all are added, and the request waits to be completed.  False: it is refused, once nothing
-// is left of those that were added before: neither their room nor their keys.
-__attribute__((warn_unused_result)) bool fer_service_add_or_refuse(struct fer_adding *a);
+// *what has first, n, finish, and what that needs.
+void fer_service_add_all(
+	struct fer_service *s, struct fer_ctl_request *r, const struct fer_adding *what);
 
 // Ends the drains.
 void fer_service_swap_fini(struct fer_service *s);

@@ -51,94 +51,157 @@ static int fail_at(struct fer_wait *w, int error, uint32_t element, const char *
 }
 
 // Finds what can be found wrong before anything is added.
-static int check_all(const struct fer_adding *a)
+static int check_one(struct fer_adding *a)
 {
-	struct fer_msg_walk w = a->first;
 	struct fer_msg_sa_item item;
 	struct fer_sa_params params;
 	struct fer_msg_fault fault;
+	const uint32_t i = a->next.n;
+	const char *why;
 
-	if (a->n > fer_sa_capacity(a->pair->sas) - fer_sa_count(a->pair->sas))
-		return fail_at(
-			a->wait, -ENOSPC, FER_MSG_NO_ELEMENT, "there is no room for so many SAs");
-	while (fer_msg_walk_more(&w)) {
-		uint32_t i = w.n;
-		const char *why;
-
-		if (fer_msg_next_sa(&w, &item, &fault) != NDIS_STATUS_SUCCESS)
-			return fail_at(a->wait, -EINVAL, i, fault.why);
-		why = fer_service_sa_params(a->pair, &item.add, &item.sa, &params);
-		if (why == NULL)
-			why = fer_service_objection(a->pair, &item.add);
-		if (why != NULL)
-			return fail_at(a->wait, -EINVAL, i, why);
-		if (fer_pair_find_sa(a->pair, item.sa.name) != NULL)
-			return fail_at(a->wait, -EEXIST, i, "an SA of this name is there");
-	}
+	if (fer_msg_next_sa(&a->next, &item, &fault) != NDIS_STATUS_SUCCESS)
+		return fail_at(a->slices.wait, -EINVAL, i, fault.why);
+	why = fer_service_sa_params(a->slices.pair, &item.add, &item.sa, &params);
+	if (why == NULL)
+		why = fer_service_objection(a->slices.pair, &item.add);
+	if (why != NULL)
+		return fail_at(a->slices.wait, -EINVAL, i, why);
+	if (fer_pair_find_sa(a->slices.pair, item.sa.name) != NULL)
+		return fail_at(a->slices.wait, -EEXIST, i, "an SA of this name is there");
 	return 0;
 }
 
-static int add_all(struct fer_adding *a)
+static int add_one(struct fer_adding *a)
 {
-	struct fer_msg_walk w = a->first;
+	struct fer_pair *p = a->slices.pair;
 	struct fer_msg_sa_item item;
 	struct fer_sa_params params;
 	struct fer_msg_fault fault;
+	const uint32_t i = a->next.n;
+	const char *why;
+	int error;
 
-	while (fer_msg_walk_more(&w)) {
-		uint32_t i = w.n;
-		const char *why;
-		int error;
-
-		if (fer_msg_next_sa(&w, &item, &fault) != NDIS_STATUS_SUCCESS)
-			return fail_at(a->wait, -EINVAL, i, fault.why);
-		why = fer_service_sa_params(a->pair, &item.add, &item.sa, &params);
-		if (why != NULL)
-			return fail_at(a->wait, -EINVAL, i, why);
-		error = fer_pair_add_sa(
-			a->pair, item.sa.name, item.sa.group, &params, &a->handles[i], &why);
-		if (error != 0)
-			return fail_at(a->wait, error, i, why);
-		a->n_added++;
-	}
+	if (fer_msg_next_sa(&a->next, &item, &fault) != NDIS_STATUS_SUCCESS)
+		return fail_at(a->slices.wait, -EINVAL, i, fault.why);
+	why = fer_service_sa_params(p, &item.add, &item.sa, &params);
+	if (why != NULL)
+		return fail_at(a->slices.wait, -EINVAL, i, why);
+	error = fer_pair_add_sa(p, item.sa.name, item.sa.group, &params, &a->handles[i], &why);
+	if (error != 0)
+		return fail_at(a->slices.wait, error, i, why);
+	a->n_added++;
 	return 0;
 }
 
-bool fer_service_add_or_refuse(struct fer_adding *a)
+// It is refused once nothing is left of what was added before: neither room nor keys.
+static bool undo_some(struct fer_service *s, struct fer_slices *slices)
 {
-	a->wait->data = a->handles = calloc(a->n, sizeof(a->handles[0]));
-	a->wait->len = a->n * sizeof(a->handles[0]);
-	if (a->handles == NULL)
-		fail_at(a->wait, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-	else if (check_all(a) == 0 && add_all(a) == 0)
+	struct fer_adding *a = (struct fer_adding *)slices;
+
+	for (unsigned i = 0; i < FER_ADDED_AT_ONCE && a->n_added > 0; i++)
+		fer_service_remove_sa(slices->pair, a->handles[--a->n_added]);
+	if (a->n_added > 0)
 		return true;
-	for (uint32_t i = 0; a->handles != NULL && i < a->n_added; i++)
-		fer_service_remove_sa(a->pair, a->handles[i]);
-	fer_service_wait(a->service, a->wait);
+	fer_ctl_request_unblock(slices->wait->request);
+	fer_service_wait(s, slices->wait);
+	free(a);
 	return false;
+}
+
+static bool undo(struct fer_service *s, struct fer_slices *slices)
+{
+	slices->work = undo_some;
+	return undo_some(s, slices);
+}
+
+static bool add_some(struct fer_service *s, struct fer_slices *slices)
+{
+	struct fer_adding *a = (struct fer_adding *)slices;
+	int error = 0;
+
+	if (fer_pair_has_lost_port(slices->pair))
+		error = fail_at(slices->wait, -ECANCELED, FER_MSG_NO_ELEMENT,
+			"a port of the pair has been removed");
+	for (unsigned i = 0; i < FER_ADDED_AT_ONCE && error == 0 && fer_msg_walk_more(&a->next);
+		i++)
+		error = add_one(a);
+	if (error == 0 && fer_msg_walk_more(&a->next))
+		return true;
+	if (error == 0) {
+		error = a->finish(a);
+		if (error != 0)
+			fail_at(slices->wait, error, FER_MSG_NO_ELEMENT, NULL);
+	}
+	if (error != 0)
+		return undo(s, slices);
+	free(a);
+	return false;
+}
+
+static bool check_some(struct fer_service *s, struct fer_slices *slices)
+{
+	struct fer_adding *a = (struct fer_adding *)slices;
+	const struct fer_sa_table *t = slices->pair->sas;
+	int error = 0;
+
+	if (a->n > fer_sa_capacity(t) - fer_sa_count(t))
+		error = fail_at(slices->wait, -ENOSPC, FER_MSG_NO_ELEMENT,
+			"there is no room for so many SAs");
+	for (unsigned i = 0; i < FER_ADDED_AT_ONCE && error == 0 && fer_msg_walk_more(&a->next);
+		i++)
+		error = check_one(a);
+	if (error != 0)
+		return undo(s, slices);
+	if (fer_msg_walk_more(&a->next))
+		return true;
+	a->next = a->first;
+	slices->work = add_some;
+	return add_some(s, slices);
+}
+
+void fer_service_add_all(
+	struct fer_service *s, struct fer_ctl_request *r, const struct fer_adding *what)
+{
+	struct fer_adding *a = malloc(sizeof(*a));
+	struct fer_wait *wait = fer_wait_create(fer_service_pair(s, r), r);
+	uint64_t *handles = calloc(what->n, sizeof(handles[0]));
+
+	if (a == NULL || wait == NULL || handles == NULL) {
+		free(handles);
+		fer_wait_destroy(wait);
+		free(a);
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+		return;
+	}
+	wait->data = handles;
+	wait->len = what->n * sizeof(handles[0]);
+	*a = *what;
+	a->slices = (struct fer_slices){.pair = wait->pair, .wait = wait, .work = check_some};
+	a->service = s;
+	a->next = a->first;
+	a->handles = handles;
+	fer_service_slice(s, &a->slices);
+}
+
+static int complete_add(struct fer_adding *a)
+{
+	fer_service_complete_handles(a->slices.wait->request, a->handles, a->n);
+	fer_wait_destroy(a->slices.wait);
+	return 0;
 }
 
 void fer_service_sa_add(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct fer_adding a = {.service = arg, .pair = fer_service_pair(arg, r)};
+	struct fer_adding a = {.finish = complete_add};
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_sa_add(data, len, &a.first, &a.n, &fault);
 
 	if (fer_service_is_oob(arg, r))
 		return;
-	if (status != NDIS_STATUS_SUCCESS) {
+	if (status != NDIS_STATUS_SUCCESS)
 		fer_service_refuse(r, status, &fault);
-		return;
-	}
-	a.wait = fer_wait_create(a.pair, r);
-	if (a.wait == NULL) {
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-		return;
-	}
-	if (!fer_service_add_or_refuse(&a))
-		return;
-	fer_service_complete_handles(r, a.handles, a.n);
-	fer_wait_destroy(a.wait);
+	else
+		fer_service_add_all(arg, r, &a);
 }
 
 // --- by reference -------------------------------------------------------------------------------

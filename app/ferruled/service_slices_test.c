@@ -121,19 +121,44 @@ static void swap_for_two(void)
 
 static void others_have_their_turn(void **state)
 {
-	static void (*const remove_all[])(void) = {
-		delete_by_handles, delete_by_names, swap_for_two};
+	static const struct {
+		uint32_t add;
+		void (*remove_all)(void);
+	} rows[] = {
+		{FER_MSG_SA_ADD, delete_by_handles},
+		{FER_MSG_SA_ADD, delete_by_names},
+		{FER_MSG_SA_ADD, swap_for_two},
+		{FER_MSG_SA_SWAP, delete_by_names},
+		{OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA, delete_by_handles},
+	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(remove_all) / sizeof(remove_all[0]); i++) {
-		assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, old, MANY, handles), 0);
-		ask();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		atomic_store(&largest_step, 0);
-		remove_all[i]();
+		assert_int_equal(served_add(client, rows[i].add, 0, old, MANY, handles), 0);
+		assert_int_equal(n_added(), MANY);
+		rows[i].remove_all();
 		assert_int_equal(n_added(), 0);
 		ask();
 		assert_in_range(atomic_load(&largest_step), 1, AT_ONCE);
 	}
+}
+
+// What is found wrong only when all others have been added leaves none of them.
+static void a_list_that_is_undone(void **state)
+{
+	static struct sa_sample twice;
+
+	(void)state;
+	twice = old[MANY - 1];
+	fer_msg_set_string(old[MANY - 1].sa.name, sizeof(twice.sa.name), old[0].sa.name);
+	atomic_store(&largest_step, 0);
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, old, MANY, handles),
+		NDIS_STATUS_INVALID_DATA);
+	assert_int_equal(n_added(), 0);
+	ask();
+	assert_in_range(atomic_load(&largest_step), 1, AT_ONCE);
+	old[MANY - 1] = twice;
 }
 
 static uint64_t submit(uint32_t oid, struct fer_msg_buf *b)
@@ -206,12 +231,43 @@ static void a_reset_leaves_nothing_half_done(void **state)
 	fer_client_close(other);
 }
 
+static void put_swap(struct fer_msg_buf *b)
+{
+	fer_msg_put_sa_swap(b, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		fer_msg_put_sa(b, &old[i].sa, &old[i].add);
+}
+
+// New ones that somebody else takes away before the list is done are gone, and do no harm.
+static void a_swap_loses_some_of_its_own(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	struct fer_msg_buf swap = {0};
+	uint64_t id;
+
+	(void)state;
+	put_swap(&swap);
+	id = submit(FER_MSG_SA_SWAP, &swap);
+	while (n_added() < 2)
+		;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(served_by_ref(other, FER_MSG_SA_DELETE, 0, 0, old[i].sa.name), 0);
+	assert_succeeds(id);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(served_add(other, FER_MSG_SA_ADD, 0, &old[i], 1, NULL), 0);
+	delete_by_names();
+	assert_int_equal(n_added(), 0);
+	fer_client_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(others_have_their_turn),
+		cmocka_unit_test(a_list_that_is_undone),
 		cmocka_unit_test(the_order_of_a_client_stays),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
+		cmocka_unit_test(a_swap_loses_some_of_its_own),
 	};
 
 	two_pairs_eal(1, NULL);

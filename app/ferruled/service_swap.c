@@ -77,7 +77,7 @@ static struct retiring *retiring_create(struct fer_pair *p, uint32_t n)
 	return NULL;
 }
 
-// What a swap takes away, made before anything is added, with room for all SAs there are.
+// What a swap takes away, with room for all SAs there are.
 struct leaving {
 	struct retiring *out;
 	struct fer_drain *in;
@@ -117,20 +117,27 @@ static void leave(struct leaving *l, struct fer_pair_sa *sa)
 }
 
 // Finds what the new SAs replace: those that were in their groups before, in the directions in
-// which new ones came.  A group that gets an `out` SA only keeps what it receives with.
+// which new ones came.  A group that gets an `out` SA only keeps what it receives with.  Somebody
+// else may have removed some of the new ones already.
 static void find_leaving(const struct fer_adding *a, struct leaving *l)
 {
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
+	const struct fer_pair *p = a->slices.pair;
 
+	for (uint32_t i = 0; i < a->n; i++) {
+		struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
+
+		if (sa == NULL)
+			continue;
 		sa->is_new = true;
-		fer_groups_at(&a->pair->groups, sa->group)->arriving |=
+		fer_groups_at(&p->groups, sa->group)->arriving |=
 			1u << fer_pair_sa_block(sa)->direction;
 	}
 	for (uint32_t i = 0; i < a->n; i++) {
-		const struct fer_pair_sa *fresh = fer_pair_sa_of(a->pair, a->handles[i]);
-		struct fer_group *g = fer_groups_at(&a->pair->groups, fresh->group);
+		struct fer_pair_sa *fresh = fer_pair_sa_of(p, a->handles[i]);
 
+		if (fresh == NULL)
+			continue;
+		struct fer_group *g = fer_groups_at(&p->groups, fresh->group);
 		for (struct fer_pair_sa *sa = g->arriving != 0 ? g->members : NULL; sa != NULL;
 			sa = sa->next)
 			if (!sa->is_new &&
@@ -138,8 +145,12 @@ static void find_leaving(const struct fer_adding *a, struct leaving *l)
 				leave(l, sa);
 		g->arriving = 0; // its members are asked once
 	}
-	for (uint32_t i = 0; i < a->n; i++)
-		fer_pair_sa_of(a->pair, a->handles[i])->is_new = false;
+	for (uint32_t i = 0; i < a->n; i++) {
+		struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
+
+		if (sa != NULL)
+			sa->is_new = false;
+	}
 }
 
 // From the last to the first: where a group gets several, the first one stays active, as when a
@@ -147,10 +158,10 @@ static void find_leaving(const struct fer_adding *a, struct leaving *l)
 static void activate_new(const struct fer_adding *a)
 {
 	for (uint32_t i = a->n; i-- > 0;) {
-		const struct fer_pair_sa *sa = fer_pair_sa_of(a->pair, a->handles[i]);
+		const struct fer_pair_sa *sa = fer_pair_sa_of(a->slices.pair, a->handles[i]);
 
-		if (fer_pair_sa_is_out(sa))
-			fer_service_activate(a->pair, sa);
+		if (sa != NULL && fer_pair_sa_is_out(sa))
+			fer_service_activate(a->slices.pair, sa);
 	}
 }
 
@@ -167,41 +178,36 @@ static void start_drain(struct fer_service *s, struct fer_drain *d, uint32_t dra
 	(void)evtimer_add(d->timer, &after);
 }
 
-static void finish_swap(struct fer_adding *a, struct leaving *l, uint32_t drain_ms)
+static int finish_swap(struct fer_adding *a)
 {
-	find_leaving(a, l);
+	struct leaving l;
+	int error = leaving_create(&l, a->service, a->slices.pair);
+
+	if (error != 0)
+		return error;
+	find_leaving(a, &l);
 	activate_new(a);
-	start_drain(a->service, l->in, drain_ms);
-	l->out->service = a->service;
-	l->out->wait = a->wait;
-	fer_grace_defer(a->service->grace, &l->out->deferred, retire);
+	start_drain(a->service, l.in, a->drain_ms);
+	fer_ctl_request_unblock(a->slices.wait->request);
+	l.out->service = a->service;
+	l.out->wait = a->slices.wait;
+	fer_grace_defer(a->service->grace, &l.out->deferred, retire);
 	fer_service_stir(a->service);
+	return 0;
 }
 
 void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct fer_adding a = {.service = arg, .pair = fer_service_pair(arg, r)};
-	struct leaving l;
+	struct fer_adding a = {.finish = finish_swap};
 	struct fer_msg_fault fault;
-	uint32_t drain_ms,
-		status = fer_msg_get_sa_swap(data, len, &drain_ms, &a.first, &a.n, &fault);
+	uint32_t status = fer_msg_get_sa_swap(data, len, &a.drain_ms, &a.first, &a.n, &fault);
 
 	if (fer_service_is_oob(arg, r))
 		return;
-	if (status != NDIS_STATUS_SUCCESS) {
+	if (status != NDIS_STATUS_SUCCESS)
 		fer_service_refuse(r, status, &fault);
-		return;
-	}
-	a.wait = fer_wait_create(a.pair, r);
-	if (a.wait == NULL || leaving_create(&l, arg, a.pair) != 0) {
-		fer_wait_destroy(a.wait);
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-		return;
-	}
-	if (fer_service_add_or_refuse(&a))
-		finish_swap(&a, &l, drain_ms);
 	else
-		leaving_destroy(&l);
+		fer_service_add_all(arg, r, &a);
 }
 
 void fer_service_swap_fini(struct fer_service *s)
