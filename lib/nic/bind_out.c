@@ -396,54 +396,71 @@ static inline uint64_t wish(const struct fer_batch *b, unsigned i)
 	return i < b->n ? fer_oob_of(b->m[i])->ipsec : 0;
 }
 
-// Binds packet i of ESP, which wants that SA, with its job, as a run of its own.  What is known of
-// the SA is not kept.  False: the packet is not as most are, and nothing was done.
+// Binds packet i, which wants that SA, with its job, as a run of its own.  What is known of the SA
+// is not kept.  False: the packet is not as most are, and nothing was done.
 __attribute__((always_inline)) static inline bool bind_alone(const struct fer_nic *nic,
-	struct fer_batch *b, unsigned i, uint64_t handle, struct fer_job *job)
+	struct fer_batch *b, unsigned i, struct fer_sa *sa, uint64_t handle, uint32_t off,
+	bool is_ah, struct fer_job *job)
 {
 	struct rte_mbuf *m = b->m[i];
 	struct fer_pkt *p = &b->pkt[i];
-	const uint32_t off = fer_oob_esp_offset(fer_oob_of(m));
-	struct fer_sa *sa = outbound(nic, handle);
 
-	if (unlikely(sa == NULL || sa->protocol != FER_PROTO_ESP || !is_single(sa) || off == 0 ||
-		     !fer_pkt_has_no_layer(p)))
+	if (unlikely(!is_single(sa) || off == 0 || !fer_pkt_has_no_layer(p) ||
+		     (is_ah && !has_plain_front(&p->frame, off))))
 		return false;
-	const struct fer_known known = known_of(sa, handle, p, fer_oob_of(m), off, false);
-	if (unlikely(!bind_known(m, p, &b->round[0][i], &known, false, job)))
+	const struct fer_known known = known_of(sa, handle, p, fer_oob_of(m), off, is_ah);
+	if (unlikely(!bind_known(m, p, &b->round[0][i], &known, is_ah, job)))
 		return false;
 	fer_crypt_begin_run(nic->crypt, sa, (unsigned)(job - nic->crypt->job));
 	return true;
 }
 
-// Binds the packets from i on that are followed by one of another SA, behind so many jobs.  Returns
-// how many these are.
+__attribute__((noinline)) static bool bind_ah_alone(const struct fer_nic *nic, struct fer_batch *b,
+	unsigned i, struct fer_sa *sa, uint64_t handle, struct fer_job *job)
+{
+	return bind_alone(nic, b, i, sa, handle, fer_oob_ah_offset(fer_oob_of(b->m[i])), true, job);
+}
+
+static inline bool bind_any_alone(const struct fer_nic *nic, struct fer_batch *b, unsigned i,
+	uint64_t handle, struct fer_job *job)
+{
+	struct fer_sa *sa = outbound(nic, handle);
+
+	if (unlikely(sa == NULL))
+		return false;
+	if (unlikely(sa->protocol == FER_PROTO_AH))
+		return bind_ah_alone(nic, b, i, sa, handle, job);
+	return bind_alone(
+		nic, b, i, sa, handle, fer_oob_esp_offset(fer_oob_of(b->m[i])), false, job);
+}
+
+// Binds the packets from i on, behind so many jobs, up to the first of three in a row of one SA:
+// fewer are not worth to be told apart.  Returns how many these are.
 __attribute__((noinline)) static unsigned bind_all_alone(
 	const struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned n_jobs)
 {
 	struct fer_job *job = nic->crypt->job + n_jobs;
 	uint16_t *at = nic->crypt->at + n_jobs;
 	const unsigned first = i;
-	uint64_t handle = wish(b, i), next;
+	uint64_t handle = wish(b, i), next = wish(b, i + 1), third;
 
-	for (; handle != 0; handle = next, i++, job++) {
-		next = wish(b, i + 1);
-		if (handle == next || !bind_alone(nic, b, i, handle, job))
+	for (; handle != 0; handle = next, next = third, i++, job++) {
+		third = wish(b, i + 2);
+		if (((next ^ handle) | (third ^ handle)) == 0 ||
+			!bind_any_alone(nic, b, i, handle, job))
 			break;
 		*at++ = (uint16_t)i;
 	}
 	return i - first;
 }
 
-// Is packet i all of its burst, and of the SA of the burst before?  Then others will follow.
-static inline bool is_one_of_many(struct fer_known *known, const struct fer_batch *b, unsigned i)
+// Is it the SA that the burst before began with?  Then others will.
+static inline bool comes_again(struct fer_known *known, const struct fer_batch *b)
 {
-	const uint64_t before = known->alone, handle = wish(b, i);
+	const uint64_t before = known->begun;
 
-	if (likely(b->n != 1))
-		return false;
-	known->alone = handle;
-	return handle == before;
+	known->begun = wish(b, 0);
+	return known->begun == before;
 }
 
 // Binds the packets from i on, behind so many jobs.  Returns how many layers the one with most of
@@ -451,15 +468,15 @@ static inline bool is_one_of_many(struct fer_known *known, const struct fer_batc
 __attribute__((noinline)) static unsigned bind_others(
 	struct fer_nic *nic, struct fer_batch *b, unsigned i, unsigned n_jobs)
 {
+	bool is_run = i == 0 && comes_again(nic->known, b);
 	unsigned n_rounds = 0, learnt = UINT_MAX;
 
 	while (i < b->n) {
-		unsigned n = 0;
+		unsigned n = is_run ? 0 : bind_all_alone(nic, b, i, n_jobs);
 
-		if (learnt != i && !is_one_of_many(nic->known, b, i))
-			n = bind_all_alone(nic, b, i, n_jobs);
 		if (n == 0 && is_known(nic->known))
 			n = bind_all_known(nic, b, i, n_jobs);
+		is_run = false;
 		if (likely(n > 0)) {
 			n_jobs += n;
 			i += n;
@@ -471,6 +488,7 @@ __attribute__((noinline)) static unsigned bind_others(
 			n_rounds = RTE_MAX(n_rounds, n);
 		} else {
 			learnt = i;
+			is_run = true;
 		}
 	}
 	fer_crypt_fill(nic->crypt, n_jobs);

@@ -25,7 +25,7 @@ struct fer_known {
 	uint64_t places;    // fer_layer_places()
 	const struct fer_suite *suite;
 	const struct fer_key *key;
-	uint64_t alone; // handle of a packet that was alone in its burst, and of which is not known
+	uint64_t begun; // SA that the last burst began with of which it was not known
 };
 
 // Finds the outbound SAs that the words name, and their headers in the packet.  Returns how many
