@@ -372,6 +372,7 @@ __attribute__((noinline)) static unsigned frame_any(struct fer_host *host, struc
 {
 	unsigned last = same_wish(b, first, alone ? first + 1 : b->n, k, handle, more);
 
+	b->numbered.handle = 0; // what is known of an SA may be of before these
 	frame_group(host, b, first, last, k, fer_sa_get(host->sas, handle), handle);
 	return last;
 }
@@ -382,7 +383,8 @@ struct due {
 	uint64_t seq; // of the first, as id is
 	uint16_t id;
 	uint16_t first;
-	uint32_t n;
+	uint16_t n;
+	bool is_run; // what they have in common is kept
 };
 
 // Numbers are taken for a whole burst before the first header is written: what takes them is locked
@@ -392,7 +394,7 @@ struct dues {
 	struct due due[FER_BATCH_MAX];
 };
 
-// Puts headers on any packets of a plain SA; what these have in common is kept.
+// Puts headers on any packets of a plain SA, and keeps what they have in common.
 __attribute__((noinline)) static void put_on_many(
 	struct fer_host *host, struct fer_batch *b, const struct due *d)
 {
@@ -407,52 +409,81 @@ __attribute__((noinline)) static void put_on_many(
 static inline void put_on_due(struct fer_host *host, struct fer_batch *b, const struct dues *dues)
 {
 	for (const struct due *d = dues->due, *end = d + dues->n; d != end; d++)
-		if (d->n != 1 ||
-			!fer_outer_put_on_one(b, d->first, d->sa, &host->ident, d->seq, d->id))
+		if (unlikely(d->is_run) || unlikely(!fer_outer_put_on_one(b, d->first, d->sa,
+						   &host->ident, d->seq, d->id)))
 			put_on_many(host, b, d);
 }
 
-// The same where that is all of the burst.  Of a packet alone more than it needs is made only if
-// the one before was of the same SA.
-static void put_on_alone(struct fer_host *host, struct fer_batch *b, const struct due *d)
+static inline void add_due(struct fer_host *host, struct fer_batch *b, struct fer_sa *sa,
+	unsigned first, struct numbers no, bool is_run, struct dues *dues)
 {
-	const uint64_t handle = b->pkt[d->first].handle[0];
-
-	if (d->n != 1 || host->work->alone == handle ||
-		!fer_outer_put_on_one(b, d->first, d->sa, &host->ident, d->seq, d->id))
-		put_on_many(host, b, d);
-	host->work->alone = handle;
+	b->numbered = (struct fer_numbered){b->pkt[first].handle[0], no.first + no.n - 1};
+	dues->due[dues->n++] = (struct due){
+		.sa = sa,
+		.seq = no.first,
+		.id = identify(host, sa->out.template.ip, no.n),
+		.first = (uint16_t)first,
+		.n = (uint16_t)no.n,
+		.is_run = is_run,
+	};
 }
 
-// Numbers the packet at first, which wants that SA before any other, and those behind it that go
-// with it.  What is not plain is framed in the general way.  Returns the first that does not go
-// with it.
-static inline unsigned number_from(struct fer_host *host, struct fer_batch *b, unsigned first,
-	uint64_t handle, struct dues *dues, uint64_t *more)
+// Numbers the packet at first, which is alive and wants that SA before any other, and those behind
+// it that go with it.  What is not plain is framed in the general way.  Returns the first that does
+// not go with it.
+__attribute__((noinline)) static unsigned number_run(struct fer_host *host, struct fer_batch *b,
+	unsigned first, uint64_t handle, struct dues *dues, uint64_t *more)
 {
 	const struct fer_pkt *p = &b->pkt[first];
 	struct fer_sa *sa = fer_sa_get(host->sas, handle);
 
-	if (unlikely(!fer_pkt_alive(p)))
-		return first + 1;
-	if (unlikely(sa == NULL || !fer_outer_is_plain(sa)))
+	if (sa == NULL || sa->out.template.plain == FER_SA_NOT_PLAIN)
 		return frame_any(host, b, first, 0, handle, false, more);
 	const struct stretch s = stretch_from(b, first, handle, fer_pkt_state(p), p->l2_len);
-	if (unlikely(s.n == 0))
+	if (s.n == 0)
 		return frame_any(host, b, first, 0, handle, true, more);
 	*more |= s.wishes;
 	const struct numbers no = take(host, b, sa, s);
-	if (likely(no.n != 0)) {
-		b->numbered = (struct fer_numbered){handle, no.first + no.n - 1};
-		dues->due[dues->n++] = (struct due){
-			.sa = sa,
-			.seq = no.first,
-			.id = identify(host, sa->out.template.ip, no.n),
-			.first = (uint16_t)first,
-			.n = no.n,
-		};
-	}
+	if (likely(no.n != 0))
+		add_due(host, b, sa, first, no, no.n > 1 || b->n == 1, dues);
 	return first + s.n;
+}
+
+// Do three packets in a row want that SA?  Fewer are not worth to be told apart: where SAs take
+// turns at random, nobody can foretell it.
+static inline bool is_run(const struct fer_batch *b, unsigned i, uint64_t handle)
+{
+	const struct fer_pkt *p = &b->pkt[i];
+
+	return i + 2 < b->n && ((p[1].handle[0] ^ handle) | (p[2].handle[0] ^ handle)) == 0;
+}
+
+// Numbers packet i alone, if it is as most are.
+static inline bool number_one(
+	struct fer_host *host, struct fer_batch *b, unsigned i, uint64_t handle, struct dues *dues)
+{
+	struct fer_pkt *p = &b->pkt[i];
+	const uint32_t len = p->frame.end - p->l2_len;
+	struct fer_sa *sa = fer_sa_get(host->sas, handle);
+
+	if (unlikely(sa == NULL || sa->out.template.plain == FER_SA_NOT_PLAIN ||
+		     len > FER_OUTER_PLAIN_BYTES || !fer_life_is_free(sa)))
+		return false;
+	const uint64_t seq = fer_seq_take_plenty(&sa->out.seq, 1, len);
+	if (unlikely(seq == 0))
+		return false;
+	p->inside[0] = len;
+	add_due(host, b, sa, i, (struct numbers){seq, 1}, false, dues);
+	return true;
+}
+
+// Is it the SA that the burst before began with?  Then others will.
+static inline bool comes_again(struct fer_host *host, uint64_t handle)
+{
+	const uint64_t before = host->work->begun;
+
+	host->work->begun = handle;
+	return handle == before;
 }
 
 // Frames round 0 of the packets from first on.  Returns what any of them wants behind it.
@@ -460,20 +491,28 @@ static uint64_t frame_first(struct fer_host *host, struct fer_batch *b, unsigned
 {
 	struct dues dues;
 	uint64_t more = 0;
+	unsigned i = first;
 
 	dues.n = 0;
-	for (unsigned i = first; i < b->n;) {
-		uint64_t handle = b->pkt[i].handle[0];
+	while (i < b->n) {
+		const struct fer_pkt *p = &b->pkt[i];
+		const uint64_t handle = p->handle[0];
 
-		if (unlikely(handle == 0))
-			more |= b->pkt[i++].handle[1];
-		else
-			i = number_from(host, b, i, handle, &dues, &more);
+		if (unlikely(handle == 0)) {
+			more |= p->handle[1];
+			i++;
+		} else if (unlikely(!fer_pkt_alive(p))) {
+			i++;
+		} else if (unlikely(is_run(b, i, handle)) ||
+			   (unlikely(i == 0) && comes_again(host, handle)) ||
+			   unlikely(!number_one(host, b, i, handle, &dues))) {
+			i = number_run(host, b, i, handle, &dues, &more);
+		} else {
+			more |= p->handle[1];
+			i++;
+		}
 	}
-	if (dues.n == 1)
-		put_on_alone(host, b, dues.due);
-	else
-		put_on_due(host, b, &dues);
+	put_on_due(host, b, &dues);
 	return more;
 }
 

@@ -109,6 +109,11 @@ static uint64_t last_of(uint64_t handle)
 	return fer_seq_last(&fer_sa_at(test_ends.west.sas, (uint32_t)handle)->out.seq);
 }
 
+static uint64_t bytes_of(uint64_t handle)
+{
+	return fer_seq_bytes(&fer_sa_at(test_ends.west.sas, (uint32_t)handle)->out.seq);
+}
+
 // RFC 4303 section 3.3.3.
 static void are_numbers_given_in_the_order_of_the_batch(void **state)
 {
@@ -128,6 +133,57 @@ static void are_numbers_given_in_the_order_of_the_batch(void **state)
 	}
 	assert_int_equal(last_of(sa[0]), next[0] - 1);
 	assert_int_equal(last_of(sa[1]), next[1] - 1);
+}
+
+// Alone, by twos and by longer runs, with some that end in between.
+static void are_tunnels_in_turn_numbered(void **state)
+{
+	static const uint8_t turns[] = {0, 1, 2, 0, 0, 1, 1, 1, 2, 0, 0, 0, 0, 0, 1, 2, 2, 0, 1, 1};
+	const struct test_sa of[] = {tunnel, tunnel_with(SPI + 2), tunnel_with(SPI + 3)};
+	uint64_t sa[3], next[3], bytes[3] = {0};
+
+	(void)state;
+	for (unsigned s = 0; s < 3; s++) {
+		sa[s] = add_at(of[s], 100 * s, s == 1);
+		next[s] = 100 * s + 1;
+	}
+	for (unsigned round = 0; round < 3; round++) {
+		put_n(RTE_DIM(turns));
+		parse(RTE_DIM(turns));
+		for (unsigned i = 0; i < RTE_DIM(turns); i++)
+			want(i, sa[turns[i]], 0);
+		test_ends.batch.pkt[6 + round].verdict = FER_DISCARD;
+		frame();
+		for (unsigned i = 0; i < RTE_DIM(turns); i++) {
+			if (i == 6 + round)
+				continue;
+			assert_number(i, 0, next[turns[i]]++);
+			bytes[turns[i]] += test_ends.batch.pkt[i].inside[0];
+		}
+		done();
+	}
+	for (unsigned s = 0; s < 3; s++) {
+		assert_int_equal(last_of(sa[s]), next[s] - 1);
+		assert_int_equal(bytes_of(sa[s]), bytes[s]);
+	}
+}
+
+// Who seals takes the high half of a number from one that is not behind it.
+static void is_no_number_told_that_others_follow(void **state)
+{
+	uint64_t sa = add_at(tunnel, 0, true);
+
+	(void)state;
+	put(0, &ip4, 20, FER_PROTO_UDP);
+	put(1, &ip4, 65000, FER_PROTO_UDP);
+	parse(2);
+	want(0, sa, 0);
+	want(1, sa, 0);
+	frame();
+	assert_number(0, 0, 1);
+	assert_number(1, 0, 2);
+	assert_true(test_ends.batch.numbered.handle != sa || test_ends.batch.numbered.last == 2);
+	done();
 }
 
 static void do_nested_layers_count_for_themselves(void **state)
@@ -437,6 +493,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_WITH_ENDS(are_numbers_given_in_the_order_of_the_batch),
 		TEST_WITH_ENDS(do_nested_layers_count_for_themselves),
+		TEST_WITH_ENDS(are_tunnels_in_turn_numbered),
+		TEST_WITH_ENDS(is_no_number_told_that_others_follow),
 		TEST_WITH_ENDS(is_no_udp_put_around_udp),
 		TEST_WITH_ENDS(do_packets_that_end_take_no_number),
 		TEST_WITH_ENDS(is_the_last_number_the_last),

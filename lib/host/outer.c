@@ -149,7 +149,7 @@ static inline struct around around_of(const struct fer_sa *sa, const struct fer_
 	return (struct around){
 		.ip = ip,
 		.ipv4 = fer_ipv4_stamp_of(ip),
-		.marks = fer_tunnel_marks_of(&t->rules),
+		.marks = t->marks,
 		.flow_label = t->rules.flow_label,
 		.index = sa->index,
 		.spi = sa->spi,
@@ -335,6 +335,17 @@ uint32_t fer_outer_put_on_run_any(struct fer_batch *b, unsigned first, uint32_t 
 	if (!esp)
 		return put_on_ah_run(b, first, n, run, lo, id);
 	return fer_outer_put_on_each(b, first, n, run, false, true, FER_ETHER_HEADER_BYTES, lo, id);
+}
+
+bool fer_outer_put_on_one_any(struct fer_batch *b, unsigned i, struct fer_sa *sa,
+	struct fer_ident *ident, uint64_t seq, uint16_t id)
+{
+	const bool v4 = sa->out.template.version == 4, esp = sa->protocol == FER_PROTO_ESP;
+	struct fer_pkt *p = &b->pkt[i];
+	struct fer_outer_run run = fer_outer_run_of(sa, p->handle[0], p, v4, esp, p->l2_len, ident);
+
+	return fer_outer_put_on_plain(
+		b->m[i], p, &run, false, v4, esp, p->l2_len, (uint32_t)seq, id);
 }
 
 // Takes the bytes from keep to keep + gap out of the packet; all in front of them is contiguous.

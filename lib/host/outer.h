@@ -31,17 +31,6 @@ __attribute__((warn_unused_result)) enum fer_verdict fer_outer_put_on(struct rte
 	struct fer_pkt *p, const struct fer_sa *sa, struct fer_outer_numbers no,
 	struct rte_mempool *pool, struct fer_layer *layer);
 
-#define FER_OUTER_PLAIN_ICV_BYTES 8 // at least
-
-// Is it an SA as most are: one of tunnel mode, which is not in UDP, part of no bundle, and has no
-// padding or dummies?  Then every IP packet fits that is not too long.
-static inline bool fer_outer_is_plain(const struct fer_sa *sa)
-{
-	return sa->mode == FER_TUNNEL && sa->udp_at == 0 && sa->partner == FER_NO_SA_INDEX &&
-	       sa->out.pad_to == 0 && sa->out.dummy == 0 &&
-	       sa->suite.icv_bytes >= FER_OUTER_PLAIN_ICV_BYTES;
-}
-
 // A packet of up to so many bytes is not too long for any of them, whatever its lengths.
 #define FER_OUTER_PLAIN_BYTES (FER_IPV4_MAX_BYTES - FER_IPV6_HEADER_BYTES - 3 * UINT8_MAX)
 
@@ -96,8 +85,7 @@ uint32_t fer_outer_sec_off(const struct fer_pkt *p, const struct fer_sa *sa);
 // How many bytes the offsets of what was framed before move when sa is put around it.
 static inline uint32_t fer_outer_growth(const struct fer_sa *sa)
 {
-	// ip_bytes is 0 in transport mode
-	return (uint32_t)sa->out.template.ip_bytes + sa->out.template.udp_bytes + sa->head_bytes;
+	return sa->out.template.growth;
 }
 
 // Length of the longest IP packet that the SA makes into one of up to most bytes, 0 if there is

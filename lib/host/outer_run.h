@@ -32,7 +32,7 @@ static const uint8_t fer_outer_padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 // What must be free behind a packet that gets its padding by one store, whatever its length: of
 // that store a trailer and the shortest ICV are in the packet.
 #define FER_OUTER_SPARE_BYTES                                                                      \
-	((uint32_t)sizeof(fer_outer_padding) - FER_ESP_TRAILER_BYTES - FER_OUTER_PLAIN_ICV_BYTES)
+	((uint32_t)sizeof(fer_outer_padding) - FER_ESP_TRAILER_BYTES - FER_SA_PLAIN_ICV_BYTES)
 
 // The same for such a packet, of which slot 12 says both.
 static inline void fer_outer_write_tail(uint8_t *at, uint64_t pad_len, uint32_t slot12)
@@ -109,8 +109,7 @@ __attribute__((always_inline)) static inline void fer_outer_adapt(
 	struct fer_outer_run *run, const struct fer_pkt *p, const uint8_t *inner)
 {
 	const struct fer_sa_template *t = &run->sa->out.template;
-	const struct fer_tunnel_marks rule = fer_tunnel_marks_of(&t->rules);
-	const uint32_t marks = fer_tunnel_mark(&rule, fer_ip_tos(inner), p->frame.df);
+	const uint32_t marks = fer_tunnel_mark(&t->marks, fer_ip_tos(inner), p->frame.df);
 	const struct fer_ipv4_stamp ipv4 = fer_ipv4_stamp_of(t->ip);
 	const uint8_t next = p->frame.version == 4 ? FER_PROTO_IPV4 : FER_PROTO_IPV6;
 
@@ -225,17 +224,21 @@ __attribute__((warn_unused_result, always_inline)) static inline uint32_t fer_ou
 		b, first, n, run, true, true, FER_ETHER_HEADER_BYTES, (uint32_t)seq, id);
 }
 
-// The same of one packet, with what is made of it and not kept.  False: it is not as most are, or
-// has not the room, and nothing was done.
+// fer_outer_put_on_one() where nothing is known of it.
+__attribute__((warn_unused_result)) bool fer_outer_put_on_one_any(struct fer_batch *b, unsigned i,
+	struct fer_sa *sa, struct fer_ident *ident, uint64_t seq, uint16_t id);
+
+// The same of one packet, of which nothing is kept.  False: it has not the room as it mostly has,
+// and nothing was done.
 __attribute__((warn_unused_result, always_inline)) static inline bool fer_outer_put_on_one(
 	struct fer_batch *b, unsigned i, struct fer_sa *sa, struct fer_ident *ident, uint64_t seq,
 	uint16_t id)
 {
 	struct fer_pkt *p = &b->pkt[i];
 
-	if (unlikely(p->l2_len != FER_ETHER_HEADER_BYTES || sa->out.template.version != 4 ||
-		     sa->protocol != FER_PROTO_ESP))
-		return false;
+	if (unlikely(p->l2_len != FER_ETHER_HEADER_BYTES ||
+		     sa->out.template.plain != FER_SA_PLAIN_ESP4))
+		return fer_outer_put_on_one_any(b, i, sa, ident, seq, id);
 	struct fer_outer_run run =
 		fer_outer_run_of(sa, p->handle[0], p, true, true, FER_ETHER_HEADER_BYTES, ident);
 	return fer_outer_put_on_plain(

@@ -30,7 +30,7 @@ struct fer_host_work {
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
 	struct fer_outer_run run;     // of the packets framed last, if several of an SA came
-	uint64_t alone;               // SA of the packet that was framed alone last
+	uint64_t begun;               // SA that the last burst began with which was not of that run
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,

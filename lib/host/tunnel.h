@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "proto/frame.h"
 #include "proto/ipsec.h"
+#include "proto/marks.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,30 +17,6 @@
 #define FER_CODEPOINT_ECT1 1
 #define FER_CODEPOINT_ECT0 2
 #define FER_CODEPOINT_CE 3
-
-// The rules of a tunnel for DSCP and DF, as what is kept of the marks of the inner header
-// (proto/ip.h) and what is set.
-struct fer_tunnel_marks {
-	uint32_t kept, set;
-};
-
-static inline struct fer_tunnel_marks fer_tunnel_marks_of(const struct fer_outer_rules *r)
-{
-	bool copy = r->dscp == FER_DSCP_COPY;
-
-	return (struct fer_tunnel_marks){
-		.kept = fer_ip_marks(copy ? 0xff : 3, r->df == FER_DF_COPY),
-		.set = fer_ip_marks(copy ? 0 : (uint8_t)(r->dscp << 2), r->df == FER_DF_SET),
-	};
-}
-
-// The marks of the outer header: DSCP and DF by the rules, ECN copied (RFC 6040 section 4.1, normal
-// mode).
-static inline uint32_t fer_tunnel_mark(
-	const struct fer_tunnel_marks *m, uint8_t inner_tos, bool inner_df)
-{
-	return (fer_ip_marks(inner_tos, inner_df) & m->kept) | m->set;
-}
 
 // Flow label of an outer IPv6 header by its rule; inner is the IP header inside.
 static inline uint32_t fer_tunnel_flow_label(uint32_t rule, const uint8_t *inner)

@@ -182,6 +182,7 @@ static void write_template(struct fer_sa_template *tpl, const struct part *part)
 
 	tpl->version = p->dst.version;
 	tpl->rules = p->outer;
+	tpl->marks = fer_tunnel_marks_of(&p->outer);
 	if (part->mode == FER_TRANSPORT)
 		return;
 	tpl->ip_bytes = p->dst.version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES;
@@ -203,6 +204,24 @@ static bool make_tfc(struct fer_sa_control *c, struct fer_sa *sa, const struct f
 	return tfc->dummy_rate == 0 || sa->out.dummy != 0;
 }
 
+static enum fer_sa_plain plain_of(const struct fer_sa *sa)
+{
+	if (sa->mode != FER_TUNNEL || sa->udp_at != 0 || sa->partner != FER_NO_SA_INDEX ||
+		sa->out.pad_to != 0 || sa->out.dummy != 0 ||
+		sa->suite.icv_bytes < FER_SA_PLAIN_ICV_BYTES)
+		return FER_SA_NOT_PLAIN;
+	return sa->version == 4 && sa->protocol == FER_PROTO_ESP ? FER_SA_PLAIN_ESP4 : FER_SA_PLAIN;
+}
+
+// What follows from all the rest of it.
+static void complete_template(struct fer_sa *sa)
+{
+	struct fer_sa_template *tpl = &sa->out.template;
+
+	tpl->growth = (uint8_t)(tpl->ip_bytes + tpl->udp_bytes + sa->head_bytes);
+	tpl->plain = (uint8_t)plain_of(sa);
+}
+
 static int make_out(
 	struct fer_sa_table *t, struct fer_sa *sa, const struct part *part, const char **why)
 {
@@ -218,7 +237,10 @@ static int make_out(
 		return refuse(-ENOSPC, "too many associations send dummies", why);
 	write_template(&sa->out.template, part);
 	memcpy(sa->out.src, p->src.bytes, sizeof(sa->out.src));
-	return fer_udp_open(t, sa, p) == 0 ? 0 : refuse(-ENOMEM, "no memory for the peer", why);
+	if (fer_udp_open(t, sa, p) != 0)
+		return refuse(-ENOMEM, "no memory for the peer", why);
+	complete_template(sa);
+	return 0;
 }
 
 static int open_window(struct fer_sa *sa, const struct part *part, const char **why)

@@ -25,6 +25,7 @@
 #include "crypto/key.h"
 #include "proto/ip.h"
 #include "proto/ipsec.h"
+#include "proto/marks.h"
 #include "sa/lifetime.h"
 #include "sa/replay.h"
 #include "sa/seq.h"
@@ -47,6 +48,17 @@
 
 struct fer_udp_out;
 
+// Is an outbound SA as most are: one of tunnel mode, which is not in UDP, part of no bundle, and
+// has no padding or dummies, with an ICV of so many bytes at least?  Then every IP packet fits that
+// is not too long.
+enum fer_sa_plain {
+	FER_SA_NOT_PLAIN,
+	FER_SA_PLAIN,
+	FER_SA_PLAIN_ESP4, // and one of ESP over IPv4
+};
+
+#define FER_SA_PLAIN_ICV_BYTES 8
+
 // Outbound tunnel: everything of the outer header that no packet changes.  The
 // length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
 // right for that: the setters of proto/ip.h keep it so.
@@ -54,7 +66,10 @@ struct fer_sa_template {
 	uint8_t ip[FER_IPV6_HEADER_BYTES];
 	uint8_t ip_bytes; // 20, 40; 0 in transport mode
 	uint8_t version;  // of ip
+	uint8_t growth;   // ip, UDP header, and what is in front of the payload
+	uint8_t plain;    // enum fer_sa_plain
 	struct fer_outer_rules rules;
+	struct fer_tunnel_marks marks; // what the rules make of those of a packet
 	uint8_t udp_bytes; // of the UDP header between ip, or that of transport mode, and ESP; 0:
 			   // none
 	bool udp_sum;      // that header has a checksum other than 0

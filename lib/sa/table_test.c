@@ -639,6 +639,10 @@ static void ipv4_template(void **state)
 	assert_int_equal(tpl->ip_bytes, 20);
 	assert_int_equal(tpl->version, 4);
 	assert_int_equal(tpl->rules.dscp, 7);
+	assert_int_equal(tpl->marks.kept, fer_ip_marks(3, false)); // ECN alone
+	assert_int_equal(tpl->marks.set, fer_ip_marks(7 << 2, true));
+	assert_int_equal(tpl->growth, 20 + sa->head_bytes);
+	assert_int_equal(tpl->plain, FER_SA_PLAIN_ESP4);
 	assert_int_equal(fer_cksum_20(tpl->ip), 0);
 	memset(tpl->ip + 10, 0, 2);
 	assert_memory_equal(tpl->ip, expected, sizeof(expected));
@@ -662,6 +666,8 @@ static void ipv6_template(void **state)
 	assert_int_equal(tpl->ip_bytes, 40);
 	assert_int_equal(fer_load_be32(tpl->ip), 0x60000000);
 	assert_int_equal(tpl->rules.flow_label, 0xabcde);
+	assert_int_equal(tpl->growth, 40 + sa->head_bytes);
+	assert_int_equal(tpl->plain, FER_SA_PLAIN);
 	assert_int_equal(fer_load_be32(tpl->ip + 4), FER_PROTO_ESP << 8 | 33);
 	assert_memory_equal(tpl->ip + 8, p.src.bytes, 16);
 	assert_memory_equal(tpl->ip + 24, p.dst.bytes, 16);
@@ -678,6 +684,8 @@ static void transport_has_no_template(void **state)
 	p.mode = FER_TRANSPORT;
 	const struct fer_sa *sa = fer_sa_get(t, must_add(t, &p));
 	assert_int_equal(sa->out.template.ip_bytes, 0);
+	assert_int_equal(sa->out.template.growth, sa->head_bytes);
+	assert_int_equal(sa->out.template.plain, FER_SA_NOT_PLAIN);
 	assert_true(is_zero(sa->out.template.ip, sizeof(sa->out.template.ip)));
 	fer_sa_table_destroy(t);
 }
