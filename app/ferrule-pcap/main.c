@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define EXIT_USAGE 2
 
@@ -108,6 +109,15 @@ static int parse_options(int argc, char **argv, struct command *c)
 	return 0;
 }
 
+// Would one of the two results take the place of the other?  A device or a pipe may have both.
+static bool are_one_file(const char *out, const char *oob)
+{
+	struct stat s;
+
+	return out != NULL && oob != NULL && strcmp(out, oob) == 0 &&
+	       (stat(out, &s) != 0 || S_ISREG(s.st_mode));
+}
+
 static int parse(int argc, char **argv, struct command *c)
 {
 	int rc = parse_options(argc, argv, c);
@@ -122,6 +132,8 @@ static int parse(int argc, char **argv, struct command *c)
 		return refuse("unknown verb ", verb);
 	if (c->config == NULL)
 		return refuse("needs a document: -c DOC.yaml", "");
+	if (are_one_file(c->run.out, c->run.oob))
+		return refuse("-o and --oob are one file: ", c->run.out);
 	c->run.in = argv[optind + 1];
 	return 0;
 }

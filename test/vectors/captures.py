@@ -356,6 +356,7 @@ def command_lines(program, report):
             ("protect", *doc, *OUTPUTS, "-x", "in.pcap"),
             ("protect", *doc, "in.pcap", "-o"),
             ("unprotect", "in.pcap", "-c"),
+            ("protect", *doc, "-o", "both", "--oob", "both", "in.pcap"),
         ):
             run = program.run(folder, *args)
             faults = []
@@ -371,11 +372,12 @@ def command_lines(program, report):
         run = program.run(folder, "protect", *doc, "-o", "no-folder/x.pcap", "in.pcap")
         report.add("OUT that cannot be made", refused_faults(run, 1, "no-folder/x.pcap"))
 
-        run = program.run(folder, "protect", *doc, "in.pcap")
-        faults = []
-        if run.status != 0 or run.stdout or run.left_files:
-            faults = [f"exit {run.status}, stdout {run.stdout!r}, left {run.left_files}"]
-        report.add("no output asked for", faults)
+        for outputs in ((), ("-o", "/dev/null", "--oob", "/dev/null")):
+            run = program.run(folder, "protect", *doc, *outputs, "in.pcap")
+            faults = []
+            if run.status != 0 or run.stdout or run.left_files:
+                faults = [f"exit {run.status}, stdout {run.stdout!r}, left {run.left_files}"]
+            report.add(f"nothing is written: {' '.join(outputs)}", faults)
         run = program.run(folder, "--help")
         helps = run.status == 0 and "unprotect" in run.stdout
         report.add("--help", [] if helps else [f"exit {run.status}, stdout {run.stdout!r}"])
