@@ -34,6 +34,8 @@ int fer_bench_parse_options(int argc, char **argv, const struct option options[]
 		}
 		rc = take(c, into);
 	}
+	if (rc == 0 && !*done && optind < argc)
+		return fer_bench_refuse("takes no argument \"%s\"", argv[optind]);
 	return rc;
 }
 

@@ -40,7 +40,7 @@ uint32_t fer_bench_largest(const struct fer_bench_numbers *numbers);
 __attribute__((format(printf, 1, 2))) int fer_bench_refuse(const char *format, ...);
 
 // Takes all options of a verb, each by take(), which finds its value in optarg; "h" prints usage
-// and help instead, and sets *done.
+// and help instead, and sets *done.  Arguments that are no options there are none.
 __attribute__((warn_unused_result)) int fer_bench_parse_options(int argc, char **argv,
 	const struct option options[], const char *usage, const char *help,
 	int (*take)(int option, void *into), void *into, bool *done);

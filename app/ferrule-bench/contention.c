@@ -4,6 +4,7 @@
 #include "../common/eal.h"
 #include "args.h"
 #include "measure.h"
+#include "repeats.h"
 #include "sa/seq.h"
 
 #include <rte_common.h>
@@ -19,9 +20,8 @@
 
 #define MAX_WORKERS 64
 #define MAX_APART 1000000
-#define MEGABYTES 64    // of the EAL, which knows how fast the counter counts
-#define BLOCK 64        // operations between two looks at the clock
-#define MAX_BLOCKS 8192 // that are remembered: the last ones
+#define MEGABYTES 64 // of the EAL, which knows how fast the counter counts
+#define BLOCK 64     // operations between two looks at the clock
 
 static const char usage[] =
 	"usage: ferrule-bench contention [--workers LIST] [--apart LIST] [--seconds S]\n";
@@ -63,7 +63,7 @@ struct thread {
 	pthread_t thread;
 	struct words own, *words;
 	double ticks; // of an operation
-	uint64_t blocks[MAX_BLOCKS];
+	struct fer_bench_repeats blocks;
 };
 
 struct run {
@@ -100,19 +100,12 @@ static void pass(uint64_t ticks)
 		;
 }
 
-static int compare(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
 // Runs for so long; returns ticks of an operation and what stands between two: the median of
 // blocks, because others may want the CPU meanwhile.
 static double operate(struct thread *t, void (*operation)(struct words *), struct words *words)
 {
 	const struct run *r = t->run;
-	uint64_t start = rte_rdtsc(), before = start, n = 0;
+	uint64_t start = rte_rdtsc(), before = start;
 
 	while (before - start < r->ticks) {
 		for (unsigned i = 0; i < BLOCK; i++) {
@@ -120,13 +113,10 @@ static double operate(struct thread *t, void (*operation)(struct words *), struc
 			pass(r->apart);
 		}
 		uint64_t now = rte_rdtsc();
-		t->blocks[n++ % MAX_BLOCKS] = now - before;
+		fer_bench_repeats_add(&t->blocks, now - before);
 		before = now;
 	}
-	n = RTE_MIN(n, (uint64_t)MAX_BLOCKS);
-	qsort(t->blocks, n, sizeof(t->blocks[0]), compare);
-	uint64_t median = t->blocks[n / 2];
-	return (double)median / BLOCK;
+	return (double)fer_bench_repeats_median(&t->blocks) / BLOCK;
 }
 
 static void do_nothing(struct words *w)
@@ -234,12 +224,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = fer_bench_parse_options(
-		argc, argv, options, usage, help, parse_option, o, &o->done);
 
-	if (rc == 0 && !o->done && optind < argc)
-		return fer_bench_refuse("contention: unknown argument \"%s\"", argv[optind]);
-	return rc;
+	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
 }
 
 int fer_bench_contention(int argc, char **argv)

@@ -128,10 +128,8 @@ static int parse_options(int argc, char **argv, struct fer_bench_control_options
 }
 
 // What single options cannot know.
-static int check(int argc, char **argv, struct fer_bench_control_options *o)
+static int check(struct fer_bench_control_options *o)
 {
-	if (optind != argc)
-		return fer_bench_refuse("control takes no argument \"%s\"", argv[optind]);
 	if (o->pair != 0 && o->socket == NULL)
 		return fer_bench_refuse("--pair needs --socket: a daemon of our own has one");
 	for (unsigned i = 0; i < o->algorithms.n; i++) {
@@ -165,5 +163,5 @@ int fer_bench_control_parse(int argc, char **argv, struct fer_bench_control_opti
 
 	if (rc == 0)
 		rc = parse_options(argc, argv, o);
-	return rc != 0 || o->done ? rc : check(argc, argv, o);
+	return rc != 0 || o->done ? rc : check(o);
 }

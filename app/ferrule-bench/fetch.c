@@ -5,6 +5,7 @@
 #include "args.h"
 #include "base/pages.h"
 #include "json.h"
+#include "repeats.h"
 
 #include <rte_common.h>
 #include <rte_cycles.h>
@@ -21,8 +22,7 @@
 #define MAX_LINES (BLOCK_BYTES / LINE_BYTES)
 #define MAX_SAS (1 << 20)
 #define MAX_AHEAD 64
-#define REPEAT 256       // visits between two looks at the clock
-#define MAX_REPEATS 8192 // that are remembered: the last ones
+#define REPEAT 256 // visits between two looks at the clock
 
 static const char usage[] =
 	"usage: ferrule-bench fetch [--sas LIST] [--lines LIST] [--ahead N] [--seconds S] "
@@ -55,7 +55,7 @@ struct loop {
 	uint32_t n, lines, ahead;
 	uint64_t random;
 	uint32_t visits[REPEAT + MAX_AHEAD];
-	uint64_t ticks[MAX_REPEATS];
+	struct fer_bench_repeats repeats;
 };
 
 static uint32_t next_visit(struct loop *l)
@@ -102,13 +102,6 @@ static uint64_t visit_all(const struct loop *l)
 	return rte_rdtsc_precise() - start;
 }
 
-static int compare(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
 static double now(void)
 {
 	struct timespec t;
@@ -120,7 +113,6 @@ static double now(void)
 // Returns ticks of a visit: the median of repeats.
 static double measure(struct loop *l, double seconds)
 {
-	uint64_t n = 0;
 	double end;
 
 	for (uint32_t i = 0; i < l->n; i++) // what was read lately is where it may be
@@ -135,14 +127,11 @@ static double measure(struct loop *l, double seconds)
 	do {
 		for (uint32_t i = l->ahead; i < REPEAT + l->ahead; i++)
 			l->visits[i] = next_visit(l);
-		l->ticks[n++ % MAX_REPEATS] = visit_all(l);
+		fer_bench_repeats_add(&l->repeats, visit_all(l));
 		for (uint32_t i = 0; i < l->ahead; i++)
 			l->visits[i] = l->visits[REPEAT + i];
 	} while (now() < end);
-	n = RTE_MIN(n, (uint64_t)MAX_REPEATS);
-	qsort(l->ticks, n, sizeof(l->ticks[0]), compare);
-	uint64_t median = l->ticks[n / 2];
-	return (double)median / REPEAT;
+	return (double)fer_bench_repeats_median(&l->repeats) / REPEAT;
 }
 
 static void print_row(struct json_object *rows, const struct loop *l, double ticks)
@@ -221,12 +210,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	int rc = fer_bench_parse_options(
-		argc, argv, options, usage, help, parse_option, o, &o->done);
 
-	if (rc == 0 && !o->done && optind < argc)
-		return fer_bench_refuse("fetch: unknown argument \"%s\"", argv[optind]);
-	return rc;
+	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
 }
 
 int fer_bench_fetch(int argc, char **argv)

@@ -124,8 +124,6 @@ static int parse(int argc, char **argv, struct latency *l)
 		rc = parse_options(argc, argv, l);
 	if (rc != 0 || l->done)
 		return rc;
-	if (optind != argc)
-		return fer_bench_refuse("latency takes no argument \"%s\"", argv[optind]);
 	if (l->algorithms.n != 1 || l->algorithms.value[0].encryption == NULL)
 		return fer_bench_refuse("--algorithm: takes one, of ESP");
 	if (l->loads.n > MAX_LOADS)

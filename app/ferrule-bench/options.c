@@ -278,10 +278,8 @@ static int parse_options(int argc, char **argv, struct fer_bench_options *o)
 }
 
 // What single options cannot know.
-static int check(int argc, char **argv, const struct fer_bench_options *o)
+static int check(const struct fer_bench_options *o)
 {
-	if (optind != argc)
-		return fer_bench_refuse("path takes no argument \"%s\"", argv[optind]);
 	for (unsigned i = 0; o->order == FER_BENCH_OWN && i < o->sas.n; i++)
 		if (o->sas.value[i] < fer_bench_largest(&o->workers))
 			return fer_bench_refuse("--order own needs an association for each worker");
@@ -306,5 +304,5 @@ int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
 
 	if (rc == 0)
 		rc = parse_options(argc, argv, o);
-	return rc != 0 || o->done ? rc : check(argc, argv, o);
+	return rc != 0 || o->done ? rc : check(o);
 }
