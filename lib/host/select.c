@@ -127,8 +127,8 @@ static inline void expect_flows(
 	}
 }
 
-// Gives packets from first on the handles that are noted with their flows, and brings the SAs into
-// the cache.
+// Gives packets from first on the handles that are noted with their flows, and brings what says
+// whether these still hold into the cache.
 static inline void follow_notes(const struct fer_host *host, struct fer_batch *b, unsigned first)
 {
 	const struct fer_host_work *w = host->work;
@@ -139,11 +139,12 @@ static inline void follow_notes(const struct fer_host *host, struct fer_batch *b
 		uint64_t note = fer_flow_note(host->flows, FER_OUT, query_of(b, i), w->flow[i]);
 
 		b->pkt[i].handle[0] = note;
-		fer_sa_prefetch_out(host->sas, note);
+		fer_sa_prefetch(host->sas, note);
 	}
 }
 
-// Finds the packets from first on that have no handle of an SA with which its group sends.
+// Finds the packets from first on that have no handle of an SA with which its group sends, and
+// brings the SAs of the others into the cache.
 static inline void find_rest(const struct fer_host *host, struct fer_batch *b, unsigned first)
 {
 	struct fer_host_work *w = host->work;
@@ -152,8 +153,10 @@ static inline void find_rest(const struct fer_host *host, struct fer_batch *b, u
 	for (unsigned i = first, n = b->n; i < n; i++) {
 		struct fer_pkt *p = &b->pkt[i];
 
-		if (likely(fer_sa_is_active(host->sas, p->handle[0])))
+		if (likely(fer_sa_is_active(host->sas, p->handle[0]))) {
+			fer_sa_prefetch_out(host->sas, p->handle[0]);
 			continue;
+		}
 		p->handle[0] = 0;
 		w->at[rest++] = (uint16_t)i;
 	}
@@ -206,6 +209,7 @@ static enum fer_verdict protect(struct fer_host *host, const struct fer_policies
 		b->pkt[w->at[j]].handle[g] = handle;
 		if (handle == 0)
 			return FER_NO_ACTIVE_SA;
+		fer_sa_prefetch(host->sas, handle);
 		fer_sa_prefetch_out(host->sas, handle);
 		if (is_noted(d))
 			fer_flows_note(host->flows, p, FER_OUT, &w->query[j], handle);

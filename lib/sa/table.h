@@ -141,8 +141,12 @@ static inline struct fer_sa *fer_sa_ah(const struct fer_sa_table *t, const struc
 // The head of the bundle that a block belongs to; another SA itself.
 static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fer_sa *sa);
 
-// Brings the lines into the cache that every outbound packet of an SA needs, its key aside.  The
-// handle is one that was live, or 0, which does no harm.
+// Brings the line into the cache that says whether the SA of a handle lives.  The handle is one
+// that was live, or 0, which does no harm.
+static inline void fer_sa_prefetch(const struct fer_sa_table *t, uint64_t handle);
+
+// The same for what every outbound packet of an SA needs besides, its key aside: when it is known
+// that it lives, because lines come one behind the other.
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle);
 
 // Counts n packets that ended on the SA with v, one of FER_SA_VERDICTS and not FER_OK.

@@ -73,11 +73,15 @@ static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fe
 	return fer_sa_is_outside(sa) ? fer_sa_at(t, sa->partner) : sa;
 }
 
+static inline void fer_sa_prefetch(const struct fer_sa_table *t, uint64_t handle)
+{
+	rte_prefetch0(fer_sa_at(t, (uint32_t)handle));
+}
+
 static inline void fer_sa_prefetch_out(const struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
 
-	rte_prefetch0(sa);
 	rte_prefetch0(&sa->out.template);
 	fer_prefetch_write(&sa->out.seq);
 }
