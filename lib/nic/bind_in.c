@@ -72,7 +72,7 @@ static inline struct fer_sa_id id_of(
 	const struct fer_frame *f, const uint8_t *ip, uint8_t protocol, uint32_t spi)
 {
 	const uint64_t rest = (uint64_t)protocol << 40 | (uint64_t)f->version << 32 | spi;
-	struct fer_sa_id id;
+	struct fer_sa_id id = {0};
 	uint32_t dst;
 
 	static_assert(
@@ -80,7 +80,9 @@ static inline struct fer_sa_id id_of(
 			offsetof(struct fer_sa_id, protocol) == offsetof(struct fer_sa_id, spi) + 5,
 		"one word");
 	memcpy(&dst, ip + 16, sizeof(dst));
-	const fer_pair both = likely(f->version == 4) ? (fer_pair){dst} : fer_load_pair(ip + 24);
+	fer_pair both = {dst};
+	if (unlikely(f->version != 4))
+		both = fer_load_pair(ip + 24);
 	memcpy(id.dst, &both, sizeof(both));
 	memcpy(&id.spi, &rest, sizeof(rest));
 	return id;
@@ -659,14 +661,32 @@ __attribute__((always_inline)) static inline void look_up_plain(struct lookup *l
 		*add_run(l, nic, &id) = (struct run){true, (uint16_t)i, (uint16_t)(i + 1)};
 }
 
-// Does what there is to do about packet i, which is no plain ESP.
-__attribute__((noinline)) static void look_up_other(
+// Adds to the last run, of plain AH, those from packet i on that arrived alike and have its SPI.
+// Returns the first packet behind them.
+static unsigned extend_ah(struct lookup *l, const struct fer_batch *b, unsigned i)
+{
+	const uint32_t spi = l->query[l->n_runs - 1u].id.spi;
+
+	for (; i < b->n && (b->pkt[i].like & FER_LIKE_START) != 0 && is_plain(b, i, FER_PROTO_AH);
+		i++)
+		if (fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *,
+			    b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) != spi)
+			break;
+	l->run[l->n_runs - 1u].end = (uint16_t)i;
+	l->plain_end = i;
+	return i;
+}
+
+// Does what there is to do about packet i, which is no plain ESP.  Returns the next one.
+__attribute__((noinline)) static unsigned look_up_other(
 	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
-	if (is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame))
+	if (is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame)) {
 		look_up_plain(l, nic, b, i, FER_PROTO_AH);
-	else
-		look_up_any(l, nic, b, i);
+		return extend_ah(l, b, i + 1);
+	}
+	look_up_any(l, nic, b, i);
+	return i + 1;
 }
 
 // Binds packets from first on.  Returns how many are to be opened.
@@ -677,11 +697,12 @@ __attribute__((noinline)) static unsigned bind_others(
 	unsigned n_bound = 0;
 
 	start_lookup(&l);
-	for (unsigned i = first; i < b->n; i++) {
+	for (unsigned i = first, next; i < b->n; i = next) {
+		next = i + 1;
 		if (likely(is_plain(b, i, FER_PROTO_ESP)))
 			look_up_plain(&l, nic, b, i, FER_PROTO_ESP);
 		else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending)
-			look_up_other(&l, nic, b, i);
+			next = look_up_other(&l, nic, b, i);
 		if (l.n_headers == FER_SA_FIND_MAX || l.n_runs == FER_SA_FIND_MAX)
 			n_bound += bind_collected(nic, b, &l);
 	}
