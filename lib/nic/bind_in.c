@@ -646,17 +646,17 @@ static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i
 __attribute__((always_inline)) static inline void look_up_plain(struct lookup *l,
 	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, uint8_t protocol)
 {
-	struct run *last = &l->run[l->n_runs - 1u];
+	struct run *behind = &l->run[l->n_runs]; // where the packet before is plain there is a last
 	const bool is_next = l->plain_end == i;
 
 	l->plain_end = i + 1;
 	if (protocol == FER_PROTO_ESP && is_next && (b->pkt[i].like & FER_LIKE_START) != 0) {
-		last->end = (uint16_t)(i + 1);
+		behind[-1].end = (uint16_t)(i + 1);
 		return;
 	}
 	const struct fer_sa_id id = id_of_plain(b, i, protocol);
-	if (is_next && continues(b, i, last->first, &id, &l->query[l->n_runs - 1u].id))
-		last->end = (uint16_t)(i + 1);
+	if (is_next && continues(b, i, behind[-1].first, &id, &l->query[l->n_runs - 1u].id))
+		behind[-1].end = (uint16_t)(i + 1);
 	else
 		*add_run(l, nic, &id) = (struct run){true, (uint16_t)i, (uint16_t)(i + 1)};
 }
