@@ -110,6 +110,19 @@ static inline bool is_in_flow(const struct fer_pkt *p)
 	return (p->like & FER_LIKE_FLOW) != 0 && fer_pkt_has_no_layer(p);
 }
 
+// Notes are left with flows whose rule protects with one group.  Outbound it is the handle with
+// which that sent, which holds as long as the SA is active, or that the rule lets them by, which is
+// the handle of no SA; inbound the group, marked to be never 0.
+#define NOTE_BYPASS UINT64_C(1)
+#define NOTE_GROUP (UINT64_C(1) << 32)
+
+// The packet goes on as it is, without what the link layer put behind it.
+static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
+{
+	fer_segment_trim(m, p->frame.end);
+	return FER_OK;
+}
+
 // Brings what may be known of the flows of packets from first on into the cache.  Neighbours of one
 // flow are not told apart from others: where flows take turns nobody could predict which are.
 static inline void expect_flows(
@@ -143,8 +156,8 @@ static inline void follow_notes(const struct fer_host *host, struct fer_batch *b
 	}
 }
 
-// Finds the packets from first on that have no handle of an SA with which its group sends, and
-// brings the SAs of the others into the cache.
+// Finds the packets from first on that have no handle of an SA with which its group sends, nor are
+// let by, and brings the SAs of the others into the cache.
 static inline void find_rest(const struct fer_host *host, struct fer_batch *b, unsigned first)
 {
 	struct fer_host_work *w = host->work;
@@ -157,16 +170,16 @@ static inline void find_rest(const struct fer_host *host, struct fer_batch *b, u
 			fer_sa_prefetch_out(host->sas, p->handle[0]);
 			continue;
 		}
+		const uint64_t note = p->handle[0];
+
 		p->handle[0] = 0;
-		w->at[rest++] = (uint16_t)i;
+		if (note == NOTE_BYPASS)
+			p->verdict = (uint8_t)bypass(b->m[i], p);
+		else
+			w->at[rest++] = (uint16_t)i;
 	}
 	w->n = rest;
 }
-
-// Notes are left with flows whose rule protects with one group.  Outbound it is the handle with
-// which that sent, which holds as long as the SA is active; inbound the group, marked to be never
-// 0.
-#define NOTE_GROUP (UINT64_C(1) << 32)
 
 static bool is_noted(const struct fer_policy_decision *d)
 {
@@ -187,13 +200,6 @@ static const struct fer_policy_decision *decision_of(
 	const struct fer_host_rules *rules, uint32_t rule)
 {
 	return rule == FER_NO_RULE ? NULL : &fer_policies_decisions(rules->policies)[rule];
-}
-
-// The packet goes on as it is, without what the link layer put behind it.
-static enum fer_verdict bypass(struct rte_mbuf *m, const struct fer_pkt *p)
-{
-	fer_segment_trim(m, p->frame.end);
-	return FER_OK;
 }
 
 // Protects packet i, of query j, with the SAs that the groups of its rule send with now.  None: it
@@ -226,8 +232,10 @@ static enum fer_verdict select_one(
 
 	if (v != FER_OK)
 		return v;
-	return d->action == FER_POLICY_BYPASS ? bypass(b->m[w->at[j]], &b->pkt[w->at[j]])
-					      : protect(host, rules->policies, b, j, d);
+	if (d->action != FER_POLICY_BYPASS)
+		return protect(host, rules->policies, b, j, d);
+	fer_flows_note(host->flows, rules->policies, FER_OUT, &w->query[j], NOTE_BYPASS);
+	return bypass(b->m[w->at[j]], &b->pkt[w->at[j]]);
 }
 
 // Finds the rules of what was asked for, and brings what they decide into the cache.

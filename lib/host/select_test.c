@@ -126,16 +126,19 @@ static void is_a_bypassed_packet_without_padding(void **state)
 {
 	(void)state;
 	use_rules();
-	for (unsigned in = 0; in < 2; in++) {
+	for (unsigned round = 0; round < 6; round++) { // what a flow was noted with counts as well
+		bool in = round >= 3;
+
 		put(BYPASSED, FER_PROTO_UDP, 0);
 		memset(rte_pktmbuf_append(test_ends.batch.m[0], 9), 0xee, 9);
 		fer_batch_parse(&test_ends.batch);
-		if (in == 0)
+		if (!in)
 			fer_select_out(
 				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		else
 			fer_check_in(
 				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		assert_handles(0, 0);
 		test_assert_bytes(test_ends.batch.m[0], packet.bytes, packet.len);
 		assert_verdict(done(), FER_OK);
 	}
@@ -455,6 +458,7 @@ static void are_new_policies_seen_at_once(void **state)
 	const struct arrival good = {.dst = PROTECTED, .outer = in};
 	struct fer_policy_rule none[] = {
 		rule_for(FER_OUT, PROTECTED, FER_POLICY_DISCARD, 0, 0, 0),
+		rule_for(FER_OUT, BYPASSED, FER_POLICY_DISCARD, 0, 0, 0),
 		rule_for(FER_IN, PROTECTED, FER_POLICY_DISCARD, 0, 0, 0),
 	};
 
@@ -464,9 +468,12 @@ static void are_new_policies_seen_at_once(void **state)
 		for (unsigned k = 0; k < 3; k++) {
 			assert_verdict(select_one(PROTECTED, 0), FER_OK);
 			assert_handles(a, 0);
+			assert_verdict(select_one(BYPASSED, 0), FER_OK);
 			assert_verdict(check(&good), FER_OK);
 		}
 		test_end_rules(&test_ends.west, none, RTE_DIM(none));
+		assert_verdict(select_one(BYPASSED, 0), FER_DISCARD);
+		assert_verdict(select_one(BYPASSED, 0), FER_DISCARD);
 		assert_verdict(select_one(PROTECTED, 0), FER_DISCARD);
 		assert_handles(0, 0);
 		assert_verdict(check(&good), FER_DISCARD);

@@ -142,7 +142,7 @@ static inline struct fer_sa *fer_sa_ah(const struct fer_sa_table *t, const struc
 static inline struct fer_sa *fer_sa_head(const struct fer_sa_table *t, struct fer_sa *sa);
 
 // Brings the line into the cache that says whether the SA of a handle lives.  The handle is one
-// that was live, or 0, which does no harm.
+// that was live, or one without generation, which does no harm.
 static inline void fer_sa_prefetch(const struct fer_sa_table *t, uint64_t handle);
 
 // The same for what every outbound packet of an SA needs besides, its key aside: when it is known
@@ -169,7 +169,8 @@ static inline uint64_t fer_group_active(const struct fer_sa_table *t, uint32_t g
 static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t group);
 
 // Is that handle what fer_group_active() would return for its group?  Asked of the SA itself, whose
-// line a packet needs anyway.  The handle is one that was active, or 0, which is not.
+// line a packet needs anyway.  The handle is one that was active, or one without generation, which
+// is not.
 static inline bool fer_sa_is_active(const struct fer_sa_table *t, uint64_t handle);
 
 // What identifies an inbound SA.  Bytes without use are 0: keys are compared whole.

@@ -134,9 +134,10 @@ static inline void fer_group_prefetch(const struct fer_sa_table *t, uint32_t gro
 static inline bool fer_sa_is_active(const struct fer_sa_table *t, uint64_t handle)
 {
 	const struct fer_sa *sa = fer_sa_at(t, (uint32_t)handle);
+	const uint32_t generation = (uint32_t)(handle >> 32);
 
-	return handle != 0 &&
-	       atomic_load_explicit(&sa->generation, memory_order_acquire) == handle >> 32 &&
+	return generation != 0 &&
+	       atomic_load_explicit(&sa->generation, memory_order_acquire) == generation &&
 	       (atomic_load_explicit(&sa->life, memory_order_relaxed) & FER_LIFE_ACTIVE) != 0;
 }
 
