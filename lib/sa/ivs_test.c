@@ -198,11 +198,12 @@ static void workers_and_sas_in_any_order(void **state)
 	for (size_t r = 0; r < 2 * N(rows); r++) { // in one place; in places of their own
 		const struct mix *x = &rows[r / 2];
 		struct fer_sa_table *t = open_with(ROOM * SAS, &ivs, NULL);
-		struct fer_ivs v[WORKERS] = {0};
+		struct fer_ivs *v = calloc(WORKERS, sizeof(*v));
 		unsigned at[WORKERS] = {0}, seed = 5 + x->number, w = 0;
 		struct given given[SAS];
 		struct fer_sa *sa[SAS];
 
+		assert_non_null(v);
 		add_some(t, sa, SAS, r % 2 == 0);
 		for (unsigned s = 0; s < SAS; s++) {
 			given[s] = (struct given){.was = calloc(1, MOST)};
@@ -224,6 +225,7 @@ static void workers_and_sas_in_any_order(void **state)
 					(unsigned long long)given[s].n);
 			free(given[s].was);
 		}
+		free(v);
 		fer_sa_table_destroy(t);
 	}
 }
