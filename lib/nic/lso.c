@@ -355,6 +355,7 @@ static enum fer_verdict send_one(struct fer_nic *nic, struct fer_batch *b, unsig
 		v = FER_NO_ROOM;
 	segments->link = b->link;
 	segments->clock = NULL;
+	segments->numbered.handle = 0;
 	for (uint32_t first = 0; v == FER_OK && first < l.n; first += FER_BATCH_MAX) {
 		v = FER_NO_ROOM;
 		if (make_segments(&l, first, segments))

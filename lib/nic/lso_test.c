@@ -530,6 +530,24 @@ static void does_the_high_half_follow_a_wrap(void **state)
 	}
 }
 
+// Whatever its memory held before, which begins with a batch.
+static void does_the_work_space_know_no_numbers(void **state)
+{
+	struct shape s = {.version = 4, .lso = 2, .n_data = 600, .mss = 100, .esn = true};
+	struct fer_batch *segments = (struct fer_batch *)nic.lso;
+
+	(void)state;
+	s.protection = ESP;
+	s.esp_seq = UINT64_C(0x200000001);
+	add(&s);
+	segments->numbered = (struct fer_numbered){.handle = handle, .last = UINT32_MAX};
+	uint32_t len = make_large(&s);
+	assert_verdict(transmit(test_mbuf(pool, made, len), words(&s)), FER_OK);
+	check_segments(&s);
+	done();
+	remove_sa();
+}
+
 static void refuse(const struct shape *s, struct fer_oob o, enum fer_verdict want)
 {
 	uint32_t len = make_large(s);
@@ -819,6 +837,7 @@ int main(void)
 		TEST(may_the_length_be_left_to_us),
 		TEST(are_long_headers_repeated),
 		TEST(does_the_high_half_follow_a_wrap),
+		TEST(does_the_work_space_know_no_numbers),
 		TEST(are_numbers_not_repeated_without_esn),
 		TEST(is_a_tunnel_refused),
 		TEST(is_what_cannot_be_cut_refused),
