@@ -38,6 +38,7 @@
 #define MAX_BYTES 80000 // of a packet with its fragments
 #define MAX_RESTS 64
 #define L2_BYTES 14
+#define TAG_BYTES 4
 #define MTU 1300
 #define MAX_COMPLETION 160
 
@@ -75,6 +76,7 @@ struct scenario {
 	bool has_windows;
 	bool is_oob; // the NIC halves alone, for external hosts
 	enum fer_link link;
+	bool has_tags; // link headers of the packets have some
 	unsigned n, n_sas;
 	struct connection c[N_WAYS][MAX_CONNECTIONS]; // JUDGED: those of FER_OUT
 	struct box *box[N_WAYS][N_PLACES];
@@ -423,6 +425,7 @@ static void open_scenario(struct scenario *s, uint64_t seed)
 	s->has_windows = rng_below(&s->rng, 2);
 	s->is_oob = rng_once_in(&s->rng, 3);
 	s->link = s->is_oob || rng_below(&s->rng, 2) ? FER_LINK_ETHERNET : FER_LINK_RAW_IP;
+	s->has_tags = !s->is_oob && s->link == FER_LINK_ETHERNET && rng_below(&s->rng, 2);
 	make_connections(s);
 	for (unsigned w = 0; w < N_WAYS; w++)
 		open_boxes(s, (enum way)w);
@@ -442,15 +445,27 @@ static void close_scenario(struct scenario *s)
 
 // --- packets ------------------------------------------------------------------------------------
 
-static void put_frame(const struct scenario *s, struct item *it, const struct ref_packet *p)
+// Writes a link header in front of what is IP.  Returns its length.
+static uint32_t put_link(uint8_t *at, unsigned n_tags, uint8_t version)
 {
 	static const uint8_t link[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
-	uint32_t l2 = s->link == FER_LINK_ETHERNET ? L2_BYTES : 0;
+	uint32_t off = sizeof(link);
 
-	if (l2 != 0) {
-		memcpy(it->bytes, link, sizeof(link));
-		ref_put16(it->bytes + 12, p->bytes[0] >> 4 == 4 ? 0x0800 : 0x86dd);
+	memcpy(at, link, sizeof(link));
+	for (unsigned k = 0; k < n_tags; k++, off += TAG_BYTES) {
+		ref_put16(at + off, k + 1 < n_tags ? 0x88a8 : 0x8100);
+		ref_put16(at + off + 2, (uint16_t)(100 + k));
 	}
+	ref_put16(at + off, version == 4 ? 0x0800 : 0x86dd);
+	return off + 2;
+}
+
+static void put_frame(struct scenario *s, struct item *it, const struct ref_packet *p)
+{
+	unsigned n_tags = s->has_tags && rng_below(&s->rng, 2) ? rng_below(&s->rng, 4) : 0;
+	uint32_t l2 =
+		s->link == FER_LINK_ETHERNET ? put_link(it->bytes, n_tags, p->bytes[0] >> 4) : 0;
+
 	memcpy(it->bytes + l2, p->bytes, p->len);
 	it->len = l2 + p->len;
 }
@@ -873,6 +888,9 @@ static bool is_fragment(const struct scenario *s, const struct item *it)
 	uint32_t l2 = s->link == FER_LINK_ETHERNET ? L2_BYTES : 0;
 	struct ref_ip h;
 
+	while (s->has_tags && it->len > l2 &&
+		(it->bytes[l2 - 2] == 0x81 || it->bytes[l2 - 2] == 0x88))
+		l2 += TAG_BYTES;
 	return it->len > l2 && ref_ip_parse(it->bytes + l2, it->len - l2, &h) && h.is_fragment;
 }
 
