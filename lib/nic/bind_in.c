@@ -358,7 +358,15 @@ static inline struct common common_of(
 	};
 }
 
+// Do such frames, of one selector, that agree in their offsets have the byte that names their layer
+// at one place?  Behind IPv6 extension headers they may not.
+static inline bool has_one_place(const struct fer_frame *f)
+{
+	return f->version == 4 || has_plain_front(f);
+}
+
 // Remembers the SA of a plain run that begins with such a frame, if it is not what is remembered.
+// Of one that was removed since it was found no burst is taken to be.
 static void remember(struct fer_nic_found *found, const struct fer_sa *sa, const struct common *c,
 	const struct fer_frame *f, uint8_t protocol)
 {
@@ -368,7 +376,9 @@ static void remember(struct fer_nic_found *found, const struct fer_sa *sa, const
 			.window = fer_replay_remember(&sa->in.replay)};
 		fer_replay_prefetch(&found->window);
 	}
-	found->selector = protocol == FER_PROTO_ESP ? fer_frame_selector(f) : 0;
+	found->selector = protocol == FER_PROTO_ESP && has_one_place(f) && c->handle >> 32 != 0
+				  ? fer_frame_selector(f)
+				  : 0;
 	found->offsets = fer_frame_offsets(f);
 	found->places = c->places;
 }

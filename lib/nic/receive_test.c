@@ -436,6 +436,33 @@ static void are_destination_options_in_front_passed(void **state)
 	}
 }
 
+// As many bytes may be other headers in the next burst.
+static void are_other_extension_headers_of_one_length_passed(void **state)
+{
+	struct test_known k = add((struct test_sa){.spi = SPI, .version = 6});
+
+	(void)state;
+	for (uint16_t n = 0; n < 4; n++) {
+		const bool two = n % 2 != 0;
+		const struct test_ip ip = {.version = 6,
+			.src = 1,
+			.dst = 2,
+			.n_options = two ? 16 : 24,
+			.dst_options = two};
+
+		test_packet_start(&packet, 20, 0);
+		test_packet_put_esp(&packet, &k.oracle, SPI, n + 1u, FER_PROTO_UDP);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_put_ethernet(&packet, 0);
+		test_packet_seal_all(&packet);
+		receive_one(whole());
+		assert_opened(0, 1);
+		assert_int_equal(batch.round[0][0].sec_off, packet.ip_off + 64);
+		assert_int_equal(batch.round[0][0].next_off, packet.ip_off + (two ? 56 : 48));
+		done();
+	}
+}
+
 // Which SA a failed packet is charged to shows in slot 1: transport 3, tunnel 5.
 static unsigned auth_failed(const struct test_known *k)
 {
@@ -1372,6 +1399,7 @@ int main(void)
 		TEST(are_fragments_left_alone),
 		TEST(are_options_and_extension_headers_passed),
 		TEST(are_destination_options_in_front_passed),
+		TEST(are_other_extension_headers_of_one_length_passed),
 		TEST(does_a_flipped_bit_show_nothing),
 		TEST(do_cuts_change_nothing),
 		TEST(do_cuts_change_nothing_in_nested_layers),
