@@ -253,7 +253,7 @@ static bool take_one(struct fer_conn *c)
 
 static bool has_room(const struct fer_conn *c)
 {
-	return c->blocker == NULL && c->n_pending < c->server->limits.max_pending &&
+	return c->n_blockers == 0 && c->n_pending < c->server->limits.max_pending &&
 	       evbuffer_get_length(c->out) < c->server->limits.max_backlog;
 }
 

@@ -64,7 +64,7 @@ struct fer_conn {
 	struct evbuffer *out;
 	LIST_HEAD(fer_requests, fer_ctl_request) requests;
 	uint32_t n_pending;
-	const struct fer_ctl_request *blocker; // what comes behind it waits; NULL: nothing does
+	uint32_t n_blockers; // requests for which what is not taken up yet waits
 	enum fer_conn_wait wait;
 	bool in_turn;
 	bool eof;        // nothing more will come

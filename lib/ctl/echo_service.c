@@ -149,6 +149,21 @@ static void refuse(void *arg, struct fer_ctl_request *r, const void *data, size_
 	fer_ctl_refuse(r, NDIS_STATUS_INVALID_DATA, 0, 3, "has a colour");
 }
 
+static void block(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	const struct service *s = arg;
+	struct block b;
+
+	NEED(len == sizeof(b));
+	memcpy(&b, data, sizeof(b));
+	NEED(b.held < s->n_held);
+	if (b.is_on != 0)
+		fer_ctl_request_block(s->held[b.held]);
+	else
+		fer_ctl_request_unblock(s->held[b.held]);
+	fer_ctl_complete_status(r, NDIS_STATUS_SUCCESS);
+}
+
 static void stop(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	const struct service *s = arg;
@@ -171,6 +186,7 @@ static const struct fer_ctl_op ops[] = {
 	{OID_ONLY_SET, FER_MSG_TYPE_SET, false, only_set},
 	{OID_STOP, FER_MSG_TYPE_SET, true, stop},
 	{OID_REFUSE, FER_MSG_TYPE_SET, true, refuse},
+	{OID_BLOCK, FER_MSG_TYPE_SET, true, block},
 };
 
 struct service *service_open(const struct fer_ctl_limits *limits)

@@ -20,6 +20,7 @@
 #define OID_ONLY_SET 0xFF00F009u  // set, of one pair: answers with nothing
 #define OID_STOP 0xFF00F00Au      // set: ends the loop
 #define OID_REFUSE 0xFF00F00Bu    // set: refuses element 3
+#define OID_BLOCK 0xFF00F00Cu     // set: struct block
 #define N_PAIRS 2
 
 struct indicate {
@@ -28,6 +29,12 @@ struct indicate {
 	uint32_t pair;
 	uint32_t n;
 	uint32_t bytes;
+};
+
+// What its client sent behind a request that is held waits, or does so no more.
+struct block {
+	uint32_t held; // how many were held before it
+	uint32_t is_on;
 };
 
 #define MAX_HELD 65536

@@ -13,6 +13,7 @@ struct fer_ctl_request {
 	struct fer_msg_header header;
 	fer_ctl_cancel *cancel;
 	void *cancel_arg;
+	bool blocks; // one of n_blockers of its client
 	struct fer_conn_body body;
 	struct fer_ctl_server *keeper; // whose memory body is; NULL: gone, or there is none
 	LIST_ENTRY(fer_ctl_request) kept;
@@ -117,18 +118,21 @@ void fer_ctl_request_on_cancel(struct fer_ctl_request *r, fer_ctl_cancel *cancel
 
 void fer_ctl_request_block(struct fer_ctl_request *r)
 {
-	if (r->conn != NULL)
-		r->conn->blocker = r;
+	if (r->conn == NULL || r->blocks)
+		return;
+	r->blocks = true;
+	r->conn->n_blockers++;
 }
 
 void fer_ctl_request_unblock(struct fer_ctl_request *r)
 {
 	static const struct timeval now;
 
-	if (r->conn == NULL || r->conn->blocker != r)
+	if (r->conn == NULL || !r->blocks)
 		return;
-	r->conn->blocker = NULL;
-	(void)event_add(r->conn->turn, &now);
+	r->blocks = false;
+	if (--r->conn->n_blockers == 0)
+		(void)event_add(r->conn->turn, &now);
 }
 
 // Calls the function of a request, once.
@@ -194,8 +198,7 @@ static void part(struct fer_conn *c, struct fer_ctl_request *r)
 	LIST_REMOVE(r, link);
 	c->n_pending--;
 	c->server->counters.pending--;
-	if (c->blocker == r)
-		c->blocker = NULL;
+	c->n_blockers -= r->blocks;
 	r->conn = NULL;
 }
 

@@ -213,6 +213,51 @@ static void the_last_held_is_the_first_released(void **state)
 	assert_int_equal(counters(client).pending, 1); // the question itself
 }
 
+static void set_block(struct fer_client *c, uint32_t held, bool is_on)
+{
+	const struct block b = {.held = held, .is_on = is_on};
+
+	assert_int_equal(call(c, SET, OID_BLOCK, &b, sizeof(b), NULL), OK);
+}
+
+// So many requests are held, and stay so.
+static void assert_held(struct fer_client *c, uint32_t n)
+{
+	while (counters(c).pending < n + 1)
+		;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(counters(c).pending, n + 1);
+}
+
+// What comes behind two of them waits for both, whichever began and whichever ends first.
+static void who_waits_for_several_waits_for_all(void **state)
+{
+	struct fer_client *other = service_client(service);
+
+	(void)state;
+	for (uint32_t first = 0; first < 2; first++) {
+		uint64_t ids[3];
+
+		for (unsigned i = 0; i < 2; i++)
+			ids[i] = submit(client, OID_HOLD_FIRM, NULL, 0);
+		assert_held(other, 2);
+		set_block(other, 1 - first, true);
+		set_block(other, first, true);
+		set_block(other, first, true);
+		ids[2] = submit(client, OID_HOLD_FIRM, NULL, 0);
+		assert_held(other, 2);
+		set_block(other, first, false);
+		set_block(other, first, false);
+		assert_held(other, 2);
+		set_block(other, 1 - first, false);
+		assert_held(other, 3);
+		assert_int_equal(call(other, SET, OID_RELEASE, NULL, 0, NULL), OK);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(collect(client, ids[i]), OK);
+	}
+	fer_client_close(other);
+}
+
 static void a_cancel_ends_its_request_alone(void **state)
 {
 	const uint64_t firm = submit(client, OID_HOLD_FIRM, NULL, 0);
@@ -418,6 +463,7 @@ int main(void)
 		TEST(a_client_that_only_submits_does_not_hang),
 		TEST(completions_come_out_of_order),
 		TEST(the_last_held_is_the_first_released),
+		TEST(who_waits_for_several_waits_for_all),
 		TEST(a_cancel_ends_its_request_alone),
 		TEST(clients_do_not_share_their_ids),
 		TEST(long_messages_pass),
