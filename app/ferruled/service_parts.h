@@ -171,6 +171,7 @@ struct fer_adding {
 	uint64_t *handles; // n_added of them, in the wait; those of SAs that others removed
 			   // meanwhile too
 	uint32_t n_added;
+	bool is_swap;
 	uint32_t drain_ms; // of a swap
 	// All are added: 0, and the wait is in other hands; or -errno, and the request is refused.
 	int (*finish)(struct fer_adding *a);

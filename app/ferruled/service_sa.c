@@ -89,6 +89,7 @@ static int add_one(struct fer_adding *a)
 	error = fer_pair_add_sa(p, item.sa.name, item.sa.group, &params, &a->handles[i], &why);
 	if (error != 0)
 		return fail_at(a->slices.wait, error, i, why);
+	fer_pair_sa_of(p, a->handles[i])->is_new = a->is_swap;
 	a->n_added++;
 	return 0;
 }

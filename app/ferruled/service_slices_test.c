@@ -260,6 +260,34 @@ static void a_swap_loses_some_of_its_own(void **state)
 	fer_client_close(other);
 }
 
+// Of two swaps under way one comes first, as a whole: it takes nothing of the other away, but is
+// replaced by it.
+static void a_swap_in_the_middle_of_another(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	struct fer_msg_buf swap = {0};
+	struct fer_client_reply reply;
+	uint64_t id, added;
+
+	(void)state;
+	put_swap(&swap);
+	id = submit(FER_MSG_SA_SWAP, &swap);
+	while (n_added() < 2)
+		;
+	assert_int_equal(served_add(other, FER_MSG_SA_SWAP, 0, fresh, 1, &added), 0);
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
+	for (unsigned i = 0; i < MANY; i++)
+		handles[i] = fer_msg_handle_at(reply.data, reply.len, i);
+	fer_client_reply_fini(&reply);
+	// The long one comes second; or first, where it was done before the other one came.
+	assert_true(n_added() == MANY || n_added() == MANY / 2 + 1);
+	delete_by_handles();
+	assert_int_equal(served_delete(other, 0, &added, 1), NDIS_STATUS_SUCCESS);
+	assert_int_equal(n_added(), 0);
+	fer_client_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +296,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_a_client_stays),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
+		cmocka_unit_test(a_swap_in_the_middle_of_another),
 	};
 
 	two_pairs_eal(1, NULL);

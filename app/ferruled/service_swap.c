@@ -117,20 +117,19 @@ static void leave(struct leaving *l, struct fer_pair_sa *sa)
 }
 
 // Finds what the new SAs replace: those that were in their groups before, in the directions in
-// which new ones came.  A group that gets an `out` SA only keeps what it receives with.  Somebody
-// else may have removed some of the new ones already.
+// which new ones came.  A group that gets an `out` SA only keeps what it receives with.  What
+// another swap has added that is not done yet comes after all of this one.  Somebody else may have
+// removed some of the new ones already.
 static void find_leaving(const struct fer_adding *a, struct leaving *l)
 {
 	const struct fer_pair *p = a->slices.pair;
 
 	for (uint32_t i = 0; i < a->n; i++) {
-		struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
+		const struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
 
-		if (sa == NULL)
-			continue;
-		sa->is_new = true;
-		fer_groups_at(&p->groups, sa->group)->arriving |=
-			1u << fer_pair_sa_block(sa)->direction;
+		if (sa != NULL)
+			fer_groups_at(&p->groups, sa->group)->arriving |=
+				1u << fer_pair_sa_block(sa)->direction;
 	}
 	for (uint32_t i = 0; i < a->n; i++) {
 		struct fer_pair_sa *fresh = fer_pair_sa_of(p, a->handles[i]);
@@ -198,7 +197,7 @@ static int finish_swap(struct fer_adding *a)
 
 void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct fer_adding a = {.finish = finish_swap};
+	struct fer_adding a = {.finish = finish_swap, .is_swap = true};
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_sa_swap(data, len, &a.drain_ms, &a.first, &a.n, &fault);
 
