@@ -178,9 +178,19 @@ void fer_service_stir(struct fer_service *s)
 	(void)evtimer_add(s->tick, &at_once);
 }
 
+static bool has_slices(const struct fer_service *s, const struct fer_pair *p)
+{
+	const struct fer_slices *w;
+
+	STAILQ_FOREACH(w, &s->slices, link)
+	if (w->pair == p)
+		return true;
+	return false;
+}
+
 void fer_service_slice(struct fer_service *s, struct fer_slices *w)
 {
-	if (!w->work(s, w))
+	if (!has_slices(s, w->pair) && !w->work(s, w))
 		return;
 	if (w->wait != NULL)
 		fer_ctl_request_block(w->wait->request);
@@ -205,6 +215,26 @@ void fer_service_finish_slices(struct fer_service *s, const struct fer_pair *p)
 	}
 }
 
+// Puts back what has slices left: behind those of other pairs, and in front of those of its own.
+static void requeue(struct fer_service *s, struct fer_slices *w)
+{
+	struct fer_slices_list own = STAILQ_HEAD_INITIALIZER(own);
+	struct fer_slices_list others = STAILQ_HEAD_INITIALIZER(others);
+
+	STAILQ_INSERT_HEAD(&own, w, link);
+	while (!STAILQ_EMPTY(&s->slices)) {
+		struct fer_slices *next = STAILQ_FIRST(&s->slices);
+
+		STAILQ_REMOVE_HEAD(&s->slices, link);
+		if (next->pair == w->pair)
+			STAILQ_INSERT_TAIL(&own, next, link);
+		else
+			STAILQ_INSERT_TAIL(&others, next, link);
+	}
+	STAILQ_CONCAT(&s->slices, &others);
+	STAILQ_CONCAT(&s->slices, &own);
+}
+
 // One slice of what has waited longest.
 static void do_slice(struct fer_service *s)
 {
@@ -214,7 +244,7 @@ static void do_slice(struct fer_service *s)
 		return;
 	STAILQ_REMOVE_HEAD(&s->slices, link);
 	if (w->work(s, w))
-		STAILQ_INSERT_TAIL(&s->slices, w, link);
+		requeue(s, w);
 	if (!STAILQ_EMPTY(&s->slices))
 		s->stirred_ns = now_ns();
 }

@@ -121,7 +121,8 @@ void fer_service_abort_waits(struct fer_service *s, const struct fer_pair *p);
 void fer_service_stir(struct fer_service *s);
 
 // Does the first slice now, and the others one by one; what the client of the request has sent
-// behind it waits for the last one.
+// behind it waits for the last one, and so does what others want to have done to the same pair: so
+// each finds the SAs as the one before left them.
 void fer_service_slice(struct fer_service *s, struct fer_slices *w);
 
 // Does all slices of a pair that are left.

@@ -288,6 +288,39 @@ static void a_swap_in_the_middle_of_another(void **state)
 	fer_client_close(other);
 }
 
+// A list that is refused in the end leaves the group to who came meanwhile: its SA is active.
+static void a_list_that_is_undone_changes_nothing_for_others(void **state)
+{
+	static struct sa_sample twice;
+	struct fer_client *other = served_connect(&served);
+	struct fer_pair *p = &served.world.pair[0];
+	struct fer_msg_buf add = {0};
+	struct fer_client_reply reply;
+	uint64_t id, added[2];
+
+	(void)state;
+	twice = old[MANY - 1];
+	fer_msg_set_string(old[MANY - 1].sa.name, sizeof(twice.sa.name), old[0].sa.name);
+	fer_msg_put_sa_add(&add);
+	for (unsigned i = 0; i < MANY; i++)
+		fer_msg_put_sa(&add, &old[i].sa, &old[i].add);
+	id = submit(FER_MSG_SA_ADD, &add);
+	for (unsigned i = 0; i < 1000000 && n_added() < 2; i++) // it may come and go unseen
+		;
+	assert_int_equal(served_add(other, FER_MSG_SA_ADD, 0, fresh, 2, added), 0);
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_INVALID_DATA);
+	fer_client_reply_fini(&reply);
+	assert_int_equal(n_added(), 2);
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, added[0]);
+	if (!fer_pair_sa_is_out(sa))
+		sa = fer_pair_sa_of(p, added[1]);
+	assert_int_equal(fer_group_active(p->sas, sa->group), sa->handle);
+	assert_int_equal(served_delete(other, 0, added, 2), NDIS_STATUS_SUCCESS);
+	old[MANY - 1] = twice;
+	fer_client_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +330,7 @@ int main(void)
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),
+		cmocka_unit_test(a_list_that_is_undone_changes_nothing_for_others),
 	};
 
 	two_pairs_eal(1, NULL);
