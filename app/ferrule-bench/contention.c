@@ -13,6 +13,7 @@
 #include <rte_spinlock.h>
 
 #include <getopt.h>
+#include <immintrin.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,9 +95,14 @@ static void add(struct words *w)
 	atomic_fetch_add_explicit(&w->count, 1, memory_order_relaxed);
 }
 
+// The fence is what keeps the operation before it out of this time: some CPUs read their counter
+// while a locked instruction still waits for its line.
 static void pass(uint64_t ticks)
 {
-	for (uint64_t end = rte_rdtsc() + ticks; ticks != 0 && rte_rdtsc() < end;)
+	if (ticks == 0)
+		return;
+	_mm_lfence();
+	for (uint64_t end = rte_rdtsc() + ticks; rte_rdtsc() < end;)
 		;
 }
 
