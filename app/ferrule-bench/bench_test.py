@@ -123,6 +123,7 @@ REFUSED = [
     ("latency --direction up", 2, "up"),
     ("control --direction out,in", 2, "out,in"),
     ("control --turns 0", 2, "--turns"),
+    ("control --realtime --turns 3 --seconds 1.6", 2, "--realtime"),
     ("latency --size 27", 2, "27"),
     ("latency --algorithm ah:hmac-sha1-96", 2, "ESP"),
     ("contention now", 2, "now"),
@@ -391,8 +392,56 @@ def test_control(bench, direction):
     for packets in document["packets"]:
         check_phase(packets)
         expect(packets["interrupts"] >= 0, packets)
+        check_turns(packets)
     rates = [packets["changes_per_second"] for packets in document["packets"]]
     expect(0 < rates[-1] < 500 and not any(rates[:-1]), rates)
+
+
+def check_turns(packets):
+    if packets["during"] in ("rows", "load"):
+        expect("turns" not in packets, packets)
+        return
+    turns = packets["turns"]
+    expect(turns["n"] == len(turns["lost"]) == 4, turns)
+    expect(sum(turns["lost"]) == packets["lost"] + packets["dropped"], packets)
+    expect(turns["lossy"] == sum(lost > 0 for lost in turns["lost"]), turns)
+    expect(turns["more"] + turns["fewer"] <= turns["n"] and 0 < turns["p"] <= 1, turns)
+    expect(packets["during"] != "nothing" or turns["more"] == turns["fewer"] == 0, turns)
+
+
+def realtime_threads(pid):
+    """How many a process and its children have."""
+    n = 0
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            fields = (task / "stat").read_text("ascii").rpartition(") ")[2].split()
+            n += fields[38] == "1"  # SCHED_FIFO
+            for child in (task / "children").read_text("ascii").split():
+                n += realtime_threads(child)
+        except OSError:
+            pass  # it has ended
+    return n
+
+
+def test_realtime(bench):
+    """The worker is realtime in turns, and ordinary in between, where the system allows it."""
+    allowed = subprocess.run(["chrt", "-f", "1", "true"], capture_output=True, check=False).returncode == 0
+    seen = []
+    with subprocess.Popen([bench, *"control --count 1 --sas 0 --rate 100 --seconds 1 --turns 4 --realtime "
+                                   f"--json --algorithm {GCM}".split()],
+                          stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            n = realtime_threads(process.pid)
+            if n not in seen[-1:]:
+                seen.append(n)
+            time.sleep(0.005)
+        document = json.loads(process.stdout.read())
+    expect(process.returncode == 0, process.returncode)
+    if cpus(bench) < 2:
+        return
+    expect(document["load"]["realtime"] is allowed, document["load"])
+    expect(set(seen) == ({0, 1} if allowed else {0}) and seen[-1] == 0, seen)
+    expect(not allowed or seen.count(1) > 4, seen)
 
 
 def test_control_table(bench):
@@ -524,6 +573,7 @@ def cases(bench):
     yield "nowhere to write to", "", test_output_full, ()
     for direction in ("out", "in"):
         yield f"control, {direction}", "", test_control, (direction,)
+    yield "control: a realtime worker", "", test_realtime, ()
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()
     for number in (signal.SIGINT, signal.SIGKILL):

@@ -9,6 +9,7 @@
 #include "crypto/iv.h"
 #include "exchange.h"
 #include "interrupts.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #define SATURATION_SECONDS 0.3
 #define SA_BYTES 6144u // of one that is loaded: in the daemon, and in the requests made before
 #define CHANGING 64    // associations that live at once while they change
+#define REST_PART 4    // of a turn, for which a realtime worker is ordinary behind it
 
 // What is counted while packets flow.  The last ones take turns, so that they can be compared: what
 // comes with CHANGES and neither with SPINNING nor ASKING is what changes cost.
@@ -34,6 +36,9 @@ enum phase {
 	PHASE_CHANGES,
 	N_PHASES
 };
+
+#define FIRST_IN_TURN PHASE_NOTHING
+#define N_IN_TURN (N_PHASES - FIRST_IN_TURN)
 
 static const char *const phase_names[] = {
 	[PHASE_ROWS] = "rows",
@@ -52,6 +57,8 @@ struct control {
 	double change_seconds;
 	uint32_t n_changes;            // of pairs: one is added, one is deleted
 	uint64_t interrupts[N_PHASES]; // that other CPUs sent to the worker's
+	struct fer_bench_turn turns[N_IN_TURN][FER_BENCH_MAX_TURNS];
+	bool is_realtime; // the system allows it, and it was asked for
 	struct fer_bench_link link;
 	struct fer_bench_control_report *report;
 	uint32_t next; // association that none has been yet
@@ -122,14 +129,23 @@ static void report_packets(struct control *c)
 {
 	if (c->traffic == NULL)
 		return;
-	fer_bench_control_report_load(
-		c->report, c->traffic, c->options.direction, c->options.load, c->most);
+	const struct fer_bench_control_load load = {
+		.direction = c->options.direction,
+		.percent = c->options.load,
+		.most = c->most,
+		.is_realtime = c->is_realtime,
+	};
+
+	fer_bench_control_report_load(c->report, c->traffic, &load);
 	for (unsigned i = PHASE_ROWS; i < N_PHASES; i++) {
 		const struct fer_bench_control_packets packets = {
 			.during = phase_names[i],
 			.rate = i == PHASE_CHANGES ? 2 * c->n_changes / c->change_seconds : 0,
 			.interrupts = c->interrupts[i],
 			.phase = &c->traffic->phase[i],
+			.turns = i < FIRST_IN_TURN ? NULL : c->turns[i - FIRST_IN_TURN],
+			.beside = i <= FIRST_IN_TURN ? NULL : c->turns[0],
+			.n_turns = c->options.turns,
 		};
 
 		if (packets.phase->arrived != 0)
@@ -306,24 +322,55 @@ static int spin_for(struct control *c, double seconds)
 	return 0;
 }
 
-static int take_turn(struct control *c)
+// Behind each job the worker is ordinary for a while: so the system's own bound on realtime threads
+// is not reached, and whatever waits for this CPU gets it.
+static void set_realtime(struct control *c, bool is_realtime, double seconds)
 {
-	static const struct {
-		enum phase phase;
-		int (*job)(struct control *c, double seconds);
-	} jobs[] = {
-		{PHASE_NOTHING, do_nothing_for},
-		{PHASE_SPINNING, spin_for},
-		{PHASE_ASKING, ask_for},
-		{PHASE_CHANGES, change_for},
+	if (!c->options.realtime)
+		return;
+	if (!fer_bench_traffic_set_realtime(c->traffic, is_realtime))
+		c->is_realtime = false;
+	else if (!is_realtime)
+		(void)do_nothing_for(c, seconds / REST_PART);
+}
+
+static struct fer_bench_turn what_came(const struct fer_bench_phase *p)
+{
+	return (struct fer_bench_turn){.arrived = p->arrived,
+		.lost = fer_bench_phase_lost(p) + fer_bench_phase_dropped(p)};
+}
+
+static int do_job(struct control *c, unsigned job, unsigned turn)
+{
+	static int (*const jobs[N_IN_TURN])(struct control * c, double seconds) = {
+		[PHASE_NOTHING - FIRST_IN_TURN] = do_nothing_for,
+		[PHASE_SPINNING - FIRST_IN_TURN] = spin_for,
+		[PHASE_ASKING - FIRST_IN_TURN] = ask_for,
+		[PHASE_CHANGES - FIRST_IN_TURN] = change_for,
 	};
+	const enum phase phase = FIRST_IN_TURN + job;
+	const double seconds = c->options.seconds / c->options.turns;
+	const struct fer_bench_turn before = what_came(&c->traffic->phase[phase]);
+
+	set_realtime(c, true, seconds);
+	packets_begin(c, phase);
+	int rc = jobs[job](c, seconds);
+	packets_end(c, phase);
+	set_realtime(c, false, seconds);
+	const struct fer_bench_turn after = what_came(&c->traffic->phase[phase]);
+
+	c->turns[job][turn] = (struct fer_bench_turn){
+		.arrived = after.arrived - before.arrived, .lost = after.lost - before.lost};
+	return rc;
+}
+
+// None of the jobs is always the first after the worker was measured, or always behind another.
+static int take_turn(struct control *c, unsigned turn)
+{
 	int rc = measure_worker(c);
 
-	for (unsigned i = 0; i < sizeof(jobs) / sizeof(jobs[0]) && rc == 0; i++) {
-		packets_begin(c, jobs[i].phase);
-		rc = jobs[i].job(c, c->options.seconds / c->options.turns);
-		packets_end(c, jobs[i].phase);
-	}
+	for (unsigned i = 0; i < N_IN_TURN && rc == 0; i++)
+		rc = do_job(c, (turn + i) % N_IN_TURN, turn);
 	return rc;
 }
 
@@ -333,8 +380,9 @@ static int run_changes(struct control *c)
 
 	if (c->options.rate == 0 || c->traffic == NULL)
 		return 0;
+	c->is_realtime = c->options.realtime;
 	for (unsigned i = 0; i < c->options.turns && rc == 0; i++)
-		rc = take_turn(c);
+		rc = take_turn(c, i);
 	return rc;
 }
 

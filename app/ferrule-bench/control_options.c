@@ -9,13 +9,13 @@
 #define MAX_SAS (1u << 22)
 #define MAX_RATE 1000000
 #define MAX_LOAD 100
-#define MAX_TURNS 1000
+#define MAX_REALTIME_SECONDS 0.5 // at a time; see set_realtime() in control.c
 #define DEFAULT_SAS 1000000
 
 static const char usage[] =
 	"usage: ferrule-bench control [--socket PATH [--pair N]] [--algorithm LIST] [--count N]\n"
 	"           [--list N] [--sas N] [--direction out|in] [--load PERCENT] [--rate N]\n"
-	"           [--turns N] [--seconds S] [--json]\n";
+	"           [--turns N] [--seconds S] [--realtime] [--json]\n";
 
 static const char help[] =
 	"\n"
@@ -42,6 +42,9 @@ static const char help[] =
 	"spins, and\n"
 	"                    questions that change nothing, 1 to 1000 (4)\n"
 	"  --seconds S       time for each of these, all turns together, up to 60 (2)\n"
+	"  --realtime        meanwhile the worker is a realtime thread, if the system allows it: "
+	"no\n"
+	"                    ordinary program takes its CPU.  For turns of half a second at most\n"
 	"  --json            one object, in place of the table\n"
 	"  -h, --help        this text\n"
 	"\n"
@@ -65,6 +68,7 @@ enum option_value {
 	RATE,
 	TURNS,
 	SECONDS,
+	REALTIME,
 	JSON
 };
 
@@ -94,9 +98,12 @@ static int parse_option(int option, void *into)
 	case RATE:
 		return fer_bench_parse_number("rate", optarg, 0, MAX_RATE, &o->rate);
 	case TURNS:
-		return fer_bench_parse_number("turns", optarg, 1, MAX_TURNS, &o->turns);
+		return fer_bench_parse_number("turns", optarg, 1, FER_BENCH_MAX_TURNS, &o->turns);
 	case SECONDS:
 		return fer_bench_parse_seconds(optarg, &o->seconds);
+	case REALTIME:
+		o->realtime = true;
+		return 0;
 	case JSON:
 		o->json = true;
 		return 0;
@@ -119,6 +126,7 @@ static int parse_options(int argc, char **argv, struct fer_bench_control_options
 		{"rate", required_argument, NULL, RATE},
 		{"turns", required_argument, NULL, TURNS},
 		{"seconds", required_argument, NULL, SECONDS},
+		{"realtime", no_argument, NULL, REALTIME},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -132,6 +140,9 @@ static int check(struct fer_bench_control_options *o)
 {
 	if (o->pair != 0 && o->socket == NULL)
 		return fer_bench_refuse("--pair needs --socket: a daemon of our own has one");
+	if (o->realtime && o->seconds > o->turns * MAX_REALTIME_SECONDS)
+		return fer_bench_refuse("--realtime: turns of more than half a second; more of "
+					"them with --turns, or fewer --seconds");
 	for (unsigned i = 0; i < o->algorithms.n; i++) {
 		const struct fer_bench_algorithm *a = &o->algorithms.value[i];
 

@@ -5,6 +5,8 @@
 
 #include "args.h"
 
+#define FER_BENCH_MAX_TURNS 1000
+
 struct fer_bench_control_options {
 	const char *socket; // NULL: a daemon of our own
 	uint32_t pair;
@@ -17,6 +19,7 @@ struct fer_bench_control_options {
 	uint32_t rate;                // changes a second while packets flow; 0: none
 	uint32_t turns;               // in which that happens, and what it is compared with
 	double seconds;               // of each, all turns together
+	bool realtime;                // the worker is, meanwhile
 	bool sas_given;               // sas is not the default
 	bool json;
 	bool done; // it only asked for help, and has it

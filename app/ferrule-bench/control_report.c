@@ -78,23 +78,59 @@ void fer_bench_control_report_row(
 }
 
 void fer_bench_control_report_load(struct fer_bench_control_report *r,
-	const struct fer_bench_traffic *t, enum fer_direction direction, uint32_t load, double most)
+	const struct fer_bench_traffic *t, const struct fer_bench_control_load *load)
 {
 	if (r->all == NULL) {
 		printf("\nThe worker can carry %.0f packets a second %s; %" PRIu32
-		       " %% of that came.\n%-9s %9s",
-			most, fer_bench_direction_name(direction), load, "meanwhile", "changes/s");
+		       " %% of that came.%s\n%-9s %9s",
+			load->most, fer_bench_direction_name(load->direction), load->percent,
+			load->is_realtime ? "  In turns it was realtime." : "", "meanwhile",
+			"changes/s");
 		fer_bench_phase_print_heading();
-		printf(" %10s\n", "interrupts");
+		printf(" %10s %5s %5s %5s %5s %6s\n", "interrupts", "turns", "lossy", "more",
+			"fewer", "p");
 		return;
 	}
 	struct json_object *o = json_object_new_object();
 
-	fer_bench_add_text(o, "direction", fer_bench_direction_name(direction));
-	fer_bench_add_u64(o, "percent", load);
-	fer_bench_add_tenths(o, "packets_per_second", most);
+	fer_bench_add_text(o, "direction", fer_bench_direction_name(load->direction));
+	fer_bench_add_u64(o, "percent", load->percent);
+	fer_bench_add_tenths(o, "packets_per_second", load->most);
+	json_object_object_add(o, "realtime", json_object_new_boolean(load->is_realtime));
 	fer_bench_add_u64(o, "tsc_hz", t->tsc_hz);
 	json_object_object_add(r->all, "load", o);
+}
+
+// What the turns of a phase say; against those with nothing meanwhile, if it is another.
+static void print_turns(const struct fer_bench_control_packets *p)
+{
+	if (p->turns == NULL)
+		return;
+	const struct fer_bench_turns_difference d = fer_bench_turns_compare(
+		p->turns, p->beside == NULL ? p->turns : p->beside, p->n_turns);
+
+	printf(" %5" PRIu32 " %5" PRIu32, p->n_turns, d.n_lossy);
+	if (p->beside != NULL)
+		printf(" %5" PRIu32 " %5" PRIu32 " %6.4f", d.n_more, d.n_fewer, d.p);
+}
+
+static void add_turns(struct json_object *o, const struct fer_bench_control_packets *p)
+{
+	if (p->turns == NULL)
+		return;
+	const struct fer_bench_turns_difference d = fer_bench_turns_compare(
+		p->turns, p->beside == NULL ? p->turns : p->beside, p->n_turns);
+	struct json_object *turns = json_object_new_object(), *lost = json_object_new_array();
+
+	for (uint32_t i = 0; i < p->n_turns; i++)
+		json_object_array_add(lost, json_object_new_uint64(p->turns[i].lost));
+	fer_bench_add_u64(turns, "n", p->n_turns);
+	fer_bench_add_u64(turns, "lossy", d.n_lossy);
+	fer_bench_add_u64(turns, "more", d.n_more);
+	fer_bench_add_u64(turns, "fewer", d.n_fewer);
+	json_object_object_add(turns, "p", json_object_new_double(d.p));
+	json_object_object_add(turns, "lost", lost);
+	json_object_object_add(o, "turns", turns);
 }
 
 void fer_bench_control_report_packets(struct fer_bench_control_report *r,
@@ -103,7 +139,9 @@ void fer_bench_control_report_packets(struct fer_bench_control_report *r,
 	if (r->all == NULL) {
 		printf("%-9s %9.0f", packets->during, packets->rate);
 		fer_bench_phase_print(t, packets->phase);
-		printf(" %10" PRIu64 "\n", packets->interrupts);
+		printf(" %10" PRIu64, packets->interrupts);
+		print_turns(packets);
+		putchar('\n');
 		return;
 	}
 	struct json_object *o = json_object_new_object();
@@ -112,6 +150,7 @@ void fer_bench_control_report_packets(struct fer_bench_control_report *r,
 	fer_bench_add_tenths(o, "changes_per_second", packets->rate);
 	fer_bench_phase_add(o, t, packets->phase);
 	fer_bench_add_u64(o, "interrupts", packets->interrupts);
+	add_turns(o, packets);
 	json_object_array_add(r->packets, o);
 }
 

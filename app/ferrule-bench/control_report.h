@@ -6,6 +6,7 @@
 
 #include "exchange.h"
 #include "traffic.h"
+#include "turns.h"
 
 struct fer_bench_control_report;
 
@@ -22,6 +23,16 @@ struct fer_bench_control_packets {
 	double rate;         // changes a second that there were
 	uint64_t interrupts; // that other CPUs sent to the worker's
 	const struct fer_bench_phase *phase;
+	const struct fer_bench_turn *turns;  // in which they came; NULL: in one piece
+	const struct fer_bench_turn *beside; // with nothing meanwhile; NULL: these are
+	uint32_t n_turns;
+};
+
+struct fer_bench_control_load {
+	enum fer_direction direction; // of the packets
+	uint32_t percent;             // of most
+	double most;                  // packets a second, which the worker can carry
+	bool is_realtime;             // the worker, in turns
 };
 
 // isa: what the crypto engine uses on this machine.  NULL without memory.
@@ -31,10 +42,8 @@ __attribute__((warn_unused_result)) struct fer_bench_control_report *fer_bench_c
 void fer_bench_control_report_row(
 	struct fer_bench_control_report *r, const struct fer_bench_control_row *row);
 
-// direction: of the packets; load: per cent of `most` packets a second, which the worker can carry.
 void fer_bench_control_report_load(struct fer_bench_control_report *r,
-	const struct fer_bench_traffic *t, enum fer_direction direction, uint32_t load,
-	double most);
+	const struct fer_bench_traffic *t, const struct fer_bench_control_load *load);
 void fer_bench_control_report_packets(struct fer_bench_control_report *r,
 	const struct fer_bench_traffic *t, const struct fer_bench_control_packets *packets);
 

@@ -8,10 +8,12 @@
 #include <rte_ethdev.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define GAP_US 30     // at least
 #define GAP_BURSTS 4  // full ones, at least
@@ -126,6 +128,13 @@ static enum fer_bench_cause note_look(struct port *p, struct fer_bench_phase *ph
 	return cause;
 }
 
+// No packets were to come before.
+static void begin_to_look(struct port *p, uint64_t now)
+{
+	atomic_store_explicit(&p->shared->worker, gettid(), memory_order_relaxed);
+	(void)ask_kernel(p, now);
+}
+
 static enum fer_bench_cause most_of_waiting(const struct port *p)
 {
 	enum fer_bench_cause most = FER_BENCH_WORKING;
@@ -224,7 +233,7 @@ static uint16_t receive(
 	if (looked != 0)
 		cause = note_look(p, ph, now);
 	else
-		(void)ask_kernel(p, now);
+		begin_to_look(p, now);
 	p->looked = saturates || interval != 0 ? now : 0;
 	if (saturates) {
 		if (cause == FER_BENCH_WORKING && looked != 0)
@@ -346,6 +355,15 @@ void fer_bench_traffic_run(struct fer_bench_traffic *t, unsigned phase, double r
 	fer_bench_traffic_begin(t, phase, rate);
 	rest((uint64_t)(seconds * 1e9));
 	fer_bench_traffic_end(t);
+}
+
+bool fer_bench_traffic_set_realtime(const struct fer_bench_traffic *t, bool is_realtime)
+{
+	const struct sched_param param = {.sched_priority = is_realtime};
+	const int policy = is_realtime ? SCHED_FIFO : SCHED_OTHER;
+	const pid_t worker = atomic_load_explicit(&t->worker, memory_order_relaxed);
+
+	return worker != 0 && sched_setscheduler(worker, policy, &param) == 0;
 }
 
 uint64_t fer_bench_phase_lost(const struct fer_bench_phase *p)

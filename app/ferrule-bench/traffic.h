@@ -72,6 +72,7 @@ struct fer_bench_traffic {
 	_Atomic uint32_t order;    // phase, to count in
 	_Atomic uint64_t interval; // between arrivals, in ticks / 65536; 0: none arrive
 	_Atomic bool saturates;    // packets arrive as fast as they are taken
+	_Atomic int worker;        // thread; 0: it has not looked yet
 	_Atomic uint32_t rests;    // times that the worker found none, and all before had left
 	struct fer_bench_phase phase[FER_BENCH_PHASES];
 };
@@ -100,6 +101,10 @@ void fer_bench_traffic_run(
 void fer_bench_traffic_begin(struct fer_bench_traffic *t, unsigned phase, double rate);
 void fer_bench_traffic_end(struct fer_bench_traffic *t);
 #define FER_BENCH_SATURATE (-1.0)
+
+// Makes the worker realtime, so that no ordinary program gets its CPU before it, or ordinary again.
+// False when the system does not allow that.
+bool fer_bench_traffic_set_realtime(const struct fer_bench_traffic *t, bool is_realtime);
 
 uint64_t fer_bench_phase_lost(const struct fer_bench_phase *p);
 

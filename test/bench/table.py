@@ -46,7 +46,8 @@ def affordable(numbers):
 MANY = affordable([1000, 10000, 100000, 1000000])
 _all, _sizes = ",".join(ALGORITHMS), ",".join(SIZES)
 _many, _flows = ",".join(map(str, MANY)), ",".join(map(str, FLOWS))
-_few_sas = "--count 2000 --algorithm aes-gcm-128 --sas 0 --turns 8 --seconds 4"
+_turns = "--turns 22 --seconds 3.3 --realtime"
+_few_sas = f"--count 2000 --algorithm aes-gcm-128 --sas 0 {_turns}"
 
 # Name, verb, options, and those that make it quick.
 PARTS = [
@@ -67,7 +68,7 @@ PARTS = [
     ("overlapping", "path", f"--size 64 --order random --flows {_flows} --policies 10000 "
                             "--selectors overlapping", "--flows 1,1000 --policies 100"),
     ("workers", "path", "--size 64,1420 --burst 8,32 --workers 2", ""),
-    ("control", "control", "--count 100000 --turns 8 --seconds 4",
+    ("control", "control", f"--count 100000 {_turns}",
      "--count 20 --sas 100 --rate 100 --turns 1 --seconds 0.1"),
     ("control-in", "control", f"{_few_sas} --direction in",
      "--count 20 --rate 100 --turns 1 --seconds 0.1"),
@@ -205,6 +206,17 @@ def control_rows(reports):
                us["p99.9"])
 
 
+def turn_cells(row):
+    """Turns that lost anything, and those that lost more and less than the one with nothing beside it."""
+    turns = row.get("turns")
+    if turns is None:
+        return "", "", ""
+    lossy = f"{turns['lossy']} of {turns['n']}"
+    if row["during"] == "nothing":
+        return lossy, "", ""
+    return lossy, f"{turns['more']} / {turns['fewer']}", f"{turns['p']:.2f}"
+
+
 def packet_rows(reports):
     for direction, name in (("out", "control"), ("in", "control-in")):
         for row in reports[name]["packets"]:
@@ -213,7 +225,7 @@ def packet_rows(reports):
                    row["arrived"], row["dropped"], lost["slow"], lost["blocked"],
                    lost["preempted"], lost["stolen"], f"{gaps['blocked']['ms']:.1f}",
                    f"{gaps['preempted']['ms']:.1f}", f"{gaps['stolen']['ms']:.1f}",
-                   row["interrupts"], row["latency_us"]["p99"])
+                   row["interrupts"], row["latency_us"]["p99"], *turn_cells(row))
 
 
 def latency_rows(reports, *names):
@@ -320,10 +332,15 @@ def figures_lines(reports):
         lines += ["What that does to packets of other SAs, 90 % load. Lost while the worker was slow or "
                   "blocked is ferrule's; preempted, the system gave its CPU to another program; stolen, "
                   "a hypervisor took it. Then milliseconds of such gaps, whether or not they lost "
-                  "anything, interrupts from other CPUs, and microseconds in the box:", ""]
+                  "anything, interrupts from other CPUs, microseconds in the box, turns in which any "
+                  "were lost, those that lost more and those that lost less than the one with nothing "
+                  "beside it, and how likely chance alone makes the former as many:", ""]
+        if reports["control"]["load"]["realtime"]:
+            lines += ["In turns the worker was realtime, so no ordinary program took its CPU.", ""]
         lines += table(["meanwhile", "changes a second", "packets", "dropped", "lost, slow",
                         "blocked", "preempted", "stolen", "ms blocked", "preempted", "stolen",
-                        "interrupts", "p99"], packet_rows(reports))
+                        "interrupts", "p99", "turns with loss", "more / less", "p"],
+                       packet_rows(reports))
     if "latency-out" in reports:
         lines += ["What a worker that naps while nothing comes saves, and what it costs: microseconds "
                   "in the box, 512 bytes:", ""]

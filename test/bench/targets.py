@@ -132,13 +132,23 @@ def _control(reports):
 
 def _changes(reports):
     for direction, name in (("out", "control"), ("in", "control-in")):
-        for row in reports[name]["packets"]:
-            if row["during"] != "changes":
-                continue
-            what = f"{row['changes_per_second']:,.0f} changes a second at 90 % load, {direction}"
-            yield Target(f"{what}: milliseconds in which the worker was blocked",
-                         [row["gaps"]["blocked"]["ms"]], 0, True, 1)
-            yield Target(f"{what}: packets lost, by whatever", [row["lost"] + row["dropped"]], 0, True)
+        rows = {row["during"]: row for row in reports[name]["packets"]}
+        if "changes" not in rows:
+            continue
+        changes, turns = rows["changes"], rows["changes"]["turns"]
+        lost = {during: row["lost"] + row["dropped"] for during, row in rows.items()}
+        what = f"{changes['changes_per_second']:,.0f} changes a second at 90 % load, {direction}"
+        if reports[name]["load"]["realtime"]:
+            what += ", the worker realtime"
+        yield Target(f"{what}: milliseconds in which the worker was blocked",
+                     [changes["gaps"]["blocked"]["ms"]], 0, True, 1)
+        yield Target(f"{what}: packets lost, by whatever", [lost["changes"]], 0, True,
+                     note=f" of {changes['arrived']:,}; {lost['nothing']:,} of "
+                          f"{rows['nothing']['arrived']:,} with no changes")
+        yield Target(f"{what}: the chance that turns with changes lose more as often as they did, if "
+                     "changes cost nothing", [turns["p"]], 0.05, False, 2,
+                     f"; more was lost in {turns['more']} of {turns['n']} turns than in that without "
+                     f"changes, less in {turns['fewer']}")
 
 
 def _ports(reports):
