@@ -66,7 +66,7 @@ static const char help[] =
 	"                    each has one at least; up to 4194304 (1)\n"
 	"  --packets LIST    warm, or cold: out of the CPU's own caches, as a NIC leaves them "
 	"(warm)\n"
-	"  --seconds S       time for each row, up to 60 (1)\n"
+	"  --seconds S       time for each row, up to 60 (1), after one packet of every flow\n"
 	"  --json            one object, in place of the table\n"
 	"  --html FILE       writes a report for a browser as well\n"
 	"  --compare OLD.json  puts each row in relation to that of a report of before\n"

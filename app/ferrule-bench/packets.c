@@ -166,6 +166,7 @@ int fer_bench_packets_init(struct fer_bench_packets *p,
 	};
 	p->first = own ? p->n_sas * params->worker : 0;
 	p->n_flows = RTE_MAX(params->n_flows / (own ? params->n_workers : 1), p->n_sas);
+	p->n_new = p->n_flows;
 	p->cursor = (uint32_t)((uint64_t)p->n_flows * params->worker / params->n_workers);
 	snprintf(name, sizeof(name), "packets-%u", params->worker);
 	p->pool = create_pool(name, data_room(largest_size(params->size)));
@@ -202,11 +203,12 @@ static uint32_t next_random(struct fer_bench_packets *p)
 
 static uint32_t next_flow(struct fer_bench_packets *p)
 {
-	if (p->order == FER_BENCH_RANDOM)
+	if (p->order == FER_BENCH_RANDOM && p->n_new == 0)
 		return (uint32_t)((uint64_t)next_random(p) * p->n_flows >> 32);
 	uint32_t at = p->cursor;
 
 	p->cursor = at + 1 == p->n_flows ? 0 : at + 1;
+	p->n_new -= p->n_new != 0;
 	return at;
 }
 

@@ -25,6 +25,7 @@ struct fer_bench_packets {
 	enum fer_bench_order order;
 	uint32_t first, n_sas; // the share of the associations that is visited
 	uint32_t n_flows;      // of these, in all
+	uint32_t n_new;        // that have not come yet
 	uint32_t cursor;
 	uint64_t random;
 
@@ -56,7 +57,8 @@ __attribute__((warn_unused_result)) int fer_bench_packets_init(struct fer_bench_
 
 void fer_bench_packets_fini(struct fer_bench_packets *p);
 
-// Makes the ring anew.  The thread of the worker calls.  0, or -1 with a line in error.
+// Makes the ring anew: with flows that have not come yet, as long as there are any, whatever the
+// order.  The thread of the worker calls.  0, or -1 with a line in error.
 __attribute__((warn_unused_result)) int fer_bench_packets_fill(
 	struct fer_bench_packets *p, char error[FER_BENCH_ERROR_BYTES]);
 
