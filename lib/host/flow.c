@@ -29,6 +29,7 @@ struct flow {
 #define NO_RULE (NEEDS_PORTS - 1)       // there are fewer
 
 #define LINE_BYTES FER_FLOW_LINE_BYTES
+#define LINES FER_FLOW_LINES
 #define BYTES_IPV4 FER_FLOW_BYTES_IPV4
 #define BYTES_IPV6 64
 
@@ -104,9 +105,10 @@ uint8_t *fer_flow_home_ipv6(const struct fer_flows *f, uint64_t first, const uin
 	return f->lines[1] + fer_flow_fold(f, (uint64_t)(sum >> 64), (uint64_t)sum);
 }
 
-static uint8_t *other_of(const uint8_t *home)
+// The k-th line in which a flow of that home may stand.
+static uint8_t *line_of(const uint8_t *home, unsigned k)
 {
-	return (uint8_t *)((uintptr_t)home ^ LINE_BYTES);
+	return (uint8_t *)((uintptr_t)home ^ k * LINE_BYTES);
 }
 
 static uint32_t rule_of(const struct fer_flow_known *k)
@@ -121,47 +123,35 @@ static size_t bytes_of(const struct flow *flow)
 	return is_ipv6(flow) ? BYTES_IPV6 : BYTES_IPV4;
 }
 
+// A line's place with the flow, or the first that is empty; NULL: it is full of others.
 static struct fer_flow_known *find_in_line(uint8_t *line, const struct flow *flow, uint32_t epoch)
 {
 	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
 		struct fer_flow_known *k = (struct fer_flow_known *)(line + at);
 
-		if (has_words(k->word, flow) && k->epoch == epoch)
+		if (k->epoch != epoch || has_words(k->word, flow))
 			return k;
 	}
 	return NULL;
+}
+
+// Where the flow stands, or the first place that is empty; NULL: all are full of others.  In one
+// epoch a place that was taken stays so: behind an empty one nothing is to be found.
+static struct fer_flow_known *find_place(uint8_t *home, const struct flow *flow, uint32_t epoch)
+{
+	struct fer_flow_known *k = find_in_line(home, flow, epoch);
+
+	for (unsigned i = 1; k == NULL && i < LINES; i++)
+		k = find_in_line(line_of(home, i), flow, epoch);
+	return k;
 }
 
 // NULL: it is not known.
 static struct fer_flow_known *find_known(uint8_t *home, const struct flow *flow, uint32_t epoch)
 {
-	struct fer_flow_known *k = find_in_line(home, flow, epoch);
+	struct fer_flow_known *k = find_place(home, flow, epoch);
 
-	return likely(k != NULL) ? k : find_in_line(other_of(home), flow, epoch);
-}
-
-// An empty place in a line; NULL: there is none.
-static struct fer_flow_known *find_room(uint8_t *line, const struct flow *flow, uint32_t epoch)
-{
-	for (size_t at = 0; at < LINE_BYTES; at += bytes_of(flow)) {
-		struct fer_flow_known *k = (struct fer_flow_known *)(line + at);
-
-		if (k->epoch != epoch)
-			return k;
-	}
-	return NULL;
-}
-
-// The place for a new flow: where it is full, another flow has to go.
-static struct fer_flow_known *make_room(struct fer_flows *f, uint8_t *home, const struct flow *flow)
-{
-	struct fer_flow_known *k = find_room(home, flow, f->epoch);
-
-	if (k == NULL)
-		k = find_room(other_of(home), flow, f->epoch);
-	if (k == NULL)
-		k = (struct fer_flow_known *)(home + f->n_learnt++ * bytes_of(flow) % LINE_BYTES);
-	return k;
+	return likely(k != NULL) && likely(k->epoch == epoch) ? k : NULL;
 }
 
 // The packets of one chunk.  Neighbours of one flow are a run, and looked up once.
@@ -192,10 +182,12 @@ static inline void answer(const struct chunk *c, unsigned run, uint32_t rule, bo
 static void remember(struct fer_flows *f, uint8_t *home, const struct flow *flow, uint32_t rule,
 	bool needs_ports)
 {
-	if (find_known(home, flow, f->epoch) != NULL) // it stands in this chunk twice
-		return;
-	struct fer_flow_known *k = make_room(f, home, flow);
+	struct fer_flow_known *k = find_place(home, flow, f->epoch);
 
+	if (k == NULL) // another flow has to go
+		k = (struct fer_flow_known *)(home + f->n_learnt++ * bytes_of(flow) % LINE_BYTES);
+	else if (k->epoch == f->epoch) // it stands in this chunk twice
+		return;
 	k->epoch = f->epoch;
 	k->needs_rule = (rule & NO_RULE) | (needs_ports ? NEEDS_PORTS : 0);
 	k->note = 0;

@@ -18,9 +18,10 @@ struct fer_flow_known {
 	uint64_t word[];     // of the flow
 };
 
-// Two or one of them in a line of the cache.  A flow stands in its home line, or in the other of
-// the pair when that is full.
+// Two or one of them in a line of the cache.  A flow stands in its home line, or in the first of
+// its neighbours that had room for it.
 #define FER_FLOW_LINE_BYTES 64
+#define FER_FLOW_LINES 8 // that are neighbours
 #define FER_FLOW_BYTES_IPV4 32
 
 struct fer_flows {

@@ -222,7 +222,7 @@ static void is_there_room_for_many_flows(void **state)
 {
 	static const struct {
 		uint32_t asked_for, n, known_per_cent;
-	} rows[] = {{0, 100000, 99}, {200000, 200000, 95}};
+	} rows[] = {{0, 100000, 99}, {262144, 262144, 98}};
 	struct fer_policies *p = build(0);
 
 	(void)state;
@@ -300,7 +300,7 @@ static void does_a_note_stay_with_its_flow(void **state)
 	fer_flows_destroy(f);
 }
 
-// Wherever a flow came to stand: in either place of its line, or in the other line.
+// Wherever a flow came to stand: in either place of its line, or in one beside it.
 static void are_notes_found_in_every_place(void **state)
 {
 	enum { N_FLOWS = 300000 };
