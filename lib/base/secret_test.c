@@ -50,6 +50,22 @@ static void equal_icv_sees_every_byte_of_every_length(void **state)
 	}
 }
 
+static void equal_tag_sees_every_byte_of_every_length(void **state)
+{
+	uint8_t a[17] = {0}, b[17] = {0};
+
+	(void)state;
+	for (size_t len = 8; len <= 16; len++) {
+		assert_true(fer_secret_equal_tag(a + 1, b + 1, len));
+		for (size_t i = 0; i < sizeof(a); i++) {
+			b[i] = 0x80;
+			assert_int_equal(
+				fer_secret_equal_tag(a + 1, b + 1, len), i == 0 || i > len);
+			b[i] = 0;
+		}
+	}
+}
+
 static void mapped_memory_is_zeroed_aligned_and_writable(void **state)
 {
 	static const size_t sizes[] = {1, 4096, 4097, (2 << 20) - 1, 2 << 20, (2 << 20) + 1};
@@ -73,6 +89,7 @@ int main(void)
 		cmocka_unit_test(wipe_leaves_zeroes),
 		cmocka_unit_test(equal_sees_every_byte),
 		cmocka_unit_test(equal_icv_sees_every_byte_of_every_length),
+		cmocka_unit_test(equal_tag_sees_every_byte_of_every_length),
 		cmocka_unit_test(mapped_memory_is_zeroed_aligned_and_writable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
