@@ -178,7 +178,7 @@ void fer_service_stir(struct fer_service *s)
 	(void)evtimer_add(s->tick, &at_once);
 }
 
-static bool has_slices(const struct fer_service *s, const struct fer_pair *p)
+bool fer_service_has_slices(const struct fer_service *s, const struct fer_pair *p)
 {
 	const struct fer_slices *w;
 
@@ -190,29 +190,12 @@ static bool has_slices(const struct fer_service *s, const struct fer_pair *p)
 
 void fer_service_slice(struct fer_service *s, struct fer_slices *w)
 {
-	if (!has_slices(s, w->pair) && !w->work(s, w))
+	if (!fer_service_has_slices(s, w->pair) && !w->work(s, w))
 		return;
 	if (w->wait != NULL)
 		fer_ctl_request_block(w->wait->request);
 	STAILQ_INSERT_TAIL(&s->slices, w, link);
 	fer_service_stir(s);
-}
-
-void fer_service_finish_slices(struct fer_service *s, const struct fer_pair *p)
-{
-	struct fer_slices_list all = STAILQ_HEAD_INITIALIZER(all);
-
-	STAILQ_CONCAT(&all, &s->slices);
-	while (!STAILQ_EMPTY(&all)) {
-		struct fer_slices *w = STAILQ_FIRST(&all);
-
-		STAILQ_REMOVE_HEAD(&all, link);
-		if (w->pair != p)
-			STAILQ_INSERT_TAIL(&s->slices, w, link);
-		else
-			while (w->work(s, w))
-				;
-	}
 }
 
 // Puts back what has slices left: behind those of other pairs, and in front of those of its own.

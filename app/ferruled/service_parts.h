@@ -125,8 +125,8 @@ void fer_service_stir(struct fer_service *s);
 // each finds the SAs as the one before left them.
 void fer_service_slice(struct fer_service *s, struct fer_slices *w);
 
-// Does all slices of a pair that are left.
-void fer_service_finish_slices(struct fer_service *s, const struct fer_pair *p);
+// Is something left to be done of what somebody wanted to have done to the pair?
+bool fer_service_has_slices(const struct fer_service *s, const struct fer_pair *p);
 
 // --- SAs ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ struct fer_reset {
 	struct fer_pair *pair;
 	struct fer_ctl_request *request;
 	struct event *timer;
+	bool is_under_way; // what came before it has been done, and workers come to rest
 	unsigned n_ticks;
 };
 
@@ -37,12 +38,28 @@ static void finish(struct fer_reset *r, const char *why)
 	reset_destroy(r);
 }
 
+// Nothing is left half done: lists that are worked off are, while others have their turn.  Nothing
+// new comes for the pair.
+static bool begin(struct fer_reset *r)
+{
+	if (fer_service_has_slices(r->service, r->pair))
+		return false;
+	fer_service_abort_waits(r->service, r->pair);
+	fer_workers_rest(r->service->workers);
+	return true;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct fer_reset *r = arg;
 	const char *why = NULL;
 
 	(void)fd, (void)what;
+	if (!r->is_under_way) {
+		r->is_under_way = begin(r);
+		(void)evtimer_add(r->timer, &tick);
+		return;
+	}
 	if (!fer_workers_are_at_rest(r->service->workers)) {
 		if (++r->n_ticks < MOST_TICKS)
 			(void)evtimer_add(r->timer, &tick);
@@ -89,9 +106,7 @@ void fer_service_reset(void *arg, struct fer_ctl_request *request, const void *d
 		return;
 	}
 	fer_ctl_server_hold(r->server, (uint16_t)r->pair->number);
-	fer_service_finish_slices(s, r->pair);
-	fer_service_abort_waits(s, r->pair);
-	fer_workers_rest(s->workers);
+	r->is_under_way = begin(r);
 	(void)evtimer_add(r->timer, &tick);
 }
 

@@ -161,6 +161,13 @@ static void a_list_that_is_undone(void **state)
 	old[MANY - 1] = twice;
 }
 
+static void put_all(struct fer_msg_buf *b)
+{
+	fer_msg_put_sa_add(b);
+	for (unsigned i = 0; i < MANY; i++)
+		fer_msg_put_sa(b, &old[i].sa, &old[i].add);
+}
+
 static uint64_t submit(uint32_t oid, struct fer_msg_buf *b)
 {
 	const struct fer_client_request q = {
@@ -189,9 +196,7 @@ static void the_order_of_a_client_stays(void **state)
 	uint64_t ids[4];
 
 	(void)state;
-	fer_msg_put_sa_add(&add);
-	for (unsigned i = 0; i < MANY; i++)
-		fer_msg_put_sa(&add, &old[i].sa, &old[i].add);
+	put_all(&add);
 	put_names(&names);
 	fer_msg_put_sa_add(&again);
 	fer_msg_put_sa(&again, &old[MANY - 1].sa, &old[MANY - 1].add);
@@ -228,6 +233,39 @@ static void a_reset_leaves_nothing_half_done(void **state)
 	assert_true(reply.header.status == NDIS_STATUS_SUCCESS ||
 		    reply.header.status == NDIS_STATUS_REQUEST_ABORTED);
 	fer_client_reply_fini(&reply);
+	fer_client_close(other);
+}
+
+// A list that is under way is done before the pair is reset, and others have their turn meanwhile;
+// but nobody changes this pair.
+static void others_have_their_turn_during_a_reset(void **state)
+{
+	struct fer_client *other = served_connect(&served), *third = served_connect(&served);
+	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
+	struct fer_client_reply reply;
+	struct fer_msg_buf add = {0};
+	uint64_t id, reset;
+
+	(void)state;
+	put_all(&add);
+	atomic_store(&largest_step, 0);
+	id = submit(FER_MSG_SA_ADD, &add);
+	while (n_added() == 0)
+		;
+	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
+	while (served_by_ref(third, FER_MSG_SA_DELETE, 0, 1, "") != NDIS_STATUS_NOT_ACCEPTED &&
+		n_added() < MANY)
+		;
+	assert_int_equal(served_add(third, FER_MSG_SA_ADD, 1, fresh, 1, handles), 0);
+	assert_int_equal(served_delete(third, 1, handles, 1), 0);
+	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
+	fer_client_reply_fini(&reply);
+	assert_int_equal(n_added(), MANY);
+	assert_succeeds(id);
+	assert_in_range(atomic_load(&largest_step), 1, AT_ONCE);
+	delete_by_names();
+	fer_client_close(third);
 	fer_client_close(other);
 }
 
@@ -301,9 +339,7 @@ static void a_list_that_is_undone_changes_nothing_for_others(void **state)
 	(void)state;
 	twice = old[MANY - 1];
 	fer_msg_set_string(old[MANY - 1].sa.name, sizeof(twice.sa.name), old[0].sa.name);
-	fer_msg_put_sa_add(&add);
-	for (unsigned i = 0; i < MANY; i++)
-		fer_msg_put_sa(&add, &old[i].sa, &old[i].add);
+	put_all(&add);
 	id = submit(FER_MSG_SA_ADD, &add);
 	for (unsigned i = 0; i < 1000000 && n_added() < 2; i++) // it may come and go unseen
 		;
@@ -328,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_list_that_is_undone),
 		cmocka_unit_test(the_order_of_a_client_stays),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
+		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),
 		cmocka_unit_test(a_list_that_is_undone_changes_nothing_for_others),
