@@ -46,7 +46,7 @@ struct fer_pair_sa {
 	uint32_t group;                              // held; FER_NO_GROUP: none
 	uint8_t encryption, integrity, ah_integrity; // fer_algo_row(); FER_PAIR_NO_ALGO: none
 	bool is_new : 1;                             // a swap that is not done yet has added it
-	bool is_draining : 1;                        // a swap has replaced it, and it goes soon
+	bool is_draining : 1;                        // a swap replaces it, and it goes soon
 	bool asks_deletion : 1;                      // it has stopped, and that was told
 	char name[];                                 // behind it: the struct for UDP, if it has one
 };

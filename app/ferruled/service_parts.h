@@ -49,6 +49,8 @@ struct fer_slices {
 struct fer_many {
 	struct fer_slices slices;
 	void (*apply)(struct fer_pair *p, uint64_t handle);
+	const char *(*may)(const struct fer_pair_sa *sa); // of those that are looked for
+	struct fer_msg_array refs;                        // the same, in the request
 	uint32_t n, n_done;
 	uint64_t handles[];
 };
@@ -71,6 +73,7 @@ struct fer_service {
 	STAILQ_HEAD(fer_wait_list, fer_wait) waits;
 	STAILQ_HEAD(fer_slices_list, fer_slices) slices; // under way
 	LIST_HEAD(fer_drain_list, fer_drain) drains;
+	LIST_HEAD(fer_swap_list, fer_swap) swaps; // that have all their SAs, and are not done
 
 	// Events that were lost, and the look-out for what they told; by pair.
 	struct fer_untold *untold;
@@ -151,6 +154,12 @@ void fer_many_destroy(struct fer_many *m);
 void fer_service_apply(struct fer_service *s, struct fer_many *m,
 	void (*apply)(struct fer_pair *p, uint64_t handle), struct fer_wait *wait);
 
+// Finds the SAs of a list of references, and does it to each of them if it may be done to all:
+// may() says NULL, or why not.  Completes the request.
+void fer_service_apply_to_refs(struct fer_service *s, struct fer_ctl_request *r, const void *data,
+	size_t len, const char *(*may)(const struct fer_pair_sa *sa),
+	void (*apply)(struct fer_pair *p, uint64_t handle));
+
 // Of an outbound SA in a group.
 void fer_service_activate(struct fer_pair *p, const struct fer_pair_sa *sa);
 
@@ -166,23 +175,27 @@ void fer_service_complete_handles(struct fer_ctl_request *r, const uint64_t hand
 // SAs of a request that are added all or none: all of them are checked, then added.
 struct fer_adding {
 	struct fer_slices slices;
-	struct fer_service *service;
 	struct fer_msg_walk first, next;
 	uint32_t n;
 	uint64_t *handles; // n_added of them, in the wait; those of SAs that others removed
 			   // meanwhile too
 	uint32_t n_added;
 	bool is_swap;
-	uint32_t drain_ms; // of a swap
-	// All are added: 0, and the wait is in other hands; or -errno, and the request is refused.
-	int (*finish)(struct fer_adding *a);
+	uint32_t drain_ms;     // of a swap
+	struct fer_swap *swap; // from finish() on
+	// All are added: does a slice of what is to be done then.
+	bool (*finish)(struct fer_service *s, struct fer_slices *self);
 };
 
 // *what has first, n, finish, and what that needs.
 void fer_service_add_all(
 	struct fer_service *s, struct fer_ctl_request *r, const struct fer_adding *what);
 
-// Ends the drains.
+// For finish(): takes away again what was added, and refuses the request, in slices.
+bool fer_service_undo_adding(
+	struct fer_service *s, struct fer_slices *self, int error, const char *why);
+
+// Ends drains, and swaps that are under way.
 void fer_service_swap_fini(struct fer_service *s);
 
 fer_ctl_handler fer_service_add_sa;

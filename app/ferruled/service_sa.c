@@ -115,6 +115,13 @@ static bool undo(struct fer_service *s, struct fer_slices *slices)
 	return undo_some(s, slices);
 }
 
+bool fer_service_undo_adding(
+	struct fer_service *s, struct fer_slices *slices, int error, const char *why)
+{
+	fail_at(slices->wait, error, FER_MSG_NO_ELEMENT, why);
+	return undo(s, slices);
+}
+
 static bool add_some(struct fer_service *s, struct fer_slices *slices)
 {
 	struct fer_adding *a = (struct fer_adding *)slices;
@@ -128,15 +135,10 @@ static bool add_some(struct fer_service *s, struct fer_slices *slices)
 		error = add_one(a);
 	if (error == 0 && fer_msg_walk_more(&a->next))
 		return true;
-	if (error == 0) {
-		error = a->finish(a);
-		if (error != 0)
-			fail_at(slices->wait, error, FER_MSG_NO_ELEMENT, NULL);
-	}
 	if (error != 0)
 		return undo(s, slices);
-	free(a);
-	return false;
+	slices->work = a->finish;
+	return slices->work(s, slices);
 }
 
 static bool check_some(struct fer_service *s, struct fer_slices *slices)
@@ -178,17 +180,20 @@ void fer_service_add_all(
 	wait->len = what->n * sizeof(handles[0]);
 	*a = *what;
 	a->slices = (struct fer_slices){.pair = wait->pair, .wait = wait, .work = check_some};
-	a->service = s;
 	a->next = a->first;
 	a->handles = handles;
 	fer_service_slice(s, &a->slices);
 }
 
-static int complete_add(struct fer_adding *a)
+static bool complete_add(struct fer_service *s, struct fer_slices *slices)
 {
-	fer_service_complete_handles(a->slices.wait->request, a->handles, a->n);
-	fer_wait_destroy(a->slices.wait);
-	return 0;
+	struct fer_adding *a = (struct fer_adding *)slices;
+
+	(void)s;
+	fer_service_complete_handles(slices->wait->request, a->handles, a->n);
+	fer_wait_destroy(slices->wait);
+	free(a);
+	return false;
 }
 
 void fer_service_sa_add(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
@@ -216,6 +221,8 @@ static const char *may_activate(const struct fer_pair_sa *sa)
 {
 	if (sa == NULL)
 		return "there is no such SA";
+	if (sa->is_draining)
+		return "is an SA that a swap has replaced: it is about to go";
 	if (!fer_pair_sa_is_out(sa))
 		return "is an inbound SA: only outbound ones are active";
 	return sa->group == FER_NO_GROUP ? "is an SA without a group" : NULL;
@@ -224,54 +231,6 @@ static const char *may_activate(const struct fer_pair_sa *sa)
 static const char *may_delete(const struct fer_pair_sa *sa)
 {
 	return sa == NULL ? "there is no such SA" : NULL;
-}
-
-// The SAs of a list, if something may be done to each of them; NULL: the request is refused.
-static struct fer_many *find_all(struct fer_pair *p, struct fer_ctl_request *r, const void *data,
-	size_t len, const char *(*may)(const struct fer_pair_sa *sa))
-{
-	struct fer_msg_array list;
-	struct fer_msg_sa_ref ref;
-	struct fer_msg_fault fault;
-	uint32_t status = fer_msg_get_sa_refs(data, len, &list, &fault);
-
-	if (status != NDIS_STATUS_SUCCESS) {
-		fer_service_refuse(r, status, &fault);
-		return NULL;
-	}
-	struct fer_many *found = fer_many_create(p, list.n);
-	if (found == NULL)
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-	for (; found != NULL && found->n < list.n; found->n++) {
-		fer_msg_list_at(&list, found->n, &ref, sizeof(ref));
-		const struct fer_pair_sa *sa = fer_service_find(p, &ref);
-		const char *why = may(sa);
-
-		if (why != NULL) {
-			fer_service_fail(r, sa == NULL ? -ENOENT : -EINVAL, found->n, why);
-			fer_many_destroy(found);
-			return NULL;
-		}
-		found->handles[found->n] = sa->handle;
-	}
-	return found;
-}
-
-// Does something to all SAs of a list, or refuses the request.
-static void to_all(struct fer_service *s, struct fer_ctl_request *r, const void *data, size_t len,
-	const char *(*may)(const struct fer_pair_sa *sa),
-	void (*apply)(struct fer_pair *p, uint64_t handle))
-{
-	struct fer_pair *p = fer_service_pair(s, r);
-	struct fer_many *all = find_all(p, r, data, len, may);
-	struct fer_wait *wait = all == NULL ? NULL : fer_wait_create(p, r);
-
-	if (wait != NULL) {
-		fer_service_apply(s, all, apply, wait);
-	} else if (all != NULL) {
-		fer_many_destroy(all);
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
-	}
 }
 
 static void activate(struct fer_pair *p, uint64_t handle)
@@ -285,10 +244,10 @@ static void activate(struct fer_pair *p, uint64_t handle)
 void fer_service_sa_activate(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	if (!fer_service_is_oob(arg, r))
-		to_all(arg, r, data, len, may_activate, activate);
+		fer_service_apply_to_refs(arg, r, data, len, may_activate, activate);
 }
 
 void fer_service_sa_delete(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	to_all(arg, r, data, len, may_delete, fer_service_remove_sa);
+	fer_service_apply_to_refs(arg, r, data, len, may_delete, fer_service_remove_sa);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Have others their turn while many SAs are added or removed, and does the order of requests stay?
 #include "served.h"
+#include "service_parts.h"
 
 #include <event2/event.h>
 #include <setjmp.h>
@@ -22,8 +23,8 @@ static struct sa_sample old[MANY], fresh[2];
 // --- what happens between two rounds of the control thread's loop -------------------------------
 
 static struct event *round_event;
-static _Atomic uint32_t largest_step;
-static uint32_t n_before, n_at_first; // SAs
+static _Atomic uint32_t largest_step, n_busy; // busy: rounds in the middle of something
+static uint32_t n_before, n_at_first;         // SAs
 
 static void on_round(evutil_socket_t fd, short what, void *arg)
 {
@@ -34,6 +35,8 @@ static void on_round(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what, (void)arg;
 	if (step > atomic_load(&largest_step))
 		atomic_store(&largest_step, step);
+	if (fer_service_has_slices(served.service, &served.world.pair[0]))
+		atomic_fetch_add(&n_busy, 1);
 	n_before = n;
 	(void)event_add(round_event, &now);
 }
@@ -166,6 +169,26 @@ static void put_all(struct fer_msg_buf *b)
 	fer_msg_put_sa_add(b);
 	for (unsigned i = 0; i < MANY; i++)
 		fer_msg_put_sa(b, &old[i].sa, &old[i].add);
+}
+
+// Names are looked up some at a time, too; and where one is wrong, nothing is done to any.
+static void the_last_name_is_unknown(void **state)
+{
+	struct fer_msg_buf b = {0};
+	char last[sizeof(old[0].sa.name)];
+
+	(void)state;
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, old, MANY, handles), 0);
+	snprintf(last, sizeof(last), "%s", old[MANY - 1].sa.name);
+	fer_msg_set_string(old[MANY - 1].sa.name, sizeof(old[0].sa.name), "unknown");
+	put_names(&b);
+	atomic_store(&n_busy, 0);
+	assert_int_equal(
+		served_set(client, FER_MSG_SA_DELETE, 0, &b), NDIS_STATUS_INVALID_PARAMETER);
+	assert_true(atomic_load(&n_busy) >= MANY / AT_ONCE);
+	assert_int_equal(n_added(), MANY);
+	fer_msg_set_string(old[MANY - 1].sa.name, sizeof(old[0].sa.name), last);
+	delete_by_names();
 }
 
 static uint64_t submit(uint32_t oid, struct fer_msg_buf *b)
@@ -326,6 +349,31 @@ static void a_swap_in_the_middle_of_another(void **state)
 	fer_client_close(other);
 }
 
+// What a swap has replaced is not made active again before it goes: its group would be left without
+// an active SA.
+static void what_is_replaced_is_not_activated(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	struct fer_pair *p = &served.world.pair[0];
+	struct fer_msg_buf swap = {0};
+	uint64_t before, id, after;
+
+	(void)state;
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, &before), 0);
+	put_swap(&swap);
+	id = submit(FER_MSG_SA_SWAP, &swap);
+	// It is accepted before the swap, and refused from then on.
+	while (served_by_ref(other, FER_MSG_SA_ACTIVATE, 0, before, "") == NDIS_STATUS_SUCCESS)
+		;
+	assert_succeeds(id);
+	const struct fer_pair_sa *sa = fer_pair_find_sa(p, old[0].sa.name);
+	after = fer_group_active(p->sas, sa->group);
+	assert_int_equal(after, sa->handle);
+	delete_by_names();
+	assert_int_equal(n_added(), 0);
+	fer_client_close(other);
+}
+
 // A list that is refused in the end leaves the group to who came meanwhile: its SA is active.
 static void a_list_that_is_undone_changes_nothing_for_others(void **state)
 {
@@ -362,11 +410,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(others_have_their_turn),
 		cmocka_unit_test(a_list_that_is_undone),
+		cmocka_unit_test(the_last_name_is_unknown),
 		cmocka_unit_test(the_order_of_a_client_stays),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),
+		cmocka_unit_test(what_is_replaced_is_not_activated),
 		cmocka_unit_test(a_list_that_is_undone_changes_nothing_for_others),
 	};
 

@@ -5,6 +5,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#define AT_ONCE 1000 // new SAs, or members of their groups
+
 static void drain_destroy(struct fer_drain *d)
 {
 	if (d == NULL)
@@ -77,92 +79,106 @@ static struct retiring *retiring_create(struct fer_pair *p, uint32_t n)
 	return NULL;
 }
 
-// What a swap takes away, with room for all SAs there are.
-struct leaving {
-	struct retiring *out;
+// What a swap does once all of its SAs are there, step by step, so many of them at a time: whatever
+// else changes SAs of the pair waits meanwhile.
+struct fer_swap {
+	LIST_ENTRY(fer_swap) link;
+	struct retiring *out; // what it takes away, with room for all SAs there are
 	struct fer_drain *in;
+	unsigned step;
+	uint32_t n_done;            // of the new ones, in this step
+	struct fer_pair_sa *member; // of the group that is being asked; NULL: none is
 };
 
-static void leaving_destroy(struct leaving *l)
+static void swap_destroy(struct fer_swap *w)
 {
-	retiring_destroy(l->out);
-	drain_destroy(l->in);
+	LIST_REMOVE(w, link);
+	retiring_destroy(w->out);
+	drain_destroy(w->in);
+	free(w);
 }
 
-static int leaving_create(struct leaving *l, struct fer_service *s, struct fer_pair *p)
+static struct fer_swap *swap_create(struct fer_service *s, struct fer_pair *p)
 {
 	const uint32_t n = fer_sa_count(p->sas);
+	struct fer_swap *w = calloc(1, sizeof(*w));
 
-	l->out = retiring_create(p, n);
-	l->in = drain_create(s, p, n);
-	if (l->out != NULL && l->in != NULL)
-		return 0;
-	leaving_destroy(l);
-	return -ENOMEM;
+	if (w == NULL)
+		return NULL;
+	LIST_INSERT_HEAD(&s->swaps, w, link);
+	w->out = retiring_create(p, n);
+	w->in = drain_create(s, p, n);
+	if (w->out != NULL && w->in != NULL)
+		return w;
+	swap_destroy(w);
+	return NULL;
 }
 
-static void add(struct fer_many *m, const struct fer_pair_sa *sa)
+// A group that gets an `out` SA only keeps what it receives with.  What another swap has added that
+// is not done yet comes after all of this one, and what another has replaced is its business.
+static void leave(struct fer_swap *w, unsigned arriving, struct fer_pair_sa *sa)
 {
+	const enum fer_direction direction = fer_pair_sa_block(sa)->direction;
+	struct fer_many *m = direction == FER_OUT ? w->out->leaving : w->in->leaving;
+
+	if (sa->is_new || sa->is_draining || (arriving >> direction & 1) == 0)
+		return;
+	sa->is_draining = true;
 	m->handles[m->n++] = sa->handle;
 }
 
-static void leave(struct leaving *l, struct fer_pair_sa *sa)
-{
-	if (fer_pair_sa_is_out(sa)) {
-		add(l->out->leaving, sa);
-	} else if (!sa->is_draining) {
-		sa->is_draining = true;
-		add(l->in->leaving, sa);
-	}
-}
-
-// Finds what the new SAs replace: those that were in their groups before, in the directions in
-// which new ones came.  A group that gets an `out` SA only keeps what it receives with.  What
-// another swap has added that is not done yet comes after all of this one.  Somebody else may have
-// removed some of the new ones already.
-static void find_leaving(const struct fer_adding *a, struct leaving *l)
+// In which directions do new ones come to a group?
+static bool mark_group(struct fer_swap *w, const struct fer_adding *a, uint32_t i)
 {
 	const struct fer_pair *p = a->slices.pair;
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
 
-	for (uint32_t i = 0; i < a->n; i++) {
-		const struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
+	(void)w;
+	if (sa != NULL)
+		fer_groups_at(&p->groups, sa->group)->arriving |=
+			1u << fer_pair_sa_block(sa)->direction;
+	return true;
+}
 
-		if (sa != NULL)
-			fer_groups_at(&p->groups, sa->group)->arriving |=
-				1u << fer_pair_sa_block(sa)->direction;
-	}
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct fer_pair_sa *fresh = fer_pair_sa_of(p, a->handles[i]);
+// Asks one member of its group whether it is replaced: it was there before.
+static bool ask_member(struct fer_swap *w, const struct fer_adding *a, uint32_t i)
+{
+	const struct fer_pair *p = a->slices.pair;
+	const struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
+	struct fer_group *g = sa == NULL ? NULL : fer_groups_at(&p->groups, sa->group);
 
-		if (fresh == NULL)
-			continue;
-		struct fer_group *g = fer_groups_at(&p->groups, fresh->group);
-		for (struct fer_pair_sa *sa = g->arriving != 0 ? g->members : NULL; sa != NULL;
-			sa = sa->next)
-			if (!sa->is_new &&
-				(g->arriving >> fer_pair_sa_block(sa)->direction & 1) != 0)
-				leave(l, sa);
-		g->arriving = 0; // its members are asked once
-	}
-	for (uint32_t i = 0; i < a->n; i++) {
-		struct fer_pair_sa *sa = fer_pair_sa_of(p, a->handles[i]);
-
-		if (sa != NULL)
-			sa->is_new = false;
-	}
+	if (g == NULL || g->arriving == 0)
+		return true; // all of them have been asked
+	if (w->member == NULL)
+		w->member = g->members;
+	leave(w, g->arriving, w->member);
+	w->member = w->member->next;
+	if (w->member != NULL)
+		return false;
+	g->arriving = 0;
+	return true;
 }
 
 // From the last to the first: where a group gets several, the first one stays active, as when a
 // document is loaded.
-static void activate_new(const struct fer_adding *a)
+static bool take_over(struct fer_swap *w, const struct fer_adding *a, uint32_t i)
 {
-	for (uint32_t i = a->n; i-- > 0;) {
-		const struct fer_pair_sa *sa = fer_pair_sa_of(a->slices.pair, a->handles[i]);
+	struct fer_pair_sa *sa = fer_pair_sa_of(a->slices.pair, a->handles[a->n - 1 - i]);
 
-		if (sa != NULL && fer_pair_sa_is_out(sa))
-			fer_service_activate(a->slices.pair, sa);
-	}
+	(void)w;
+	if (sa == NULL)
+		return true;
+	sa->is_new = false;
+	if (fer_pair_sa_is_out(sa))
+		fer_service_activate(a->slices.pair, sa);
+	return true;
 }
+
+// With each of the new ones; somebody may have removed some of them already.  False: not done yet.
+static bool (*const steps[])(struct fer_swap *w, const struct fer_adding *a, uint32_t i) = {
+	mark_group, ask_member, take_over};
+
+#define N_STEPS (sizeof(steps) / sizeof(steps[0]))
 
 static void start_drain(struct fer_service *s, struct fer_drain *d, uint32_t drain_ms)
 {
@@ -177,27 +193,59 @@ static void start_drain(struct fer_service *s, struct fer_drain *d, uint32_t dra
 	(void)evtimer_add(d->timer, &after);
 }
 
-static int finish_swap(struct fer_adding *a)
+static bool complete_swap(struct fer_service *s, struct fer_adding *a)
 {
-	struct leaving l;
-	int error = leaving_create(&l, a->service, a->slices.pair);
+	struct fer_swap *w = a->swap;
 
-	if (error != 0)
-		return error;
-	find_leaving(a, &l);
-	activate_new(a);
-	start_drain(a->service, l.in, a->drain_ms);
+	start_drain(s, w->in, a->drain_ms);
 	fer_ctl_request_unblock(a->slices.wait->request);
-	l.out->service = a->service;
-	l.out->wait = a->slices.wait;
-	fer_grace_defer(a->service->grace, &l.out->deferred, retire);
-	fer_service_stir(a->service);
-	return 0;
+	w->out->service = s;
+	w->out->wait = a->slices.wait;
+	fer_grace_defer(s->grace, &w->out->deferred, retire);
+	fer_service_stir(s);
+	w->out = NULL;
+	w->in = NULL;
+	swap_destroy(w);
+	free(a);
+	return false;
+}
+
+static bool swap_some(struct fer_service *s, struct fer_slices *slices)
+{
+	struct fer_adding *a = (struct fer_adding *)slices;
+	struct fer_swap *w = a->swap;
+
+	if (fer_pair_has_lost_port(slices->pair)) {
+		swap_destroy(w);
+		return fer_service_undo_adding(
+			s, slices, -ECANCELED, "a port of the pair has been removed");
+	}
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		if (w->n_done < a->n) {
+			w->n_done += steps[w->step](w, a, w->n_done);
+			continue;
+		}
+		w->n_done = 0;
+		if (++w->step == N_STEPS)
+			return complete_swap(s, a);
+	}
+	return true;
+}
+
+static bool begin_swap(struct fer_service *s, struct fer_slices *slices)
+{
+	struct fer_adding *a = (struct fer_adding *)slices;
+
+	a->swap = swap_create(s, slices->pair);
+	if (a->swap == NULL)
+		return fer_service_undo_adding(s, slices, -ENOMEM, NULL);
+	slices->work = swap_some;
+	return swap_some(s, slices);
 }
 
 void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct fer_adding a = {.finish = finish_swap, .is_swap = true};
+	struct fer_adding a = {.finish = begin_swap, .is_swap = true};
 	struct fer_msg_fault fault;
 	uint32_t status = fer_msg_get_sa_swap(data, len, &a.drain_ms, &a.first, &a.n, &fault);
 
@@ -211,6 +259,8 @@ void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data,
 
 void fer_service_swap_fini(struct fer_service *s)
 {
+	while (!LIST_EMPTY(&s->swaps))
+		swap_destroy(LIST_FIRST(&s->swaps));
 	while (!LIST_EMPTY(&s->drains)) {
 		struct fer_drain *d = LIST_FIRST(&s->drains);
 
