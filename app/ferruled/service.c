@@ -178,6 +178,27 @@ void fer_service_stir(struct fer_service *s)
 	(void)evtimer_add(s->tick, &at_once);
 }
 
+void *fer_service_begin_adding(
+	struct fer_service *s, struct fer_ctl_request *r, size_t bytes, uint32_t n)
+{
+	struct fer_slices *slices = calloc(1, bytes);
+	struct fer_wait *wait = fer_wait_create(fer_service_pair(s, r), r);
+	uint64_t *handles = calloc(n, sizeof(handles[0]));
+
+	if (slices == NULL || wait == NULL || handles == NULL) {
+		free(handles);
+		fer_wait_destroy(wait);
+		free(slices);
+		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+		return NULL;
+	}
+	wait->data = handles;
+	wait->len = n * sizeof(handles[0]);
+	slices->pair = wait->pair;
+	slices->wait = wait;
+	return slices;
+}
+
 bool fer_service_has_slices(const struct fer_service *s, const struct fer_pair *p)
 {
 	const struct fer_slices *w;

@@ -80,7 +80,6 @@ static bool add_some(struct fer_service *s, struct fer_slices *slices)
 // What is not an SA ends the whole request; of those that are, as many as can be are added.
 void fer_service_add_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
-	struct fer_pair *p = fer_service_pair(arg, r);
 	struct fer_msg_fault fault;
 	uint32_t n, status = fer_msg_check_add_sa(data, len, &n, &fault);
 
@@ -88,19 +87,12 @@ void fer_service_add_sa(void *arg, struct fer_ctl_request *r, const void *data, 
 		fer_service_refuse(r, status, &fault);
 		return;
 	}
-	struct adding *a = malloc(sizeof(*a));
-	struct fer_wait *wait = fer_wait_create(p, r);
-	uint64_t *handles = calloc(n, sizeof(handles[0]));
-	if (a == NULL || wait == NULL || handles == NULL) {
-		free(handles);
-		fer_wait_destroy(wait);
-		free(a);
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+	struct adding *a = fer_service_begin_adding(arg, r, sizeof(*a), n);
+	if (a == NULL)
 		return;
-	}
-	wait->data = handles;
-	*a = (struct adding){
-		.slices = {.pair = p, .wait = wait, .work = add_some}, .handles = handles, .n = n};
+	a->slices.work = add_some;
+	a->handles = a->slices.wait->data;
+	a->n = n;
 	fer_msg_walk_init(&a->next, data, len, 0);
 	fer_service_slice(arg, &a->slices);
 }

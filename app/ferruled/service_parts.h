@@ -128,6 +128,12 @@ void fer_service_stir(struct fer_service *s);
 // each finds the SAs as the one before left them.
 void fer_service_slice(struct fer_service *s, struct fer_slices *w);
 
+// What a request begins that adds n SAs and is answered with their handles, which lie in the data
+// of its wait, 0 at first: so many bytes, 0 but for the slices in front.  NULL: no memory, and it
+// is refused.
+void *fer_service_begin_adding(
+	struct fer_service *s, struct fer_ctl_request *r, size_t bytes, uint32_t n);
+
 // Is something left to be done of what somebody wanted to have done to the pair?
 bool fer_service_has_slices(const struct fer_service *s, const struct fer_pair *p);
 

@@ -165,23 +165,16 @@ static bool check_some(struct fer_service *s, struct fer_slices *slices)
 void fer_service_add_all(
 	struct fer_service *s, struct fer_ctl_request *r, const struct fer_adding *what)
 {
-	struct fer_adding *a = malloc(sizeof(*a));
-	struct fer_wait *wait = fer_wait_create(fer_service_pair(s, r), r);
-	uint64_t *handles = calloc(what->n, sizeof(handles[0]));
+	struct fer_adding *a = fer_service_begin_adding(s, r, sizeof(*a), what->n);
 
-	if (a == NULL || wait == NULL || handles == NULL) {
-		free(handles);
-		fer_wait_destroy(wait);
-		free(a);
-		fer_service_fail(r, -ENOMEM, FER_MSG_NO_ELEMENT, NULL);
+	if (a == NULL)
 		return;
-	}
-	wait->data = handles;
-	wait->len = what->n * sizeof(handles[0]);
+	const struct fer_slices slices = a->slices;
 	*a = *what;
-	a->slices = (struct fer_slices){.pair = wait->pair, .wait = wait, .work = check_some};
+	a->slices = slices;
+	a->slices.work = check_some;
 	a->next = a->first;
-	a->handles = handles;
+	a->handles = slices.wait->data;
 	fer_service_slice(s, &a->slices);
 }
 
