@@ -167,6 +167,8 @@ static void a_forger_gains_nothing(void **state)
 				test_ends.batch.m[0], uint8_t *, test_ends.batch.m[0]->pkt_len - 1);
 			*icv ^= (uint8_t)(1 + k % 255);
 			test_assert_verdict(test_ends_receive(), FER_BAD_ICV);
+			// What it was tried with besides is nobody's number.
+			assert_true(test_ends.batch.round[0][0].seq == seq + 1 + k);
 		}
 		seq += 501;
 		assert_arrives(&t, seq, 0);

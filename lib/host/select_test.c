@@ -65,6 +65,32 @@ static uint64_t add(enum fer_direction direction, uint32_t group, uint8_t dst)
 	return test_sa_add(test_ends.west.sas, &sa, direction);
 }
 
+// Adds an inbound ESP in AH, of group 0.  Returns its handle.
+//   ah  set to what the handle of the AH around it would be
+static uint64_t add_bundle(uint64_t *ah)
+{
+	static const uint8_t key[FER_MAX_KEY_BYTES] = {7};
+	const struct fer_sa_params params = {
+		.direction = FER_IN,
+		.mode = FER_TUNNEL,
+		.spi = 0x9001,
+		.src = test_addr(4, 2),
+		.dst = test_addr(4, 1),
+		.encryption = fer_algo_find(FER_ENCRYPTION, "aes-gcm-128"),
+		.encryption_key = key,
+		.ah = {.spi = 0x9002,
+			.integrity = fer_algo_find(FER_INTEGRITY, "hmac-sha1-96"),
+			.key = key},
+		.replay_window = 64,
+	};
+	uint64_t handle = 0;
+
+	assert_int_equal(fer_sa_add(test_ends.west.sas, &params, &handle, NULL), 0);
+	const uint32_t index = fer_sa_get(test_ends.west.sas, handle)->partner;
+	*ah = (uint64_t)fer_sa_at(test_ends.west.sas, index)->generation << 32 | index;
+	return handle;
+}
+
 static void put(uint8_t dst, uint8_t protocol, uint16_t fragment)
 {
 	const struct test_ip ip = {.version = 4, .src = 9, .dst = dst, .fragment = fragment};
@@ -485,12 +511,16 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 {
 	uint64_t a = add(FER_IN, 0, 1), b = add(FER_IN, 1, 1), other = add(FER_IN, 2, 1);
 	uint64_t rekeyed = add(FER_IN, 0, 1), alone = add(FER_IN, FER_NO_GROUP, 1);
+	uint64_t ah, bundle = add_bundle(&ah);
 	const struct arrival cases[] = {
 		{PROTECTED, a, 0, FER_OK},
 		{PROTECTED, rekeyed, 0, FER_OK},
 		{PROTECTED, 0, 0, FER_UNPROTECTED},
 		{PROTECTED, b, 0, FER_POLICY_MISMATCH},
 		{PROTECTED, a, b, FER_POLICY_MISMATCH},
+		{PROTECTED, ah, bundle, FER_OK},
+		{PROTECTED, ah, 0, FER_POLICY_MISMATCH}, // with nothing encrypted
+		{PROTECTED, ah, b, FER_POLICY_MISMATCH},
 		{PROTECTED, alone, 0, FER_NO_POLICY},
 		{NESTED, b, a, FER_OK}, // the policy names the innermost first
 		{NESTED, b, rekeyed, FER_OK},
@@ -516,6 +546,8 @@ static void does_a_packet_have_to_come_over_the_sas_of_its_policy(void **state)
 		assert_verdict(check(&cases[i]), cases[i].want);
 	for (unsigned i = 0; i < RTE_DIM(cases); i++)
 		for (unsigned j = 0; j < RTE_DIM(cases); j++) {
+			assert_verdict(check(&cases[i]), cases[i].want);
+			assert_verdict(check(&cases[j]), cases[j].want);
 			check_between(&cases[i], &cases[j], false);
 			check_between(&cases[i], &cases[j], true);
 		}
