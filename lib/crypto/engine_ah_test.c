@@ -228,6 +228,14 @@ static void every_place_of_the_icv_is_right(void **state)
 	}
 }
 
+// What was copied, to work on it there, is wiped.
+static void assert_scratch_is_wiped(void)
+{
+	for (size_t at = 0; at < sizeof(engine->scratch); at++)
+		if (engine->scratch[at] != 0)
+			fail_msg("byte %zu of %zu", at, sizeof(engine->scratch));
+}
+
 // A whole IPv6 packet: payload of 65,535 bytes behind its header; and where 16 bits are not enough
 // to count it.
 static void the_longest_packets_pass(void **state)
@@ -252,6 +260,7 @@ static void the_longest_packets_pass(void **state)
 			icv[0] ^= 1;
 			fer_engine_open_burst(engine, &job, 1);
 			assert_int_equal(job.verdict, FER_BAD_ICV);
+			assert_scratch_is_wiped();
 		}
 		job.len++;
 		fer_engine_open_burst(engine, &job, 1);

@@ -457,6 +457,14 @@ static void seal_and_open_at(unsigned sa, uint8_t *esp, uint32_t n_blocks)
 	assert_memory_equal(esp + off, plain + off, job.len - around(job.suite));
 }
 
+// What was copied, to work on it there, is wiped.
+static void assert_scratch_is_wiped(void)
+{
+	for (size_t at = 0; at < sizeof(engine->scratch); at++)
+		if (engine->scratch[at] != 0)
+			fail_msg("byte %zu of %zu", at, sizeof(engine->scratch));
+}
+
 // The library's wide loads and stores must not reach over either end of a packet.
 static void nothing_outside_a_packet_is_touched(void **state)
 {
@@ -470,6 +478,7 @@ static void nothing_outside_a_packet_is_touched(void **state)
 			uint32_t len = around(s) + n * s->align_bytes;
 
 			seal_and_open_at(sa, fenced + FENCED - len, n);
+			assert_scratch_is_wiped();
 			seal_and_open_at(sa, fenced, n);
 		}
 	}
