@@ -4,7 +4,7 @@
 #include "host/stages.h"
 
 #include "host/complete.h"
-#include "host/outer.h"
+#include "host/outer_off.h"
 #include "host/tfc.h"
 #include "nic/segment.h"
 #include "sa/table.h"
@@ -218,26 +218,95 @@ static inline void take_off_run(
 	}
 }
 
+// Are both packets behind packet i over the SA that it came over, and their layers where its layer
+// is?  A shorter run is not worth what makes it one.
+static inline bool begins_run(const struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = &b->round[0][i];
+
+	if (i + 2 >= b->n)
+		return false;
+	const fer_pair one = fer_layer_whose(layer);
+	return fer_pair_is_zero(
+		(fer_layer_whose(layer + 1) ^ one) | (fer_layer_whose(layer + 2) ^ one));
+}
+
+// Is a packet as most are: did its only layer verify, with IPv4 in it, behind an Ethernet header?
+static inline bool is_usual(const struct fer_pkt *p, const struct fer_layer *layer)
+{
+	return fer_pkt_has_one_layer(p) && p->l2_len == FER_ETHER_HEADER_BYTES &&
+	       (fer_layer_outcome(layer) & ~FER_OUTCOME_PAD_LEN) ==
+		       fer_outcome_of(FER_PROTO_IPV4, 0);
+}
+
+// The same of an SA: a tunnel over IPv4 that is not in UDP.
+static inline bool is_usual_sa(const struct fer_sa *sa)
+{
+	return sa->mode == FER_TUNNEL && sa->version == 4 && sa->udp_at == 0;
+}
+
+// Records the next number of an SA that has no limits.  False: nothing was done.
+static inline bool commit_one(struct fer_sa *sa, uint64_t seq, uint32_t bytes)
+{
+	rte_spinlock_lock(&sa->in.lock);
+	const bool is_done = fer_life_is_free(sa) && fer_replay_commit_run(&sa->in.replay, seq, 1);
+	if (likely(is_done))
+		fer_life_count_in(sa, 1, bytes);
+	fer_sa_unlock_in(sa);
+	return is_done;
+}
+
+// Accepts a packet by itself, if it and its SA are as most are.  False: nothing was done.
+static inline bool accept_one(struct fer_host *host, struct fer_batch *b, unsigned i)
+{
+	const struct fer_layer *layer = &b->round[0][i];
+	struct fer_pkt *p = &b->pkt[i];
+	const uint32_t pay_off = layer->pay_off;
+
+	if (unlikely(!is_usual(p, layer)))
+		return false;
+	struct fer_sa *sa = fer_sa_at(host->sas, layer->sa);
+	const uint32_t around = pay_off + (uint32_t)sa->tail_bytes + layer->pad_len;
+	if (unlikely(!is_usual_sa(sa) ||
+		     !fer_outer_comes_off(b->m[i], &p->frame, pay_off, layer->ip_off, 4, 4) ||
+		     !commit_one(sa, layer->seq, layer->end - around)))
+		return false;
+	fer_outer_take_off_plain(b->m[i], &p->frame, pay_off, FER_ETHER_HEADER_BYTES, 4);
+	return true;
+}
+
+// Accepts the run that begins with packet i, or leaves it to the others.  Returns the first packet
+// behind it.
+__attribute__((noinline)) static unsigned accept_run(
+	struct fer_host *host, struct fer_batch *b, unsigned i, struct others *others)
+{
+	unsigned next = i + 1;
+
+	if (likely(has_verified(b, i, 0))) {
+		struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
+		const struct run r = collect_run(b, i, 0, sa);
+
+		next = i + r.n;
+		if (likely(commit_run(host, b, &r, sa))) {
+			take_off_run(b, &r, sa, others);
+			return next;
+		}
+	}
+	for (; i < next && b->pkt[i].n_layers != 0; i++)
+		others->at[others->n++] = (uint16_t)i;
+	return next;
+}
+
 void fer_accept_in(struct fer_host *host, struct fer_batch *b)
 {
 	struct others others;
+	unsigned i = 0;
 
 	others.n = 0;
-	for (unsigned i = 0, next; i < b->n; i = next) {
-		next = i + 1;
-		if (likely(has_verified(b, i, 0))) {
-			struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
-			const struct run r = collect_run(b, i, 0, sa);
-
-			next = i + r.n;
-			if (likely(commit_run(host, b, &r, sa))) {
-				take_off_run(b, &r, sa, &others);
-				continue;
-			}
-		}
-		for (; i < next && b->pkt[i].n_layers != 0; i++)
-			others.at[others.n++] = (uint16_t)i;
-	}
+	while (i < b->n)
+		i = !begins_run(b, i) && likely(accept_one(host, b, i))
+			    ? i + 1
+			    : accept_run(host, b, i, &others);
 	if (unlikely(others.n != 0))
 		accept_others(host, b, &others);
 	fer_batch_mark(b, FER_STAGE_ACCEPT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "host/outer_run.h"
+#include "host/outer_off.h"
 
 #include "base/bytes.h"
 #include "host/tunnel.h"
@@ -429,43 +429,18 @@ enum fer_verdict fer_outer_take_off(struct rte_mbuf **m, const struct fer_pkt *p
 		      : take_off_transport(*m, p, sa, layer, done);
 }
 
-// Moves a link header to the inner header behind it, and says in it what follows.
-static inline void bring_link(
-	uint8_t *inner, const uint8_t *frame, uint32_t l2_len, uint8_t inner_version)
-{
-	if (l2_len == FER_ETHER_HEADER_BYTES) // what is in front of it falls away
-		memcpy(inner - FER_OUTER_LINK_BYTES, frame - FER_OUTER_IN_FRONT,
-			FER_OUTER_LINK_BYTES);
-	else
-		fer_outer_move_front(inner - l2_len, frame, l2_len);
-	if (likely(l2_len > 0))
-		fer_store_be16(inner - sizeof(uint16_t), fer_ether_type(inner_version));
-}
-
 // Of fer_outer_take_off_run(), with what all of the packets have in common.
 __attribute__((always_inline)) static inline unsigned take_off_run(struct rte_mbuf *m[],
 	struct fer_pkt p[], unsigned n, uint32_t pay_off, uint32_t ip_off, uint32_t l2_len,
 	uint8_t inner_version, uint8_t outer_version)
 {
-	const uint32_t gap = pay_off - l2_len;
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		struct fer_frame *f = &p[i].frame;
-		struct rte_mbuf *s = m[i];
-		uint8_t *frame = rte_pktmbuf_mtod(s, uint8_t *), *inner = frame + pay_off;
-		uint32_t end = f->end;
-
-		if (unlikely(s->nb_segs != 1 || end > s->data_len ||
-			     s->data_off < FER_OUTER_IN_FRONT || f->version != inner_version))
+		if (unlikely(!fer_outer_comes_off(
+			    m[i], &p[i].frame, pay_off, ip_off, inner_version, outer_version)))
 			break;
-		if (unlikely(fer_tunnel_ecn_differs(
-			    inner[1], inner_version, frame[ip_off + 1], outer_version)))
-			break;
-		bring_link(inner, frame, l2_len, inner_version);
-		fer_outer_shift_frame(f, gap);
-		s->data_off += (uint16_t)gap;
-		s->pkt_len = s->data_len = (uint16_t)(end - gap);
+		fer_outer_take_off_plain(m[i], &p[i].frame, pay_off, l2_len, inner_version);
 	}
 	return i;
 }

@@ -93,6 +93,15 @@ static_assert(
 		offsetof(struct fer_layer, verdict) == offsetof(struct fer_layer, next_header) + 3,
 	"fer_layer_outcome() reads them at once");
 
+// Handle and places of a layer.
+static inline fer_pair fer_layer_whose(const struct fer_layer *layer)
+{
+	static_assert(offsetof(struct fer_layer, ip_off) ==
+			      offsetof(struct fer_layer, sa) + sizeof(uint64_t),
+		"a pair of words");
+	return fer_load_pair(&layer->sa);
+}
+
 // Next header, pad length, whether it verified, and verdict as one number.
 static inline uint32_t fer_layer_outcome(const struct fer_layer *layer)
 {

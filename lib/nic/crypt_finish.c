@@ -101,19 +101,10 @@ void fer_crypt_finish(const struct fer_nic *nic, struct fer_batch *b, unsigned i
 		show_inside(nic, b, i, sa, layer);
 }
 
-// Handle and places of a layer.
-static inline fer_pair whose(const struct fer_layer *layer)
-{
-	static_assert(offsetof(struct fer_layer, ip_off) ==
-			      offsetof(struct fer_layer, sa) + sizeof(uint64_t),
-		"a pair of words");
-	return fer_load_pair(&layer->sa);
-}
-
 // Are two layers of one SA, and stand at the same places?
 static inline bool are_of_run(const struct fer_layer *a, const struct fer_layer *b)
 {
-	return fer_pair_is_zero(whose(a) ^ whose(b));
+	return fer_pair_is_zero(fer_layer_whose(a) ^ fer_layer_whose(b));
 }
 
 static_assert(
@@ -296,14 +287,14 @@ __attribute__((always_inline)) static inline unsigned finish_like(struct fer_nic
 		may_be_opened(nic, &model->frame, fer_frame_kinds[model->frame.protocol]);
 	const uint16_t *at = &c->at[j];
 	const unsigned first = *at, end_at = first + (end - j);
-	const fer_pair run = whose(&b->round[k][first]);
+	const fer_pair run = fer_layer_whose(&b->round[k][first]);
 	uint64_t seqs = 0;
 	unsigned i = first;
 
 	for (; i < end_at; i++, at++) {
 		struct fer_layer *layer = &b->round[k][i];
 
-		if (*at != i || !fer_pair_is_zero(whose(layer) ^ run))
+		if (*at != i || !fer_pair_is_zero(fer_layer_whose(layer) ^ run))
 			break;
 		const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
 		uint32_t inner_end = layer->end - tail_bytes, pad_len = 0;
