@@ -729,6 +729,31 @@ static void add_for_neighbours(void)
 	test_sa_known(sas, (struct test_sa){.spi = AH_SPI + ESP_ALONE, .version = 4}, FER_IN);
 }
 
+// Receives a packet of AH by itself, and returns how many layers were found on it.
+static unsigned n_layers_of(const struct neighbour *n)
+{
+	put_neighbour(n, 0);
+	receive_neighbours(1);
+	const unsigned n_layers = batch.pkt[0].n_layers;
+	done();
+	return n_layers;
+}
+
+// What was found for the packet before is not found any more.
+static void a_removed_sa_is_gone_at_once(void **state)
+{
+	const struct neighbour *good = &neighbours[0];
+	const uint64_t handle = add(NULL, 4, FER_TRANSPORT, 2, false);
+
+	(void)state;
+	assert_int_equal(n_layers_of(good), 1);
+	assert_int_equal(n_layers_of(good), 1);
+	assert_int_equal(fer_sa_remove(sas, handle), 0);
+	assert_int_equal(n_layers_of(good), 0);
+	fer_sa_reclaim(sas);
+	assert_int_equal(n_layers_of(good), 0);
+}
+
 static void neighbours_end_alike_whatever_came_before(void **state)
 {
 	static struct came alone[N_NEIGHBOURS], now;
@@ -946,6 +971,7 @@ int main(void)
 		TEST(every_row_of_the_truth_table),
 		TEST(two_portions_with_ah),
 		TEST(the_other_protocol_is_a_wrong_one),
+		TEST(a_removed_sa_is_gone_at_once),
 		TEST(neighbours_end_alike_whatever_came_before),
 		TEST(sends_end_alike_whatever_came_before),
 		TEST(depth_has_an_end),

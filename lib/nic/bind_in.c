@@ -122,6 +122,11 @@ static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t proto
 	       (protocol != FER_PROTO_AH || fer_crypt_has_room_behind(b->m[i], f->end));
 }
 
+static inline bool is_plain_ah(const struct fer_batch *b, unsigned i)
+{
+	return is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame);
+}
+
 static inline bool are_same(const struct fer_sa_id *a, const struct fer_sa_id *b)
 {
 	static_assert(sizeof(*a) == 24 && offsetof(struct fer_sa_id, spi) == 16,
@@ -376,9 +381,9 @@ static void remember(struct fer_nic_found *found, const struct fer_sa *sa, const
 			.window = fer_replay_remember(&sa->in.replay)};
 		fer_replay_prefetch(&found->window);
 	}
-	found->selector = protocol == FER_PROTO_ESP && has_one_place(f) && c->handle >> 32 != 0
-				  ? fer_frame_selector(f)
-				  : 0;
+	found->selector[protocol == FER_PROTO_ESP] = 0;
+	found->selector[protocol == FER_PROTO_AH] =
+		has_one_place(f) && c->handle >> 32 != 0 ? fer_frame_selector(f) : 0;
 	found->offsets = fer_frame_offsets(f);
 	found->places = c->places;
 }
@@ -420,6 +425,31 @@ static inline uint32_t number_of(const struct fer_batch *b, unsigned i, uint8_t 
 		b->m[i], const uint8_t *, b->pkt[i].frame.up_off + spi_off_of(protocol) + 4));
 }
 
+// Gives a packet of a plain run its receipt.  False: its layer is not to be opened.
+static inline bool write_receipt(struct fer_pkt *p, struct fer_layer *layer, const struct common *c,
+	const struct answer *a, uint8_t protocol)
+{
+	fer_layer_write(layer, a->seq, c->handle, c->places, p->frame.end);
+	if (protocol == FER_PROTO_AH)
+		layer->next_header = c->next_header;
+	p->n_layers = 1;
+	if (likely(a->verdict == FER_OK))
+		return true;
+	layer->verdict = (uint8_t)a->verdict;
+	p->pending = 0;
+	return false;
+}
+
+static inline void write_job(
+	struct fer_job *job, const struct fer_sa *sa, uint8_t *start, uint32_t len, uint64_t seq)
+{
+	job->start = start;
+	job->suite = &sa->suite;
+	job->key = fer_sa_key(sa);
+	job->len = len;
+	job->seq_hi = (uint32_t)(seq >> 32);
+}
+
 // Binds the packets from first to end, a plain run of that protocol, after that look at the window
 // of their SA.
 //   most  becomes the highest number that was passed on, if that is more than what it is
@@ -450,21 +480,11 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 			a = (struct answer){lo, FER_BAD_SYNTAX};
 		else if (unlikely(a.seq <= look.left))
 			a = ask_window(sa, lo);
-		fer_layer_write(layer, a.seq, c.handle, c.places, sec_end);
-		if (is_ah)
-			layer->next_header = c.next_header;
-		p->n_layers = 1;
-		if (unlikely(a.verdict != FER_OK)) {
-			layer->verdict = (uint8_t)a.verdict;
-			p->pending = 0;
+		if (unlikely(!write_receipt(p, layer, &c, &a, protocol)))
 			continue;
-		}
 		highest = RTE_MAX(highest, a.seq);
-		job->start = bytes + sec_off - front_bytes;
-		job->suite = &sa->suite;
-		job->key = fer_sa_key(sa);
-		job->len = sec_end - sec_off + front_bytes;
-		job->seq_hi = (uint32_t)(a.seq >> 32);
+		write_job(job, sa, bytes + sec_off - front_bytes, sec_end - sec_off + front_bytes,
+			a.seq);
 		job++;
 		*at++ = (uint16_t)i;
 	}
@@ -497,6 +517,19 @@ __attribute__((noinline)) static unsigned bind_plain_ah(struct fer_nic *nic, str
 	return bind_alike(nic, b, r->first, r->end, sa, *c, *look, most, FER_PROTO_AH);
 }
 
+// The first packet from i on that did not arrive like the one before it, or is no plain AH of that
+// SPI.
+static inline unsigned end_of_ah(const struct fer_batch *b, unsigned i, uint32_t spi)
+{
+	for (unsigned n = b->n;
+		i < n && (b->pkt[i].like & FER_LIKE_START) != 0 && is_plain(b, i, FER_PROTO_AH);
+		i++)
+		if (fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *,
+			    b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) != spi)
+			break;
+	return i;
+}
+
 // What a plain run of that SA has in common.
 static inline struct common common_of_run(
 	const struct fer_batch *b, const struct run *r, const struct fer_sa *sa, uint8_t protocol)
@@ -513,13 +546,6 @@ __attribute__((noinline)) static unsigned bind_run_any(struct fer_nic *nic, stru
 {
 	unsigned n = 0;
 
-	if (r->is_plain && is_plain_sa(sa)) {
-		const struct common c = common_of_run(b, r, sa, FER_PROTO_AH);
-		const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
-		uint64_t most = 0;
-
-		return bind_plain_ah(nic, b, r, sa, &c, &look, &most);
-	}
 	for (unsigned j = r->first; j < r->end; j++) {
 		const struct header h = header_of(b, l, r, j);
 		n += bind_one(nic, b, &h, sa);
@@ -527,19 +553,72 @@ __attribute__((noinline)) static unsigned bind_run_any(struct fer_nic *nic, stru
 	return n;
 }
 
-// Binds any run.  Returns as above.
+// The same as bind_alike() for packet i alone, which is plain and of a plain SA, where nothing is
+// remembered.
+__attribute__((always_inline)) static inline unsigned bind_alone(struct fer_nic *nic,
+	struct fer_batch *b, unsigned i, const struct fer_sa *sa, uint8_t protocol)
+{
+	const bool is_ah = protocol == FER_PROTO_AH;
+	struct fer_pkt *p = &b->pkt[i];
+	const uint32_t sec_off = p->frame.up_off, end = p->frame.end;
+	uint8_t *header = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, sec_off);
+	const struct common c = common_of(&p->frame, header, sa, protocol);
+	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
+	const uint32_t lo = fer_load_be32(header + spi_off_of(protocol) + 4),
+		       head_bytes = (uint16_t)(c.places >> 48) - sec_off,
+		       front_bytes = is_ah ? sec_off - p->frame.ip_off : 0;
+	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
+	struct answer a = {look.high | lo, FER_OK};
+
+	fer_replay_prefetch_top(&sa->in.replay, look.left);
+	if (is_ah && unlikely(head_bytes < sa->suite.around_bytes || sec_off + head_bytes > end))
+		a = (struct answer){lo, FER_BAD_SYNTAX};
+	else if (unlikely(a.seq <= look.left))
+		a = ask_window(sa, lo);
+	if (unlikely(!write_receipt(p, &b->round[0][i], &c, &a, protocol)))
+		return 0;
+	write_job(room.job, sa, header - front_bytes, end - sec_off + front_bytes, a.seq);
+	*room.at = (uint16_t)i;
+	if (is_ah)
+		fer_crypt_fill_ah(nic->crypt, 1, sa, front_bytes);
+	else
+		fer_crypt_fill(nic->crypt, 1);
+	return 1;
+}
+
+// Binds a plain run of more than one packet of a plain SA.  Returns as above.
+__attribute__((noinline)) static unsigned bind_plain_run(
+	struct fer_nic *nic, struct fer_batch *b, const struct run *r, const struct fer_sa *sa)
+{
+	const struct common c = common_of_run(b, r, sa, sa->protocol);
+	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
+	uint64_t most = 0;
+
+	fer_replay_prefetch_top(&sa->in.replay, look.left);
+	if (likely(sa->protocol == FER_PROTO_ESP))
+		return bind_alike(nic, b, r->first, r->end, sa, c, look, &most, FER_PROTO_ESP);
+	return bind_plain_ah(nic, b, r, sa, &c, &look, &most);
+}
+
+// Binds a plain packet of AH that is alone.  Returns as above.
+__attribute__((noinline)) static unsigned bind_ah_alone(
+	struct fer_nic *nic, struct fer_batch *b, unsigned i, const struct fer_sa *sa)
+{
+	return bind_alone(nic, b, i, sa, FER_PROTO_AH);
+}
+
+// Binds any run.  Returns as above.  Where there are several, most are of one packet.
 __attribute__((always_inline)) static inline unsigned bind_run(struct fer_nic *nic,
 	struct fer_batch *b, const struct lookup *l, const struct run *r, const struct fer_sa *sa)
 {
-	const struct fer_replay *window = &sa->in.replay;
-	uint64_t most = 0;
+	const unsigned first = r->first;
 
-	if (unlikely(!r->is_plain || sa->protocol != FER_PROTO_ESP || !is_plain_sa(sa)))
+	if (unlikely(!r->is_plain || !is_plain_sa(sa)))
 		return bind_run_any(nic, b, l, r, sa);
-	const struct common c = common_of_run(b, r, sa, FER_PROTO_ESP);
-	const struct fer_replay_look look = fer_replay_look(window);
-	fer_replay_prefetch_top(window, look.left);
-	return bind_alike(nic, b, r->first, r->end, sa, c, look, &most, FER_PROTO_ESP);
+	if (unlikely(r->end != first + 1))
+		return bind_plain_run(nic, b, r, sa);
+	return likely(sa->protocol == FER_PROTO_ESP) ? bind_alone(nic, b, first, sa, FER_PROTO_ESP)
+						     : bind_ah_alone(nic, b, first, sa);
 }
 
 // Binds a plain run that is all of a burst, and remembers its SA, which is plain.  Returns as
@@ -671,19 +750,17 @@ __attribute__((always_inline)) static inline void look_up_plain(struct lookup *l
 		*add_run(l, nic, &id) = (struct run){true, (uint16_t)i, (uint16_t)(i + 1)};
 }
 
-// Adds to the last run, of plain AH, those from packet i on that arrived alike and have its SPI.
-// Returns the first packet behind them.
-static unsigned extend_ah(struct lookup *l, const struct fer_batch *b, unsigned i)
+// Adds plain AH from packet i on to what is looked up, as long as there is some and room for it.
+// Returns the first packet behind it.
+static inline unsigned look_up_ah(
+	struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
 {
-	const uint32_t spi = l->query[l->n_runs - 1u].id.spi;
-
-	for (; i < b->n && (b->pkt[i].like & FER_LIKE_START) != 0 && is_plain(b, i, FER_PROTO_AH);
-		i++)
-		if (fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *,
-			    b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) != spi)
-			break;
-	l->run[l->n_runs - 1u].end = (uint16_t)i;
-	l->plain_end = i;
+	do {
+		look_up_plain(l, nic, b, i, FER_PROTO_AH);
+		i = end_of_ah(b, i + 1, l->query[l->n_runs - 1u].id.spi);
+		l->run[l->n_runs - 1u].end = (uint16_t)i;
+		l->plain_end = i;
+	} while (i < b->n && is_plain_ah(b, i) && l->n_runs != FER_SA_FIND_MAX);
 	return i;
 }
 
@@ -691,10 +768,8 @@ static unsigned extend_ah(struct lookup *l, const struct fer_batch *b, unsigned 
 __attribute__((noinline)) static unsigned look_up_other(
 	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i)
 {
-	if (is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame)) {
-		look_up_plain(l, nic, b, i, FER_PROTO_AH);
-		return extend_ah(l, b, i + 1);
-	}
+	if (is_plain_ah(b, i))
+		return look_up_ah(l, nic, b, i);
 	look_up_any(l, nic, b, i);
 	return i + 1;
 }
@@ -729,39 +804,68 @@ static inline bool goes_to(const struct fer_sa *sa, const uint8_t *ip, uint8_t v
 	return fer_pair_is_zero(fer_load_pair(ip + 24) ^ fer_load_pair(sa->dst));
 }
 
-// Does a burst begin with a plain packet of the SA that the plain run before was of, and is its
-// layer where those of that run were?
-static inline bool begins_as_found(const struct fer_nic_found *found, const struct fer_batch *b)
+// Does a burst begin with a plain packet of the SA that the plain run before was of, which is one
+// of that protocol, and is its layer where those of that run were?
+__attribute__((always_inline)) static inline bool begins_as_found(
+	const struct fer_nic_found *found, const struct fer_batch *b, uint8_t protocol)
 {
 	const struct fer_pkt *p = &b->pkt[0];
 	const struct fer_frame *f = &p->frame;
 	const struct rte_mbuf *m = b->m[0];
+	const uint32_t spi_off = spi_off_of(protocol);
 
 	if (b->n == 0 || !fer_pkt_has_no_layer(p) || !p->pending ||
-		fer_frame_selector(f) != found->selector ||
+		fer_frame_selector(f) != found->selector[protocol == FER_PROTO_AH] ||
 		fer_frame_offsets(f) != found->offsets ||
-		f->end < f->up_off + (uint32_t)FER_ESP_HEADER_BYTES || f->end > m->data_len)
+		f->end < f->up_off + spi_off + FER_ESP_HEADER_BYTES || f->end > m->data_len)
 		return false;
 	const struct fer_sa *sa = found->sa;
 	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
 	return atomic_load_explicit(&sa->generation, memory_order_acquire) == found->handle >> 32 &&
-	       fer_load_be32(bytes + f->up_off) == sa->spi &&
+	       fer_load_be32(bytes + f->up_off + spi_off) == sa->spi &&
 	       goes_to(sa, bytes + f->ip_off, f->version);
+}
+
+// Binds the packets of AH that a burst begins with, if they are of the SA that is remembered.
+//   end  becomes the first packet behind them
+// Returns how many are to be opened.
+static unsigned bind_found_ah(struct fer_nic *nic, struct fer_batch *b, unsigned *end)
+{
+	struct fer_nic_found *found = &nic->found;
+
+	if (!begins_as_found(found, b, FER_PROTO_AH) || !is_plain_ah(b, 0))
+		return 0;
+	*end = end_of_ah(b, 1, found->sa->spi);
+	const struct run r = {true, 0, (uint16_t)*end};
+	const struct common c = common_of_run(b, &r, found->sa, FER_PROTO_AH);
+	const struct fer_replay_look look = look_for(found, number_of(b, 0, FER_PROTO_AH));
+	return bind_plain_ah(nic, b, &r, found->sa, &c, &look, &found->window.highest);
+}
+
+// Binds a burst that does not begin with ESP of the SA that is remembered.  Returns as above.
+__attribute__((noinline)) static unsigned bind_any(struct fer_nic *nic, struct fer_batch *b)
+{
+	unsigned end = 0, n_bound = bind_found_ah(nic, b, &end);
+
+	return end == b->n ? n_bound : n_bound + bind_others(nic, b, end);
 }
 
 // Mostly a burst is one run of the SA that is remembered.
 unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 {
-	unsigned n_bound = 0, end = 0;
+	unsigned n_bound;
 
 	nic->n_answered = 0;
 	fer_crypt_start(nic->crypt);
-	if (likely(begins_as_found(&nic->found, b))) {
-		end = end_of_run(b, 0);
+	if (likely(begins_as_found(&nic->found, b, FER_PROTO_ESP))) {
+		const unsigned end = end_of_run(b, 0);
+
 		n_bound = bind_found_esp(nic, b, end);
+		if (unlikely(end != b->n))
+			n_bound += bind_others(nic, b, end);
+	} else {
+		n_bound = bind_any(nic, b);
 	}
-	if (unlikely(end != b->n))
-		n_bound += bind_others(nic, b, end);
 	fer_batch_mark(b, FER_STAGE_BIND);
 	return n_bound;
 }

@@ -51,10 +51,10 @@ struct fer_nic_found {
 	uint64_t handle;         // what follows holds as long as the SA has it
 	struct fer_replay_memo window;
 
-	// Where they had their layer, if it was ESP without IPv6 extension headers in front.
-	uint64_t selector; // of their frames; 0: it was something else
-	uint32_t offsets;  // fer_frame_offsets()
-	uint64_t places;   // fer_layer_places()
+	// Where they had their layer, if there were no IPv6 extension headers in front.
+	uint64_t selector[2]; // of their frames, if it was ESP, if it was AH; else 0
+	uint32_t offsets;     // fer_frame_offsets()
+	uint64_t places;      // fer_layer_places()
 };
 
 struct fer_nic {
