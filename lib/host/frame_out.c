@@ -321,15 +321,15 @@ __attribute__((noinline)) static void put_on_rest(struct fer_host *host, struct 
 	}
 }
 
-// The packets from first on that go with those of one plain SA, of that state, with a link header
-// of so many bytes.
-static inline struct stretch stretch_from(
-	struct fer_batch *b, unsigned first, uint64_t handle, uint64_t state, uint32_t l2_len)
+// The packets from first on, in front of last, that go with those of one plain SA, of that state,
+// with a link header of so many bytes.
+static inline struct stretch stretch_from(struct fer_batch *b, unsigned first, unsigned last,
+	uint64_t handle, uint64_t state, uint32_t l2_len)
 {
 	struct fer_pkt *const begin = &b->pkt[first], *p = begin;
 	uint64_t bytes = 0, wishes = 0;
 
-	for (const struct fer_pkt *end = &b->pkt[b->n]; p != end; p++) {
+	for (const struct fer_pkt *end = &b->pkt[last]; p != end; p++) {
 		uint32_t len = p->frame.end - l2_len;
 
 		if (p->handle[0] != handle || fer_pkt_state(p) != state ||
@@ -439,7 +439,7 @@ __attribute__((noinline)) static unsigned number_run(struct fer_host *host, stru
 
 	if (sa == NULL || sa->out.template.plain == FER_SA_NOT_PLAIN)
 		return frame_any(host, b, first, 0, handle, false, more);
-	const struct stretch s = stretch_from(b, first, handle, fer_pkt_state(p), p->l2_len);
+	const struct stretch s = stretch_from(b, first, b->n, handle, fer_pkt_state(p), p->l2_len);
 	if (s.n == 0)
 		return frame_any(host, b, first, 0, handle, true, more);
 	*more |= s.wishes;
@@ -537,29 +537,65 @@ __attribute__((noinline)) static void frame_others(
 		frame_round(host, b, k);
 }
 
+// put_on_run() of one packet.
+static inline void put_on_alone(struct fer_host *host, struct fer_batch *b, unsigned i,
+	struct fer_outer_run *run, uint64_t seq, uint32_t id)
+{
+	if (unlikely(!run->is_usual) ||
+		unlikely(!fer_outer_put_on_plain(b->m[i], &b->pkt[i], run, true, true, true,
+			FER_ETHER_HEADER_BYTES, (uint32_t)seq, (uint16_t)id)))
+		put_on_rest(host, b, i, 1, run, seq, id);
+}
+
 // Counts a stretch of a run, takes its numbers, and puts headers on.
-static inline void frame_stretch(
-	struct fer_host *host, struct fer_batch *b, struct fer_outer_run *run, struct stretch s)
+//   alone  it is one packet
+__attribute__((always_inline)) static inline void frame_stretch(struct fer_host *host,
+	struct fer_batch *b, struct fer_outer_run *run, struct stretch s, bool alone)
 {
 	const struct numbers no = take(host, b, run->sa, s);
 
 	if (unlikely(no.n == 0))
 		return;
 	b->numbered = (struct fer_numbered){run->handle, no.first + no.n - 1};
-	put_on_run(host, b, s.first, run, no, fer_ident_take(run->id_counter, run->id_step, no.n));
+	const uint16_t id = fer_ident_take(run->id_counter, run->id_step, no.n);
+	if (alone)
+		put_on_alone(host, b, s.first, run, no.first, id);
+	else
+		put_on_run(host, b, s.first, run, no, id);
 }
 
 // Mostly a burst is one stretch of the run that was framed last.
-void fer_frame_out(struct fer_host *host, struct fer_batch *b)
+//   n  packets in the burst
+__attribute__((always_inline)) static inline void frame_burst(
+	struct fer_host *host, struct fer_batch *b, unsigned n)
 {
 	struct fer_outer_run *run = &host->work->run;
 	struct stretch s = {0};
 
 	if (likely(fer_outer_run_lives(run)))
-		s = stretch_from(b, 0, run->handle, run->state, run->l2_len);
+		s = stretch_from(b, 0, n, run->handle, run->state, run->l2_len);
 	if (likely(s.n != 0))
-		frame_stretch(host, b, run, s);
-	if (unlikely(s.n < b->n || s.wishes != 0))
+		frame_stretch(host, b, run, s, n == 1);
+	if (unlikely(s.n < n || s.wishes != 0))
 		frame_others(host, b, s.n, s.wishes);
 	fer_batch_mark(b, FER_STAGE_FRAME);
+}
+
+// Instances of it, of which one knows that there is one packet, and pays for no loop.
+__attribute__((noinline)) static void frame_alone(struct fer_host *host, struct fer_batch *b)
+{
+	frame_burst(host, b, 1);
+}
+
+__attribute__((noinline)) static void frame_several(struct fer_host *host, struct fer_batch *b)
+{
+	frame_burst(host, b, b->n);
+}
+
+void fer_frame_out(struct fer_host *host, struct fer_batch *b)
+{
+	if (b->n == 1)
+		frame_alone(host, b);
+	else
+		frame_several(host, b);
 }
