@@ -44,7 +44,7 @@ static imb_block nonce_of(const struct imb_aead *a, const struct fer_job *j)
 // What is done with a burst.
 struct act {
 	IMB_CIPHER_DIRECTION direction;
-	bool tags_stay; // in the packets; else they go to e->digest
+	bool tags_stay; // in the packets; else they go to e->tag
 };
 
 static const struct act sealing = {IMB_DIR_ENCRYPT, true};
@@ -74,7 +74,7 @@ static void fill(struct fer_engine *e, IMB_JOB *to, unsigned i, const struct imb
 	to->msg_len_to_hash_in_bytes = text_bytes;
 	to->iv = (const uint8_t *)&e->nonce[i];
 	to->iv_len_in_bytes = a->salt_bytes + sizeof(j->iv);
-	to->auth_tag_output = act->tags_stay ? text + text_bytes : e->digest[i];
+	to->auth_tag_output = act->tags_stay ? text + text_bytes : (uint8_t *)&e->tag[i];
 	to->auth_tag_output_len_in_bytes = s->icv_bytes;
 	to->u.CCM.aad = &e->aad[i];
 	to->u.CCM.aad_len_in_bytes = fer_imb_aad_bytes(j);
@@ -84,53 +84,99 @@ static void fill(struct fer_engine *e, IMB_JOB *to, unsigned i, const struct imb
 	to->chain_order = a->order[act->direction == IMB_DIR_ENCRYPT ? 0 : 1];
 }
 
-static void run(struct fer_engine *e, const struct imb_aead *a, struct fer_job *const *job,
-	unsigned n, const struct act *act)
+// Does n jobs, at most a burst of the library.  Returns whether all went well.
+__attribute__((always_inline)) static inline bool run(struct fer_engine *e,
+	const struct imb_aead *a, struct imb_jobs jobs, unsigned n, const struct act *act)
 {
+	bool are_well = true;
+
 	for (unsigned i = 0; i < n; i++) {
 		IMB_JOB *next = IMB_GET_NEXT_JOB(e->wide);
 
-		fill(e, next, i, a, job[i], act);
-		fer_imb_job_submit(e, e->wide, next, &e->jobs[i]);
+		fill(e, next, i, a, fer_imb_job(jobs, i), act);
+		fer_imb_job_submit(e, e->wide, next, &e->status[i]);
 	}
 	fer_imb_jobs_end(e->wide);
+	for (unsigned i = 0; i < n; i++) {
+		if (e->status[i] == IMB_STATUS_COMPLETED)
+			continue;
+		fer_imb_job(jobs, i)->verdict = FER_CRYPTO_ERROR;
+		are_well = false;
+	}
+	return are_well;
+}
+
+__attribute__((always_inline)) static inline bool seal(
+	struct fer_engine *e, enum fer_method m, struct imb_jobs jobs, unsigned n)
+{
+	bool are_well = true;
+
 	for (unsigned i = 0; i < n; i++)
-		if (e->jobs[i].status != IMB_STATUS_COMPLETED)
-			job[i]->verdict = FER_CRYPTO_ERROR;
+		fer_imb_put_counter(fer_imb_job(jobs, i));
+	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
+		are_well &= run(
+			e, &aeads[m], fer_imb_jobs_from(jobs, at), fer_imb_chunk(n, at), &sealing);
+	return are_well;
 }
 
 void fer_imb_aead_seal(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE) {
-		unsigned n = fer_imb_chunk(e->n[m], at);
+	(void)seal(e, m, (struct imb_jobs){e->list[m], NULL}, e->n[m]);
+}
 
-		for (unsigned i = 0; i < n; i++)
-			fer_imb_put_counter(e->list[m][at + i]);
-		run(e, &aeads[m], e->list[m] + at, n, &sealing);
-	}
+bool fer_imb_aead_seal_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	return seal(e, first->suite->method, (struct imb_jobs){NULL, first}, n);
 }
 
 // What was taken for ciphertext, and is none, comes back when its "plaintext" is encrypted.
-static void open_chunk(
-	struct fer_engine *e, const struct imb_aead *a, struct fer_job *const *job, unsigned n)
+__attribute__((noinline)) static void undo(
+	struct fer_engine *e, const struct imb_aead *a, struct fer_job *const *bad, unsigned n)
+{
+	(void)run(e, a, (struct imb_jobs){bad, NULL}, n, &undoing);
+}
+
+// Opens n jobs, at most a burst of the library.
+__attribute__((always_inline)) static inline bool open_chunk(
+	struct fer_engine *e, const struct imb_aead *a, struct imb_jobs jobs, unsigned n)
 {
 	struct fer_job *bad[IMB_MAX_BURST_SIZE];
+	bool are_well = run(e, a, jobs, n, &opening);
 	unsigned n_bad = 0;
 
-	run(e, a, job, n, &opening);
 	for (unsigned i = 0; i < n; i++) {
+		struct fer_job *j = fer_imb_job(jobs, i);
+
 		if (fer_secret_equal_icv(
-			    e->digest[i], fer_imb_icv(job[i]), job[i]->suite->icv_bytes))
+			    (const uint8_t *)&e->tag[i], fer_imb_icv(j), j->suite->icv_bytes))
 			continue;
-		if (job[i]->verdict == FER_OK)
-			job[i]->verdict = FER_BAD_ICV;
-		bad[n_bad++] = job[i];
+		if (j->verdict == FER_OK)
+			j->verdict = FER_BAD_ICV;
+		bad[n_bad++] = j;
 	}
-	run(e, a, bad, n_bad, &undoing);
+	if (n_bad == 0)
+		return are_well;
+	undo(e, a, bad, n_bad);
+	return false;
+}
+
+__attribute__((always_inline)) static inline bool open_all(
+	struct fer_engine *e, enum fer_method m, struct imb_jobs jobs, unsigned n)
+{
+	bool are_well = true;
+
+	for (unsigned at = 0; at < n; at += IMB_MAX_BURST_SIZE)
+		are_well &=
+			open_chunk(e, &aeads[m], fer_imb_jobs_from(jobs, at), fer_imb_chunk(n, at));
+	return are_well;
 }
 
 void fer_imb_aead_open(struct fer_engine *e, enum fer_method m)
 {
-	for (unsigned at = 0; at < e->n[m]; at += IMB_MAX_BURST_SIZE)
-		open_chunk(e, &aeads[m], e->list[m] + at, fer_imb_chunk(e->n[m], at));
+	(void)open_all(e, m, (struct imb_jobs){e->list[m], NULL}, e->n[m]);
+}
+
+bool fer_imb_aead_open_run(struct fer_engine *e, struct fer_job *first, unsigned n)
+{
+	return open_all(e, first->suite->method, (struct imb_jobs){NULL, first}, n);
 }

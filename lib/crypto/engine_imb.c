@@ -28,9 +28,9 @@ static void expand_nothing(
 }
 
 #define KEY_END(part) (offsetof(struct fer_key, part) + sizeof(((struct fer_key *)0)->part))
-#define AEAD(family, expand, part)                                                                 \
+#define AEAD(family, expand, part, by_runs)                                                        \
 	{                                                                                          \
-		expand, KEY_END(part), fer_imb_##family##_seal, fer_imb_##family##_open, false     \
+		expand, KEY_END(part), fer_imb_##family##_seal, fer_imb_##family##_open, by_runs   \
 	}
 #define CIPHER(expand, part, by_runs)                                                              \
 	{                                                                                          \
@@ -49,10 +49,10 @@ static void expand_nothing(
 
 const struct imb_method fer_imb_methods[FER_N_METHODS] = {
 	[FER_METHOD_NULL] = {expand_nothing, 0, NULL, NULL, true},
-	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm),
-	[FER_METHOD_AES_CCM] = AEAD(aead, fer_imb_cipher_expand, pair.dec),
-	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw),
-	[FER_METHOD_CHACHA20_POLY1305] = AEAD(aead, fer_imb_chacha_expand, raw),
+	[FER_METHOD_AES_GCM] = AEAD(gcm, fer_imb_gcm_expand, gcm, false),
+	[FER_METHOD_AES_CCM] = AEAD(aead, fer_imb_cipher_expand, pair.dec, true),
+	[FER_METHOD_AES_CCM_192] = AEAD(ccm_evp, fer_imb_ccm_evp_expand, raw, false),
+	[FER_METHOD_CHACHA20_POLY1305] = AEAD(aead, fer_imb_chacha_expand, raw, true),
 	[FER_METHOD_AES_CBC_128] = AES(true),
 	[FER_METHOD_AES_CBC_192] = AES(true),
 	[FER_METHOD_AES_CBC_256] = AES(true),
@@ -310,6 +310,30 @@ static inline enum kinship kinship_of(struct fer_job *jobs, unsigned n)
 	return kinship;
 }
 
+// Are all of one AEAD, which has calls for neighbours, and of possible lengths?  Then their
+// verdicts are set.
+static inline bool are_of_aead(struct fer_job *jobs, unsigned n)
+{
+	const struct fer_suite *s = n == 0 ? NULL : jobs->suite;
+
+	if (s == NULL || !s->aead || !fer_imb_methods[s->method].by_runs)
+		return false;
+	uint32_t around = s->around_bytes, mask = s->align_bytes - 1u;
+	for (unsigned i = 0; i < n; i++) {
+		if (jobs[i].suite != s) {
+			if (jobs[i].suite->method != s->method)
+				return false;
+			s = jobs[i].suite;
+			around = s->around_bytes;
+			mask = s->align_bytes - 1u;
+		}
+		if (!fer_imb_is_possible(jobs[i].len, around, IMB_MAX_ESP_BYTES, mask))
+			return false;
+		jobs[i].verdict = FER_OK;
+	}
+	return true;
+}
+
 static bool seal_some(struct fer_engine *e, struct fer_job *jobs, unsigned n, bool one_key)
 {
 	bool are_well = jobs->suite->method == FER_METHOD_NULL ||
@@ -391,6 +415,8 @@ bool fer_imb_seal_any(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	bool are_well;
 
+	if (are_of_aead(jobs, n))
+		return fer_imb_aead_seal_run(e, jobs, n);
 	if (seal_run(e, jobs, n, &are_well))
 		return are_well;
 	seal_mixed(e, jobs, n);
@@ -471,6 +497,8 @@ bool fer_imb_open_any(struct fer_engine *e, struct fer_job *jobs, unsigned n)
 {
 	bool are_well;
 
+	if (are_of_aead(jobs, n))
+		return fer_imb_aead_open_run(e, jobs, n);
 	if (open_run(e, jobs, n, &are_well))
 		return are_well;
 	open_mixed(e, jobs, n);

@@ -89,7 +89,7 @@ struct imb_method {
 	// the list of its encryption.
 	void (*seal)(struct fer_engine *e, enum fer_method m);
 	void (*open)(struct fer_engine *e, enum fer_method m);
-	bool by_runs; // there are calls for neighbours of one suite
+	bool by_runs; // there are calls for neighbours
 };
 
 extern const struct imb_method fer_imb_methods[FER_N_METHODS];
@@ -132,6 +132,7 @@ struct fer_engine {
 	// Of one burst of one method: the next one writes all that it needs.  One array stays in
 	// the cache where an array for each family of methods would not.
 	IMB_JOB jobs[IMB_MAX_BURST_SIZE];
+	IMB_STATUS status[IMB_MAX_BURST_SIZE]; // of what was filled in jobs of the library
 	const void *des[IMB_MAX_BURST_SIZE][IMB_N_DES];
 	uint8_t digest[IMB_MAX_BURST_SIZE][IMB_DIGEST_BYTES];
 	uint32_t under_seq_hi[IMB_MAX_BURST_SIZE]; // what stands where seq_hi is hashed
@@ -303,8 +304,8 @@ static inline unsigned fer_imb_chunk(unsigned n, unsigned at)
 void fer_imb_jobs_run(struct fer_engine *e, IMB_MGR *m, IMB_JOB *jobs, unsigned n);
 
 // The same for a job that IMB_GET_NEXT_JOB(m) returned and that was filled there, which spares a
-// copy.  Its status goes to report, at the latest when all jobs of m are ended.
-void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_JOB *report);
+// copy.  *status is set at the latest when all jobs of m are ended.
+void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_STATUS *status);
 void fer_imb_jobs_end(IMB_MGR *m);
 
 // Opens an engine that uses no wider code than that: "AVX512", "AVX2" or "SSE".
@@ -346,6 +347,12 @@ void fer_imb_chacha_expand(
 	struct fer_engine *e, const struct fer_suite *s, const uint8_t *key, struct fer_key *k);
 void fer_imb_aead_seal(struct fer_engine *e, enum fer_method m);
 void fer_imb_aead_open(struct fer_engine *e, enum fer_method m);
+
+// The same for n neighbours of one of these methods.  Returns whether all are FER_OK.
+__attribute__((warn_unused_result)) bool fer_imb_aead_seal_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);
+__attribute__((warn_unused_result)) bool fer_imb_aead_open_run(
+	struct fer_engine *e, struct fer_job *first, unsigned n);
 
 // AES-CCM with 192 bits, which the library lacks.
 __attribute__((warn_unused_result)) bool fer_imb_ccm_evp_init(struct fer_engine *e);

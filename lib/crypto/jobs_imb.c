@@ -29,7 +29,7 @@ static bool leaves_the_page(const IMB_JOB *j)
 
 static void finish(const IMB_JOB *done)
 {
-	((IMB_JOB *)done->user_data)->status = done->status;
+	*(IMB_STATUS *)done->user_data = done->status;
 }
 
 static void submit(IMB_MGR *m)
@@ -62,10 +62,10 @@ __attribute__((noinline)) static void submit_in_scratch(
 	fer_secret_wipe(e->scratch, len);
 }
 
-void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_JOB *report)
+void fer_imb_job_submit(struct fer_engine *e, IMB_MGR *m, IMB_JOB *job, IMB_STATUS *status)
 {
-	report->status = IMB_STATUS_BEING_PROCESSED;
-	job->user_data = report;
+	*status = IMB_STATUS_BEING_PROCESSED;
+	job->user_data = status;
 	if (job->src != e->scratch && leaves_the_page(job))
 		submit_in_scratch(e, m, job);
 	else
@@ -83,7 +83,7 @@ void fer_imb_jobs_run(struct fer_engine *e, IMB_MGR *m, IMB_JOB *jobs, unsigned 
 		IMB_JOB *next = IMB_GET_NEXT_JOB(m);
 
 		*next = jobs[i];
-		fer_imb_job_submit(e, m, next, &jobs[i]);
+		fer_imb_job_submit(e, m, next, &jobs[i].status);
 	}
 	fer_imb_jobs_end(m);
 }
