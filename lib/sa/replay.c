@@ -162,12 +162,36 @@ enum fer_verdict fer_replay_commit(struct fer_replay *w, uint64_t seq)
 	return FER_OK;
 }
 
+// Was any of n numbers from first on seen?  They are all in the window.
+static bool is_any_seen(const struct fer_replay *w, uint64_t first, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (is_seen(w, first + i))
+			return true;
+	return false;
+}
+
+// The same as fer_replay_commit_run() where the window moved beyond them before they came, because
+// another worker was faster.
+static bool commit_late(struct fer_replay *w, uint64_t first, uint64_t last)
+{
+	const uint32_t n = (uint32_t)(last - first + 1);
+
+	if (last > w->top || w->top - first >= w->n_pkts || is_any_seen(w, first, n))
+		return false;
+	w->n_failed = 0;
+	write_bits(w, first, n, true);
+	return true;
+}
+
 bool fer_replay_commit_run_any(struct fer_replay *w, uint64_t first, uint32_t n)
 {
 	uint64_t last = first + n - 1;
 
-	if (first <= w->top || last < first || w->n_pkts == 0)
+	if (last < first || w->n_pkts == 0)
 		return false;
+	if (first <= w->top)
+		return commit_late(w, first, last);
 	w->n_failed = 0;
 	advance(w, first, last);
 	write_bits(w, first, n, true);

@@ -92,12 +92,12 @@ __attribute__((warn_unused_result)) bool fer_replay_resync(struct fer_replay *w,
 __attribute__((warn_unused_result)) enum fer_verdict fer_replay_commit(
 	struct fer_replay *w, uint64_t seq);
 
-// The same for n consecutive numbers from first on, n > 0.  False: they are not all right of the
-// window, and none was recorded.
+// The same for n consecutive numbers from first on, n > 0.  False: they are neither all right of
+// the window nor all in it and new, and none was recorded.
 __attribute__((warn_unused_result)) static inline bool fer_replay_commit_run(
 	struct fer_replay *w, uint64_t first, uint32_t n);
 
-// The same where they are not the next ones, or too many for a word of the ring.
+// The same where they are not the next ones, or not in one word of the ring.
 __attribute__((warn_unused_result)) bool fer_replay_commit_run_any(
 	struct fer_replay *w, uint64_t first, uint32_t n);
 

@@ -153,15 +153,26 @@ static void check_one(struct fer_replay *w, uint32_t lo)
 		assert_int_equal(fer_replay_commit(w, seq), FER_REPLAY);
 }
 
-// Consecutive numbers from one near the top on, as a group of packets brings them.
-static void commit_run(struct fer_replay *w)
+// Is each of n numbers from first on new, and do they lie on one side of the top?
+static bool model_takes(uint64_t first, uint32_t n)
 {
-	uint64_t first = model.top + rng() % 3 + (rng() % 64 == 0 ? rng() % 100000 : 0);
-	uint32_t n = 1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 256 : 64)),
-		 limit = w->esn ? 0 : UINT32_MAX;
-	bool is_right = first > model.top && first + n - 1 >= first;
+	const uint64_t last = first + n - 1;
 
-	if (limit != 0 && (uint64_t)first + n - 1 > limit)
+	if (last < first || (first <= model.top && last > model.top))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!model_is_new(first + i))
+			return false;
+	return true;
+}
+
+// Consecutive numbers, as a group of packets brings them.
+static void commit_run(struct fer_replay *w, uint64_t first, uint32_t n)
+{
+	const uint64_t limit = w->esn ? UINT64_MAX : UINT32_MAX;
+	const bool is_right = model_takes(first, n);
+
+	if (first > limit || limit - first < n - 1)
 		return;
 	assert_int_equal(fer_replay_commit_run(w, first, n), is_right);
 	for (uint32_t i = 0; is_right && i < n; i++)
@@ -174,6 +185,17 @@ static void commit_run(struct fer_replay *w)
 	}
 }
 
+// From one near the top on, or in the window, which has gaps.
+static void commit_any_run(struct fer_replay *w)
+{
+	if (rng() % 2 == 0)
+		commit_run(w, model.top + rng() % 3 + (rng() % 64 == 0 ? rng() % 100000 : 0),
+			1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 256 : 64)));
+	else
+		commit_run(w, model.top - rng() % (w->n_pkts + 8),
+			1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 64 : 4)));
+}
+
 static void run_model(const struct run *r)
 {
 	uint64_t *ring = malloc(fer_replay_ring_bytes(r->n_pkts));
@@ -183,8 +205,8 @@ static void run_model(const struct run *r)
 	fer_replay_init(&w, r->n_pkts, r->esn, r->start, ring);
 	model_init(r->n_pkts, r->esn, r->start);
 	for (unsigned i = 0; i < r->n_ops; i++) {
-		if (rng() % 128 == 0)
-			commit_run(&w);
+		if (rng() % 64 == 0)
+			commit_any_run(&w);
 		else
 			check_one(&w,
 				(uint32_t)around(model.top, r->n_pkts, r->esn ? TWO_32 : 1 << 20));
@@ -621,6 +643,27 @@ static void there_is_nothing_behind_the_last_subspace(void **state)
 	}
 }
 
+// Two workers have a group each of one SA, and the one with the higher numbers is faster.
+static void a_run_is_taken_once_when_it_is_late(void **state)
+{
+	static uint64_t ring[128 / 64];
+	struct fer_replay w;
+
+	(void)state;
+	fer_replay_init(&w, 128, false, 60, ring);
+	assert_true(fer_replay_commit_run(&w, 69, 8));
+	assert_true(fer_replay_commit_run(&w, 61, 8)); // across two words of the ring
+	assert_false(fer_replay_commit_run(&w, 61, 8));
+	assert_false(fer_replay_commit_run(&w, 72, 8)); // some of it is new
+	assert_true(w.top == 76);
+	assert_true(fer_replay_commit_run(&w, 200, 1));
+	assert_false(fer_replay_commit_run(&w, 72, 8)); // its first number is left of the window
+	assert_true(fer_replay_commit_run(&w, 77, 100));
+	for (uint64_t seq = 61; seq <= 200; seq++)
+		assert_int_equal(
+			fer_replay_commit(&w, seq), seq >= 177 && seq < 200 ? FER_OK : FER_REPLAY);
+}
+
 // Not even a run that would begin with it.
 static void number_0_does_not_follow_the_last(void **state)
 {
@@ -678,6 +721,7 @@ int main(void)
 		cmocka_unit_test(forged_packets_move_nothing),
 		cmocka_unit_test(a_run_of_genuine_packets_ends_the_count),
 		cmocka_unit_test(there_is_nothing_behind_the_last_subspace),
+		cmocka_unit_test(a_run_is_taken_once_when_it_is_late),
 		cmocka_unit_test(number_0_does_not_follow_the_last),
 		cmocka_unit_test(without_esn_there_is_nothing_to_find),
 		cmocka_unit_test(ring_is_the_next_power_of_two),
