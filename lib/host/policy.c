@@ -2,7 +2,9 @@
 #include "host/policy.h"
 
 #include "base/bytes.h"
+#include "base/pages.h"
 #include "host/boxes.h"
+#include "host/patterns.h"
 
 #include <rte_acl.h>
 
@@ -15,9 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// There are two kinds of classifier.  The tries of rte_acl are the faster ones and look packets up
-// side by side, but multiply out what overlaps: a thousand rules with ranges of both ports are more
-// than they can hold.  A tree of boxes (boxes.h) holds any rules.
+// There are three kinds of classifier.  A table of patterns (patterns.h) takes the least memory,
+// but is for rules alone that differ in few lengths of prefixes.  The tries of rte_acl look packets
+// up side by side, but multiply out what overlaps: a thousand rules with ranges of both ports are
+// more than they can hold.  A tree of boxes (boxes.h) holds any rules.
 
 // How much of a packet is known, and so which selectors of a rule are asked.  Each variant has
 // tries of its own where that makes a difference.
@@ -35,21 +38,29 @@ enum variant {
 #define NAMES_PORTS 0x1
 #define NAMES_PROTOCOL 0x2
 
+// The rules that a table of patterns is of.
+struct view {
+	const struct fer_policy_rule *rules;
+	unsigned direction, version;
+	enum variant variant;
+};
+
 struct fer_policies {
 	uint64_t generation;
 	uint32_t n;
-	uint8_t *names; // of every rule
-	struct fer_policy_rule *rules;
-	struct fer_policy_decision *decisions;
+	struct fer_policy_rule *rules; // each a line of the cache
 	struct classifier {
-		// A variant that is no different from the one before it shares its tries.  NULL: no
-		// rule, or the rules are boxes.
+		// A variant that is no different from the one before it shares its tables, and
+		// tries.  NULL: no rule, or the rules are of another kind.
+		struct fer_patterns *patterns[N_VARIANTS];
+		struct view view[N_VARIANTS];
 		struct rte_acl_ctx *acl[N_VARIANTS];
-		struct fer_boxes *boxes; // NULL: no rule, or tries
+		struct fer_boxes *boxes; // NULL: no rule, or another kind
 		uint32_t *box_rule;      // that each of them is
 	} classifier[N_DIRECTIONS][N_VERSIONS];
 };
 
+static_assert(sizeof(struct fer_policy_rule) == 64, "a rule is a line of the cache");
 static_assert(
 	offsetof(struct fer_policies, generation) == 0, "as fer_policies_generation() has it");
 
@@ -295,6 +306,12 @@ static void free_tries(struct classifier *c)
 	memset(c->acl, 0, sizeof(c->acl));
 }
 
+// Is the variant no different from the one before it, for rules that name these selectors?
+static bool is_as_before(unsigned v, uint8_t names)
+{
+	return v != WHOLE && ((ignored_by(v) & ~ignored_by(v - 1)) & names) == 0;
+}
+
 // Builds the tries of n_rules rules, which name these selectors.
 static int build_tries(struct fer_policies *p, const uint32_t order[], uint32_t n_rules,
 	unsigned direction, unsigned version, uint8_t names)
@@ -302,19 +319,109 @@ static int build_tries(struct fer_policies *p, const uint32_t order[], uint32_t 
 	struct classifier *c = &p->classifier[direction][version];
 
 	for (unsigned v = WHOLE; v < N_VARIANTS; v++) {
-		uint8_t ignored = ignored_by(v);
 		int error = 0;
 
-		if (v == WHOLE || ((ignored & ~ignored_by(v - 1)) & names) != 0)
-			error = build_acl(p, order, n_rules, direction, version, v);
-		else
+		if (is_as_before(v, names))
 			c->acl[v] = c->acl[v - 1];
+		else
+			error = build_acl(p, order, n_rules, direction, version, v);
 		if (error != 0) {
 			free_tries(c);
 			return error;
 		}
 	}
 	return 0;
+}
+
+// As bits of a key that have to be as in `from`.  False: no bits say that.
+static bool put_bits(uint16_t *mask, uint16_t *value, const struct rte_acl_field *range)
+{
+	const uint16_t from = range->value.u16, to = range->mask_range.u16;
+	const uint16_t differing = from ^ to;
+
+	*mask = __builtin_bswap16((uint16_t)~differing);
+	*value = __builtin_bswap16(from);
+	return (differing & (differing + 1)) == 0 && (from & differing) == 0;
+}
+
+static void put_address(uint8_t *mask, uint8_t *value, const struct fer_prefix *p, unsigned n_words)
+{
+	const unsigned len = p->addr.version == 0 ? 0 : p->len;
+
+	for (unsigned i = 0; i < 4 * n_words; i++) {
+		const unsigned left = len < 8 * i ? 0 : len - 8 * i;
+
+		mask[i] = left >= 8 ? UINT8_MAX : (uint8_t) ~(UINT8_MAX >> left);
+		value[i] = p->addr.bytes[i] & mask[i];
+	}
+}
+
+static enum fer_pattern_kind pattern_of(const void *of, uint32_t rule, struct fer_pattern *to)
+{
+	const struct view *v = of;
+	const struct fer_policy_rule *r = &v->rules[rule];
+	const unsigned n_words = words_of(v->version);
+	struct key mask = {0}, value = {0};
+	struct rte_acl_field port[2];
+
+	static_assert(sizeof(mask) == sizeof(to->mask), "a pattern is of a key");
+	if (!rule_belongs(r, v->direction, v->version))
+		return FER_PATTERN_NOT_IN;
+	if (v->variant != OPAQUE && r->protocol != FER_PROTO_ANY) {
+		mask.protocol = UINT8_MAX;
+		value.protocol = (uint8_t)r->protocol;
+	}
+	put_ports(port, r, v->variant);
+	if (!put_bits(&mask.sport_be, &value.sport_be, &port[0]) ||
+		!put_bits(&mask.dport_be, &value.dport_be, &port[1]))
+		return FER_PATTERN_OTHER;
+	put_address(mask.addresses, value.addresses, &r->src, n_words);
+	put_address(mask.addresses + 4 * n_words, value.addresses + 4 * n_words, &r->dst, n_words);
+	memcpy(to->mask, &mask, sizeof(mask));
+	memcpy(to->value, &value, sizeof(value));
+	return FER_PATTERN_IS;
+}
+
+static bool goes_before(const void *of, uint32_t rule, uint32_t other)
+{
+	const struct view *v = of;
+	const uint32_t a = v->rules[rule].priority, b = v->rules[other].priority;
+
+	return a != b ? a < b : rule < other;
+}
+
+static int build_table(struct fer_policies *p, unsigned direction, unsigned version, unsigned v)
+{
+	struct classifier *c = &p->classifier[direction][version];
+	int error;
+
+	c->view[v] = (struct view){p->rules, direction, version, v};
+	const struct fer_pattern_rules rules = {&c->view[v], p->n, pattern_of, goes_before};
+	c->patterns[v] = fer_patterns_build(&rules, &error);
+	return error;
+}
+
+static void free_tables(struct classifier *c)
+{
+	for (unsigned v = WHOLE; v < N_VARIANTS; v++)
+		if (v == WHOLE || c->patterns[v] != c->patterns[v - 1])
+			fer_patterns_destroy(c->patterns[v]);
+	memset(c->patterns, 0, sizeof(c->patterns));
+}
+
+static int build_tables(struct fer_policies *p, unsigned direction, unsigned version, uint8_t names)
+{
+	struct classifier *c = &p->classifier[direction][version];
+	int error = 0;
+
+	for (unsigned v = WHOLE; v < N_VARIANTS && error == 0; v++)
+		if (is_as_before(v, names))
+			c->patterns[v] = c->patterns[v - 1];
+		else
+			error = build_table(p, direction, version, v);
+	if (error != 0)
+		free_tables(c);
+	return error;
 }
 
 // The dimensions of a box.
@@ -400,37 +507,9 @@ static bool is_wild(const struct fer_policy_rule *r)
 	return has_ports(r->protocol) && is_range(&r->sport) && is_range(&r->dport);
 }
 
-// Builds the classifier of one direction and version.
-static int build_classifier(
-	struct fer_policies *p, const uint32_t order[], unsigned direction, unsigned version)
+static size_t rule_bytes(const struct fer_policies *p)
 {
-	uint32_t n_rules = 0, n_wild = 0;
-	uint8_t names = 0;
-
-	for (uint32_t i = 0; i < p->n; i++)
-		if (rule_belongs(&p->rules[i], direction, version)) {
-			n_rules++;
-			n_wild += is_wild(&p->rules[i]);
-			names |= p->names[i];
-		}
-	if (n_rules == 0)
-		return 0;
-	if (n_wild <= MAX_WILD_IN_TRIES &&
-		build_tries(p, order, n_rules, direction, version, names) == 0)
-		return 0;
-	return build_boxes(p, order, n_rules, direction, version);
-}
-
-static int build_all(struct fer_policies *p, const uint32_t order[])
-{
-	for (unsigned direction = 0; direction < N_DIRECTIONS; direction++)
-		for (unsigned version = 0; version < N_VERSIONS; version++) {
-			int error = build_classifier(p, order, direction, version);
-
-			if (error != 0)
-				return error;
-		}
-	return 0;
+	return (p->n + 1u) * sizeof(p->rules[0]);
 }
 
 struct rank {
@@ -466,12 +545,48 @@ static uint32_t *order_of(const struct fer_policy_rule *rules, uint32_t n)
 	return order;
 }
 
-static struct fer_policy_decision decision_of(const struct fer_policy_rule *r)
+// Builds tries or boxes of n_rules rules, of which n_wild are of the kind that tries multiply out.
+static int build_ordered(struct fer_policies *p, uint32_t n_rules, uint32_t n_wild,
+	unsigned direction, unsigned version, uint8_t names)
 {
-	struct fer_policy_decision d = {.action = (uint8_t)r->action, .n_groups = r->n_groups};
+	uint32_t *order = order_of(p->rules, p->n);
+	int error = -ENOMEM;
 
-	memcpy(d.group, r->group, sizeof(d.group));
-	return d;
+	if (order != NULL && n_wild <= MAX_WILD_IN_TRIES)
+		error = build_tries(p, order, n_rules, direction, version, names);
+	if (order != NULL && error != 0)
+		error = build_boxes(p, order, n_rules, direction, version);
+	free(order);
+	return error;
+}
+
+// Builds the classifier of one direction and version.
+static int build_classifier(struct fer_policies *p, unsigned direction, unsigned version)
+{
+	uint32_t n_rules = 0, n_wild = 0;
+	uint8_t names = 0;
+
+	for (uint32_t i = 0; i < p->n; i++)
+		if (rule_belongs(&p->rules[i], direction, version)) {
+			n_rules++;
+			n_wild += is_wild(&p->rules[i]);
+			names |= names_of(&p->rules[i]);
+		}
+	if (n_rules == 0 || build_tables(p, direction, version, names) == 0)
+		return 0;
+	return build_ordered(p, n_rules, n_wild, direction, version, names);
+}
+
+static int build_all(struct fer_policies *p)
+{
+	for (unsigned direction = 0; direction < N_DIRECTIONS; direction++)
+		for (unsigned version = 0; version < N_VERSIONS; version++) {
+			int error = build_classifier(p, direction, version);
+
+			if (error != 0)
+				return error;
+		}
+	return 0;
 }
 
 // A value with the rules in it and no classifier yet.
@@ -484,45 +599,31 @@ static struct fer_policies *create(const struct fer_policy_rule *rules, uint32_t
 		return NULL;
 	p->generation = atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed) + 1;
 	p->n = n;
-	p->names = calloc(n + 1u, sizeof(*p->names));
-	p->rules = calloc(n + 1u, sizeof(*p->rules));
-	p->decisions = calloc(n + 1u, sizeof(*p->decisions));
-	if (p->names == NULL || p->rules == NULL || p->decisions == NULL) {
+	p->rules = fer_pages_map(rule_bytes(p));
+	if (p->rules == NULL) {
 		fer_policies_destroy(p);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n; i++)
 		p->rules[i] = rules[i];
-		p->decisions[i] = decision_of(&rules[i]);
-		p->names[i] = names_of(&rules[i]);
-	}
 	return p;
 }
 
 struct fer_policies *fer_policies_build(
 	const struct fer_policy_rule *rules, uint32_t n, int *error, const char **why)
 {
-	struct fer_policies *p = NULL;
-	uint32_t *order = NULL;
-
 	*error = -E2BIG;
 	*why = "too many policies";
 	if (n >= RTE_ACL_MAX_PRIORITY)
 		return NULL;
-	*error = -ENOMEM;
+	struct fer_policies *p = create(rules, n);
+
 	*why = "no memory for the policies";
-	p = create(rules, n);
-	order = order_of(rules, n);
-	if (p == NULL || order == NULL)
-		goto undo;
-	*error = build_all(p, order);
-	if (*error != 0)
-		goto undo;
-	*why = NULL;
-	free(order);
-	return p;
-undo:
-	free(order);
+	*error = p == NULL ? -ENOMEM : build_all(p);
+	if (*error == 0) {
+		*why = NULL;
+		return p;
+	}
 	fer_policies_destroy(p);
 	return NULL;
 }
@@ -534,24 +635,18 @@ void fer_policies_destroy(struct fer_policies *p)
 	for (unsigned i = 0; i < N_DIRECTIONS * N_VERSIONS; i++) {
 		struct classifier *c = &p->classifier[i / N_VERSIONS][i % N_VERSIONS];
 
+		free_tables(c);
 		free_tries(c);
 		fer_boxes_destroy(c->boxes);
 		free(c->box_rule);
 	}
-	free(p->decisions);
-	free(p->rules);
-	free(p->names);
+	fer_pages_unmap(p->rules, rule_bytes(p));
 	free(p);
 }
 
 const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, uint32_t rule)
 {
 	return &p->rules[rule];
-}
-
-const struct fer_policy_decision *fer_policies_decisions(const struct fer_policies *p)
-{
-	return p->decisions;
 }
 
 uint32_t fer_policies_count(const struct fer_policies *p)
@@ -642,13 +737,27 @@ static uint32_t find_in_boxes(
 	return box == FER_NO_BOX ? 0 : c->box_rule[box] + 1;
 }
 
+static uint32_t find_pattern(const struct fer_patterns *patterns, const struct key *key)
+{
+	uint64_t word[FER_PATTERN_WORDS];
+
+	memcpy(word, key, sizeof(word));
+	return fer_patterns_find(patterns, word);
+}
+
 // Looks the packets of one class up, whose places are at.
 static void ask(const struct classifier *c, const struct chunk *chunk, unsigned class,
 	const uint8_t at[], unsigned n, uint32_t found[])
 {
 	const struct rte_acl_ctx *acl = c->acl[class % N_VARIANTS];
+	const struct fer_patterns *patterns = c->patterns[class % N_VARIANTS];
 	const uint8_t *data[CHUNK];
 
+	if (patterns != NULL) {
+		for (unsigned i = 0; i < n; i++)
+			found[i] = find_pattern(patterns, &chunk->key[at[i]]) + 1;
+		return;
+	}
 	if (acl != NULL) {
 		for (unsigned i = 0; i < n; i++)
 			data[i] = (const uint8_t *)&chunk->key[at[i]];
@@ -674,8 +783,8 @@ static void find_class(const struct fer_policies *p, enum fer_direction directio
 		uint32_t number = found[i] - 1;
 
 		rule[at[i]] = number;
-		needs_ports[at[i]] =
-			ignored != 0 && found[i] != 0 && (p->names[number] & ignored) != 0;
+		needs_ports[at[i]] = ignored != 0 && found[i] != 0 &&
+				     (names_of(&p->rules[number]) & ignored) != 0;
 	}
 }
 

@@ -24,31 +24,24 @@ struct fer_port_range {
 	uint16_t from, to; // both included, from <= to; 0 to 65535 is any
 };
 
+// A line of the cache: what a look-up reads of it, and what packets that meet it need.
 struct fer_policy_rule {
-	enum fer_direction direction;
-	uint32_t priority;
 	struct fer_prefix src, dst;         // both of one version, or any
 	uint16_t protocol;                  // FER_PROTO_ANY, or 0 to 255
-	struct fer_port_range sport, dport; // TCP, UDP, SCTP; means nothing with another protocol
-	int16_t icmp_type;                  // ICMP, ICMPv6, likewise; -1: any
-	enum fer_policy_action action;
-	uint8_t n_groups;                      // protect only
+	int16_t icmp_type;                  // ICMP, ICMPv6; means nothing with another; -1: any
+	struct fer_port_range sport, dport; // TCP, UDP, SCTP, likewise
+	uint32_t priority;
 	uint32_t group[FER_POLICY_MAX_GROUPS]; // innermost first
-};
-
-// What a rule does with the packets that meet it: all that they need of it, and four in a line of
-// the cache.
-struct fer_policy_decision {
-	_Alignas(16) uint8_t action; // enum fer_policy_action
-	uint8_t n_groups;
-	uint32_t group[FER_POLICY_MAX_GROUPS];
+	uint8_t direction;                     // enum fer_direction
+	uint8_t action;                        // enum fer_policy_action
+	uint8_t n_groups;                      // protect only
 };
 
 struct fer_policies;
 
 // Builds the value from n rules of any shape, which are copied.  Returns NULL with *error -ENOMEM,
 // or -E2BIG for more than 2^29; *why is a sentence for people, NULL on success.  Any thread may
-// build; 10,000 rules take a second and 250 MB meanwhile.
+// build; 10,000 rules of many shapes take a second and 250 MB meanwhile.
 __attribute__((warn_unused_result)) struct fer_policies *fer_policies_build(
 	const struct fer_policy_rule *rules, uint32_t n, int *error, const char **why);
 
@@ -56,9 +49,6 @@ void fer_policies_destroy(struct fer_policies *p);
 
 // The rule of that number, as it was given; numbers are places in the list.
 const struct fer_policy_rule *fer_policies_rule(const struct fer_policies *p, uint32_t rule);
-
-// What each of them does, by number.
-const struct fer_policy_decision *fer_policies_decisions(const struct fer_policies *p);
 
 uint32_t fer_policies_count(const struct fer_policies *p);
 

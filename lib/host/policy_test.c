@@ -377,6 +377,66 @@ static void does_it_find_what_a_walk_finds(void **state)
 	check_random(400, 40);
 }
 
+static size_t heap_in_use(void)
+{
+	struct rte_malloc_socket_stats stats;
+
+	assert_int_equal(rte_malloc_get_socket_stats(0, &stats), 0);
+	return stats.heap_allocsz_bytes;
+}
+
+// Rules with prefixes of two lengths each, and ports and types that bits can say: tables, no tries.
+static struct fer_policy_rule random_pattern(const uint8_t len[2][2], uint8_t version)
+{
+	struct fer_policy_rule r = rule("any", "any");
+	const bool has_protocol = random_below(2) == 0;
+
+	r.direction = random_below(2) == 0 ? FER_OUT : FER_IN;
+	r.priority = random_below(4);
+	r.src = (struct fer_prefix){random_addr(version), len[0][has_protocol]};
+	r.dst = (struct fer_prefix){random_addr(version), len[1][has_protocol]};
+	clear_behind(&r.src.addr, r.src.len);
+	clear_behind(&r.dst.addr, r.dst.len);
+	if (!has_protocol)
+		return r;
+	r.protocol = random_protocol();
+	r.icmp_type = (int16_t)((int)random_below(10) - 1);
+	if (random_below(2) == 0)
+		r.dport.from = r.dport.to = random_port();
+	else if (random_below(2) == 0)
+		r.dport.from = 1024 * (uint16_t)random_below(2), r.dport.to = r.dport.from + 1023;
+	return r;
+}
+
+static void do_tables_find_what_a_walk_finds(void **state)
+{
+	enum { N = 600 };
+	static struct fer_policy_rule rules[N];
+	unsigned hits = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < 60; k++) {
+		uint8_t len[2][2];
+		const uint32_t n = 1 + random_below(N);
+		const size_t before = heap_in_use();
+
+		for (unsigned i = 0; i < 4; i++)
+			len[i / 2][i % 2] = (uint8_t)random_below(33);
+		for (uint32_t i = 0; i < n; i++) {
+			rules[i] = random_pattern(len, i % 2 == 0 ? 4 : 6);
+			if (random_below(100) == 0)
+				rules[i] = rule("any", "any");
+		}
+		struct fer_policies *p = build(rules, n);
+
+		assert_int_equal(heap_in_use(), before);
+		for (unsigned i = 0; i < 5; i++)
+			hits += check_burst(p, rules, n);
+		fer_policies_destroy(p);
+	}
+	assert_true(hits > 60 * 5 * 10);
+}
+
 static void do_5000_rules_work(void **state)
 {
 	(void)state;
@@ -616,14 +676,6 @@ static void can_two_values_live_at_once(void **state)
 	fer_policies_destroy(r);
 }
 
-static size_t heap_in_use(void)
-{
-	struct rte_malloc_socket_stats stats;
-
-	assert_int_equal(rte_malloc_get_socket_stats(0, &stats), 0);
-	return stats.heap_allocsz_bytes;
-}
-
 static void does_memory_stay_flat(void **state)
 {
 	struct fer_policy_rule rules[50];
@@ -848,6 +900,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(does_it_find_what_a_walk_finds),
+		cmocka_unit_test(do_tables_find_what_a_walk_finds),
 		cmocka_unit_test(do_5000_rules_work),
 		cmocka_unit_test(does_priority_go_before_place),
 		cmocka_unit_test(do_all_prefix_lengths_work),

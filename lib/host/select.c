@@ -181,43 +181,42 @@ static inline void find_rest(const struct fer_host *host, struct fer_batch *b, u
 	w->n = rest;
 }
 
-static bool is_noted(const struct fer_policy_decision *d)
+static bool is_noted(const struct fer_policy_rule *r)
 {
-	return d->action == FER_POLICY_PROTECT && d->n_groups == 1;
+	return r->action == FER_POLICY_PROTECT && r->n_groups == 1;
 }
 
 // The end of a packet on the rule it met, as far as both directions agree; FER_OK: they do not.
-static enum fer_verdict judge(const struct fer_policy_decision *d, bool needs_ports)
+static enum fer_verdict judge(const struct fer_policy_rule *r, bool needs_ports)
 {
-	if (d == NULL)
+	if (r == NULL)
 		return FER_NO_POLICY;
 	if (needs_ports)
 		return FER_FRAGMENT_NEEDS_PORTS;
-	return d->action == FER_POLICY_DISCARD ? FER_DISCARD : FER_OK;
+	return r->action == FER_POLICY_DISCARD ? FER_DISCARD : FER_OK;
 }
 
-static const struct fer_policy_decision *decision_of(
-	const struct fer_host_rules *rules, uint32_t rule)
+static const struct fer_policy_rule *rule_of(const struct fer_host_rules *rules, uint32_t rule)
 {
-	return rule == FER_NO_RULE ? NULL : &fer_policies_decisions(rules->policies)[rule];
+	return rule == FER_NO_RULE ? NULL : fer_policies_rule(rules->policies, rule);
 }
 
 // Protects packet i, of query j, with the SAs that the groups of its rule send with now.  None: it
 // must not leave at all.
 static enum fer_verdict protect(struct fer_host *host, const struct fer_policies *p,
-	struct fer_batch *b, unsigned j, const struct fer_policy_decision *d)
+	struct fer_batch *b, unsigned j, const struct fer_policy_rule *r)
 {
 	const struct fer_host_work *w = host->work;
 
-	for (unsigned g = 0; g < d->n_groups; g++) {
-		uint64_t handle = fer_group_active(host->sas, d->group[g]);
+	for (unsigned g = 0; g < r->n_groups; g++) {
+		uint64_t handle = fer_group_active(host->sas, r->group[g]);
 
 		b->pkt[w->at[j]].handle[g] = handle;
 		if (handle == 0)
 			return FER_NO_ACTIVE_SA;
 		fer_sa_prefetch(host->sas, handle);
 		fer_sa_prefetch_out(host->sas, handle);
-		if (is_noted(d))
+		if (is_noted(r))
 			fer_flows_note(host->flows, p, FER_OUT, &w->query[j], handle);
 	}
 	return FER_OK;
@@ -227,13 +226,13 @@ static enum fer_verdict select_one(
 	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b, unsigned j)
 {
 	const struct fer_host_work *w = host->work;
-	const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
-	enum fer_verdict v = judge(d, w->needs_ports[j]);
+	const struct fer_policy_rule *r = rule_of(rules, w->rule[j]);
+	enum fer_verdict v = judge(r, w->needs_ports[j]);
 
 	if (v != FER_OK)
 		return v;
-	if (d->action != FER_POLICY_BYPASS)
-		return protect(host, rules->policies, b, j, d);
+	if (r->action != FER_POLICY_BYPASS)
+		return protect(host, rules->policies, b, j, r);
 	fer_flows_note(host->flows, rules->policies, FER_OUT, &w->query[j], NOTE_BYPASS);
 	return bypass(b->m[w->at[j]], &b->pkt[w->at[j]]);
 }
@@ -248,7 +247,7 @@ static void find_rules(
 		host->flows, rules->policies, direction, w->query, w->n, w->rule, w->needs_ports);
 	for (unsigned j = 0; j < w->n; j++)
 		if (w->rule[j] != FER_NO_RULE)
-			rte_prefetch0(decision_of(rules, w->rule[j]));
+			rte_prefetch0(rule_of(rules, w->rule[j]));
 }
 
 // Finds out what becomes of the packets in w->at.
@@ -260,10 +259,10 @@ __attribute__((noinline)) static void select_rest(
 	ask_rest(host->work, b);
 	find_rules(host, rules, FER_OUT);
 	for (unsigned j = 0; j < w->n; j++) {
-		const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
+		const struct fer_policy_rule *r = rule_of(rules, w->rule[j]);
 
-		for (unsigned g = 0; d != NULL && g < d->n_groups; g++)
-			fer_group_prefetch(host->sas, d->group[g]);
+		for (unsigned g = 0; r != NULL && g < r->n_groups; g++)
+			fer_group_prefetch(host->sas, r->group[g]);
 	}
 	for (unsigned j = 0; j < w->n; j++)
 		b->pkt[w->at[j]].verdict = (uint8_t)select_one(host, rules, b, j);
@@ -381,7 +380,7 @@ static bool is_orphan(const struct fer_host *host, const struct fer_batch *b, un
 // Do the layers of a packet, outermost first, belong to the groups of a rule, innermost first?  The
 // AH of a bundle goes with the ESP behind it.
 static enum fer_verdict match_groups(const struct fer_host *host, const struct fer_batch *b,
-	unsigned i, const struct fer_policy_decision *d)
+	unsigned i, const struct fer_policy_rule *r)
 {
 	enum fer_verdict v = FER_OK;
 	unsigned n = 0;
@@ -393,27 +392,27 @@ static enum fer_verdict match_groups(const struct fer_host *host, const struct f
 			return FER_NO_POLICY;
 		if (fer_sa_is_outside(sa))
 			continue;
-		if (n == d->n_groups || sa->group != d->group[n])
+		if (n == r->n_groups || sa->group != r->group[n])
 			v = FER_POLICY_MISMATCH;
 		else
 			n++;
 	}
-	return n == d->n_groups ? v : FER_POLICY_MISMATCH;
+	return n == r->n_groups ? v : FER_POLICY_MISMATCH;
 }
 
 static enum fer_verdict check_one(const struct fer_host *host, struct fer_batch *b, unsigned i,
-	const struct fer_policy_decision *d, bool needs_ports)
+	const struct fer_policy_rule *r, bool needs_ports)
 {
 	bool clear = b->pkt[i].n_layers == 0;
 
 	if (clear && is_orphan(host, b, i))
 		return FER_NO_SA;
-	enum fer_verdict v = judge(d, needs_ports);
+	enum fer_verdict v = judge(r, needs_ports);
 	if (v != FER_OK)
 		return v;
-	if (d->action == FER_POLICY_BYPASS)
+	if (r->action == FER_POLICY_BYPASS)
 		return clear ? bypass(b->m[i], &b->pkt[i]) : FER_POLICY_MISMATCH;
-	return clear ? FER_UNPROTECTED : match_groups(host, b, i, d);
+	return clear ? FER_UNPROTECTED : match_groups(host, b, i, r);
 }
 
 // Is packet i judged like the last one?
@@ -483,12 +482,12 @@ static enum fer_verdict judge_found(
 {
 	const struct fer_host_work *w = host->work;
 	const unsigned i = w->at[j];
-	const struct fer_policy_decision *d = decision_of(rules, w->rule[j]);
-	enum fer_verdict v = check_one(host, b, i, d, w->needs_ports[j]);
+	const struct fer_policy_rule *r = rule_of(rules, w->rule[j]);
+	enum fer_verdict v = check_one(host, b, i, r, w->needs_ports[j]);
 
-	if (v == FER_OK && fer_pkt_has_one_layer(&b->pkt[i]) && is_noted(d))
+	if (v == FER_OK && fer_pkt_has_one_layer(&b->pkt[i]) && is_noted(r))
 		fer_flows_note(host->flows, rules->policies, FER_IN, &w->query[j],
-			NOTE_GROUP | d->group[0]);
+			NOTE_GROUP | r->group[0]);
 	return v;
 }
 
