@@ -245,7 +245,7 @@ static inline bool is_usual_sa(const struct fer_sa *sa)
 	return sa->mode == FER_TUNNEL && sa->version == 4 && sa->udp_at == 0;
 }
 
-// Records the next number of an SA that has no limits.  False: nothing was done.
+// Records a number of an SA that has no limits.  False: nothing was done.
 static inline bool commit_one(struct fer_sa *sa, uint64_t seq, uint32_t bytes)
 {
 	rte_spinlock_lock(&sa->in.lock);

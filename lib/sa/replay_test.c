@@ -188,11 +188,13 @@ static void commit_run(struct fer_replay *w, uint64_t first, uint32_t n)
 // From one near the top on, or in the window, which has gaps.
 static void commit_any_run(struct fer_replay *w)
 {
+	const uint64_t back = rng() % (w->n_pkts + 8);
+
 	if (rng() % 2 == 0)
 		commit_run(w, model.top + rng() % 3 + (rng() % 64 == 0 ? rng() % 100000 : 0),
 			1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 256 : 64)));
 	else
-		commit_run(w, model.top - rng() % (w->n_pkts + 8),
+		commit_run(w, back > model.top ? 0 : model.top - back,
 			1 + (uint32_t)(rng() % (rng() % 8 == 0 ? 64 : 4)));
 }
 
