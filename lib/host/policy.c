@@ -104,9 +104,10 @@ static int build_classifier(struct fer_policies *p, unsigned direction, unsigned
 			n_wild += is_wild(&p->rules[i]);
 			r.names |= fer_policy_names(&p->rules[i]);
 		}
-	if (r.n_own == 0 || fer_policy_build_tables(c, &r) == 0)
+	if (r.n_own == 0)
 		return 0;
-	return build_ordered(c, &r, n_wild);
+	const int error = fer_policy_build_tables(c, &r);
+	return error == -E2BIG ? build_ordered(c, &r, n_wild) : error;
 }
 
 static int build_all(struct fer_policies *p)

@@ -135,6 +135,13 @@ static inline bool fer_policy_belongs(
 	       fer_policy_prefix_fits(&r->dst, version);
 }
 
+// How many variants packets of that version have: there are no fragments of IPv4 from inside
+// extension headers.
+static inline unsigned fer_policy_variants(unsigned version)
+{
+	return version == 0 ? FER_VARIANT_OPAQUE : FER_N_VARIANTS;
+}
+
 // Is the variant no different from the one before it, for rules that name these selectors?
 static inline bool fer_policy_is_as_before(unsigned v, uint8_t names)
 {

@@ -152,9 +152,10 @@ static int build_acl(
 
 int fer_policy_build_tries(struct fer_classifier *c, const struct fer_policy_rules *r)
 {
+	const unsigned n = fer_policy_variants(r->version);
 	int error = 0;
 
-	for (unsigned v = FER_VARIANT_WHOLE; v < FER_N_VARIANTS && error == 0; v++)
+	for (unsigned v = FER_VARIANT_WHOLE; v < n && error == 0; v++)
 		if (fer_policy_is_as_before(v, r->names))
 			c->acl[v] = c->acl[v - 1];
 		else
