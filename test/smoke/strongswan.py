@@ -28,10 +28,11 @@ from lab import Absent, Lab, wait_until
 from report import Report
 from talking import datagram_faults, tcp_faults, wire_faults
 
-PACKAGES = "strongswan-charon strongswan-swanctl libcharon-extra-plugins"
+PACKAGES = ("strongswan-charon strongswan-swanctl libcharon-extra-plugins "
+            "libstrongswan-standard-plugins")
 CHARON, PLUGINS = Path("/usr/lib/ipsec/charon"), Path("/usr/lib/ipsec/plugins")
 NEEDED = [CHARON, Path("/usr/sbin/swanctl"),
-          *(PLUGINS / f"libstrongswan-{name}.so" for name in ("kernel-libipsec", "vici"))]
+          *(PLUGINS / f"libstrongswan-{name}.so" for name in ("kernel-libipsec", "vici", "openssl"))]
 # IKE between the first ones, and traffic between the addresses behind them.
 ENDS = {"host": ("10.9.0.1", "10.1.0.1", "2001:db8:1::1"),
         "peer": ("10.9.0.2", "10.2.0.1", "2001:db8:2::1")}
