@@ -205,6 +205,20 @@ static void start_big(struct fer_conn *c, const struct fer_msg_header *h)
 	big_got(c, have);
 }
 
+// Makes a request of the long message, which is there.  Its header was asked when it came, and
+// since then its pair may have been held.
+static void finish_big(struct fer_conn *c)
+{
+	const uint32_t status = fer_request_vet(c->server, &c->header);
+
+	if (status == NDIS_STATUS_SUCCESS) {
+		fer_request_start(c, &c->header, &c->big);
+		return;
+	}
+	fer_conn_body_free(c->server, &c->big);
+	fer_conn_refuse(c, &c->header, status, 0);
+}
+
 // Makes a request of a message that is there: in a place of its own, where the handler may keep it.
 static void start_small(struct fer_conn *c, const struct fer_msg_header *h)
 {
@@ -272,7 +286,7 @@ static enum fer_conn_wait take_turn(struct fer_conn *c)
 		if (n == c->server->limits.max_turn)
 			return FER_CONN_FOR_TURN;
 		if (c->big.bytes != NULL)
-			fer_request_start(c, &c->header, &c->big);
+			finish_big(c);
 		else if (!take_one(c))
 			return FER_CONN_FOR_INPUT;
 	}

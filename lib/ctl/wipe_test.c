@@ -219,6 +219,48 @@ static void a_refused_request_leaves_no_key(void **state)
 	assert_int_equal(hits(), 0);
 }
 
+static struct fer_msg_header next_completion(void)
+{
+	struct fer_msg_header h;
+
+	do {
+		uint8_t skipped[4096];
+
+		assert_true(raw_receive(fd, &h, sizeof(h)));
+		assert_true(h.length <= sizeof(skipped));
+		assert_true(raw_receive(fd, skipped, h.length));
+	} while (h.type != FER_MSG_TYPE_COMPLETION);
+	return h;
+}
+
+// Its header came before the hold, the end of its body comes behind: it is not begun, its key is
+// wiped, and what its client sends next is read as what it is.
+static void a_request_that_a_hold_overtakes_leaves_no_key(void **state)
+{
+	static const size_t lengths[] = {1000, 16336, 16337, 100000};
+	const uint8_t last = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const size_t all = sizeof(struct fer_msg_header) + lengths[i];
+
+		send_key(OID_HOLD_FIRM, lengths[i], all - 1);
+		assert_int_not_equal(hits(), 0);
+		fer_ctl_server_hold(service->server, 0);
+		assert_int_equal(send(fd, &last, 1, MSG_NOSIGNAL), 1);
+		turn();
+		assert_int_equal(service->n_held, 0);
+		assert_int_equal(next_completion().status, NDIS_STATUS_NOT_ACCEPTED);
+		assert_int_equal(hits(), 0);
+		fer_ctl_server_release(service->server);
+		send_key(OID_HOLD_FIRM, lengths[i], all);
+		assert_int_equal(service->n_held, 1);
+		fer_ctl_complete_status(service->held[--service->n_held], NDIS_STATUS_SUCCESS);
+		turn();
+		assert_int_equal(next_completion().status, NDIS_STATUS_SUCCESS);
+	}
+}
+
 static void a_client_that_goes_leaves_no_key(void **state)
 {
 	(void)state;
@@ -321,6 +363,7 @@ int main(void)
 		TEST(a_completed_request_leaves_no_key),
 		TEST(no_core_dump_holds_a_key),
 		TEST(a_refused_request_leaves_no_key),
+		TEST(a_request_that_a_hold_overtakes_leaves_no_key),
 		TEST(a_client_that_goes_leaves_no_key),
 		TEST(a_client_that_goes_leaves_no_long_key),
 		TEST(a_request_that_outlives_its_client_leaves_no_key),
