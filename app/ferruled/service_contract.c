@@ -36,26 +36,42 @@ static uint64_t add_plain(struct fer_pair *p, const struct fer_msg_add *add, uin
 	return handle;
 }
 
-// A list on its way into the table.
+static const char lost_port[] = "the pair has lost a port";
+
+// What is on its way into the table.
 struct adding {
 	struct fer_slices slices;
-	struct fer_msg_walk next;
-	uint64_t *handles; // of all elements, in the wait
+	struct fer_msg_walk next; // of ADD_SA
+	struct fer_msg_add one;   // of ADD_SA_EX; its keys are in the request
+	uint64_t *handles;        // of all elements, in the wait
 	uint32_t n, n_added;
 	struct refusal refusal;
 };
 
+static bool complete(struct adding *a)
+{
+	struct fer_wait *wait = a->slices.wait;
+
+	if (a->n_added > 0)
+		fer_service_complete_handles(wait->request, a->handles, a->n);
+	else
+		fer_service_fail(
+			wait->request, a->refusal.error, a->refusal.element, a->refusal.why);
+	fer_wait_destroy(wait);
+	free(a);
+	return false;
+}
+
 static bool add_some(struct fer_service *s, struct fer_slices *slices)
 {
 	struct adding *a = (struct adding *)slices;
-	struct fer_ctl_request *r = slices->wait->request;
 	bool ends = fer_pair_has_lost_port(slices->pair);
 	struct fer_msg_fault fault;
 	struct fer_msg_add add;
 
 	(void)s;
 	if (ends)
-		note_refusal(&a->refusal, -ECANCELED, a->next.n, "the pair has lost a port");
+		note_refusal(&a->refusal, -ECANCELED, a->next.n, lost_port);
 	for (unsigned n = 0; n < FER_ADDED_AT_ONCE && !ends; n++) {
 		const uint32_t i = a->next.n;
 
@@ -66,15 +82,18 @@ static bool add_some(struct fer_service *s, struct fer_slices *slices)
 		a->n_added += a->handles[i] != 0;
 		ends = !fer_msg_walk_more(&a->next);
 	}
-	if (!ends)
-		return true;
-	if (a->n_added > 0)
-		fer_service_complete_handles(r, a->handles, a->n);
-	else
-		fer_service_fail(r, a->refusal.error, a->refusal.element, a->refusal.why);
-	fer_wait_destroy(slices->wait);
-	free(a);
-	return false;
+	return !ends || complete(a);
+}
+
+static struct adding *begin_adding(struct fer_service *s, struct fer_ctl_request *r, uint32_t n)
+{
+	struct adding *a = fer_service_begin_adding(s, r, sizeof(*a), n);
+
+	if (a == NULL)
+		return NULL;
+	a->handles = a->slices.wait->data;
+	a->n = n;
+	return a;
 }
 
 // What is not an SA ends the whole request; of those that are, as many as can be are added.
@@ -87,20 +106,30 @@ void fer_service_add_sa(void *arg, struct fer_ctl_request *r, const void *data, 
 		fer_service_refuse(r, status, &fault);
 		return;
 	}
-	struct adding *a = fer_service_begin_adding(arg, r, sizeof(*a), n);
+	struct adding *a = begin_adding(arg, r, n);
 	if (a == NULL)
 		return;
 	a->slices.work = add_some;
-	a->handles = a->slices.wait->data;
-	a->n = n;
 	fer_msg_walk_init(&a->next, data, len, 0);
 	fer_service_slice(arg, &a->slices);
+}
+
+static bool add_the_one(struct fer_service *s, struct fer_slices *slices)
+{
+	struct adding *a = (struct adding *)slices;
+
+	(void)s;
+	if (fer_pair_has_lost_port(slices->pair))
+		note_refusal(&a->refusal, -ECANCELED, FER_MSG_NO_ELEMENT, lost_port);
+	else
+		a->handles[0] = add_plain(slices->pair, &a->one, FER_MSG_NO_ELEMENT, &a->refusal);
+	a->n_added = a->handles[0] != 0;
+	return complete(a);
 }
 
 void fer_service_add_sa_ex(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
 {
 	struct fer_msg_fault fault;
-	struct refusal refusal = {.error = 0};
 	struct fer_msg_add add;
 	uint32_t status = fer_msg_get_add_sa_ex(data, len, &add, &fault);
 
@@ -108,12 +137,12 @@ void fer_service_add_sa_ex(void *arg, struct fer_ctl_request *r, const void *dat
 		fer_service_refuse(r, status, &fault);
 		return;
 	}
-	const uint64_t handle =
-		add_plain(fer_service_pair(arg, r), &add, FER_MSG_NO_ELEMENT, &refusal);
-	if (handle != 0)
-		fer_service_complete_handles(r, &handle, 1);
-	else
-		fer_service_fail(r, refusal.error, refusal.element, refusal.why);
+	struct adding *a = begin_adding(arg, r, 1);
+	if (a == NULL)
+		return;
+	a->slices.work = add_the_one;
+	a->one = add;
+	fer_service_slice(arg, &a->slices);
 }
 
 // The numbers of a stack pair are its own: a host may only agree, or move them forward.

@@ -236,6 +236,31 @@ static void the_order_of_a_client_stays(void **state)
 	assert_int_equal(n_added(), 0);
 }
 
+// What one client wants to have added waits for the long list of another, however it asks.
+static void who_adds_waits_for_the_list_of_another(void **state)
+{
+	static const uint32_t oids[] = {FER_MSG_SA_ADD, OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA,
+		OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX};
+	struct fer_client *other = served_connect(&served);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(oids) / sizeof(oids[0]); i++) {
+		struct fer_msg_buf add = {0};
+		uint64_t id, added;
+
+		put_all(&add);
+		id = submit(FER_MSG_SA_ADD, &add);
+		while (n_added() == 0)
+			;
+		assert_int_equal(served_add(other, oids[i], 0, fresh, 1, &added), 0);
+		assert_int_equal(n_added(), MANY + 1);
+		assert_succeeds(id);
+		assert_int_equal(served_delete(other, 0, &added, 1), NDIS_STATUS_SUCCESS);
+		delete_by_names();
+	}
+	fer_client_close(other);
+}
+
 // A reset ends a deletion that is under way: it has been done.
 static void a_reset_leaves_nothing_half_done(void **state)
 {
@@ -412,6 +437,7 @@ int main(void)
 		cmocka_unit_test(a_list_that_is_undone),
 		cmocka_unit_test(the_last_name_is_unknown),
 		cmocka_unit_test(the_order_of_a_client_stays),
+		cmocka_unit_test(who_adds_waits_for_the_list_of_another),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
