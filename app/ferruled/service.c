@@ -335,6 +335,7 @@ struct fer_service *fer_service_create(const struct fer_service_params *params, 
 	STAILQ_INIT(&s->slices);
 	LIST_INIT(&s->drains);
 	LIST_INIT(&s->swaps);
+	LIST_INIT(&s->retiring);
 	s->tick = evtimer_new(s->base, on_tick, s);
 	s->untold = calloc(s->n_pairs, sizeof(s->untold[0]));
 	if (s->tick != NULL && s->untold != NULL)

@@ -74,6 +74,7 @@ struct fer_service {
 	STAILQ_HEAD(fer_slices_list, fer_slices) slices; // under way
 	LIST_HEAD(fer_drain_list, fer_drain) drains;
 	LIST_HEAD(fer_swap_list, fer_swap) swaps; // that have all their SAs, and are not done
+	LIST_HEAD(fer_retiring_list, fer_retiring) retiring; // what swaps have replaced
 
 	// Events that were lost, and the look-out for what they told; by pair.
 	struct fer_untold *untold;
@@ -200,6 +201,9 @@ void fer_service_add_all(
 // For finish(): takes away again what was added, and refuses the request, in slices.
 bool fer_service_undo_adding(
 	struct fer_service *s, struct fer_slices *self, int error, const char *why);
+
+// Has a swap still to remove what it has replaced, once no worker holds it any more?
+bool fer_service_is_retiring(const struct fer_service *s, const struct fer_pair *p);
 
 // Ends drains, and swaps that are under way.
 void fer_service_swap_fini(struct fer_service *s);

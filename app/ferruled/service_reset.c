@@ -38,15 +38,22 @@ static void finish(struct fer_reset *r, const char *why)
 	reset_destroy(r);
 }
 
-// Nothing is left half done: lists that are worked off are, while others have their turn.  Nothing
-// new comes for the pair.
+// Nothing is left half done: lists that are worked off are, and swaps, while others have their
+// turn. Nothing new comes for the pair, but the end of a drain, for which nobody waits.
 static bool begin(struct fer_reset *r)
 {
-	if (fer_service_has_slices(r->service, r->pair))
+	if (fer_service_has_slices(r->service, r->pair) ||
+		fer_service_is_retiring(r->service, r->pair))
 		return false;
 	fer_service_abort_waits(r->service, r->pair);
 	fer_workers_rest(r->service->workers);
 	return true;
+}
+
+static bool waits_for_workers(const struct fer_reset *r)
+{
+	return r->is_under_way ? !fer_workers_are_at_rest(r->service->workers)
+			       : fer_service_is_retiring(r->service, r->pair);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -55,16 +62,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	const char *why = NULL;
 
 	(void)fd, (void)what;
-	if (!r->is_under_way) {
-		r->is_under_way = begin(r);
-		(void)evtimer_add(r->timer, &tick);
+	if (waits_for_workers(r) && ++r->n_ticks == MOST_TICKS) {
+		finish(r, "a worker does not come to rest");
 		return;
 	}
-	if (!fer_workers_are_at_rest(r->service->workers)) {
-		if (++r->n_ticks < MOST_TICKS)
-			(void)evtimer_add(r->timer, &tick);
-		else
-			finish(r, "a worker does not come to rest");
+	if (!r->is_under_way || waits_for_workers(r)) {
+		r->is_under_way = r->is_under_way || begin(r);
+		(void)evtimer_add(r->timer, &tick);
 		return;
 	}
 	for (unsigned side = 0; side < FER_N_SIDES; side++)

@@ -3,7 +3,9 @@
 #include "served.h"
 #include "service_parts.h"
 
+#include <errno.h>
 #include <event2/event.h>
+#include <rte_rcu_qsbr.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -284,6 +286,43 @@ static void a_reset_leaves_nothing_half_done(void **state)
 	fer_client_close(other);
 }
 
+// A swap that waits until no worker holds what it replaces is under way: it ends before the pair is
+// reset.
+static void a_reset_waits_for_the_end_of_a_swap(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
+	struct rte_rcu_qsbr *workers = served.world.qsbr;
+	struct fer_client_reply reply;
+	struct fer_msg_buf swap = {0};
+	uint64_t id, reset;
+
+	(void)state;
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
+	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
+	rte_rcu_qsbr_thread_online(workers, 0);
+	fer_msg_put_sa_swap(&swap, 0);
+	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
+	id = submit(FER_MSG_SA_SWAP, &swap);
+	while (n_added() < 2)
+		;
+	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
+	assert_int_equal(fer_client_collect(other, reset, 100, &reply), -ETIMEDOUT);
+	assert_int_equal(n_added(), 2);
+	rte_rcu_qsbr_thread_offline(workers, 0);
+	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
+	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
+	fer_client_reply_fini(&reply);
+	assert_int_equal(n_added(), 1);
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_true(reply.header.status == NDIS_STATUS_SUCCESS ||
+		    reply.header.status == NDIS_STATUS_REQUEST_ABORTED);
+	fer_client_reply_fini(&reply);
+	assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[0].sa.name), 0);
+	fer_client_close(other);
+}
+
 // A list that is under way is done before the pair is reset, and others have their turn meanwhile;
 // but nobody changes this pair.
 static void others_have_their_turn_during_a_reset(void **state)
@@ -439,6 +478,7 @@ int main(void)
 		cmocka_unit_test(the_order_of_a_client_stays),
 		cmocka_unit_test(who_adds_waits_for_the_list_of_another),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
+		cmocka_unit_test(a_reset_waits_for_the_end_of_a_swap),
 		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),

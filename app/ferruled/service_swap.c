@@ -45,8 +45,9 @@ static struct fer_drain *drain_create(struct fer_service *s, struct fer_pair *p,
 
 // The `out` SAs that a swap replaces, until no worker holds them as the active ones: a packet that
 // is on its way with one of them is then protected.
-struct retiring {
+struct fer_retiring {
 	struct fer_deferred deferred; // first
+	LIST_ENTRY(fer_retiring) link;
 	struct fer_service *service;
 	struct fer_wait *wait;
 	struct fer_many *leaving;
@@ -54,22 +55,33 @@ struct retiring {
 
 static void retire(struct fer_deferred *d)
 {
-	struct retiring *t = (struct retiring *)d;
+	struct fer_retiring *t = (struct fer_retiring *)d;
 
+	LIST_REMOVE(t, link);
 	fer_service_apply(t->service, t->leaving, fer_service_remove_sa, t->wait);
 	free(t);
 }
 
-static void retiring_destroy(struct retiring *t)
+bool fer_service_is_retiring(const struct fer_service *s, const struct fer_pair *p)
+{
+	const struct fer_retiring *t;
+
+	LIST_FOREACH(t, &s->retiring, link)
+	if (t->leaving->slices.pair == p)
+		return true;
+	return false;
+}
+
+static void retiring_destroy(struct fer_retiring *t)
 {
 	if (t != NULL)
 		fer_many_destroy(t->leaving);
 	free(t);
 }
 
-static struct retiring *retiring_create(struct fer_pair *p, uint32_t n)
+static struct fer_retiring *retiring_create(struct fer_pair *p, uint32_t n)
 {
-	struct retiring *t = calloc(1, sizeof(*t));
+	struct fer_retiring *t = calloc(1, sizeof(*t));
 
 	if (t != NULL)
 		t->leaving = fer_many_create(p, n);
@@ -83,7 +95,7 @@ static struct retiring *retiring_create(struct fer_pair *p, uint32_t n)
 // else changes SAs of the pair waits meanwhile.
 struct fer_swap {
 	LIST_ENTRY(fer_swap) link;
-	struct retiring *out; // what it takes away, with room for all SAs there are
+	struct fer_retiring *out; // what it takes away, with room for all SAs there are
 	struct fer_drain *in;
 	unsigned step;
 	uint32_t n_done;            // of the new ones, in this step
@@ -201,6 +213,7 @@ static bool complete_swap(struct fer_service *s, struct fer_adding *a)
 	fer_ctl_request_unblock(a->slices.wait->request);
 	w->out->service = s;
 	w->out->wait = a->slices.wait;
+	LIST_INSERT_HEAD(&s->retiring, w->out, link);
 	fer_grace_defer(s->grace, &w->out->deferred, retire);
 	fer_service_stir(s);
 	w->out = NULL;
