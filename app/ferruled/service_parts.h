@@ -184,8 +184,7 @@ struct fer_adding {
 	struct fer_slices slices;
 	struct fer_msg_walk first, next;
 	uint32_t n;
-	uint64_t *handles; // n_added of them, in the wait; those of SAs that others removed
-			   // meanwhile too
+	uint64_t *handles; // n_added of them, in the wait; with a lost port their SAs go
 	uint32_t n_added;
 	bool is_swap;
 	uint32_t drain_ms;     // of a swap

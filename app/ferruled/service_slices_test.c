@@ -363,7 +363,7 @@ static void put_swap(struct fer_msg_buf *b)
 		fer_msg_put_sa(b, &old[i].sa, &old[i].add);
 }
 
-// New ones that somebody else takes away before the list is done are gone, and do no harm.
+// New ones that somebody else wants gone before the list is done stay until it is.
 static void a_swap_loses_some_of_its_own(void **state)
 {
 	struct fer_client *other = served_connect(&served);

@@ -98,8 +98,12 @@ struct fer_swap {
 	struct fer_retiring *out; // what it takes away, with room for all SAs there are
 	struct fer_drain *in;
 	unsigned step;
-	uint32_t n_done;            // of the new ones, in this step
-	struct fer_pair_sa *member; // of the group that is being asked; NULL: none is
+	uint32_t n_done; // of the new ones, in this step
+	// Of the group that is being asked; NULL: none is.  It stays where it is from slice to
+	// slice: what requests and drains change in a pair is done in slices, and those of a pair
+	// come one after the other; and the loss of a port, which removes SAs at any time, ends the
+	// swap before it looks here again.
+	struct fer_pair_sa *member;
 };
 
 static void swap_destroy(struct fer_swap *w)
@@ -126,8 +130,8 @@ static struct fer_swap *swap_create(struct fer_service *s, struct fer_pair *p)
 	return NULL;
 }
 
-// A group that gets an `out` SA only keeps what it receives with.  What another swap has added that
-// is not done yet comes after all of this one, and what another has replaced is its business.
+// A group that gets an `out` SA only keeps what it receives with.  New are those of this swap
+// alone, and what another has replaced is its business.
 static void leave(struct fer_swap *w, unsigned arriving, struct fer_pair_sa *sa)
 {
 	const enum fer_direction direction = fer_pair_sa_block(sa)->direction;
@@ -186,7 +190,8 @@ static bool take_over(struct fer_swap *w, const struct fer_adding *a, uint32_t i
 	return true;
 }
 
-// With each of the new ones; somebody may have removed some of them already.  False: not done yet.
+// With each of the new ones, all of which are there: without a port none of this is done.  False:
+// not done yet.
 static bool (*const steps[])(struct fer_swap *w, const struct fer_adding *a, uint32_t i) = {
 	mark_group, ask_member, take_over};
 
