@@ -423,10 +423,13 @@ def realtime_threads(pid):
     return n
 
 
+def realtime_is_allowed():
+    return subprocess.run(["chrt", "-f", "1", "true"], capture_output=True, check=False).returncode == 0
+
+
 def test_realtime(bench):
     """The worker is realtime in turns, and ordinary in between, where the system allows it."""
-    allowed = subprocess.run(["chrt", "-f", "1", "true"], capture_output=True, check=False).returncode == 0
-    seen = []
+    allowed, seen = realtime_is_allowed(), []
     with subprocess.Popen([bench, *"control --count 1 --sas 0 --rate 100 --seconds 1 --turns 4 --realtime "
                                    f"--json --algorithm {GCM}".split()],
                           stdout=subprocess.PIPE, text=True) as process:
@@ -442,6 +445,56 @@ def test_realtime(bench):
     expect(document["load"]["realtime"] is allowed, document["load"])
     expect(set(seen) == ({0, 1} if allowed else {0}) and seen[-1] == 0, seen)
     expect(not allowed or seen.count(1) > 4, seen)
+
+
+def longest_realtime(process, watch):
+    """Seconds that any thread was seen realtime without a break; what nobody watched does not count."""
+    longest, since, before = 0, None, time.monotonic()
+    while watch():
+        is_realtime, now = realtime_threads(process.pid) > 0, time.monotonic()
+        if not is_realtime or now - before > 0.05:
+            since = None
+        if is_realtime:
+            since = now if since is None else since
+            longest = max(longest, now - since)
+        before = now
+        time.sleep(0.005)
+    return longest
+
+
+def start_realtime(bench, options):
+    return subprocess.Popen([bench, *f"control --count 1 --sas 0 --realtime --json --algorithm {GCM} "
+                                     f"{options}".split()], stdout=subprocess.PIPE, text=True)
+
+
+def test_infeasible_rate(bench):
+    """More changes than the daemon can do take no more time."""
+    with start_realtime(bench, "--rate 1000000 --seconds 1 --turns 2") as process:
+        longest = longest_realtime(process, lambda: process.poll() is None)
+        document = json.loads(process.stdout.read())
+    expect(process.returncode == 0 and longest < 1, (process.returncode, longest))
+    if cpus(bench) < 2:
+        return
+    packets = {packets["during"]: packets for packets in document["packets"]}
+    expect(0 < packets["changes"]["changes_per_second"] < 1000000, packets["changes"])
+    # They come at the same rate, so their number tells the time, whatever else the machine does.
+    expect(packets["changes"]["arrived"] < 2 * packets["nothing"]["arrived"], packets)
+
+
+def test_stopped(bench):
+    """Whoever stops the program while its worker is realtime has the CPU back."""
+    with start_realtime(bench, "--rate 100 --seconds 2 --turns 4") as process:
+        started = wait_until(lambda: realtime_threads(process.pid) > 0, 60)
+        process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        ordinary = wait_until(lambda: realtime_threads(process.pid) == 0, 10)
+        took = time.monotonic() - stopped
+        process.send_signal(signal.SIGCONT)
+        document = json.loads(process.stdout.read())
+    expect(started and ordinary and took < 2, (started, ordinary, took))
+    expect(process.returncode == 0, process.returncode)
+    # A machine that runs tests may have stopped it behind a turn.
+    expect(took < 0.2 or document["load"]["realtime"] is False, (took, document["load"]))
 
 
 def test_control_table(bench):
@@ -574,6 +627,9 @@ def cases(bench):
     for direction in ("out", "in"):
         yield f"control, {direction}", "", test_control, (direction,)
     yield "control: a realtime worker", "", test_realtime, ()
+    yield "control: more changes than it can do", "", test_infeasible_rate, ()
+    few = "" if enough and realtime_is_allowed() else "needs two CPUs, and to make threads realtime"
+    yield "control: a realtime worker, and the program is stopped", few, test_stopped, ()
     yield "control: the table", "", test_control_table, ()
     yield "control: nothing is left behind", "", test_leaves_nothing, ()
     for number in (signal.SIGINT, signal.SIGKILL):

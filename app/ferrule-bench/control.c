@@ -23,6 +23,7 @@
 #define SA_BYTES 6144u // of one that is loaded: in the daemon, and in the requests made before
 #define CHANGING 64    // associations that live at once while they change
 #define REST_PART 4    // of a turn, for which a realtime worker is ordinary behind it
+#define GRACE 0.25     // seconds behind a turn's time, until such a worker is ordinary by itself
 
 // What is counted while packets flow.  The last ones take turns, so that they can be compared: what
 // comes with CHANGES and neither with SPINNING nor ASKING is what changes cost.
@@ -289,18 +290,21 @@ static int change(struct control *c, const struct fer_bench_algorithm *a, uint32
 	return rc;
 }
 
+// What cannot be done in the time is not done: the rate is that of what was.
 static int change_for(struct control *c, double seconds)
 {
 	const struct fer_bench_algorithm *a = &c->options.algorithms.value[0];
 	const double pairs = (double)c->options.rate / 2; // a second
-	const uint64_t start = fer_bench_now_ns();
+	const uint64_t start = fer_bench_now_ns(), end = start + (uint64_t)(seconds * 1e9);
 	uint32_t n = (uint32_t)(pairs * seconds);
 	int rc = 0;
 
-	for (uint32_t i = 0; i < n && rc == 0; i++) {
+	for (uint32_t i = 0; i < n && rc == 0 && fer_bench_now_ns() < end; i++) {
 		wait_until(start + (uint64_t)(i * 1e9 / pairs));
 		rc = change(c, a, c->n_changes++);
 	}
+	if (rc == 0)
+		wait_until(end);
 	c->change_seconds += (double)(fer_bench_now_ns() - start) / 1e9;
 	return rc;
 }
@@ -322,16 +326,21 @@ static int spin_for(struct control *c, double seconds)
 	return 0;
 }
 
+static void begin_realtime(struct control *c, double seconds)
+{
+	if (c->options.realtime && !fer_bench_traffic_be_realtime(c->traffic, seconds + GRACE))
+		c->is_realtime = false;
+}
+
 // Behind each job the worker is ordinary for a while: so the system's own bound on realtime threads
 // is not reached, and whatever waits for this CPU gets it.
-static void set_realtime(struct control *c, bool is_realtime, double seconds)
+static void end_realtime(struct control *c, double seconds)
 {
 	if (!c->options.realtime)
 		return;
-	if (!fer_bench_traffic_set_realtime(c->traffic, is_realtime))
+	if (!fer_bench_traffic_be_ordinary(c->traffic))
 		c->is_realtime = false;
-	else if (!is_realtime)
-		(void)do_nothing_for(c, seconds / REST_PART);
+	(void)do_nothing_for(c, seconds / REST_PART);
 }
 
 static struct fer_bench_turn what_came(const struct fer_bench_phase *p)
@@ -342,21 +351,21 @@ static struct fer_bench_turn what_came(const struct fer_bench_phase *p)
 
 static int do_job(struct control *c, unsigned job, unsigned turn)
 {
-	static int (*const jobs[N_IN_TURN])(struct control * c, double seconds) = {
-		[PHASE_NOTHING - FIRST_IN_TURN] = do_nothing_for,
-		[PHASE_SPINNING - FIRST_IN_TURN] = spin_for,
-		[PHASE_ASKING - FIRST_IN_TURN] = ask_for,
-		[PHASE_CHANGES - FIRST_IN_TURN] = change_for,
+	static int (*const jobs[N_PHASES])(struct control * c, double seconds) = {
+		[PHASE_NOTHING] = do_nothing_for,
+		[PHASE_SPINNING] = spin_for,
+		[PHASE_ASKING] = ask_for,
+		[PHASE_CHANGES] = change_for,
 	};
 	const enum phase phase = FIRST_IN_TURN + job;
 	const double seconds = c->options.seconds / c->options.turns;
 	const struct fer_bench_turn before = what_came(&c->traffic->phase[phase]);
 
-	set_realtime(c, true, seconds);
+	begin_realtime(c, seconds);
 	packets_begin(c, phase);
-	int rc = jobs[job](c, seconds);
+	int rc = jobs[phase](c, seconds);
 	packets_end(c, phase);
-	set_realtime(c, false, seconds);
+	end_realtime(c, seconds);
 	const struct fer_bench_turn after = what_came(&c->traffic->phase[phase]);
 
 	c->turns[job][turn] = (struct fer_bench_turn){

@@ -9,7 +9,7 @@
 #define MAX_SAS (1u << 22)
 #define MAX_RATE 1000000
 #define MAX_LOAD 100
-#define MAX_REALTIME_SECONDS 0.5 // at a time; see set_realtime() in control.c
+#define MAX_REALTIME_SECONDS 0.5 // at a time; see end_realtime() in control.c
 #define DEFAULT_SAS 1000000
 
 static const char usage[] =

@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #define GAP_US 30     // at least
 #define GAP_BURSTS 4  // full ones, at least
 #define ASK_EVERY 100 // us, for what the kernel counts
 #define DRAIN_NS 2000000u
 #define DRAIN_TRIES 1000
+#define ANSWER_NS 100000u // between two looks for what the worker says
 
 // What the kernel counts of a thread.
 struct kernel_counts {
@@ -44,6 +44,7 @@ struct port {
 	unsigned flow;                       // of the next packet
 	uint32_t frame_bytes;
 	uint8_t *frames; // one of each flow
+	bool may_be_realtime;
 };
 
 const char *fer_bench_cause_name(enum fer_bench_cause cause)
@@ -131,8 +132,27 @@ static enum fer_bench_cause note_look(struct port *p, struct fer_bench_phase *ph
 // No packets were to come before.
 static void begin_to_look(struct port *p, uint64_t now)
 {
-	atomic_store_explicit(&p->shared->worker, gettid(), memory_order_relaxed);
 	(void)ask_kernel(p, now);
+}
+
+// Only the worker makes itself realtime, and ordinary again: who measures may hang, be stopped or
+// be gone, and the CPU is free all the same when the time is over.
+static void keep_standing(struct port *p, uint64_t tsc)
+{
+	struct fer_bench_traffic *t = p->shared;
+	const bool may = tsc < atomic_load_explicit(&t->realtime_until, memory_order_relaxed);
+
+	if (likely(may == p->may_be_realtime))
+		return;
+	p->may_be_realtime = may;
+	const struct sched_param param = {.sched_priority = may};
+	const bool ok = sched_setscheduler(0, may ? SCHED_FIFO : SCHED_OTHER, &param) == 0;
+
+	atomic_store_explicit(&t->standing,
+		!may ? FER_BENCH_ORDINARY
+		: ok ? FER_BENCH_REALTIME
+		     : FER_BENCH_REFUSED,
+		memory_order_relaxed);
 }
 
 static enum fer_bench_cause most_of_waiting(const struct port *p)
@@ -230,6 +250,7 @@ static uint16_t receive(
 	enum fer_bench_cause cause = FER_BENCH_WORKING;
 
 	(void)port, (void)queue, (void)n; // the port itself has none
+	keep_standing(p, p->start + now);
 	if (looked != 0)
 		cause = note_look(p, ph, now);
 	else
@@ -357,13 +378,27 @@ void fer_bench_traffic_run(struct fer_bench_traffic *t, unsigned phase, double r
 	fer_bench_traffic_end(t);
 }
 
-bool fer_bench_traffic_set_realtime(const struct fer_bench_traffic *t, bool is_realtime)
+static bool stands(const struct fer_bench_traffic *t, enum fer_bench_standing standing)
 {
-	const struct sched_param param = {.sched_priority = is_realtime};
-	const int policy = is_realtime ? SCHED_FIFO : SCHED_OTHER;
-	const pid_t worker = atomic_load_explicit(&t->worker, memory_order_relaxed);
+	return atomic_load_explicit(&t->standing, memory_order_relaxed) == (int)standing;
+}
 
-	return worker != 0 && sched_setscheduler(worker, policy, &param) == 0;
+bool fer_bench_traffic_be_realtime(struct fer_bench_traffic *t, double seconds)
+{
+	const uint64_t until = rte_rdtsc() + (uint64_t)((double)t->tsc_hz * seconds);
+
+	atomic_store_explicit(&t->realtime_until, until, memory_order_relaxed);
+	while (stands(t, FER_BENCH_ORDINARY) && rte_rdtsc() < until)
+		rest(ANSWER_NS);
+	return stands(t, FER_BENCH_REALTIME);
+}
+
+bool fer_bench_traffic_be_ordinary(struct fer_bench_traffic *t)
+{
+	const bool was_realtime = stands(t, FER_BENCH_REALTIME);
+
+	atomic_store_explicit(&t->realtime_until, 0, memory_order_relaxed);
+	return was_realtime;
 }
 
 uint64_t fer_bench_phase_lost(const struct fer_bench_phase *p)

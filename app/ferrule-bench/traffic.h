@@ -67,13 +67,16 @@ struct fer_bench_phase {
 	struct fer_bench_histogram pauses; // ticks between two looks while WORKING or BLOCKED
 };
 
+enum fer_bench_standing { FER_BENCH_ORDINARY, FER_BENCH_REALTIME, FER_BENCH_REFUSED };
+
 struct fer_bench_traffic {
 	uint64_t tsc_hz;
 	_Atomic uint32_t order;    // phase, to count in
 	_Atomic uint64_t interval; // between arrivals, in ticks / 65536; 0: none arrive
 	_Atomic bool saturates;    // packets arrive as fast as they are taken
-	_Atomic int worker;        // thread; 0: it has not looked yet
 	_Atomic uint32_t rests;    // times that the worker found none, and all before had left
+	_Atomic uint64_t realtime_until; // by the time stamp counter; 0: the worker is ordinary
+	_Atomic int standing;            // enum fer_bench_standing, that the worker tells
 	struct fer_bench_phase phase[FER_BENCH_PHASES];
 };
 
@@ -102,9 +105,13 @@ void fer_bench_traffic_begin(struct fer_bench_traffic *t, unsigned phase, double
 void fer_bench_traffic_end(struct fer_bench_traffic *t);
 #define FER_BENCH_SATURATE (-1.0)
 
-// Makes the worker realtime, so that no ordinary program gets its CPU before it, or ordinary again.
-// False when the system does not allow that.
-bool fer_bench_traffic_set_realtime(const struct fer_bench_traffic *t, bool is_realtime);
+// Has the worker make itself realtime, so that no ordinary program gets its CPU before it.  After
+// so many seconds it makes itself ordinary again, whatever this process does meanwhile.  False when
+// the system does not allow it.
+bool fer_bench_traffic_be_realtime(struct fer_bench_traffic *t, double seconds);
+
+// Has it be ordinary at its next look.  False when it was not realtime until now.
+bool fer_bench_traffic_be_ordinary(struct fer_bench_traffic *t);
 
 uint64_t fer_bench_phase_lost(const struct fer_bench_phase *p);
 
