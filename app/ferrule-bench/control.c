@@ -373,13 +373,12 @@ static int do_job(struct control *c, unsigned job, unsigned turn)
 	return rc;
 }
 
-// None of the jobs is always the first after the worker was measured, or always behind another.
 static int take_turn(struct control *c, unsigned turn)
 {
 	int rc = measure_worker(c);
 
 	for (unsigned i = 0; i < N_IN_TURN && rc == 0; i++)
-		rc = do_job(c, (turn + i) % N_IN_TURN, turn);
+		rc = do_job(c, fer_bench_turns_thing(turn, i, N_IN_TURN), turn);
 	return rc;
 }
 

@@ -20,6 +20,14 @@ static double at_least(uint32_t k, uint32_t n)
 	return sum < 1 ? sum : 1;
 }
 
+// A Latin square of Williams: 0, 1, n - 1, 2, n - 2 and so on, and each turn one further.
+unsigned fer_bench_turns_thing(unsigned turn, unsigned i, unsigned n)
+{
+	const unsigned step = (i + 1) / 2;
+
+	return (turn + (i % 2 != 0 ? step : n - step)) % n;
+}
+
 struct fer_bench_turns_difference fer_bench_turns_compare(
 	const struct fer_bench_turn turns[], const struct fer_bench_turn beside[], uint32_t n)
 {

@@ -21,5 +21,9 @@ struct fer_bench_turns_difference {
 	double p;
 };
 
+// Which of n things, an even number, is the i-th of a turn.  In n turns each is the first once, and
+// follows each other once: so what one leaves behind falls upon all others alike.
+unsigned fer_bench_turns_thing(unsigned turn, unsigned i, unsigned n);
+
 struct fer_bench_turns_difference fer_bench_turns_compare(
 	const struct fer_bench_turn turns[], const struct fer_bench_turn beside[], uint32_t n);

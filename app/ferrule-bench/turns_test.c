@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #define MANY 1000 // as many as the verb takes
+#define MOST 8    // things that take turns
 
 static void what_chance_makes_of_it(void **state)
 {
@@ -76,11 +77,39 @@ static void parts_are_compared(void **state)
 	}
 }
 
+static void each_follows_each_other_once(void **state)
+{
+	(void)state;
+	for (unsigned n = 2; n <= MOST; n += 2) {
+		unsigned n_first[MOST] = {0}, n_after[MOST][MOST] = {{0}}, n_in[MOST][MOST] = {{0}};
+
+		for (unsigned turn = 0; turn < n; turn++) {
+			n_first[fer_bench_turns_thing(turn, 0, n)]++;
+			for (unsigned i = 0; i < n; i++) {
+				const unsigned thing = fer_bench_turns_thing(turn, i, n);
+
+				assert_true(thing < n);
+				n_in[turn][thing]++;
+				if (i > 0)
+					n_after[fer_bench_turns_thing(turn, i - 1, n)][thing]++;
+			}
+		}
+		for (unsigned a = 0; a < n; a++) {
+			assert_int_equal(n_first[a], 1);
+			for (unsigned b = 0; b < n; b++) {
+				assert_int_equal(n_in[a][b], 1);
+				assert_int_equal(n_after[a][b], a != b);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_chance_makes_of_it),
 		cmocka_unit_test(parts_are_compared),
+		cmocka_unit_test(each_follows_each_other_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
