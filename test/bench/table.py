@@ -78,6 +78,7 @@ PARTS = [
     ("nap-in", "latency", "--seconds 4 --idle nap --direction in", "--seconds 0.05"),
     ("ports", "ports", "", "--seconds 0.05 memif"),
 ]
+CONTROLS = [("out", "control"), ("in", "control-in")]
 # Of a part that takes several runs: their options.  Where it compares, they are taken in turn, because a
 # single run scatters by a tenth.
 TURNS = {
@@ -217,8 +218,16 @@ def turn_cells(row):
     return lossy, f"{turns['more']} / {turns['fewer']}", f"{turns['p']:.2f}"
 
 
+def realtime_lines(reports):
+    ways = [direction for direction, name in CONTROLS if reports[name]["load"]["realtime"]]
+    if not ways:
+        return []
+    which = "turns" if len(ways) == len(CONTROLS) else f"turns of {ways[0]}, and of no others,"
+    return [f"In {which} the worker was realtime, so no ordinary program took its CPU.", ""]
+
+
 def packet_rows(reports):
-    for direction, name in (("out", "control"), ("in", "control-in")):
+    for direction, name in CONTROLS:
         for row in reports[name]["packets"]:
             lost, gaps = row["lost_by"], row["gaps"]
             yield (f"{direction}, {row['during']}", f"{row['changes_per_second']:.0f}",
@@ -335,8 +344,7 @@ def figures_lines(reports):
                   "anything, interrupts from other CPUs, microseconds in the box, turns in which any "
                   "were lost, those that lost more and those that lost less than the one with nothing "
                   "beside it, and how likely chance alone makes the former as many:", ""]
-        if reports["control"]["load"]["realtime"]:
-            lines += ["In turns the worker was realtime, so no ordinary program took its CPU.", ""]
+        lines += realtime_lines(reports)
         lines += table(["meanwhile", "changes a second", "packets", "dropped", "lost, slow",
                         "blocked", "preempted", "stolen", "ms blocked", "preempted", "stolen",
                         "interrupts", "p99", "turns with loss", "more / less", "p"],

@@ -78,8 +78,14 @@ def check(bench, folder):
     for text, n in ((readme, 2), (figures, 8)):
         rows = [line for line in text.splitlines() if " in turn | 32 |" in line]
         assert len(rows) == n and all(row.count(" (") == 4 for row in rows), rows
-    aims = [line for line in figures.splitlines() if line.endswith(("| reached |", "| missed |"))]
+    verdicts = "| reached |", "| missed |", "| says nothing |"
+    aims = [line for line in figures.splitlines() if line.endswith(verdicts)]
     assert len(aims) > 20 and not any("nan" in line for line in aims), figures
+    # Each way has a single turn, and a machine that runs tests may have kept all packets from it.
+    silent = [line for line in aims if line.endswith(verdicts[2])]
+    n_ways = sum(packets["during"] == "changes" for report in files.reports().values()
+                 for packets in report.get("packets", []))
+    assert len(silent) == n_ways and all("the chance" in line for line in silent), silent
 
 
 def check_parts(bench, folder):
@@ -139,6 +145,34 @@ def check_choices(_, __):
         assert targets.Target("", values, limits, at_most).is_reached() == right, values
 
 
+def control_of(n_turns=22, p=1, realtime=False):
+    packets = {"lost": 0, "dropped": 0, "arrived": 9}
+    turns = {"n": n_turns, "p": p, "more": 0, "fewer": 0}
+    return {"load": {"realtime": realtime}, "packets": [
+        {**packets, "during": "nothing"},
+        {**packets, "during": "changes", "changes_per_second": 1, "gaps": {"blocked": {"ms": 0}},
+         "turns": turns}]}
+
+
+def check_chance(_, __):
+    """Four turns cannot say that changes cost anything, five can."""
+    for n_turns, p, verdict in ((1, 0.5, "says nothing"), (4, 0.0625, "says nothing"), (4, 1, "says nothing"),
+                                (5, 0.03125, "missed"), (5, 0.1875, "reached"), (22, 1, "reached")):
+        reports = {name: control_of(n_turns, p) for name in ("control", "control-in")}
+        rows = [target.row() for target in targets.control_changes(reports)]
+        said = [row[-1] for row in rows if "the chance" in row[0]]
+        assert said == [verdict] * 2, (n_turns, p, said)
+
+
+def check_realtime(_, __):
+    """What is said of both ways is so of both."""
+    for out, back, said in ((True, True, "In turns the worker"), (True, False, "In turns of out, and of no"),
+                            (False, True, "In turns of in, and of no"), (False, False, "")):
+        lines = table.realtime_lines({"control": control_of(realtime=out),
+                                      "control-in": control_of(realtime=back)})
+        assert lines[0].startswith(said) if said else not lines, lines
+
+
 def check_refusal(bench, folder):
     files = Files(folder)
     done = files.run("/bin/false")
@@ -151,7 +185,8 @@ def check_refusal(bench, folder):
 
 
 def main():
-    for part in (check, check_parts, check_second_try, check_disturbance, check_choices, check_refusal):
+    for part in (check, check_parts, check_second_try, check_disturbance, check_choices, check_chance,
+                 check_realtime, check_refusal):
         with tempfile.TemporaryDirectory(prefix="table-") as folder:
             part(sys.argv[1], folder)
     print("1..1\nok 1 - the tables of ./dev bench")

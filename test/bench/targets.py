@@ -9,6 +9,7 @@ GCM = "aes-gcm-128"
 MANY_LIMITS = {64: (0.93, 0.80, 0.70), 1420: (0.93, 0.85, 0.80)}  # of what 1,000 cost
 LINES = {64: 8, 1420: 21}  # of an association, that an outbound packet of so many bytes visits
 LIST_LIMITS = {GCM: 700, "aes-cbc-128+hmac-sha1-96": 500, "aes-cbc-128+hmac-sha2-256-128": 400}
+CHANCE = 0.05  # below it, turns say that changes cost packets
 OVERHEAD_LIMITS = [  # algorithms, burst, outbound, inbound
     ((GCM,), 32, 45, 60),
     ((GCM,), 1, 100, 150),
@@ -19,10 +20,15 @@ OVERHEAD_LIMITS = [  # algorithms, burst, outbound, inbound
 class Target:
     """Values that have to be at most, or at least, as high as their limits."""
 
-    def __init__(self, what, values, limits, at_most, digits=0, note=""):
+    def __init__(self, what, values, limits, at_most, digits=0, note="", says_nothing=False):
         self.what, self._values, self._at_most, self._digits = what, list(values), at_most, digits
-        self._note = note
+        self._note, self._says_nothing = note, says_nothing
         self._limits = list(limits) if isinstance(limits, tuple) else [limits] * len(self._values)
+
+    def verdict(self):
+        if self._says_nothing:
+            return "says nothing"
+        return "reached" if self.is_reached() else "missed"
 
     def is_reached(self):
         pairs = zip(self._values, self._limits)
@@ -34,7 +40,7 @@ class Target:
         limits = self._limits[:1] if len(set(self._limits)) == 1 else self._limits
         sign = "at most" if self._at_most else "at least"
         return (self.what, f"{sign} {text(limits)}", text(self._values) + self._note,
-                "reached" if self.is_reached() else "missed")
+                self.verdict())
 
 
 def _overheads(reports):
@@ -130,7 +136,7 @@ def _control(reports):
                  [max(row["us"]["max"] for row in one if row["operation"] == "delete") / 1000], 10, True, 2)
 
 
-def _changes(reports):
+def control_changes(reports):
     for direction, name in (("out", "control"), ("in", "control-in")):
         rows = {row["during"]: row for row in reports[name]["packets"]}
         if "changes" not in rows:
@@ -145,10 +151,12 @@ def _changes(reports):
         yield Target(f"{what}: packets lost, by whatever", [lost["changes"]], 0, True,
                      note=f" of {changes['arrived']:,}; {lost['nothing']:,} of "
                           f"{rows['nothing']['arrived']:,} with no changes")
+        too_few = 0.5 ** turns["n"] >= CHANCE  # however much more was lost, and in however many of them
         yield Target(f"{what}: the chance that turns with changes lose more as often as they did, if "
-                     "changes cost nothing", [turns["p"]], 0.05, False, 2,
+                     "changes cost nothing", [turns["p"]], CHANCE, False, 2,
                      f"; more was lost in {turns['more']} of {turns['n']} turns than in that without "
-                     f"changes, less in {turns['fewer']}")
+                     f"changes, less in {turns['fewer']}"
+                     + ("; too few turns to get below the limit" if too_few else ""), too_few)
 
 
 def _ports(reports):
@@ -160,5 +168,5 @@ def _ports(reports):
 
 
 def targets(reports):
-    for part in (_overheads, _peers, _many, _policies, _workers, _control, _changes, _ports):
+    for part in (_overheads, _peers, _many, _policies, _workers, _control, control_changes, _ports):
         yield from part(reports)
