@@ -323,6 +323,34 @@ static void a_reset_waits_for_the_end_of_a_swap(void **state)
 	fer_client_close(other);
 }
 
+// A worker that does not let go ends the reset, not the swap.
+static void a_reset_does_not_wait_for_ever(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	struct rte_rcu_qsbr *workers = served.world.qsbr;
+	struct fer_msg_buf swap = {0};
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
+	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
+	rte_rcu_qsbr_thread_online(workers, 0);
+	fer_msg_put_sa_swap(&swap, 0);
+	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
+	id = submit(FER_MSG_SA_SWAP, &swap);
+	while (n_added() < 2)
+		;
+	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_FAILURE);
+	assert_int_equal(n_added(), 2);
+	rte_rcu_qsbr_thread_offline(workers, 0);
+	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
+	assert_succeeds(id);
+	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_SUCCESS);
+	assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[0].sa.name), 0);
+	assert_int_equal(n_added(), 0);
+	fer_client_close(other);
+}
+
 // A list that is under way is done before the pair is reset, and others have their turn meanwhile;
 // but nobody changes this pair.
 static void others_have_their_turn_during_a_reset(void **state)
@@ -479,6 +507,7 @@ int main(void)
 		cmocka_unit_test(who_adds_waits_for_the_list_of_another),
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(a_reset_waits_for_the_end_of_a_swap),
+		cmocka_unit_test(a_reset_does_not_wait_for_ever),
 		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),
