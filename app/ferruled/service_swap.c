@@ -277,8 +277,10 @@ void fer_service_sa_swap(void *arg, struct fer_ctl_request *r, const void *data,
 
 void fer_service_swap_fini(struct fer_service *s)
 {
-	while (!LIST_EMPTY(&s->swaps))
-		swap_destroy(LIST_FIRST(&s->swaps));
+	for (struct fer_swap *w = LIST_FIRST(&s->swaps), *next; w != NULL; w = next) {
+		next = LIST_NEXT(w, link);
+		swap_destroy(w);
+	}
 	while (!LIST_EMPTY(&s->drains)) {
 		struct fer_drain *d = LIST_FIRST(&s->drains);
 
