@@ -1,241 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "nic/stages.h"
+#include "nic/bind_lookup.h"
 
-#include "base/bytes.h"
 #include "crypto/engine.h"
 #include "nic/crypt.h"
-#include "nic/udp.h"
-#include "proto/ah.h"
-#include "sa/table.h"
-
-#include <limits.h>
-#include <stdalign.h>
-
-// A header of ESP or AH that a packet shows.
-struct header {
-	uint16_t at;       // place in the batch
-	uint8_t udp_bytes; // of the UDP header in front of ESP; 0: none
-	bool is_unsound;   // that header cannot be what it says
-	uint8_t ah[2];     // next header and length field of AH; anything for ESP
-	uint32_t seq_lo;
-};
-
-// Neighbours with one identity.  A run is plain when its packets have no layer yet, and ESP with a
-// whole header, or AH with a whole fixed part behind a plain IP header, in one piece that is not in
-// UDP.  Those follow each other in the batch, and are alike: AH in all that stands in front of the
-// number.
-struct run {
-	alignas(8) bool is_plain;
-	uint16_t first, end; // places in the batch, or, when it is not plain, of headers
-};
-
-// Packets that are looked up together: a run shares the look-up.
-struct lookup {
-	unsigned n_headers;
-	struct header header[FER_SA_FIND_MAX]; // of packets in runs that are not plain
-	unsigned n_runs;
-	struct run run[FER_SA_FIND_MAX];
-	unsigned plain_end; // behind the last run, if it is plain; in no batch else
-	struct fer_sa_query query[FER_SA_FIND_MAX];
-	const struct fer_sa *sa[FER_SA_FIND_MAX];
-};
-
-#define NO_PLACE UINT_MAX
-
-static inline void start_lookup(struct lookup *l)
-{
-	l->n_headers = l->n_runs = 0;
-	l->plain_end = NO_PLACE;
-}
-
-// The bits in which so many bytes differ.
-static inline uint64_t differ4(const void *a, const void *b)
-{
-	uint32_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x ^ y;
-}
-
-static inline uint64_t differ8(const void *a, const void *b)
-{
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x ^ y;
-}
-
-// Written as three words, because it is read as words at once.
-static inline struct fer_sa_id id_of(
-	const struct fer_frame *f, const uint8_t *ip, uint8_t protocol, uint32_t spi)
-{
-	const uint64_t rest = (uint64_t)protocol << 40 | (uint64_t)f->version << 32 | spi;
-	struct fer_sa_id id = {0};
-	uint32_t dst;
-
-	static_assert(
-		offsetof(struct fer_sa_id, version) == offsetof(struct fer_sa_id, spi) + 4 &&
-			offsetof(struct fer_sa_id, protocol) == offsetof(struct fer_sa_id, spi) + 5,
-		"one word");
-	memcpy(&dst, ip + 16, sizeof(dst));
-	fer_pair both = {dst};
-	if (unlikely(f->version != 4))
-		both = fer_load_pair(ip + 24);
-	memcpy(id.dst, &both, sizeof(both));
-	memcpy(&id.spi, &rest, sizeof(rest));
-	return id;
-}
-
-static inline struct run *add_run(
-	struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id)
-{
-	unsigned r = l->n_runs++;
-
-	l->query[r] = fer_sa_query(nic->sas, id);
-	return &l->run[r];
-}
-
-// Where SPI and number stand in a header.
-static inline uint32_t spi_off_of(uint8_t protocol)
-{
-	return protocol == FER_PROTO_AH ? FER_AH_SPI_OFF : 0;
-}
-
-// Is what stands in front of its header a plain IP header?
-static inline bool has_plain_front(const struct fer_frame *f)
-{
-	return f->up_off - f->ip_off ==
-	       (f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES);
-}
-
-// Is packet i one of a plain run of that protocol, whose front is plain where that matters?
-static inline bool is_plain(const struct fer_batch *b, unsigned i, uint8_t protocol)
-{
-	const struct fer_pkt *p = &b->pkt[i];
-	const struct fer_frame *f = &p->frame;
-	const uint32_t whole = spi_off_of(protocol) + FER_ESP_HEADER_BYTES;
-
-	return fer_pkt_has_no_layer(p) && p->pending && f->protocol == protocol &&
-	       f->end >= f->up_off + whole && f->end <= b->m[i]->data_len &&
-	       (protocol != FER_PROTO_AH || fer_crypt_has_room_behind(b->m[i], f->end));
-}
-
-static inline bool is_plain_ah(const struct fer_batch *b, unsigned i)
-{
-	return is_plain(b, i, FER_PROTO_AH) && has_plain_front(&b->pkt[i].frame);
-}
-
-static inline bool are_same(const struct fer_sa_id *a, const struct fer_sa_id *b)
-{
-	static_assert(sizeof(*a) == 24 && offsetof(struct fer_sa_id, spi) == 16,
-		"an id is two words of destination and one more");
-	return differ8(&a->spi, &b->spi) == 0 &&
-	       fer_pair_is_zero(fer_load_pair(a->dst) ^ fer_load_pair(b->dst));
-}
-
-// Is the plain packet i of that protocol one of the same run as the one before it, which is plain,
-// and as all between that and packet first?
-static inline bool continues(const struct fer_batch *b, unsigned i, unsigned first,
-	const struct fer_sa_id *id, const struct fer_sa_id *others_id)
-{
-	const struct fer_frame *f = &b->pkt[i].frame, *other = &b->pkt[first].frame;
-
-	if (likely(!are_same(id, others_id)) || !fer_frame_has_shape_of(f, other))
-		return false;
-	return id->protocol != FER_PROTO_AH ||
-	       differ4(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, f->up_off),
-		       rte_pktmbuf_mtod_offset(b->m[first], const uint8_t *, f->up_off)) == 0;
-}
-
-static inline uint64_t differ_in_dst(const uint8_t *ip, const uint8_t *other, uint8_t version)
-{
-	if (likely(version == 4))
-		return differ4(ip + 16, other + 16);
-	return differ8(ip + 24, other + 24) | differ8(ip + 32, other + 32);
-}
-
-// Is it the same of two packets of plain ESP that did not begin alike as they arrived?
-static bool is_same_anyway(const struct fer_batch *b, unsigned i, unsigned first)
-{
-	const struct fer_frame *f = &b->pkt[i].frame;
-	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-	const uint8_t *others = rte_pktmbuf_mtod(b->m[first], const uint8_t *);
-
-	return fer_frame_has_shape_of(f, &b->pkt[first].frame) &&
-	       (differ4(bytes + f->up_off, others + f->up_off) |
-		       differ_in_dst(bytes + f->ip_off, others + f->ip_off, f->version)) == 0;
-}
-
-// The first packet that is none of the run that begins with that one, which is plain ESP.
-static inline unsigned end_of_run(const struct fer_batch *b, unsigned first)
-{
-	unsigned i = first + 1;
-
-	for (unsigned n = b->n;
-		i < n && is_plain(b, i, FER_PROTO_ESP) &&
-		((b->pkt[i].like & FER_LIKE_START) != 0 || is_same_anyway(b, i, first));)
-		i++;
-	return i;
-}
-
-// Of the run there may be a header already.
-static void add_header(struct lookup *l, const struct fer_nic *nic, const struct fer_sa_id *id,
-	const struct header *h)
-{
-	unsigned at = l->n_headers++, last = l->n_runs - 1u;
-
-	l->header[at] = *h;
-	if (l->n_runs == 0 || l->run[last].is_plain || !are_same(&l->query[last].id, id))
-		*add_run(l, nic, id) = (struct run){.first = (uint16_t)at};
-	l->run[l->n_runs - 1].end = (uint16_t)(at + 1);
-	l->plain_end = NO_PLACE;
-}
-
-// Looks at the header that a packet shows and that is not plain; udp_bytes stand in front of it.
-static void look_closer(struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b,
-	unsigned i, uint8_t udp_bytes)
-{
-	const struct fer_frame *f = &b->pkt[i].frame;
-	uint8_t ip_room[FER_IPV6_HEADER_BYTES], room[FER_AH_FIXED_BYTES];
-	bool is_ah = f->protocol == FER_PROTO_AH;
-	uint32_t spi_off = spi_off_of(f->protocol), whole = spi_off + FER_ESP_HEADER_BYTES;
-	uint32_t sec_off = f->up_off + udp_bytes;
-	uint32_t n = RTE_MIN(f->end - sec_off, whole);
-	struct header h = {.at = (uint16_t)i, .udp_bytes = udp_bytes};
-
-	if (n < spi_off + sizeof(uint32_t))
-		return;
-	const uint8_t *header = rte_pktmbuf_read(b->m[i], sec_off, n, room);
-	const uint8_t *ip = rte_pktmbuf_read(b->m[i], f->ip_off,
-		f->version == 4 ? FER_IPV4_HEADER_BYTES : FER_IPV6_HEADER_BYTES, ip_room);
-	if (header == NULL || ip == NULL)
-		return;
-	const struct fer_sa_id id =
-		id_of(f, ip, is_ah ? FER_PROTO_AH : FER_PROTO_ESP, fer_load_be32(header + spi_off));
-	if (is_ah)
-		memcpy(h.ah, header, sizeof(h.ah));
-	if (n == whole)
-		h.seq_lo = fer_load_be32(header + spi_off + 4);
-	h.is_unsound = udp_bytes != 0 && !fer_udp_is_sound(b->m[i], f);
-	add_header(l, nic, &id, &h);
-}
-
-// The j-th header of a run, from its first to its end.
-static struct header header_of(
-	const struct fer_batch *b, const struct lookup *l, const struct run *r, unsigned j)
-{
-	if (!r->is_plain)
-		return l->header[j];
-	const struct fer_frame *f = &b->pkt[j].frame;
-	const uint8_t *header = rte_pktmbuf_mtod_offset(b->m[j], const uint8_t *, f->up_off);
-	return (struct header){
-		.at = (uint16_t)j,
-		.ah = {header[0], header[1]},
-		.seq_lo = fer_load_be32(header + spi_off_of(f->protocol) + 4),
-	};
-}
 
 // Appends the receipt of the layer that was found, whose header is head_bytes long.
 static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, uint32_t head_bytes,
@@ -260,8 +27,8 @@ static void add_layer(struct fer_batch *b, unsigned i, uint8_t udp_bytes, uint32
 }
 
 // Is there room for the number of ESP, or for the header that AH says it is?
-static bool is_complete(const struct fer_frame *f, const struct header *h, const struct fer_sa *sa,
-	uint32_t head_bytes)
+static bool is_complete(const struct fer_frame *f, const struct fer_bind_header *h,
+	const struct fer_sa *sa, uint32_t head_bytes)
 {
 	uint32_t left = f->end - f->up_off;
 
@@ -290,7 +57,8 @@ static bool is_in_its_place(
 
 // May the layer that a header shows be opened?  Asks the window for its number.
 static enum fer_verdict judge(const struct fer_nic *nic, const struct fer_batch *b,
-	const struct header *h, const struct fer_sa *sa, uint32_t head_bytes, uint64_t *seq)
+	const struct fer_bind_header *h, const struct fer_sa *sa, uint32_t head_bytes,
+	uint64_t *seq)
 {
 	if (!is_complete(&b->pkt[h->at].frame, h, sa, head_bytes))
 		return FER_BAD_SYNTAX;
@@ -300,7 +68,8 @@ static enum fer_verdict judge(const struct fer_nic *nic, const struct fer_batch 
 }
 
 // Is the header in UDP where the SA has it, and only there?
-static bool has_its_udp(const struct fer_pkt *p, const struct header *h, const struct fer_sa *sa)
+static bool has_its_udp(
+	const struct fer_pkt *p, const struct fer_bind_header *h, const struct fer_sa *sa)
 {
 	unsigned wanted = p->n_layers == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE;
 
@@ -311,8 +80,8 @@ static bool has_its_udp(const struct fer_pkt *p, const struct header *h, const s
 
 // Gives a packet of any kind its receipt, and makes a job of it.  False: its layer is not to be
 // opened.
-static bool bind_one(
-	struct fer_nic *nic, struct fer_batch *b, const struct header *h, const struct fer_sa *sa)
+static bool bind_one(struct fer_nic *nic, struct fer_batch *b, const struct fer_bind_header *h,
+	const struct fer_sa *sa)
 {
 	struct fer_pkt *p = &b->pkt[h->at];
 	uint64_t seq = h->seq_lo;
@@ -367,7 +136,7 @@ static inline struct common common_of(
 // at one place?  Behind IPv6 extension headers they may not.
 static inline bool has_one_place(const struct fer_frame *f)
 {
-	return f->version == 4 || has_plain_front(f);
+	return f->version == 4 || fer_bind_has_plain_front(f);
 }
 
 // Remembers the SA of a plain run that begins with such a frame, if it is not what is remembered.
@@ -418,13 +187,6 @@ __attribute__((noinline)) static struct answer ask_window(const struct fer_sa *s
 	return a;
 }
 
-// The number of the packet.
-static inline uint32_t number_of(const struct fer_batch *b, unsigned i, uint8_t protocol)
-{
-	return fer_load_be32(rte_pktmbuf_mtod_offset(
-		b->m[i], const uint8_t *, b->pkt[i].frame.up_off + spi_off_of(protocol) + 4));
-}
-
 // Gives a packet of a plain run its receipt.  False: its layer is not to be opened.
 static inline bool write_receipt(struct fer_pkt *p, struct fer_layer *layer, const struct common *c,
 	const struct answer *a, uint8_t protocol)
@@ -462,7 +224,7 @@ __attribute__((always_inline)) static inline unsigned bind_alike(struct fer_nic 
 	const uint32_t ip_off = (uint16_t)c.places, sec_off = (uint16_t)(c.places >> 32),
 		       pay_off = (uint16_t)(c.places >> 48);
 	const bool has_room = !is_ah || pay_off - sec_off >= sa->suite.around_bytes;
-	const uint32_t seq_off = sec_off + spi_off_of(protocol) + 4;
+	const uint32_t seq_off = sec_off + fer_bind_spi_off(protocol) + 4;
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
 	const uint32_t front_bytes = is_ah ? sec_off - ip_off : 0;
 	uint64_t highest = *most;
@@ -503,7 +265,8 @@ __attribute__((always_inline)) static inline unsigned bind_found_esp(
 {
 	struct fer_nic_found *found = &nic->found;
 	const struct common c = {found->handle, found->places, 0};
-	const struct fer_replay_look look = look_for(found, number_of(b, 0, FER_PROTO_ESP));
+	const struct fer_replay_look look =
+		look_for(found, fer_bind_number_of(b, 0, FER_PROTO_ESP));
 
 	return bind_alike(
 		nic, b, 0, end, found->sa, c, look, &found->window.highest, FER_PROTO_ESP);
@@ -511,28 +274,15 @@ __attribute__((always_inline)) static inline unsigned bind_found_esp(
 
 // The same of AH.
 __attribute__((noinline)) static unsigned bind_plain_ah(struct fer_nic *nic, struct fer_batch *b,
-	const struct run *r, const struct fer_sa *sa, const struct common *c,
+	const struct fer_bind_run *r, const struct fer_sa *sa, const struct common *c,
 	const struct fer_replay_look *look, uint64_t *most)
 {
 	return bind_alike(nic, b, r->first, r->end, sa, *c, *look, most, FER_PROTO_AH);
 }
 
-// The first packet from i on that did not arrive like the one before it, or is no plain AH of that
-// SPI.
-static inline unsigned end_of_ah(const struct fer_batch *b, unsigned i, uint32_t spi)
-{
-	for (unsigned n = b->n;
-		i < n && (b->pkt[i].like & FER_LIKE_START) != 0 && is_plain(b, i, FER_PROTO_AH);
-		i++)
-		if (fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *,
-			    b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) != spi)
-			break;
-	return i;
-}
-
 // What a plain run of that SA has in common.
-static inline struct common common_of_run(
-	const struct fer_batch *b, const struct run *r, const struct fer_sa *sa, uint8_t protocol)
+static inline struct common common_of_run(const struct fer_batch *b, const struct fer_bind_run *r,
+	const struct fer_sa *sa, uint8_t protocol)
 {
 	const struct fer_frame *f = &b->pkt[r->first].frame;
 
@@ -542,12 +292,12 @@ static inline struct common common_of_run(
 
 // Binds a run that is not what most are.  Returns as above.
 __attribute__((noinline)) static unsigned bind_run_any(struct fer_nic *nic, struct fer_batch *b,
-	const struct lookup *l, const struct run *r, const struct fer_sa *sa)
+	const struct fer_bind_lookup *l, const struct fer_bind_run *r, const struct fer_sa *sa)
 {
 	unsigned n = 0;
 
 	for (unsigned j = r->first; j < r->end; j++) {
-		const struct header h = header_of(b, l, r, j);
+		const struct fer_bind_header h = fer_bind_header_of(b, l, r, j);
 		n += bind_one(nic, b, &h, sa);
 	}
 	return n;
@@ -564,7 +314,7 @@ __attribute__((always_inline)) static inline unsigned bind_alone(struct fer_nic 
 	uint8_t *header = rte_pktmbuf_mtod_offset(b->m[i], uint8_t *, sec_off);
 	const struct common c = common_of(&p->frame, header, sa, protocol);
 	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
-	const uint32_t lo = fer_load_be32(header + spi_off_of(protocol) + 4),
+	const uint32_t lo = fer_load_be32(header + fer_bind_spi_off(protocol) + 4),
 		       head_bytes = (uint16_t)(c.places >> 48) - sec_off,
 		       front_bytes = is_ah ? sec_off - p->frame.ip_off : 0;
 	const struct fer_crypt_room room = fer_crypt_room(nic->crypt);
@@ -587,8 +337,8 @@ __attribute__((always_inline)) static inline unsigned bind_alone(struct fer_nic 
 }
 
 // Binds a plain run of more than one packet of a plain SA.  Returns as above.
-__attribute__((noinline)) static unsigned bind_plain_run(
-	struct fer_nic *nic, struct fer_batch *b, const struct run *r, const struct fer_sa *sa)
+__attribute__((noinline)) static unsigned bind_plain_run(struct fer_nic *nic, struct fer_batch *b,
+	const struct fer_bind_run *r, const struct fer_sa *sa)
 {
 	const struct common c = common_of_run(b, r, sa, sa->protocol);
 	const struct fer_replay_look look = fer_replay_look(&sa->in.replay);
@@ -609,7 +359,8 @@ __attribute__((noinline)) static unsigned bind_ah_alone(
 
 // Binds any run.  Returns as above.  Where there are several, most are of one packet.
 __attribute__((always_inline)) static inline unsigned bind_run(struct fer_nic *nic,
-	struct fer_batch *b, const struct lookup *l, const struct run *r, const struct fer_sa *sa)
+	struct fer_batch *b, const struct fer_bind_lookup *l, const struct fer_bind_run *r,
+	const struct fer_sa *sa)
 {
 	const unsigned first = r->first;
 
@@ -626,14 +377,15 @@ __attribute__((always_inline)) static inline unsigned bind_run(struct fer_nic *n
 __attribute__((noinline)) static unsigned bind_all(
 	struct fer_nic *nic, struct fer_batch *b, const struct fer_sa *sa)
 {
-	const struct run r = {true, 0, b->n};
+	const struct fer_bind_run r = {true, 0, b->n};
 	const uint8_t protocol = sa->protocol;
 	const struct common c = common_of_run(b, &r, sa, protocol);
 
 	remember(&nic->found, sa, &c, &b->pkt[0].frame, protocol);
 	if (protocol == FER_PROTO_ESP)
 		return bind_found_esp(nic, b, b->n);
-	const struct fer_replay_look look = look_for(&nic->found, number_of(b, 0, protocol));
+	const struct fer_replay_look look =
+		look_for(&nic->found, fer_bind_number_of(b, 0, protocol));
 	return bind_plain_ah(nic, b, &r, sa, &c, &look, &nic->found.window.highest);
 }
 
@@ -641,23 +393,16 @@ __attribute__((noinline)) static unsigned bind_all(
 // has a status for them.
 //   missing  the runs, of which there are n
 __attribute__((noinline)) static void bind_other_protocol(struct fer_nic *nic, struct fer_batch *b,
-	const struct lookup *l, const uint8_t missing[], unsigned n)
+	const struct fer_bind_lookup *l, const uint8_t missing[], unsigned n)
 {
-	struct fer_sa_query query[FER_SA_FIND_MAX] = {0};
 	const struct fer_sa *sa[FER_SA_FIND_MAX];
 
+	fer_bind_look_up_other_protocol(l, nic, missing, n, sa);
 	for (unsigned k = 0; k < n; k++) {
-		struct fer_sa_id id = l->query[missing[k]].id;
-
-		id.protocol = id.protocol == FER_PROTO_ESP ? FER_PROTO_AH : FER_PROTO_ESP;
-		query[k] = fer_sa_query(nic->sas, &id);
-	}
-	fer_sa_find(nic->sas, query, n, sa);
-	for (unsigned k = 0; k < n; k++) {
-		const struct run *r = &l->run[missing[k]];
+		const struct fer_bind_run *r = &l->run[missing[k]];
 
 		for (unsigned j = r->first; j < r->end; j++) {
-			const struct header h = header_of(b, l, r, j);
+			const struct fer_bind_header h = fer_bind_header_of(b, l, r, j);
 
 			b->pkt[h.at].pending = 0;
 			if (sa[k] != NULL && b->pkt[h.at].n_layers < FER_MAX_ROUNDS)
@@ -667,20 +412,20 @@ __attribute__((noinline)) static void bind_other_protocol(struct fer_nic *nic, s
 	}
 }
 
-// Is what was collected one plain run that is all of the burst, of a plain SA?
-static inline bool is_all_plain(const struct lookup *l, const struct fer_batch *b)
+// Is what was looked up one plain run that is all of the burst, of a plain SA?
+static inline bool is_all_plain(const struct fer_bind_lookup *l, const struct fer_batch *b)
 {
 	return unlikely(l->n_runs == 1) && l->run[0].is_plain &&
 	       l->run[0].end - l->run[0].first == b->n && l->sa[0] != NULL && is_plain_sa(l->sa[0]);
 }
 
-// Binds what was collected.  Returns how many packets are to be opened.
-static unsigned bind_collected(struct fer_nic *nic, struct fer_batch *b, struct lookup *l)
+// Binds what was looked up.  Returns how many packets are to be opened.
+static unsigned bind_looked_up(
+	struct fer_nic *nic, struct fer_batch *b, const struct fer_bind_lookup *l)
 {
 	unsigned n_bound = 0, n_missing = 0;
 	uint8_t missing[FER_SA_FIND_MAX];
 
-	fer_sa_find(nic->sas, l->query, l->n_runs, l->sa);
 	if (is_all_plain(l, b))
 		return bind_all(nic, b, l->sa[0]);
 	nic->found.window.holds = false; // numbers pass by it
@@ -692,138 +437,22 @@ static unsigned bind_collected(struct fer_nic *nic, struct fer_batch *b, struct 
 	}
 	if (unlikely(n_missing != 0))
 		bind_other_protocol(nic, b, l, missing, n_missing);
-	start_lookup(l);
 	return n_bound;
-}
-
-// Did the packet come in UDP in a layer that was opened?  Then what is in UDP inside is none of
-// ours: the contract has no such shape.
-static bool was_in_udp(const struct fer_nic *nic, struct fer_batch *b, unsigned i)
-{
-	for (unsigned k = 0; k < b->pkt[i].n_layers; k++) {
-		const struct fer_sa *sa = fer_sa_at(nic->sas, b->round[k][i].sa);
-
-		if ((sa->udp_at & (k == 0 ? FER_UDP_OUTSIDE : FER_UDP_INSIDE)) != 0)
-			return true;
-	}
-	return false;
-}
-
-// Adds a packet that is not plain to what is looked up, if it shows a layer.
-static void look_up_any(
-	struct lookup *l, const struct fer_nic *nic, struct fer_batch *b, unsigned i)
-{
-	const struct fer_frame *f = &b->pkt[i].frame;
-
-	b->pkt[i].pending = 0;
-	if (likely(f->protocol != FER_PROTO_UDP))
-		look_closer(l, nic, b, i, 0);
-	else if (fer_udp_has_esp(nic->sas, b->m[i], f) && !was_in_udp(nic, b, i))
-		look_closer(l, nic, b, i, FER_UDP_HEADER_BYTES);
-}
-
-static inline struct fer_sa_id id_of_plain(const struct fer_batch *b, unsigned i, uint8_t protocol)
-{
-	const struct fer_frame *f = &b->pkt[i].frame;
-	const uint8_t *bytes = rte_pktmbuf_mtod(b->m[i], const uint8_t *);
-
-	return id_of(f, bytes + f->ip_off, protocol,
-		fer_load_be32(bytes + f->up_off + spi_off_of(protocol)));
-}
-
-// Adds the plain packet i of that protocol to what is looked up.
-__attribute__((always_inline)) static inline void look_up_plain(struct lookup *l,
-	const struct fer_nic *nic, const struct fer_batch *b, unsigned i, uint8_t protocol)
-{
-	struct run *behind = &l->run[l->n_runs]; // where the packet before is plain there is a last
-	const bool is_next = l->plain_end == i;
-
-	l->plain_end = i + 1;
-	if (protocol == FER_PROTO_ESP && is_next && (b->pkt[i].like & FER_LIKE_START) != 0) {
-		behind[-1].end = (uint16_t)(i + 1);
-		return;
-	}
-	const struct fer_sa_id id = id_of_plain(b, i, protocol);
-	if (is_next && continues(b, i, behind[-1].first, &id, &l->query[l->n_runs - 1u].id))
-		behind[-1].end = (uint16_t)(i + 1);
-	else
-		*add_run(l, nic, &id) = (struct run){true, (uint16_t)i, (uint16_t)(i + 1)};
-}
-
-// Adds plain AH from packet i on to what is looked up, as long as there is some and room for it.
-// Returns the first packet behind it.
-static inline unsigned look_up_ah(
-	struct lookup *l, const struct fer_nic *nic, const struct fer_batch *b, unsigned i)
-{
-	do {
-		look_up_plain(l, nic, b, i, FER_PROTO_AH);
-		i = end_of_ah(b, i + 1, l->query[l->n_runs - 1u].id.spi);
-		l->run[l->n_runs - 1u].end = (uint16_t)i;
-		l->plain_end = i;
-	} while (i < b->n && is_plain_ah(b, i) && l->n_runs != FER_SA_FIND_MAX);
-	return i;
-}
-
-// Does what there is to do about packet i, which is no plain ESP.  Returns the next one.
-__attribute__((noinline)) static unsigned look_up_other(
-	struct lookup *l, struct fer_nic *nic, struct fer_batch *b, unsigned i)
-{
-	if (is_plain_ah(b, i))
-		return look_up_ah(l, nic, b, i);
-	look_up_any(l, nic, b, i);
-	return i + 1;
 }
 
 // Binds packets from first on.  Returns how many are to be opened.
 __attribute__((noinline)) static unsigned bind_others(
 	struct fer_nic *nic, struct fer_batch *b, unsigned first)
 {
-	struct lookup l;
+	struct fer_bind_lookup l;
 	unsigned n_bound = 0;
 
-	start_lookup(&l);
-	for (unsigned i = first, next; i < b->n; i = next) {
-		next = i + 1;
-		if (likely(is_plain(b, i, FER_PROTO_ESP)))
-			look_up_plain(&l, nic, b, i, FER_PROTO_ESP);
-		else if (fer_pkt_alive(&b->pkt[i]) && b->pkt[i].pending)
-			next = look_up_other(&l, nic, b, i);
-		if (l.n_headers == FER_SA_FIND_MAX || l.n_runs == FER_SA_FIND_MAX)
-			n_bound += bind_collected(nic, b, &l);
+	for (unsigned i = first; i < b->n;) {
+		i = fer_bind_look_up(&l, nic, b, i);
+		if (likely(l.n_runs > 0))
+			n_bound += bind_looked_up(nic, b, &l);
 	}
-	if (l.n_runs > 0)
-		n_bound += bind_collected(nic, b, &l);
 	return n_bound;
-}
-
-// Is the destination of an IP packet that of an SA of its version?
-static inline bool goes_to(const struct fer_sa *sa, const uint8_t *ip, uint8_t version)
-{
-	if (likely(version == 4))
-		return differ4(ip + 16, sa->dst) == 0;
-	return fer_pair_is_zero(fer_load_pair(ip + 24) ^ fer_load_pair(sa->dst));
-}
-
-// Does a burst begin with a plain packet of the SA that the plain run before was of, which is one
-// of that protocol, and is its layer where those of that run were?
-__attribute__((always_inline)) static inline bool begins_as_found(
-	const struct fer_nic_found *found, const struct fer_batch *b, uint8_t protocol)
-{
-	const struct fer_pkt *p = &b->pkt[0];
-	const struct fer_frame *f = &p->frame;
-	const struct rte_mbuf *m = b->m[0];
-	const uint32_t spi_off = spi_off_of(protocol);
-
-	if (b->n == 0 || !fer_pkt_has_no_layer(p) || !p->pending ||
-		fer_frame_selector(f) != found->selector[protocol == FER_PROTO_AH] ||
-		fer_frame_offsets(f) != found->offsets ||
-		f->end < f->up_off + spi_off + FER_ESP_HEADER_BYTES || f->end > m->data_len)
-		return false;
-	const struct fer_sa *sa = found->sa;
-	const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-	return atomic_load_explicit(&sa->generation, memory_order_acquire) == found->handle >> 32 &&
-	       fer_load_be32(bytes + f->up_off + spi_off) == sa->spi &&
-	       goes_to(sa, bytes + f->ip_off, f->version);
 }
 
 // Binds the packets of AH that a burst begins with, if they are of the SA that is remembered.
@@ -833,12 +462,12 @@ static unsigned bind_found_ah(struct fer_nic *nic, struct fer_batch *b, unsigned
 {
 	struct fer_nic_found *found = &nic->found;
 
-	if (!begins_as_found(found, b, FER_PROTO_AH) || !is_plain_ah(b, 0))
+	if (!fer_bind_begins_as_found(found, b, FER_PROTO_AH) || !fer_bind_is_plain_ah(b, 0))
 		return 0;
-	*end = end_of_ah(b, 1, found->sa->spi);
-	const struct run r = {true, 0, (uint16_t)*end};
+	*end = fer_bind_end_of_ah(b, 1, found->sa->spi);
+	const struct fer_bind_run r = {true, 0, (uint16_t)*end};
 	const struct common c = common_of_run(b, &r, found->sa, FER_PROTO_AH);
-	const struct fer_replay_look look = look_for(found, number_of(b, 0, FER_PROTO_AH));
+	const struct fer_replay_look look = look_for(found, fer_bind_number_of(b, 0, FER_PROTO_AH));
 	return bind_plain_ah(nic, b, &r, found->sa, &c, &look, &found->window.highest);
 }
 
@@ -857,8 +486,8 @@ unsigned fer_bind_in(struct fer_nic *nic, struct fer_batch *b)
 
 	nic->n_answered = 0;
 	fer_crypt_start(nic->crypt);
-	if (likely(begins_as_found(&nic->found, b, FER_PROTO_ESP))) {
-		const unsigned end = end_of_run(b, 0);
+	if (likely(fer_bind_begins_as_found(&nic->found, b, FER_PROTO_ESP))) {
+		const unsigned end = fer_bind_end_of_esp(b, 0);
 
 		n_bound = bind_found_esp(nic, b, end);
 		if (unlikely(end != b->n))
