@@ -513,7 +513,7 @@ static void lengths_of_the_icv(void **state)
 	} cases[] = {{0, 16}, {8, 8}, {12, 12}, {16, 16}, {64, 8}, {96, 12}, {128, 16}, {4, 0},
 		{24, 0}, {65, 0}, {256, 0}, {UINT32_MAX, 0}, {1u << 31, 0}};
 	struct sa_sample s;
-	uint64_t h;
+	uint64_t h = 0;
 	struct fer_msg_sa_info info;
 
 	(void)state;

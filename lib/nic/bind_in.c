@@ -464,7 +464,7 @@ static unsigned bind_found_ah(struct fer_nic *nic, struct fer_batch *b, unsigned
 
 	if (!fer_bind_begins_as_found(found, b, FER_PROTO_AH) || !fer_bind_is_plain_ah(b, 0))
 		return 0;
-	*end = fer_bind_end_of_ah(b, 1, found->sa->spi);
+	*end = fer_bind_end_of_ah(b, 0, found->sa->spi);
 	const struct fer_bind_run r = {true, 0, (uint16_t)*end};
 	const struct common c = common_of_run(b, &r, found->sa, FER_PROTO_AH);
 	const struct fer_replay_look look = look_for(found, fer_bind_number_of(b, 0, FER_PROTO_AH));

@@ -101,7 +101,7 @@ static inline unsigned look_up_ah(
 {
 	do {
 		look_up_plain(l, nic, b, i, FER_PROTO_AH);
-		i = fer_bind_end_of_ah(b, i + 1, l->query[l->n_runs - 1u].id.spi);
+		i = fer_bind_end_of_ah(b, i, l->query[l->n_runs - 1u].id.spi);
 		l->run[l->n_runs - 1u].end = (uint16_t)i;
 		l->plain_end = i;
 	} while (i < b->n && fer_bind_is_plain_ah(b, i) && l->n_runs != FER_SA_FIND_MAX);

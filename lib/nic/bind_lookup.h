@@ -106,8 +106,8 @@ static inline bool fer_bind_is_plain_ah(const struct fer_batch *b, unsigned i)
 	return fer_bind_is_plain(b, i, FER_PROTO_AH) && fer_bind_has_plain_front(&b->pkt[i].frame);
 }
 
-// Are SPI and destination the same of two packets of plain ESP that did not begin alike as they
-// arrived?
+// Are destination and the first four bytes of the layer the same of two plain packets that did not
+// begin alike as they arrived?  Those are the SPI of ESP; of AH, what stands in front of it.
 static inline bool fer_bind_is_same_anyway(const struct fer_batch *b, unsigned i, unsigned first)
 {
 	const struct fer_frame *f = &b->pkt[i].frame;
@@ -132,16 +132,18 @@ static inline unsigned fer_bind_end_of_esp(const struct fer_batch *b, unsigned f
 	return i;
 }
 
-// The first packet from i on that did not arrive like the one before it, or is no plain AH of that
+// The first packet that is none of the run that begins with that one, which is plain AH of that
 // SPI.
-static inline unsigned fer_bind_end_of_ah(const struct fer_batch *b, unsigned i, uint32_t spi)
+static inline unsigned fer_bind_end_of_ah(const struct fer_batch *b, unsigned first, uint32_t spi)
 {
-	for (unsigned n = b->n; i < n && (b->pkt[i].like & FER_LIKE_START) != 0 &&
-				fer_bind_is_plain(b, i, FER_PROTO_AH);
-		i++)
-		if (fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *,
-			    b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) != spi)
-			break;
+	unsigned i = first + 1;
+
+	for (unsigned n = b->n;
+		i < n && fer_bind_is_plain(b, i, FER_PROTO_AH) &&
+		((b->pkt[i].like & FER_LIKE_START) != 0 || fer_bind_is_same_anyway(b, i, first)) &&
+		fer_load_be32(rte_pktmbuf_mtod_offset(
+			b->m[i], const uint8_t *, b->pkt[i].frame.up_off + FER_AH_SPI_OFF)) == spi;)
+		i++;
 	return i;
 }
 
