@@ -286,6 +286,22 @@ static void a_reset_leaves_nothing_half_done(void **state)
 	fer_client_close(other);
 }
 
+// Begins a swap that has taken over, but cannot end: a worker holds what it replaces.
+static uint64_t swap_held_by(struct rte_rcu_qsbr *workers)
+{
+	struct fer_msg_buf swap = {0};
+
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
+	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
+	rte_rcu_qsbr_thread_online(workers, 0);
+	fer_msg_put_sa_swap(&swap, 0);
+	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
+	uint64_t id = submit(FER_MSG_SA_SWAP, &swap);
+	while (n_added() < 2)
+		;
+	return id;
+}
+
 // A swap that waits until no worker holds what it replaces is under way: it ends before the pair is
 // reset.
 static void a_reset_waits_for_the_end_of_a_swap(void **state)
@@ -294,18 +310,10 @@ static void a_reset_waits_for_the_end_of_a_swap(void **state)
 	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
 	struct rte_rcu_qsbr *workers = served.world.qsbr;
 	struct fer_client_reply reply;
-	struct fer_msg_buf swap = {0};
 	uint64_t id, reset;
 
 	(void)state;
-	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
-	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
-	rte_rcu_qsbr_thread_online(workers, 0);
-	fer_msg_put_sa_swap(&swap, 0);
-	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
-	id = submit(FER_MSG_SA_SWAP, &swap);
-	while (n_added() < 2)
-		;
+	id = swap_held_by(workers);
 	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
 	assert_int_equal(fer_client_collect(other, reset, 100, &reply), -ETIMEDOUT);
 	assert_int_equal(n_added(), 2);
@@ -328,18 +336,10 @@ static void a_reset_does_not_wait_for_ever(void **state)
 {
 	struct fer_client *other = served_connect(&served);
 	struct rte_rcu_qsbr *workers = served.world.qsbr;
-	struct fer_msg_buf swap = {0};
 	uint64_t id;
 
 	(void)state;
-	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
-	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
-	rte_rcu_qsbr_thread_online(workers, 0);
-	fer_msg_put_sa_swap(&swap, 0);
-	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
-	id = submit(FER_MSG_SA_SWAP, &swap);
-	while (n_added() < 2)
-		;
+	id = swap_held_by(workers);
 	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_FAILURE);
 	assert_int_equal(n_added(), 2);
 	rte_rcu_qsbr_thread_offline(workers, 0);
