@@ -5,11 +5,13 @@
 usage: table_test.py FERRULE-BENCH
 """
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -102,7 +104,7 @@ def check_parts(bench, folder):
 
 
 STUB = """#!/bin/sh
-[ -e {mark} ] || {{ touch {mark}; exit 1; }}
+case "$*" in *--flows*) [ -e {mark} ] || {{ touch {mark}; exit 1; }} ;; esac
 exec {bench} "$@"
 """
 
@@ -120,6 +122,7 @@ def check_second_try(bench, folder):
     done = files.run("/bin/false", "--part", "one", "ports")
     assert done.returncode == 1 and "failed twice: one ports" in done.stderr, done
     assert "--part one ports" in done.stderr and len(files.reports()) == 2, done
+    assert "probe failed" in done.stderr, done
 
 
 def row_of(crypto, dropped=0, **more):
@@ -131,10 +134,84 @@ def check_disturbance(_, __):
     """A machine with other things to do is told from one without."""
     def lines(*rows):
         return table.disturbance_lines({"out": {"rows": list(rows)}})[0]
-    assert "relied" not in lines(row_of(100), row_of(110), row_of(500, sas=1000), row_of(900, size=1420))
+    assert "relied" not in lines(row_of(100), row_of(110), row_of(500, workers=2), row_of(900, size=1420))
     assert "up to 10%" in lines(row_of(100), row_of(110))
     assert "relied" in lines(row_of(100), row_of(140))
     assert "relied" in lines(row_of(100, dropped=50))
+    assert "again" not in lines(row_of(100))
+    again = {"out": {"rows": [row_of(100)], "tries": 2}, "ports": {"rows": [], "tries": 1}}
+    assert "1 of 2 parts were measured again" in table.disturbance_lines(again)[0]
+
+
+def part_of(*crypto, probes=(), **more):
+    return {"rows": [row_of(ticks) for ticks in crypto], "probes": [row_of(ticks) for ticks in probes],
+            "seconds": 30, "tries": 1, **more}
+
+
+def check_dear(_, __):
+    """Which parts met a busy host: by what they say themselves, or by the probes around them."""
+    reports = {"calm": part_of(100, probes=[105, 119]), "dear": part_of(101, 130, 100),
+               "dearest": part_of(140, probes=[101]), "twice": part_of(190, tries=2),
+               "around": {"rows": [{"load": 90}], "probes": [row_of(100), row_of(125)]},
+               "two workers": {"rows": [row_of(200, workers=2)]}, "alone": {"rows": [row_of(900, size=1420)]}}
+    assert table.dear_parts(reports) == ["dearest", "dear", "around", "twice"]
+    assert table.dear_parts({}) == [] and table.dear_parts({"none": {"rows": []}}) == []
+    # The dearest row says whether, all of them say which.
+    once, again = part_of(100, 145, 100), part_of(140, 140, 140)
+    assert table.calmer(once, again, reports) is once and table.calmer(again, once, reports) is once
+
+
+class Host:
+    """In place of a machine: what bare crypto costs at each moment, and a clock."""
+
+    def __init__(self, *ticks, seconds=30):
+        self.ticks, self.seconds, self.now, self.measured = list(ticks), seconds, 0, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def look(self):
+        return self.ticks.pop(0) if len(self.ticks) > 1 else self.ticks[0]
+
+    def probe(self, _, quick=False):
+        assert not quick
+        return [row_of(self.look())]
+
+    def measure(self, _, name, quick=False):
+        assert not quick
+        self.now += self.seconds
+        self.measured.append(name)
+        ticks = self.look()
+        return ticks and part_of(ticks, seconds=self.seconds)
+
+
+def check_again(_, folder):
+    """A dear part is measured when the host is calm, and not for ever."""
+    options = argparse.Namespace(bench="", json=os.path.join(folder, "report.json"))
+
+    def again(host, **reports):
+        with mock.patch.multiple(table, time=host, probe=host.probe, measure=host.measure):
+            table.measure_again(options, reports)
+        return [(report["rows"][0]["crypto_ticks"], report["tries"]) for report in reports.values()]
+
+    quiet = Host(100)
+    assert again(quiet, a=part_of(100), b=part_of(119)) == [(100, 1), (119, 1)] and not quiet.measured
+    quiet = Host(100)
+    assert again(quiet, a=part_of(100), b=part_of(130), c=part_of(140)) == [(100, 1), (100, 2), (100, 2)]
+    assert quiet.measured == ["c", "b"] and quiet.now == 60
+    busy = Host(150)
+    assert again(busy, a=part_of(100), b=part_of(130)) == [(100, 1), (130, 1)]
+    assert not busy.measured and busy.now <= table.AGAIN_SECONDS
+    # Calm, then dearer than before; calm, then no answer: three tries are all it gets.
+    unsteady = Host(150, 100, 150, 100, None, 100)
+    assert again(unsteady, a=part_of(100), b=part_of(130)) == [(100, 1), (130, 3)]
+    assert unsteady.measured == ["b", "b"]
+    long = Host(100, seconds=160)
+    assert again(long, a=part_of(100), b=part_of(130, seconds=160), c=part_of(140, seconds=160)) == [
+        (100, 1), (130, 1), (100, 2)]
 
 
 def check_choices(_, __):
@@ -185,8 +262,8 @@ def check_refusal(bench, folder):
 
 
 def main():
-    for part in (check, check_parts, check_second_try, check_disturbance, check_choices, check_chance,
-                 check_realtime, check_refusal):
+    for part in (check, check_parts, check_second_try, check_disturbance, check_dear, check_again,
+                 check_choices, check_chance, check_realtime, check_refusal):
         with tempfile.TemporaryDirectory(prefix="table-") as folder:
             part(sys.argv[1], folder)
     print("1..1\nok 1 - the tables of ./dev bench")
