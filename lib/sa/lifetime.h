@@ -60,22 +60,10 @@ struct fer_life_taken {
 __attribute__((warn_unused_result)) uint32_t fer_life_take(const struct fer_sa_table *t,
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, struct fer_life_taken *taken);
 
-// May an SA send or receive as much as it likes: has it no limits, and has not stopped?  Then
-// fer_seq_take_plenty() is all there is to do for an outbound one, if that gives numbers.
-static inline bool fer_life_is_free(const struct fer_sa *sa);
-
-// Gives back a packet that was taken and did not go.
-static inline void fer_life_give_back(struct fer_sa *sa, uint32_t len);
-
 // Counts packets that an inbound SA opened.  Returns how many of them, from the first on, may go;
 // the others are not counted.  The caller holds its lock.
 __attribute__((warn_unused_result)) uint32_t fer_life_accept(const struct fer_sa_table *t,
 	struct fer_sa *sa, const uint32_t len[], uint32_t n, unsigned *crossed);
-
-// The same of n packets, bytes long together, on an SA that may get as much as it likes: all are
-// counted.  False, and nothing is: it has limits, or has stopped.
-__attribute__((warn_unused_result)) static inline bool fer_life_accept_free(
-	struct fer_sa *sa, uint32_t n, uint64_t bytes);
 
 // Says that something is over.  Returns those bits of it that nobody had set before.
 unsigned fer_life_end(struct fer_sa *sa, unsigned over);

@@ -14,9 +14,10 @@
 //                        what they went with
 //   out.iv               any worker, by atomic operations, where those that it has run out (ivs.h)
 //   in.replay, counts    any worker that holds in.lock, once per group of packets
-//   life                 any worker and the control thread, by atomic or, three times in a life at
-//   most told                 the control thread drops                any worker, by relaxed adds;
-//   cold
+//   life                 any worker and the control thread, by atomic or, at most three times in
+//                        the life of the SA
+//   told                 the control thread
+//   drops                any worker, by relaxed adds; rarely touched
 // A block whose generation is 0 or another than the handle's is not the SA that was asked for.
 // Generation is written last (release) and read first (acquire).
 
@@ -126,6 +127,9 @@ struct fer_sa {
 static_assert(sizeof(struct fer_sa) == 5 * 64, "an SA is five lines and its keys");
 static_assert(offsetof(struct fer_sa, drops) == 4 * 64, "no packet that passes touches drops");
 
+// Can no limit stop the SA: has it none in packets and bytes, and has it not stopped already?  Such
+// an SA needs neither fer_life_take() nor fer_life_accept(): fer_seq_take_plenty(), as long as that
+// gives numbers, and fer_life_accept_free() do.
 static inline bool fer_life_is_free(const struct fer_sa *sa)
 {
 	unsigned life = atomic_load_explicit(&sa->life, memory_order_relaxed);
@@ -133,6 +137,7 @@ static inline bool fer_life_is_free(const struct fer_sa *sa)
 	return (life & (FER_LIFE_HARD | FER_LIFE_COUNTED)) == 0;
 }
 
+// Takes a packet of len bytes out of the counts again: it got a number, but was not sent.
 static inline void fer_life_give_back(struct fer_sa *sa, uint32_t len)
 {
 	fer_seq_give_back(&sa->out.seq, len);
@@ -152,7 +157,10 @@ static inline void fer_life_count_in(struct fer_sa *sa, uint32_t n, uint64_t byt
 	__atomic_store_n(&sa->in.bytes, sa->in.bytes + bytes, __ATOMIC_RELAXED);
 }
 
-static inline bool fer_life_accept_free(struct fer_sa *sa, uint32_t n, uint64_t bytes)
+// Counts n opened packets of so many bytes together.  False, with nothing counted, when the SA has
+// limits or has stopped: then fer_life_accept() says how many may go on.  The receive lock is held.
+__attribute__((warn_unused_result)) static inline bool fer_life_accept_free(
+	struct fer_sa *sa, uint32_t n, uint64_t bytes)
 {
 	if (!fer_life_is_free(sa))
 		return false;
