@@ -19,7 +19,7 @@ cat >"$root/client.c" <<'END'
 int main(void)
 {
 	struct fer_client *c;
-	struct fer_msg_buf b = {0};
+	static struct fer_msg_buf b; // all 0
 
 	fer_msg_put_delete_sa(&b, 0x100000001);
 	printf("%zu %d\n", b.len, fer_client_open("/nowhere", 0, &c));
@@ -29,6 +29,12 @@ int main(void)
 END
 read -ra flags < <(pkg-config --cflags --libs libferrule-ctl)
 cc -std=c11 -Wall -Wextra -pedantic -Werror "$root/client.c" -o "$root/client" "${flags[@]}"
+
+# As C++, too, where there is a compiler of it.
+! command -v c++ >/dev/null || {
+	cp "$root/client.c" "$root/client.cc"
+	c++ -std=c++17 -Wall -Wextra -Werror "$root/client.cc" -o "$root/client_cc" "${flags[@]}"
+}
 
 library=$(find "$root" -name libferrule-ctl.so.0)
 [[ $(LD_LIBRARY_PATH=$(dirname "$library") "$root/client") == "24 -2" ]]

@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FER_CLIENT_DEFAULT_PATH "/run/ferrule/control.sock"
 
 struct fer_client;
@@ -82,3 +86,7 @@ const char *fer_client_status_name(uint32_t status);
 // one was at fault, or the name of the status.  Returns text.
 #define FER_CLIENT_REASON_BYTES 288
 const char *fer_client_reason(const struct fer_client_reply *r, char text[FER_CLIENT_REASON_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif

@@ -17,6 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define FER_MSG_CHECKED __attribute__((warn_unused_result))
 
 // Why a message was refused.
@@ -254,3 +258,7 @@ void fer_msg_put_offload_encapsulation(
 
 // Fills a string of fixed room with 0 behind it; what does not fit is cut.
 void fer_msg_set_string(char *to, size_t room, const char *from);
+
+#ifdef __cplusplus
+}
+#endif
