@@ -328,6 +328,40 @@ def test_compare(bench):
                result)
 
 
+def test_compare_with_another_machine(bench):
+    path = "path --seconds 0.05 --size 64 --direction out"
+    before = json.loads(run(bench, f"{path} --json").stdout)
+    for differs, said in (({}, ""), ({"cpus": 99}, ""), ({"cpu": None}, ""),
+                          ({"cpu": "Z80"}, "other cpu\n"),
+                          ({"isa": "MMX", "libraries": {"dpdk": "1"}}, "other isa, libraries\n")):
+        with tempfile.NamedTemporaryFile("w", prefix="bench-", suffix=".json") as old:
+            json.dump({**before, "machine": {**before["machine"], **differs}}, old)
+            old.flush()
+            result = run(bench, f"{path} --compare {old.name}")
+        expect(result.returncode == 0 and "1 rows compared" in result.stdout, result)
+        line = f"ferrule-bench: --compare: {old.name} was measured with {said}"
+        expect(result.stderr == (line if said else ""), result.stderr)
+
+
+# Members of a row that nobody can compare with, or that say nothing.
+DAMAGED = [({"direction": None}, 0), ({"order": {}}, 0), ({"ticks": None}, 0), ({"ticks": []}, 0),
+           ({"ticks": {"median": 1e-300}}, 0), ({"crypto_ticks": 1e300}, 0), ({"shape": None}, 1)]
+
+
+def test_compare_with_damage(bench):
+    path = "path --seconds 0.05 --size 64 --direction out"
+    before = json.loads(run(bench, f"{path},in --json").stdout)
+    whole, sound = before["rows"]
+    for damage, compared in DAMAGED:
+        rows = [{**whole, **damage}, sound]
+        with tempfile.NamedTemporaryFile("w", prefix="bench-", suffix=".json") as old:
+            json.dump({**before, "rows": rows}, old)
+            old.flush()
+            result = run(bench, f"{path} --json --compare {old.name}")
+        expect(result.returncode == 0, (damage, result))
+        expect(json.loads(result.stdout)["compare"]["compared"] == compared, (damage, result))
+
+
 # What other verbs write, or nobody; and what is said of it.
 NOT_TO_COMPARE_WITH = [
     ({"machine": {}, "rows": [{"operation": "add", "sas": 40}], "packets": []},
@@ -618,6 +652,8 @@ def cases(bench):
     few = "" if can_hide_huge_pages() else "needs root, and to mount"
     yield "no huge pages", few, test_small_pages, ()
     yield "compare and HTML", "", test_compare, ()
+    yield "compare with another machine", "", test_compare_with_another_machine, ()
+    yield "compare with damaged rows", "", test_compare_with_damage, ()
     yield "compare with the report of another verb", "", test_compare_with_another_report, ()
     for how in (("poll", "out"), ("poll", "in"), ("nap", "out")):
         yield f"latency, {how}", "" if enough else "needs two CPUs", test_latency, how

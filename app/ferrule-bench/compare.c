@@ -38,6 +38,9 @@ static const struct {
 	{"flows", "1"},
 };
 
+// What a report says of its machine that decides what ticks mean.
+static const char *const circumstances[] = {"cpu", "isa", "libraries", "pages"};
+
 // 0 when the row lacks them.
 static double ticks_of(struct json_object *row)
 {
@@ -58,10 +61,16 @@ static double crypto_of(struct json_object *row)
 		       : 0;
 }
 
+// Nothing that was measured lies outside.
+static bool is_measure(double ticks)
+{
+	return ticks >= 1e-3 && ticks <= 1e12;
+}
+
 static bool can_be_compared(struct json_object *row)
 {
-	return json_object_is_type(row, json_type_object) && ticks_of(row) > 0 &&
-	       crypto_of(row) > 0;
+	return json_object_is_type(row, json_type_object) && is_measure(ticks_of(row)) &&
+	       is_measure(crypto_of(row));
 }
 
 // The reports of other verbs have rows as well; this is what only theirs have.
@@ -118,11 +127,39 @@ void fer_bench_compare_close(struct fer_bench_compare *c)
 	free(c);
 }
 
+// NULL: it does not say.
+static const char *said_by(struct json_object *machine, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(machine, name, &value) ? json_object_get_string(value)
+								: NULL;
+}
+
+bool fer_bench_compare_machine(
+	const struct fer_bench_compare *c, struct json_object *machine, char differs[64])
+{
+	struct json_object *before;
+	size_t used = 0;
+
+	if (!json_object_object_get_ex(c->all, "machine", &before))
+		return true;
+	for (size_t i = 0; i < sizeof(circumstances) / sizeof(circumstances[0]); i++) {
+		const char *then = said_by(before, circumstances[i]);
+		const char *now = said_by(machine, circumstances[i]);
+
+		if (then != NULL && now != NULL && strcmp(then, now) != 0)
+			used += (size_t)snprintf(differs + used, 64 - used, "%s%s",
+				used == 0 ? "" : ", ", circumstances[i]);
+	}
+	return used == 0;
+}
+
 static const char *input_of(struct json_object *row, unsigned i)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(row, inputs[i].name, &value)
+	return json_object_object_get_ex(row, inputs[i].name, &value) && value != NULL
 		       ? json_object_get_string(value)
 		       : inputs[i].otherwise;
 }

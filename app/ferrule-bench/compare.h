@@ -31,6 +31,10 @@ __attribute__((warn_unused_result)) struct fer_bench_compare *fer_bench_compare_
 
 void fer_bench_compare_close(struct fer_bench_compare *c);
 
+// False, with their names in a line, when members of this machine are others than those of before.
+__attribute__((warn_unused_result)) bool fer_bench_compare_machine(
+	const struct fer_bench_compare *c, struct json_object *machine, char differs[64]);
+
 // Finds the row of before with the same inputs, counts it, and adds what comes of it to the row
 // itself as "compare".  False: there is none.
 __attribute__((warn_unused_result)) bool fer_bench_compare_row(

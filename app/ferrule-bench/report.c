@@ -86,8 +86,18 @@ static void print_heading(const struct fer_bench_report *r, struct json_object *
 	putchar('\n');
 }
 
+static void tell_other_machine(const struct fer_bench_report *r, struct json_object *machine)
+{
+	char differs[64];
+
+	if (!fer_bench_compare_machine(r->params.compare, machine, differs))
+		fprintf(stderr, "ferrule-bench: --compare: %s was measured with other %s\n",
+			r->params.options->compare, differs);
+}
+
 struct fer_bench_report *fer_bench_report_open(const struct fer_bench_report_params *params)
 {
+	struct json_object *machine;
 	struct fer_bench_report *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
@@ -96,7 +106,10 @@ struct fer_bench_report *fer_bench_report_open(const struct fer_bench_report_par
 	choose_columns(r, params->options);
 	r->all = json_object_new_object();
 	r->rows = json_object_new_array();
-	json_object_object_add(r->all, "machine", fer_bench_machine(params->isa, rte_get_tsc_hz()));
+	machine = fer_bench_machine(params->isa, rte_get_tsc_hz());
+	if (params->compare != NULL)
+		tell_other_machine(r, machine);
+	json_object_object_add(r->all, "machine", machine);
 	json_object_object_add(r->all, "rows", r->rows);
 	return r;
 }
