@@ -145,7 +145,7 @@ static void complete_wait(struct fer_wait *w)
 	fer_wait_destroy(w);
 }
 
-static uint64_t now_ns(void)
+uint64_t fer_service_now_ns(void)
 {
 	struct timespec now;
 
@@ -174,7 +174,7 @@ void fer_service_abort_waits(struct fer_service *s, const struct fer_pair *p)
 
 void fer_service_stir(struct fer_service *s)
 {
-	s->stirred_ns = now_ns();
+	s->stirred_ns = fer_service_now_ns();
 	(void)evtimer_add(s->tick, &at_once);
 }
 
@@ -250,7 +250,7 @@ static void do_slice(struct fer_service *s)
 	if (w->work(s, w))
 		requeue(s, w);
 	if (!STAILQ_EMPTY(&s->slices))
-		s->stirred_ns = now_ns();
+		s->stirred_ns = fer_service_now_ns();
 }
 
 // What is left of them is not done: the SAs go with their pairs.
@@ -312,8 +312,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	// What completed may have begun something new.
 	more |= !STAILQ_EMPTY(&s->waits) || !STAILQ_EMPTY(&s->slices) || s->grace->first != NULL;
 	if (more)
-		(void)evtimer_add(
-			s->tick, now_ns() - s->stirred_ns < EAGER_NS ? &at_once : &rarely);
+		(void)evtimer_add(s->tick,
+			fer_service_now_ns() - s->stirred_ns < EAGER_NS ? &at_once : &rarely);
 }
 
 // --- the whole ----------------------------------------------------------------------------------

@@ -93,6 +93,9 @@ static inline struct fer_pair *fer_service_pair(
 	return &s->pairs[fer_ctl_request_header(r)->pair];
 }
 
+// Of the monotonic clock.
+uint64_t fer_service_now_ns(void);
+
 // The one place where errors become status codes.
 uint32_t fer_service_status(int error);
 

@@ -4,7 +4,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#define MOST_TICKS 2000
+#define MOST_NS UINT64_C(2000000000)
 
 static const struct timeval tick = {.tv_usec = 1000};
 
@@ -15,7 +15,8 @@ struct fer_reset {
 	struct fer_ctl_request *request;
 	struct event *timer;
 	bool is_under_way; // what came before it has been done, and workers come to rest
-	unsigned n_ticks;
+	uint64_t since_ns; // when workers began to hold it up, of the monotonic clock; 0: they do
+			   // not
 };
 
 static void reset_destroy(struct fer_reset *r)
@@ -56,13 +57,25 @@ static bool waits_for_workers(const struct fer_reset *r)
 			       : fer_service_is_retiring(r->service, r->pair);
 }
 
+// For too long?  By the clock: with little CPU, ticks are late.
+static bool is_held_up(struct fer_reset *r)
+{
+	const uint64_t now = fer_service_now_ns();
+
+	if (!waits_for_workers(r))
+		r->since_ns = 0;
+	else if (r->since_ns == 0)
+		r->since_ns = now;
+	return r->since_ns != 0 && now - r->since_ns >= MOST_NS;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct fer_reset *r = arg;
 	const char *why = NULL;
 
 	(void)fd, (void)what;
-	if (waits_for_workers(r) && ++r->n_ticks == MOST_TICKS) {
+	if (is_held_up(r)) {
 		finish(r, "a worker does not come to rest");
 		return;
 	}
