@@ -59,6 +59,7 @@ struct fer_drain {
 	LIST_ENTRY(fer_drain) link;
 	struct fer_service *service;
 	struct event *timer;
+	bool is_over; // its end waits for that of a reset
 	struct fer_many *leaving;
 };
 
@@ -207,6 +208,9 @@ bool fer_service_undo_adding(
 // Has a swap still to remove what it has replaced, once no worker holds it any more?
 bool fer_service_is_retiring(const struct fer_service *s, const struct fer_pair *p);
 
+// Removes what drains have left that ended during a reset of the pair, which is over.
+void fer_service_end_drains(struct fer_service *s, const struct fer_pair *p);
+
 // Ends drains, and swaps that are under way.
 void fer_service_swap_fini(struct fer_service *s);
 
@@ -245,6 +249,9 @@ fer_ctl_handler fer_service_stats_worker;
 fer_ctl_handler fer_service_stats_drop;
 
 // --- reset --------------------------------------------------------------------------------------
+
+// From the request on until it is completed.
+bool fer_service_is_resetting(const struct fer_service *s, const struct fer_pair *p);
 
 void fer_service_reset_fini(struct fer_service *s);
 

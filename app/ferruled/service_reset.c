@@ -19,6 +19,11 @@ struct fer_reset {
 			   // not
 };
 
+bool fer_service_is_resetting(const struct fer_service *s, const struct fer_pair *p)
+{
+	return s->reset != NULL && s->reset->pair == p;
+}
+
 static void reset_destroy(struct fer_reset *r)
 {
 	r->service->reset = NULL;
@@ -36,11 +41,14 @@ static void finish(struct fer_reset *r, const char *why)
 		fer_ctl_complete_status(r->request, NDIS_STATUS_SUCCESS);
 	else
 		fer_ctl_refuse(r->request, NDIS_STATUS_FAILURE, 0, FER_MSG_NO_ELEMENT, why);
+	struct fer_service *s = r->service;
+	const struct fer_pair *p = r->pair;
 	reset_destroy(r);
+	fer_service_end_drains(s, p);
 }
 
 // Nothing is left half done: lists that are worked off are, and swaps, while others have their
-// turn. Nothing new comes for the pair, but the end of a drain, for which nobody waits.
+// turn. Nothing new comes for the pair: the end of a drain, too, waits for that of the reset.
 static bool begin(struct fer_reset *r)
 {
 	if (fer_service_has_slices(r->service, r->pair) ||

@@ -286,20 +286,27 @@ static void a_reset_leaves_nothing_half_done(void **state)
 	fer_client_close(other);
 }
 
-// Begins a swap that has taken over, but cannot end: a worker holds what it replaces.
-static uint64_t swap_held_by(struct rte_rcu_qsbr *workers)
+// Begins a swap of so many that has taken over, but cannot end: a worker holds what it replaces.
+static uint64_t swap_held_by(struct rte_rcu_qsbr *workers, unsigned n, uint32_t drain_ms)
 {
 	struct fer_msg_buf swap = {0};
 
-	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, NULL), 0);
+	assert_int_equal(served_add(client, FER_MSG_SA_ADD, 0, fresh, n, NULL), 0);
 	assert_int_equal(rte_rcu_qsbr_thread_register(workers, 0), 0);
 	rte_rcu_qsbr_thread_online(workers, 0);
-	fer_msg_put_sa_swap(&swap, 0);
-	fer_msg_put_sa(&swap, &old[0].sa, &old[0].add);
+	fer_msg_put_sa_swap(&swap, drain_ms);
+	for (unsigned i = 0; i < n; i++)
+		fer_msg_put_sa(&swap, &old[i].sa, &old[i].add);
 	uint64_t id = submit(FER_MSG_SA_SWAP, &swap);
-	while (n_added() < 2)
+	while (n_added() < 2 * n)
 		;
 	return id;
+}
+
+static void let_go(struct rte_rcu_qsbr *workers)
+{
+	rte_rcu_qsbr_thread_offline(workers, 0);
+	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
 }
 
 // A swap that waits until no worker holds what it replaces is under way: it ends before the pair is
@@ -313,12 +320,11 @@ static void a_reset_waits_for_the_end_of_a_swap(void **state)
 	uint64_t id, reset;
 
 	(void)state;
-	id = swap_held_by(workers);
+	id = swap_held_by(workers, 1, 0);
 	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
 	assert_int_equal(fer_client_collect(other, reset, 100, &reply), -ETIMEDOUT);
 	assert_int_equal(n_added(), 2);
-	rte_rcu_qsbr_thread_offline(workers, 0);
-	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
+	let_go(workers);
 	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
 	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
 	fer_client_reply_fini(&reply);
@@ -339,15 +345,41 @@ static void a_reset_does_not_wait_for_ever(void **state)
 	uint64_t id;
 
 	(void)state;
-	id = swap_held_by(workers);
+	id = swap_held_by(workers, 1, 0);
 	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_FAILURE);
 	assert_int_equal(n_added(), 2);
-	rte_rcu_qsbr_thread_offline(workers, 0);
-	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
+	let_go(workers);
 	assert_succeeds(id);
 	assert_int_equal(served_set(other, FER_MSG_RESET, 0, NULL), NDIS_STATUS_SUCCESS);
 	assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[0].sa.name), 0);
 	assert_int_equal(n_added(), 0);
+	fer_client_close(other);
+}
+
+// A reset keeps the SAs that there are when it comes: a drain that ends meanwhile ends behind it.
+static void a_reset_holds_the_end_of_a_drain_up(void **state)
+{
+	struct fer_client *other = served_connect(&served);
+	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
+	struct rte_rcu_qsbr *workers = served.world.qsbr;
+	struct fer_client_reply reply;
+	uint64_t id, reset;
+
+	(void)state;
+	id = swap_held_by(workers, 2, 500);
+	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
+	assert_int_equal(fer_client_collect(other, reset, 1000, &reply), -ETIMEDOUT);
+	assert_int_equal(n_added(), 4);
+	let_go(workers);
+	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
+	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
+	fer_client_reply_fini(&reply);
+	ask();
+	assert_int_equal(n_added(), 2);
+	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
+	fer_client_reply_fini(&reply);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[i].sa.name), 0);
 	fer_client_close(other);
 }
 
@@ -508,6 +540,7 @@ int main(void)
 		cmocka_unit_test(a_reset_leaves_nothing_half_done),
 		cmocka_unit_test(a_reset_waits_for_the_end_of_a_swap),
 		cmocka_unit_test(a_reset_does_not_wait_for_ever),
+		cmocka_unit_test(a_reset_holds_the_end_of_a_drain_up),
 		cmocka_unit_test(others_have_their_turn_during_a_reset),
 		cmocka_unit_test(a_swap_loses_some_of_its_own),
 		cmocka_unit_test(a_swap_in_the_middle_of_another),

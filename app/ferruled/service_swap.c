@@ -17,15 +17,31 @@ static void drain_destroy(struct fer_drain *d)
 	free(d);
 }
 
+static void end_drain(struct fer_drain *d)
+{
+	fer_service_apply(d->service, d->leaving, fer_service_remove_sa, NULL);
+	d->leaving = NULL;
+	LIST_REMOVE(d, link);
+	drain_destroy(d);
+}
+
 static void on_drained(evutil_socket_t fd, short what, void *arg)
 {
 	struct fer_drain *d = arg;
 
 	(void)fd, (void)what;
-	fer_service_apply(d->service, d->leaving, fer_service_remove_sa, NULL);
-	d->leaving = NULL;
-	LIST_REMOVE(d, link);
-	drain_destroy(d);
+	d->is_over = true;
+	if (!fer_service_is_resetting(d->service, d->leaving->slices.pair))
+		end_drain(d);
+}
+
+void fer_service_end_drains(struct fer_service *s, const struct fer_pair *p)
+{
+	for (struct fer_drain *d = LIST_FIRST(&s->drains), *next; d != NULL; d = next) {
+		next = LIST_NEXT(d, link);
+		if (d->is_over && d->leaving->slices.pair == p)
+			end_drain(d);
+	}
 }
 
 static struct fer_drain *drain_create(struct fer_service *s, struct fer_pair *p, uint32_t n)
