@@ -57,6 +57,8 @@ SHAPES = {
     "tunnel of cipher and HMAC": ({**V4, "mode": "tunnel", "esp": cbc(0x1002)}, IN_4),
     "tunnel with ESN": ({**V4, "mode": "tunnel", "esp": gcm(0x1003), "esn": True,
                          "sequence": 2**32 - 100}, IN_4),
+    "tunnel with a small window": ({**V4, "mode": "tunnel", "esp": gcm(0x100B),
+                                    "replay_window": 32}, IN_4),
     "6 in 4": ({**V4, "mode": "tunnel", "esp": gcm(0x1004)}, IN_6),
     "4 in 6": ({**V6, "mode": "tunnel", "esp": cbc(0x1005)}, IN_4),
     "6 in 6": ({**V6, "mode": "tunnel", "esp": gcm(0x1006)}, IN_6),
@@ -78,7 +80,8 @@ def document(shape, **more):
     """A box with such an association in either direction, each with keys of its own."""
     sa, selector = SHAPES[shape]
     selector = selector or {"src": sa["src"], "dst": sa["dst"]}
-    back = {name: value for name, value in swapped(sa).items() if name != "sequence"}
+    back = {name: value for name, value in swapped(sa).items()
+            if name not in ("sequence", "replay_window")}
     for name in {"esp", "ah"} & set(back):
         back[name] = {key: text[::-1] if key.endswith("_key") else text
                       for key, text in back[name].items()}
@@ -131,8 +134,17 @@ def broken(bench, shape):
             *wrong("sound", back["received"]["packets"], made["kinds"]["sound"])]
 
 
-def every_kind_is_made(bench):
+def few_are_sound(bench):
+    """What moves the window of a receiver are the sound packets among them."""
     bench.write("box.yaml", document("tunnel"))
+    made = bench.json(bench.gen, f"make -c box.yaml --packets {N_PACKETS} --seed 2 "
+                                 "--broken bad_icv=93%,out_of_window=6% -o wire.pcap")["sent"]
+    carried = bench.json(bench.pcap, "unprotect -c box.yaml -o host.pcap wire.pcap")
+    return wrong("verdicts", carried["verdicts"], made["verdicts"])
+
+
+def every_kind_is_made(bench, shape):
+    bench.write("box.yaml", document(shape))
     made = bench.json(bench.gen, f"make -c box.yaml --packets {N_PACKETS} --broken all=3% "
                                  "-o wire.pcap")["sent"]
     verdicts = collections.Counter()
@@ -246,7 +258,7 @@ def memif(number, role, name):
 
 
 def through_a_daemon(bench):
-    """A live appliance decrypts what is sound, and encrypts what is plain."""
+    """A live appliance decrypts what is sound, judges what is not, and encrypts what is plain."""
     devices = [f"--vdev={memif(n, 'server', bench.folder / name)}"
                for n, name in enumerate(("host", "wire"))]
     pair = {"host": {"port": "net_memif0"}, "wire": {"port": "net_memif1"}}
@@ -260,13 +272,17 @@ def through_a_daemon(bench):
             return [f"it does not start: {daemon.stderr()}"]
         # Fewer than the rings hold, so that none is lost however busy the machine is.
         sums = bench.json(bench.gen, f"send -c box.yaml {ports} --tx net_memif1 --rx net_memif0 "
-                                     "--packets 400 --broken all=2% --wait 60 --settle 4")
-        found += wrong("opened", sums["received"]["packets"], sums["sent"]["kinds"]["sound"])
+                                     "--packets 900 --broken all=2% --wait 60 --settle 4")
+        sent = sums["sent"]
+        found += wrong("kinds", set(sent["kinds"]), {"sound", *bench.kinds})
+        found += wrong("opened", sums["received"]["packets"], sent["kinds"]["sound"])
         sums = bench.json(bench.gen, f"send -c box.yaml --plain {ports} --tx net_memif0 "
                                      "--rx net_memif1 --open --packets 400 --wait 60 "
                                      "--settle 4")
         found += wrong("sealed", sums["opened"], {"ok": 400})
         status = daemon.stop()
+        carried = daemon.counters()["net_memif1"]
+    found += wrong("verdicts", carried, {**sent["verdicts"], "received": 900, "sent": 400})
     return found + ([] if status is not None and status <= 0 else [f"exit {status}"])
 
 
@@ -387,7 +403,9 @@ def tasks():
     for shape in SHAPES:
         yield f"broken: {shape}", broken, shape
         yield f"sealed by the box: {shape}", sealed_by_box, shape
-    for test in (every_kind_is_made, sealed_is_not_plain, leaks_are_seen, the_seed_says_which,
+    for shape in ("tunnel", "tunnel with a small window"):
+        yield f"every kind is made: {shape}", every_kind_is_made, shape
+    for test in (few_are_sound, sealed_is_not_plain, leaks_are_seen, the_seed_says_which,
                  into_nothing, words):
         yield test.__name__.replace("_", " "), test
     for number in (signal.SIGINT, signal.SIGHUP):

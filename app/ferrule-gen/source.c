@@ -21,11 +21,11 @@ struct channel {
 	uint32_t window;
 	bool esn;
 	uint8_t has;            // FER_GEN_NEEDS_*
-	bool wants_copy;        // of the next sound packet, for FER_GEN_AGAIN
-	struct rte_mbuf *again; // that copy
-	uint64_t again_number;  // at least its own
-	struct rte_mbuf *late;  // sealed before all others, for FER_GEN_LATE
+	struct rte_mbuf *again; // copy of a sound packet, for FER_GEN_AGAIN
+	uint64_t again_number;
+	struct rte_mbuf *late; // sealed before all others, for FER_GEN_LATE
 	uint64_t late_number;
+	uint64_t passed_at; // packets made when a sound one moved the window past it; 0: not yet
 };
 
 // A packet on its way through a burst.
@@ -94,7 +94,6 @@ static void open_channel(struct fer_gen_source *s, uint32_t at)
 			   (p != NULL && p->src.len != 0 ? FER_GEN_NEEDS_POLICY : 0) |
 			   (s->params.doc->n_policies != 0 ? FER_GEN_NEEDS_POLICIES : 0) |
 			   (!sa->esn ? FER_GEN_NEEDS_NO_ESN : 0));
-	c->wants_copy = true;
 }
 
 static int open_sealed(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
@@ -164,6 +163,15 @@ static int choose_kinds(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES
 	if (sum > 1.000001)
 		return fer_gen_fail(error, "the shares of broken packets are more than all");
 	s->has_broken = sum > 0;
+	return 0;
+}
+
+// A kind that is made so, and that is asked for; 0: there is none.
+static unsigned chosen(const struct fer_gen_source *s, uint8_t when)
+{
+	for (unsigned k = 1; k < fer_gen_n_kinds(); k++)
+		if (fer_gen_kind(k)->when == when && s->params.share[k] > 0)
+			return k;
 	return 0;
 }
 
@@ -332,12 +340,37 @@ static uint64_t last_number(const struct fer_gen_source *s, const struct channel
 	return sa == NULL ? 0 : fer_seq_last(&sa->out.seq);
 }
 
-// Keeps a copy of a sound packet for each channel that wants one.
-static void keep_copy(struct fer_gen_source *s, struct channel *c, const struct rte_mbuf *m)
+// That of packet i of the batch, which is one of the last 2^32.
+static uint64_t number_of(const struct fer_gen_source *s, const struct fer_batch *b, unsigned i)
 {
+	uint32_t at = place_of(s, b, i, FER_GEN_AT_NUMBER);
+	uint32_t low = fer_load_be32(rte_pktmbuf_mtod_offset(b->m[i], const uint8_t *, at));
+	uint64_t last = last_number(s, s->sealed[i].channel);
+
+	return last - (uint32_t)(last - low);
+}
+
+// Keeps a copy of a sound packet in place of one that the window will soon have passed.
+static void keep_copy(
+	struct fer_gen_source *s, struct channel *c, const struct rte_mbuf *m, uint64_t number)
+{
+	if (c->again != NULL && number - c->again_number < c->window / 2)
+		return;
+	rte_pktmbuf_free(c->again);
 	c->again = rte_pktmbuf_copy(m, s->pool, 0, UINT32_MAX);
-	c->again_number = last_number(s, c);
-	c->wants_copy = c->again == NULL;
+	c->again_number = number;
+}
+
+// What a receiver verifies moves its window.
+static void note_sound(struct fer_gen_source *s, const struct fer_batch *b, unsigned i)
+{
+	struct channel *c = s->sealed[i].channel;
+	uint64_t number = number_of(s, b, i);
+
+	if (chosen(s, FER_GEN_AGAIN) != 0)
+		keep_copy(s, c, b->m[i], number);
+	if (c->passed_at == 0 && c->late != NULL && number - c->late_number >= c->window)
+		c->passed_at = s->made.packets;
 }
 
 static void on_sealed(void *ctx, struct fer_batch *b)
@@ -352,8 +385,8 @@ static void on_sealed(void *ctx, struct fer_batch *b)
 			change(s, b, i);
 		else if (when == FER_GEN_CUT)
 			cut(s, b, i);
-		else if (when == FER_GEN_NEVER && s->has_broken && item->channel->wants_copy)
-			keep_copy(s, item->channel, b->m[i]);
+		else if (when == FER_GEN_NEVER && s->has_broken)
+			note_sound(s, b, i);
 	}
 }
 
@@ -369,25 +402,25 @@ static int seal(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
 
 // --- bursts -----------------------------------------------------------------------------------
 
+// A receiver looks at a burst before it moves the window for what was in it.
+static bool has_passed(const struct fer_gen_source *s, const struct channel *c)
+{
+	return c->passed_at != 0 && s->made.packets - c->passed_at >= FER_BATCH_MAX;
+}
+
 // The packet that a kind without one of its own is made from; NULL: there is none now.
 static struct rte_mbuf *take_copy(struct fer_gen_source *s, struct channel *c, uint8_t when)
 {
-	uint64_t last = last_number(s, c);
-
 	if (when == FER_GEN_LATE)
-		return last - c->late_number <= c->window
-			       ? NULL
-			       : rte_pktmbuf_copy(c->late, s->pool, 0, UINT32_MAX);
+		return has_passed(s, c) ? rte_pktmbuf_copy(c->late, s->pool, 0, UINT32_MAX) : NULL;
+	// What else is in this burst has numbers, too.
+	uint64_t top = last_number(s, c) + s->batch.n;
 	struct rte_mbuf *m = c->again;
-	if (m == NULL)
+
+	if (m == NULL || top - c->again_number >= c->window)
 		return NULL;
 	c->again = NULL;
-	c->wants_copy = true;
-	// What else is in the bursts of now has numbers, too.
-	if (last - c->again_number + 2 * FER_GEN_BURST < c->window)
-		return m;
-	rte_pktmbuf_free(m);
-	return NULL;
+	return m;
 }
 
 static bool is_copied(uint8_t when)
@@ -467,12 +500,9 @@ int fer_gen_source_next(struct fer_gen_source *s, unsigned n, struct rte_mbuf *o
 // One packet of each channel takes its number before all others.
 static int make_late(struct fer_gen_source *s, char error[FER_GEN_ERROR_BYTES])
 {
-	unsigned kind = 1;
+	unsigned kind = chosen(s, FER_GEN_LATE);
 
-	while (kind < fer_gen_n_kinds() &&
-		(fer_gen_kind(kind)->when != FER_GEN_LATE || !(s->params.share[kind] > 0)))
-		kind++;
-	for (uint32_t c = 0; c < s->n_channels && kind < fer_gen_n_kinds(); c++) {
+	for (uint32_t c = 0; c < s->n_channels && kind != 0; c++) {
 		struct channel *channel = &s->channels[c];
 
 		s->sealed[0] =
