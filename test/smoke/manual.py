@@ -23,7 +23,7 @@ def page_of(name):
 
 def flags(text):
     """Options that the source of a page names."""
-    return set(re.findall(r"(?:\bFl -?|--)([a-z][a-z-]*)", text))
+    return set(re.findall(r"(?:\bFl |(?<=\s)-)-?([a-z][a-z-]*)", text))
 
 
 def help_of(program):
