@@ -7,8 +7,8 @@
 #include "crypto/algo.h"
 #include "proto/ipsec.h"
 
-#include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FER_BENCH_EXIT_USAGE 2
@@ -39,29 +39,48 @@ uint32_t fer_bench_largest(const struct fer_bench_numbers *numbers);
 
 __attribute__((format(printf, 1, 2))) int fer_bench_refuse(const char *format, ...);
 
-// Takes all options of a verb, each by take(), which finds its value in optarg; "h" prints usage
-// and help instead, and sets *done.  Arguments that are no options there are none.
+struct fer_bench_option;
+
+// Reads what an option was given into what it sets.
+typedef int fer_bench_reader(const struct fer_bench_option *o, const char *text, void *to);
+
+// An option of a verb: which member of the verb's options it sets, and how.  "json" is --json.
+struct fer_bench_option {
+	const char *name;
+	fer_bench_reader *read;
+	size_t to;         // offset of what is set, in the verb's options
+	uint32_t min, max; // of numbers
+};
+
+// Takes all options of a verb, the n of its table and --help, which prints usage and help instead
+// and sets *done.  Arguments that are no options there are none.
+//   into  the verb's options
 __attribute__((warn_unused_result)) int fer_bench_parse_options(int argc, char **argv,
-	const struct option options[], const char *usage, const char *help,
-	int (*take)(int option, void *into), void *into, bool *done);
+	const struct fer_bench_option options[], unsigned n, const char *usage, const char *help,
+	void *into, bool *done);
 
-// Takes the next item off a list.  False behind the last; an item that is too long comes cut.
-bool fer_bench_next_item(const char **list, char item[FER_BENCH_NAME_BYTES]);
+// They set: bool (an option without a value), const char *, uint32_t; struct fer_bench_numbers, the
+// same with FER_BENCH_IMIX for imix, enum fer_direction; struct fer_bench_algorithms, double.
+fer_bench_reader fer_bench_read_flag, fer_bench_read_text, fer_bench_read_number,
+	fer_bench_read_numbers, fer_bench_read_sizes, fer_bench_read_direction,
+	fer_bench_read_algorithms, fer_bench_read_seconds;
 
-// option is the name of it, for the line that refuses.
-__attribute__((warn_unused_result)) int fer_bench_parse_number(
-	const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *number);
-__attribute__((warn_unused_result)) int fer_bench_parse_numbers(const char *option,
-	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers);
+// Reads a list with commas, item by item: up to FER_BENCH_MAX_ITEMS values of so many bytes each.
+__attribute__((warn_unused_result)) int fer_bench_read_list(const struct fer_bench_option *o,
+	const char *text, unsigned *n, void *values, size_t value_bytes, fer_bench_reader *read);
 
-__attribute__((warn_unused_result)) int fer_bench_parse_direction(
-	const char *text, enum fer_direction *direction);
+// Which of n names text is, or FER_BENCH_EXIT_USAGE after a line that refuses it.
+__attribute__((warn_unused_result)) int fer_bench_find_name(const struct fer_bench_option *o,
+	const char *text, const char *const names[], unsigned n, unsigned *found);
+
+// Sets whether text is the second of two names.
+__attribute__((warn_unused_result)) int fer_bench_read_either(const struct fer_bench_option *o,
+	const char *text, const char *const names[2], bool *is_second);
+
 const char *fer_bench_direction_name(enum fer_direction direction);
 
-// Numbers, and the word imix, which becomes FER_BENCH_IMIX.
-#define FER_BENCH_IMIX 0
-__attribute__((warn_unused_result)) int fer_bench_parse_sizes(
-	const char *list, uint32_t min, uint32_t max, struct fer_bench_numbers *numbers);
+#define FER_BENCH_IMIX 0 // what the word imix becomes among sizes
+
+// The algorithms of a list, for a default.
 __attribute__((warn_unused_result)) int fer_bench_parse_algorithms(
 	const char *list, struct fer_bench_algorithms *algorithms);
-__attribute__((warn_unused_result)) int fer_bench_parse_seconds(const char *text, double *seconds);

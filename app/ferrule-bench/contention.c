@@ -12,7 +12,6 @@
 #include <rte_pause.h>
 #include <rte_spinlock.h>
 
-#include <getopt.h>
 #include <immintrin.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -203,36 +202,11 @@ static int measure_all(const struct options *o)
 	return rc;
 }
 
-enum option_value { WORKERS = 256, APART, SECONDS };
-
-static int parse_option(int option, void *into)
-{
-	struct options *o = into;
-
-	switch (option) {
-	case WORKERS:
-		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
-	case APART:
-		return fer_bench_parse_numbers("apart", optarg, 0, MAX_APART, &o->apart);
-	case SECONDS:
-		return fer_bench_parse_seconds(optarg, &o->seconds);
-	default:
-		return FER_BENCH_EXIT_USAGE; // getopt has said why
-	}
-}
-
-static int parse_options(int argc, char **argv, struct options *o)
-{
-	static const struct option options[] = {
-		{"workers", required_argument, NULL, WORKERS},
-		{"apart", required_argument, NULL, APART},
-		{"seconds", required_argument, NULL, SECONDS},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-
-	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
-}
+static const struct fer_bench_option options[] = {
+	{"workers", fer_bench_read_numbers, offsetof(struct options, workers), 1, MAX_WORKERS},
+	{"apart", fer_bench_read_numbers, offsetof(struct options, apart), 0, MAX_APART},
+	{"seconds", fer_bench_read_seconds, offsetof(struct options, seconds), 0, 0},
+};
 
 int fer_bench_contention(int argc, char **argv)
 {
@@ -241,7 +215,8 @@ int fer_bench_contention(int argc, char **argv)
 		.apart = {3, {0, 250, 1000}},
 		.seconds = 0.2,
 	};
-	int rc = parse_options(argc, argv, &o);
+	int rc = fer_bench_parse_options(
+		argc, argv, options, RTE_DIM(options), usage, help, &o, &o.done);
 
 	if (rc != 0 || o.done)
 		return rc;

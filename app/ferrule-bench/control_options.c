@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control_options.h"
 
-#include <getopt.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #define MAX_COUNT (1u << 20)
 #define MAX_LIST 100000
@@ -56,84 +55,31 @@ static const char help[] =
 	"on\n"
 	"standard error.\n";
 
-enum option_value {
-	SOCKET = 256,
-	PAIR,
-	ALGORITHM,
-	COUNT,
-	LIST,
-	SAS,
-	DIRECTION,
-	LOAD,
-	RATE,
-	TURNS,
-	SECONDS,
-	REALTIME,
-	JSON
+static int read_sas(const struct fer_bench_option *o, const char *text, void *to)
+{
+	struct fer_bench_control_options *all = to;
+
+	all->sas_given = true;
+	return fer_bench_read_number(o, text, &all->sas);
+}
+
+#define AT(member) offsetof(struct fer_bench_control_options, member)
+
+static const struct fer_bench_option options[] = {
+	{"socket", fer_bench_read_text, AT(socket), 0, 0},
+	{"pair", fer_bench_read_number, AT(pair), 0, UINT16_MAX - 1},
+	{"algorithm", fer_bench_read_algorithms, AT(algorithms), 0, 0},
+	{"count", fer_bench_read_number, AT(count), 1, MAX_COUNT},
+	{"list", fer_bench_read_number, AT(list), 1, MAX_LIST},
+	{"sas", read_sas, 0, 0, MAX_SAS},
+	{"direction", fer_bench_read_direction, AT(direction), 0, 0},
+	{"load", fer_bench_read_number, AT(load), 0, MAX_LOAD},
+	{"rate", fer_bench_read_number, AT(rate), 0, MAX_RATE},
+	{"turns", fer_bench_read_number, AT(turns), 1, FER_BENCH_MAX_TURNS},
+	{"seconds", fer_bench_read_seconds, AT(seconds), 0, 0},
+	{"realtime", fer_bench_read_flag, AT(realtime), 0, 0},
+	{"json", fer_bench_read_flag, AT(json), 0, 0},
 };
-
-static int parse_option(int option, void *into)
-{
-	struct fer_bench_control_options *o = into;
-
-	switch (option) {
-	case SOCKET:
-		o->socket = optarg;
-		return 0;
-	case PAIR:
-		return fer_bench_parse_number("pair", optarg, 0, UINT16_MAX - 1, &o->pair);
-	case ALGORITHM:
-		return fer_bench_parse_algorithms(optarg, &o->algorithms);
-	case COUNT:
-		return fer_bench_parse_number("count", optarg, 1, MAX_COUNT, &o->count);
-	case LIST:
-		return fer_bench_parse_number("list", optarg, 1, MAX_LIST, &o->list);
-	case SAS:
-		o->sas_given = true;
-		return fer_bench_parse_number("sas", optarg, 0, MAX_SAS, &o->sas);
-	case DIRECTION:
-		return fer_bench_parse_direction(optarg, &o->direction);
-	case LOAD:
-		return fer_bench_parse_number("load", optarg, 0, MAX_LOAD, &o->load);
-	case RATE:
-		return fer_bench_parse_number("rate", optarg, 0, MAX_RATE, &o->rate);
-	case TURNS:
-		return fer_bench_parse_number("turns", optarg, 1, FER_BENCH_MAX_TURNS, &o->turns);
-	case SECONDS:
-		return fer_bench_parse_seconds(optarg, &o->seconds);
-	case REALTIME:
-		o->realtime = true;
-		return 0;
-	case JSON:
-		o->json = true;
-		return 0;
-	default:
-		return FER_BENCH_EXIT_USAGE; // getopt has said why
-	}
-}
-
-static int parse_options(int argc, char **argv, struct fer_bench_control_options *o)
-{
-	static const struct option options[] = {
-		{"socket", required_argument, NULL, SOCKET},
-		{"pair", required_argument, NULL, PAIR},
-		{"algorithm", required_argument, NULL, ALGORITHM},
-		{"count", required_argument, NULL, COUNT},
-		{"list", required_argument, NULL, LIST},
-		{"sas", required_argument, NULL, SAS},
-		{"direction", required_argument, NULL, DIRECTION},
-		{"load", required_argument, NULL, LOAD},
-		{"rate", required_argument, NULL, RATE},
-		{"turns", required_argument, NULL, TURNS},
-		{"seconds", required_argument, NULL, SECONDS},
-		{"realtime", no_argument, NULL, REALTIME},
-		{"json", no_argument, NULL, JSON},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-
-	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
-}
 
 // What single options cannot know.
 static int check(struct fer_bench_control_options *o)
@@ -173,6 +119,7 @@ int fer_bench_control_parse(int argc, char **argv, struct fer_bench_control_opti
 		&o->algorithms);
 
 	if (rc == 0)
-		rc = parse_options(argc, argv, o);
+		rc = fer_bench_parse_options(argc, argv, options,
+			sizeof(options) / sizeof(options[0]), usage, help, o, &o->done);
 	return rc != 0 || o->done ? rc : check(o);
 }

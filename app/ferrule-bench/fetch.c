@@ -176,43 +176,13 @@ static int measure_all(const struct options *o, struct json_object *rows)
 	return EXIT_SUCCESS;
 }
 
-enum option_value { SAS = 256, LINES, AHEAD, SECONDS, JSON };
-
-static int parse_option(int option, void *into)
-{
-	struct options *o = into;
-
-	switch (option) {
-	case SAS:
-		return fer_bench_parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
-	case LINES:
-		return fer_bench_parse_numbers("lines", optarg, 1, MAX_LINES, &o->lines);
-	case AHEAD:
-		return fer_bench_parse_number("ahead", optarg, 1, MAX_AHEAD, &o->ahead);
-	case SECONDS:
-		return fer_bench_parse_seconds(optarg, &o->seconds);
-	case JSON:
-		o->json = true;
-		return 0;
-	default:
-		return FER_BENCH_EXIT_USAGE; // getopt has said why
-	}
-}
-
-static int parse_options(int argc, char **argv, struct options *o)
-{
-	static const struct option options[] = {
-		{"sas", required_argument, NULL, SAS},
-		{"lines", required_argument, NULL, LINES},
-		{"ahead", required_argument, NULL, AHEAD},
-		{"seconds", required_argument, NULL, SECONDS},
-		{"json", no_argument, NULL, JSON},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-
-	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
-}
+static const struct fer_bench_option options[] = {
+	{"sas", fer_bench_read_numbers, offsetof(struct options, sas), 1, MAX_SAS},
+	{"lines", fer_bench_read_numbers, offsetof(struct options, lines), 1, MAX_LINES},
+	{"ahead", fer_bench_read_number, offsetof(struct options, ahead), 1, MAX_AHEAD},
+	{"seconds", fer_bench_read_seconds, offsetof(struct options, seconds), 0, 0},
+	{"json", fer_bench_read_flag, offsetof(struct options, json), 0, 0},
+};
 
 int fer_bench_fetch(int argc, char **argv)
 {
@@ -223,7 +193,8 @@ int fer_bench_fetch(int argc, char **argv)
 		.seconds = 0.2,
 	};
 	struct json_object *all = NULL, *rows = NULL;
-	int rc = parse_options(argc, argv, &o);
+	int rc = fer_bench_parse_options(
+		argc, argv, options, RTE_DIM(options), usage, help, &o, &o.done);
 
 	if (rc != 0 || o.done)
 		return rc;

@@ -6,12 +6,12 @@
 #include "measure.h"
 #include "phase.h"
 
-#include <getopt.h>
+#include <rte_common.h>
+
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MIN_SIZE 28 // IPv4 and UDP headers
 #define MAX_SIZE 9216
@@ -62,57 +62,22 @@ struct latency {
 
 // --- command line -------------------------------------------------------------------------------
 
-enum option_value { DIRECTION = 256, ALGORITHM, SIZE, LOAD, IDLE, SECONDS, JSON };
-
-static int parse_idle(const char *text, struct latency *l)
+static int read_idle(const struct fer_bench_option *o, const char *text, void *to)
 {
-	l->naps = strcmp(text, "nap") == 0;
-	return l->naps || strcmp(text, "poll") == 0
-		       ? 0
-		       : fer_bench_refuse("--idle: \"%s\" is neither poll nor nap", text);
+	static const char *const names[] = {"poll", "nap"};
+
+	return fer_bench_read_either(o, text, names, to);
 }
 
-static int parse_option(int option, void *into)
-{
-	struct latency *l = into;
-
-	switch (option) {
-	case DIRECTION:
-		return fer_bench_parse_direction(optarg, &l->direction);
-	case ALGORITHM:
-		return fer_bench_parse_algorithms(optarg, &l->algorithms);
-	case SIZE:
-		return fer_bench_parse_number("size", optarg, MIN_SIZE, MAX_SIZE, &l->size);
-	case LOAD:
-		return fer_bench_parse_numbers("load", optarg, 1, MAX_LOAD, &l->loads);
-	case IDLE:
-		return parse_idle(optarg, l);
-	case SECONDS:
-		return fer_bench_parse_seconds(optarg, &l->seconds);
-	case JSON:
-		l->json = true;
-		return 0;
-	default:
-		return FER_BENCH_EXIT_USAGE; // getopt has said why
-	}
-}
-
-static int parse_options(int argc, char **argv, struct latency *l)
-{
-	static const struct option options[] = {
-		{"direction", required_argument, NULL, DIRECTION},
-		{"algorithm", required_argument, NULL, ALGORITHM},
-		{"size", required_argument, NULL, SIZE},
-		{"load", required_argument, NULL, LOAD},
-		{"idle", required_argument, NULL, IDLE},
-		{"seconds", required_argument, NULL, SECONDS},
-		{"json", no_argument, NULL, JSON},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-
-	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, l, &l->done);
-}
+static const struct fer_bench_option options[] = {
+	{"direction", fer_bench_read_direction, offsetof(struct latency, direction), 0, 0},
+	{"algorithm", fer_bench_read_algorithms, offsetof(struct latency, algorithms), 0, 0},
+	{"size", fer_bench_read_number, offsetof(struct latency, size), MIN_SIZE, MAX_SIZE},
+	{"load", fer_bench_read_numbers, offsetof(struct latency, loads), 1, MAX_LOAD},
+	{"idle", read_idle, offsetof(struct latency, naps), 0, 0},
+	{"seconds", fer_bench_read_seconds, offsetof(struct latency, seconds), 0, 0},
+	{"json", fer_bench_read_flag, offsetof(struct latency, json), 0, 0},
+};
 
 static int parse(int argc, char **argv, struct latency *l)
 {
@@ -121,7 +86,8 @@ static int parse(int argc, char **argv, struct latency *l)
 	int rc = fer_bench_parse_algorithms("aes-gcm-128", &l->algorithms);
 
 	if (rc == 0)
-		rc = parse_options(argc, argv, l);
+		rc = fer_bench_parse_options(
+			argc, argv, options, RTE_DIM(options), usage, help, l, &l->done);
 	if (rc != 0 || l->done)
 		return rc;
 	if (l->algorithms.n != 1 || l->algorithms.value[0].encryption == NULL)

@@ -3,12 +3,7 @@
 
 #include "nic/batch.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 #define MIN_SIZE 28 // IPv4 and UDP headers
 #define MAX_SIZE 9216
@@ -124,158 +119,79 @@ const char *fer_bench_spis_name(enum fer_bench_spis spis)
 	return spis_names[spis];
 }
 
-static int parse_directions(const char *list, struct fer_bench_options *o)
-{
-	char item[FER_BENCH_NAME_BYTES];
-	int rc = 0;
+#define N_ROWS(names) (sizeof(names) / sizeof((names)[0]))
 
-	for (o->n_directions = 0; rc == 0 && fer_bench_next_item(&list, item); o->n_directions++) {
-		if (o->n_directions == FER_BENCH_MAX_ITEMS)
-			return fer_bench_refuse(
-				"--direction: more than %d items", FER_BENCH_MAX_ITEMS);
-		rc = fer_bench_parse_direction(item, &o->direction[o->n_directions]);
-	}
+static int read_directions(const struct fer_bench_option *o, const char *text, void *to)
+{
+	struct fer_bench_options *all = to;
+
+	return fer_bench_read_list(o, text, &all->n_directions, all->direction,
+		sizeof(all->direction[0]), fer_bench_read_direction);
+}
+
+static int read_packet(const struct fer_bench_option *o, const char *text, void *to)
+{
+	static const char *const names[] = {"warm", "cold"};
+
+	return fer_bench_read_either(o, text, names, to);
+}
+
+static int read_packets(const struct fer_bench_option *o, const char *text, void *to)
+{
+	struct fer_bench_options *all = to;
+
+	return fer_bench_read_list(
+		o, text, &all->n_packets, all->is_cold, sizeof(all->is_cold[0]), read_packet);
+}
+
+static int read_selectors(const struct fer_bench_option *o, const char *text, void *to)
+{
+	static const char *const names[] = {"apart", "overlapping"};
+
+	return fer_bench_read_either(o, text, names, to);
+}
+
+static int read_order(const struct fer_bench_option *o, const char *text, void *to)
+{
+	unsigned found;
+	const int rc = fer_bench_find_name(o, text, order_names, N_ROWS(order_names), &found);
+
+	if (rc == 0)
+		*(enum fer_bench_order *)to = (enum fer_bench_order)found;
 	return rc;
 }
 
-static int parse_packets(const char *list, struct fer_bench_options *o)
+static int read_spis(const struct fer_bench_option *o, const char *text, void *to)
 {
-	char item[FER_BENCH_NAME_BYTES];
+	unsigned found;
+	const int rc = fer_bench_find_name(o, text, spis_names, N_ROWS(spis_names), &found);
 
-	for (o->n_packets = 0; fer_bench_next_item(&list, item); o->n_packets++) {
-		if (o->n_packets == FER_BENCH_MAX_ITEMS)
-			return fer_bench_refuse(
-				"--packets: more than %d items", FER_BENCH_MAX_ITEMS);
-		if (strcmp(item, "warm") != 0 && strcmp(item, "cold") != 0)
-			return fer_bench_refuse("--packets: \"%s\" is neither warm nor cold", item);
-		o->is_cold[o->n_packets] = strcmp(item, "cold") == 0;
-	}
-	return 0;
+	if (rc == 0)
+		*(enum fer_bench_spis *)to = (enum fer_bench_spis)found;
+	return rc;
 }
 
-static int parse_selectors(const char *text, struct fer_bench_options *o)
-{
-	o->overlap = strcmp(text, "overlapping") == 0;
-	return o->overlap || strcmp(text, "apart") == 0
-		       ? 0
-		       : fer_bench_refuse(
-				 "--selectors: \"%s\" is neither apart nor overlapping", text);
-}
+#define AT(member) offsetof(struct fer_bench_options, member)
 
-static int parse_order(const char *text, struct fer_bench_options *o)
-{
-	for (unsigned i = 0; i < sizeof(order_names) / sizeof(order_names[0]); i++)
-		if (strcmp(text, order_names[i]) == 0) {
-			o->order = (enum fer_bench_order)i;
-			return 0;
-		}
-	return fer_bench_refuse("--order: \"%s\" is neither round-robin nor random nor own", text);
-}
-
-static int parse_spis(const char *text, struct fer_bench_options *o)
-{
-	for (unsigned i = 0; i < sizeof(spis_names) / sizeof(spis_names[0]); i++)
-		if (strcmp(text, spis_names[i]) == 0) {
-			o->spis = (enum fer_bench_spis)i;
-			return 0;
-		}
-	return fer_bench_refuse(
-		"--spis: \"%s\" is neither sequential nor random nor colliding", text);
-}
-
-enum option_value {
-	DIRECTION = 256,
-	ALGORITHM,
-	SIZE,
-	BURST,
-	SAS,
-	ORDER,
-	SPIS,
-	WORKERS,
-	HELPERS,
-	POLICIES,
-	SELECTORS,
-	FLOWS,
-	PACKETS,
-	SECONDS,
-	JSON,
-	HTML,
-	COMPARE
+static const struct fer_bench_option options[] = {
+	{"direction", read_directions, 0, 0, 0},
+	{"algorithm", fer_bench_read_algorithms, AT(algorithms), 0, 0},
+	{"size", fer_bench_read_sizes, AT(sizes), MIN_SIZE, MAX_SIZE},
+	{"burst", fer_bench_read_numbers, AT(bursts), 1, FER_BATCH_MAX},
+	{"sas", fer_bench_read_numbers, AT(sas), 1, MAX_SAS},
+	{"order", read_order, AT(order), 0, 0},
+	{"spis", read_spis, AT(spis), 0, 0},
+	{"workers", fer_bench_read_numbers, AT(workers), 1, MAX_WORKERS},
+	{"helpers", fer_bench_read_number, AT(helpers), 0, MAX_WORKERS},
+	{"policies", fer_bench_read_numbers, AT(policies), 1, MAX_SAS},
+	{"selectors", read_selectors, AT(overlap), 0, 0},
+	{"flows", fer_bench_read_numbers, AT(flows), 1, MAX_FLOWS},
+	{"packets", read_packets, 0, 0, 0},
+	{"seconds", fer_bench_read_seconds, AT(seconds), 0, 0},
+	{"html", fer_bench_read_text, AT(html), 0, 0},
+	{"compare", fer_bench_read_text, AT(compare), 0, 0},
+	{"json", fer_bench_read_flag, AT(json), 0, 0},
 };
-
-static int parse_option(int option, void *into)
-{
-	struct fer_bench_options *o = into;
-
-	switch (option) {
-	case DIRECTION:
-		return parse_directions(optarg, o);
-	case ALGORITHM:
-		return fer_bench_parse_algorithms(optarg, &o->algorithms);
-	case SIZE:
-		return fer_bench_parse_sizes(optarg, MIN_SIZE, MAX_SIZE, &o->sizes);
-	case BURST:
-		return fer_bench_parse_numbers("burst", optarg, 1, FER_BATCH_MAX, &o->bursts);
-	case SAS:
-		return fer_bench_parse_numbers("sas", optarg, 1, MAX_SAS, &o->sas);
-	case ORDER:
-		return parse_order(optarg, o);
-	case SPIS:
-		return parse_spis(optarg, o);
-	case WORKERS:
-		return fer_bench_parse_numbers("workers", optarg, 1, MAX_WORKERS, &o->workers);
-	case HELPERS:
-		return fer_bench_parse_number("helpers", optarg, 0, MAX_WORKERS, &o->helpers);
-	case POLICIES:
-		return fer_bench_parse_numbers("policies", optarg, 1, MAX_SAS, &o->policies);
-	case SELECTORS:
-		return parse_selectors(optarg, o);
-	case FLOWS:
-		return fer_bench_parse_numbers("flows", optarg, 1, MAX_FLOWS, &o->flows);
-	case PACKETS:
-		return parse_packets(optarg, o);
-	case SECONDS:
-		return fer_bench_parse_seconds(optarg, &o->seconds);
-	case HTML:
-		o->html = optarg;
-		return 0;
-	case COMPARE:
-		o->compare = optarg;
-		return 0;
-	case JSON:
-		o->json = true;
-		return 0;
-	default:
-		return FER_BENCH_EXIT_USAGE; // getopt has said why
-	}
-}
-
-static int parse_options(int argc, char **argv, struct fer_bench_options *o)
-{
-	static const struct option options[] = {
-		{"direction", required_argument, NULL, DIRECTION},
-		{"algorithm", required_argument, NULL, ALGORITHM},
-		{"size", required_argument, NULL, SIZE},
-		{"burst", required_argument, NULL, BURST},
-		{"sas", required_argument, NULL, SAS},
-		{"order", required_argument, NULL, ORDER},
-		{"spis", required_argument, NULL, SPIS},
-		{"workers", required_argument, NULL, WORKERS},
-		{"helpers", required_argument, NULL, HELPERS},
-		{"policies", required_argument, NULL, POLICIES},
-		{"selectors", required_argument, NULL, SELECTORS},
-		{"flows", required_argument, NULL, FLOWS},
-		{"packets", required_argument, NULL, PACKETS},
-		{"seconds", required_argument, NULL, SECONDS},
-		{"html", required_argument, NULL, HTML},
-		{"compare", required_argument, NULL, COMPARE},
-		{"json", no_argument, NULL, JSON},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-
-	return fer_bench_parse_options(argc, argv, options, usage, help, parse_option, o, &o->done);
-}
 
 // What single options cannot know.
 static int check(const struct fer_bench_options *o)
@@ -303,6 +219,7 @@ int fer_bench_options_parse(int argc, char **argv, struct fer_bench_options *o)
 	int rc = fer_bench_parse_algorithms("aes-gcm-128", &o->algorithms);
 
 	if (rc == 0)
-		rc = parse_options(argc, argv, o);
+		rc = fer_bench_parse_options(
+			argc, argv, options, N_ROWS(options), usage, help, o, &o->done);
 	return rc != 0 || o->done ? rc : check(o);
 }
