@@ -75,6 +75,38 @@ static uint32_t *order_of(const struct fer_policy_rule *rules, uint32_t n)
 	return order;
 }
 
+// Variants that share a look-up do so with their neighbours: it is freed with the first.
+static void free_lookups(struct fer_classifier *c)
+{
+	for (unsigned v = FER_VARIANT_WHOLE; v < FER_N_VARIANTS; v++) {
+		const struct fer_policy_lookup *one = &c->lookup[v];
+
+		if (v == FER_VARIANT_WHOLE || one->patterns != one[-1].patterns)
+			fer_patterns_destroy(one->patterns);
+		if (v == FER_VARIANT_WHOLE || one->acl != one[-1].acl)
+			rte_acl_free(one->acl);
+	}
+	memset(c->lookup, 0, sizeof(c->lookup));
+}
+
+// Builds the look-ups of all variants, each by build(); leaves none where one fails.
+static int build_lookups(struct fer_classifier *c, const struct fer_policy_rules *r,
+	int (*build)(struct fer_classifier *c, const struct fer_policy_rules *r,
+		enum fer_policy_variant v))
+{
+	const unsigned n = fer_policy_variants(r->version);
+	int error = 0;
+
+	for (unsigned v = FER_VARIANT_WHOLE; v < n && error == 0; v++)
+		if (fer_policy_is_as_before(v, r->names))
+			c->lookup[v] = c->lookup[v - 1];
+		else
+			error = build(c, r, v);
+	if (error != 0)
+		free_lookups(c);
+	return error;
+}
+
 // Builds tries or boxes, of rules of which n_wild are of the kind that tries multiply out.
 static int build_ordered(struct fer_classifier *c, struct fer_policy_rules *r, uint32_t n_wild)
 {
@@ -83,7 +115,7 @@ static int build_ordered(struct fer_classifier *c, struct fer_policy_rules *r, u
 
 	r->order = order;
 	if (order != NULL && n_wild <= MAX_WILD_IN_TRIES)
-		error = fer_policy_build_tries(c, r);
+		error = build_lookups(c, r, fer_policy_build_tries);
 	if (order != NULL && error != 0)
 		error = fer_policy_build_boxes(c, r);
 	free(order);
@@ -106,7 +138,7 @@ static int build_classifier(struct fer_policies *p, unsigned direction, unsigned
 		}
 	if (r.n_own == 0)
 		return 0;
-	const int error = fer_policy_build_tables(c, &r);
+	const int error = build_lookups(c, &r, fer_policy_build_table);
 	return error == -E2BIG ? build_ordered(c, &r, n_wild) : error;
 }
 
@@ -169,8 +201,7 @@ void fer_policies_destroy(struct fer_policies *p)
 		struct fer_classifier *c =
 			&p->classifier[i / FER_POLICY_VERSIONS][i % FER_POLICY_VERSIONS];
 
-		fer_policy_free_tables(c);
-		fer_policy_free_tries(c);
+		free_lookups(c);
 		fer_policy_free_boxes(c);
 	}
 	fer_pages_unmap(p->rules, rule_bytes(p));
@@ -267,19 +298,18 @@ static unsigned list_class(const struct chunk *c, unsigned class, uint8_t at[CHU
 static void ask(const struct fer_classifier *c, const struct chunk *chunk, unsigned class,
 	const uint8_t at[], unsigned n, uint32_t found[])
 {
-	const struct rte_acl_ctx *acl = c->acl[class % FER_N_VARIANTS];
-	const struct fer_patterns *patterns = c->patterns[class % FER_N_VARIANTS];
+	const struct fer_policy_lookup *lookup = &c->lookup[class % FER_N_VARIANTS];
 	const uint8_t *data[CHUNK];
 
-	if (patterns != NULL) {
+	if (lookup->patterns != NULL) {
 		for (unsigned i = 0; i < n; i++)
-			found[i] = fer_policy_find_in_table(patterns, &chunk->key[at[i]]);
+			found[i] = fer_policy_find_in_table(lookup->patterns, &chunk->key[at[i]]);
 		return;
 	}
-	if (acl != NULL) {
+	if (lookup->acl != NULL) {
 		for (unsigned i = 0; i < n; i++)
 			data[i] = (const uint8_t *)&chunk->key[at[i]];
-		rte_acl_classify(acl, data, found, n, 1);
+		rte_acl_classify(lookup->acl, data, found, n, 1);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++)

@@ -38,15 +38,21 @@ struct fer_policy_view {
 	enum fer_policy_variant variant;
 };
 
+// What packets of one variant are looked up in: one of the two, or neither where there is no rule
+// or the rules are in boxes.
+struct fer_policy_lookup {
+	struct fer_patterns *patterns;
+	struct rte_acl_ctx *acl;
+};
+
 // Of one direction and version.
 struct fer_classifier {
-	// A variant that is no different from the one before it shares its tables, and tries.
-	// NULL: no rule, or the rules are of another kind.
-	struct fer_patterns *patterns[FER_N_VARIANTS];
-	struct fer_policy_view view[FER_N_VARIANTS];
-	struct rte_acl_ctx *acl[FER_N_VARIANTS];
-	struct fer_boxes *boxes; // NULL: no rule, or another kind
-	uint32_t *box_rule;      // that each of them is
+	// A variant in which the rules are no different from the one before it has the same
+	// look-up.
+	struct fer_policy_lookup lookup[FER_N_VARIANTS];
+	struct fer_policy_view view[FER_N_VARIANTS]; // that the patterns are of
+	struct fer_boxes *boxes;                     // NULL: no rule, or another kind
+	uint32_t *box_rule;                          // that each of them is
 };
 
 // The rules of one classifier, while it is built.
@@ -167,17 +173,15 @@ static inline void fer_policy_ports(struct fer_port_range port[2], const struct 
 	}
 }
 
-// Each builds the classifier of its kind, and leaves none where it fails: -ENOMEM, or -E2BIG where
-// that kind cannot have these rules.
-__attribute__((warn_unused_result)) int fer_policy_build_tables(
-	struct fer_classifier *c, const struct fer_policy_rules *r);
+// Each builds a look-up of its kind for one variant, or the boxes, which are for all of them; sets
+// nothing where it fails: -ENOMEM, or -E2BIG where that kind cannot have these rules.
+__attribute__((warn_unused_result)) int fer_policy_build_table(
+	struct fer_classifier *c, const struct fer_policy_rules *r, enum fer_policy_variant v);
 __attribute__((warn_unused_result)) int fer_policy_build_tries(
-	struct fer_classifier *c, const struct fer_policy_rules *r);
+	struct fer_classifier *c, const struct fer_policy_rules *r, enum fer_policy_variant v);
 __attribute__((warn_unused_result)) int fer_policy_build_boxes(
 	struct fer_classifier *c, const struct fer_policy_rules *r);
 
-void fer_policy_free_tables(struct fer_classifier *c);
-void fer_policy_free_tries(struct fer_classifier *c);
 void fer_policy_free_boxes(struct fer_classifier *c);
 
 // Looks a key up in the table of a variant, or in the boxes.  The number of the rule, and 1; 0 when

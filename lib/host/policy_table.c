@@ -59,38 +59,15 @@ static bool goes_before(const void *of, uint32_t rule, uint32_t other)
 	return a != b ? a < b : rule < other;
 }
 
-static int build_table(
+int fer_policy_build_table(
 	struct fer_classifier *c, const struct fer_policy_rules *r, enum fer_policy_variant v)
 {
 	int error;
 
 	c->view[v] = (struct fer_policy_view){r->rules, r->direction, r->version, v};
 	const struct fer_pattern_rules rules = {&c->view[v], r->n, pattern_of, goes_before};
-	c->patterns[v] = fer_patterns_build(&rules, &error);
+	c->lookup[v].patterns = fer_patterns_build(&rules, &error);
 	return error;
-}
-
-int fer_policy_build_tables(struct fer_classifier *c, const struct fer_policy_rules *r)
-{
-	const unsigned n = fer_policy_variants(r->version);
-	int error = 0;
-
-	for (unsigned v = FER_VARIANT_WHOLE; v < n && error == 0; v++)
-		if (fer_policy_is_as_before(v, r->names))
-			c->patterns[v] = c->patterns[v - 1];
-		else
-			error = build_table(c, r, v);
-	if (error != 0)
-		fer_policy_free_tables(c);
-	return error;
-}
-
-void fer_policy_free_tables(struct fer_classifier *c)
-{
-	for (unsigned v = FER_VARIANT_WHOLE; v < FER_N_VARIANTS; v++)
-		if (v == FER_VARIANT_WHOLE || c->patterns[v] != c->patterns[v - 1])
-			fer_patterns_destroy(c->patterns[v]);
-	memset(c->patterns, 0, sizeof(c->patterns));
 }
 
 uint32_t fer_policy_find_in_table(

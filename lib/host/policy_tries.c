@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 
 #define MAX_FIELDS (1 + 2 * FER_POLICY_MAX_WORDS + 2)
 
@@ -129,46 +128,22 @@ static int add_rules(
 	return 0;
 }
 
-// Returns 0, -ENOMEM, or -E2BIG where the library gave up on the rules.
-static int build_acl(
-	struct rte_acl_ctx **to, const struct fer_policy_rules *r, enum fer_policy_variant variant)
+int fer_policy_build_tries(
+	struct fer_classifier *c, const struct fer_policy_rules *r, enum fer_policy_variant v)
 {
 	struct rte_acl_config config = config_of(r->version);
 	struct rte_acl_ctx *acl = create_acl(r->n_own, r->version);
 
 	if (acl == NULL)
 		return -ENOMEM;
-	int error = add_rules(acl, r, variant);
+	int error = add_rules(acl, r, v);
 
 	if (error == 0 && rte_acl_build(acl, &config) != 0)
-		error = -E2BIG;
+		error = -E2BIG; // the library gave up on them
 	if (error != 0) {
 		rte_acl_free(acl);
 		return error;
 	}
-	*to = acl;
+	c->lookup[v].acl = acl;
 	return 0;
-}
-
-int fer_policy_build_tries(struct fer_classifier *c, const struct fer_policy_rules *r)
-{
-	const unsigned n = fer_policy_variants(r->version);
-	int error = 0;
-
-	for (unsigned v = FER_VARIANT_WHOLE; v < n && error == 0; v++)
-		if (fer_policy_is_as_before(v, r->names))
-			c->acl[v] = c->acl[v - 1];
-		else
-			error = build_acl(&c->acl[v], r, v);
-	if (error != 0)
-		fer_policy_free_tries(c);
-	return error;
-}
-
-void fer_policy_free_tries(struct fer_classifier *c)
-{
-	for (unsigned v = FER_VARIANT_WHOLE; v < FER_N_VARIANTS; v++)
-		if (v == FER_VARIANT_WHOLE || c->acl[v] != c->acl[v - 1])
-			rte_acl_free(c->acl[v]);
-	memset(c->acl, 0, sizeof(c->acl));
 }
