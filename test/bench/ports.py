@@ -6,7 +6,6 @@ Ticks of the time stamp counter.  Ports that are interfaces of the kernel need r
 a network namespace that goes with the program.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from command import Interrupted, end_in_order, no_child_left, number_in
+from command import Interrupted, Parser, end_in_order, no_child_left, number_in
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("memif", "vhost", "af_packet", "tap")
@@ -68,7 +67,7 @@ def verdicts(rows):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS) + "; all")
     parser.add_argument("--program", type=Path, default=ROOT / "build/test/bench/ports")
     parser.add_argument("--seconds", type=number_in(float, 0.01, 3600), default=2.0,

@@ -15,6 +15,13 @@ import os
 import signal
 from pathlib import Path
 
+class Parser(argparse.ArgumentParser):
+    """One line says what is wrong with the arguments; the rest stands in --help."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -36,7 +36,8 @@ def _protection(algorithm, spi):
            "encryption_key": samples.make_key(f"bench {spi}", key_bytes + salt).hex()}
     if integrity:
         esp["integrity"] = integrity
-        esp["integrity_key"] = samples.make_key(f"bench {spi} i", _HMAC_BYTES[integrity]).hex()
+        esp["integrity_key"] = samples.make_key(
+            f"bench {spi} i", _HMAC_BYTES.get(integrity, 16)).hex()
     return esp
 
 
@@ -95,6 +96,11 @@ class Ferruled:
             self._daemon.__exit__()
             raise
 
+    def check(self):
+        """Raises BoxError where it has ended."""
+        if self._daemon.process.poll() is not None:
+            raise BoxError(f"ferruled has ended: {last_words(self._daemon.stderr())}")
+
     def stop(self):
         self._daemon.stop()
         self._daemon.__exit__()
@@ -124,6 +130,11 @@ class Testpmd:
 
     def _is_ready(self):
         return "testpmd>" in self._said() or self._process.poll() is not None
+
+    def check(self):
+        """Raises BoxError where it has ended."""
+        if self._process.poll() is not None:
+            raise BoxError(f"testpmd has ended: {last_words(self._said())}")
 
     def stop(self):
         try:

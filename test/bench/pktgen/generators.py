@@ -21,6 +21,7 @@ from lab import last_words, wait_until
 _HERE = Path(__file__).resolve().parent
 _LINK_BYTES = 14
 _CALIBRATION_PERCENT = 0.5
+_TERMINAL = re.compile(r"\x1b[\[(][0-9;?]*[A-Za-z0-9]|^Script (?:started|done).*$", re.MULTILINE)
 _FIRST_PPS = 4e6  # for which ferrule-gen prepares before it knows
 
 
@@ -51,6 +52,13 @@ class Trial:
     @property
     def received_pps(self):
         return self.received / self.seconds
+
+
+def _run(command, seconds):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        raise GeneratorError(f"ferrule-gen does not end in {seconds:.0f} s") from None
 
 
 def _devices(ports):
@@ -89,14 +97,15 @@ class Pktgen:
     @staticmethod
     def _home(program):
         """Its scripts need Pktgen.lua, which lies at the top of its source, or beside the program."""
-        for folder in (Path(program).resolve().parents[i] for i in range(3)):
+        for folder in (*Path(program).resolve().parents[:3], Path("/usr/share/pktgen")):
             if (folder / "Pktgen.lua").exists():
                 return folder
-        return Path("/usr/share/pktgen") if Path("/usr/share/pktgen/Pktgen.lua").exists() else None
+        raise GeneratorError(f"{program} has no Pktgen.lua beside it, at the top of its source, or "
+                             "in /usr/share/pktgen")
 
     def _log(self):
         log = self._folder / "pktgen.log"
-        return last_words(log.read_text(errors="replace")) if log.exists() else ""
+        return last_words(_TERMINAL.sub("", log.read_text(errors="replace"))) if log.exists() else ""
 
     def _open(self):
         """Both pipes, once it has opened its ends; without waiting for one that has died."""
@@ -117,7 +126,8 @@ class Pktgen:
             return said.endswith(b"\n") or self._process.poll() is not None
 
         if not wait_until(has_line, seconds) or not said.endswith(b"\n"):
-            raise GeneratorError(f"pktgen does not answer: {self._log()}")
+            how = "does not answer" if self._process.poll() is None else "has ended"
+            raise GeneratorError(f"pktgen {how}: {self._log()}")
         return said.decode().split()
 
     def _at(self, percent, seconds):
@@ -167,13 +177,13 @@ class FerruleGen:
         how = [] if share == 1 else ["--rate", str(max(1, int(share * self._full_pps)))]
         most = self._full_pps * share if self._full_pps else _FIRST_PPS
         how += ["--prepare", "--packets", str(max(1, int(most * seconds)))]
-        result = subprocess.run(
+        result = _run(
             ["taskset", "-c", str(self._cpu), self._program, "send", *self._more, *how, "--json",
              *[word for _, device in self._ports for word in ("--vdev", device)],
-             "--tx", tx, "--rx", rx],
-            capture_output=True, text=True, timeout=seconds + 120, check=False)
+             "--tx", tx, "--rx", rx], seconds + 120)
         if not result.stdout:
-            raise GeneratorError(f"ferrule-gen: {result.stderr.strip()}")
+            said = result.stderr.strip() or f"ferrule-gen: has ended with {result.returncode}"
+            raise GeneratorError(said)
         sums = json.loads(result.stdout)
         received = sums["received"]
         # What the box seals is counted, and not opened.
@@ -213,17 +223,21 @@ class _TestpmdEnd:
             raise GeneratorError(f"testpmd does not start: {last_words(self._said())}")
 
     def say(self, command):
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(command + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise GeneratorError(f"testpmd has ended: {last_words(self._said())}") from None
 
     def count(self, which):
         """RX-packets or TX-packets so far."""
         before = self._said().count(f"{which}:")
         self.say("show port stats 0")
-        wait_until(lambda: self._said().count(f"{which}:") > before, 30)
+        wait_until(lambda: self._said().count(f"{which}:") > before
+                   or self._process.poll() is not None, 30)
         found = re.findall(rf"{which}:\s*(\d+)", self._said())
-        if not found:
-            raise GeneratorError(f"testpmd does not say {which}")
+        if self._process.poll() is not None or not found:
+            raise GeneratorError(f"testpmd does not say {which}: {last_words(self._said())}")
         return int(found[-1])
 
     def stop(self):
@@ -241,8 +255,6 @@ class Testpmd:
     name, has_rates, needs_fresh_box = "testpmd", False, False
 
     def __init__(self, program, folder, ports, cpus, size):
-        if size == "imix":
-            raise GeneratorError("testpmd sends packets of one size, no imix")
         self._sender = None
         self._receiver = _TestpmdEnd(program, folder, ports[1], cpus[-1], "rxonly",
                                      (f"--rxd={links.VIRTQUEUE}",))

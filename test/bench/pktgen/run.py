@@ -19,7 +19,7 @@ import boxes
 import generators
 import links
 import search
-from command import Interrupted, end_in_order, no_child_left, number_in
+from command import Interrupted, Parser, end_in_order, no_child_left, number_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = "64,512,1420,imix"
@@ -41,11 +41,14 @@ def cpus(text):
     if not all(cpu.isdecimal() and int(cpu) in here for cpu in text.split(",")):
         raise argparse.ArgumentTypeError(
             f"\"{text}\" are not CPUs that there are: {','.join(map(str, sorted(here)))}")
-    return [int(cpu) for cpu in text.split(",")]
+    found = [int(cpu) for cpu in text.split(",")]
+    if len(found) < 2 or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError("needs two CPUs, one for the box and one for the generator")
+    return found
 
 
 def arguments():
-    p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    p = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     p.add_argument("--ports", choices=links.KINDS, default="memif",
                    help="virtio-user: the box has the vhost end")
     p.add_argument("--box", choices=("ferruled", "testpmd"), default="ferruled",
@@ -75,7 +78,7 @@ def arguments():
 
 
 def choose_generator(args, size):
-    """Its name and its program."""
+    """Its name and its program, for packets of that size."""
     found = {"pktgen": generators.find("pktgen", args.pktgen),
              "testpmd": generators.find(_TESTPMD, args.testpmd),
              "ferrule-gen": generators.find(
@@ -90,7 +93,18 @@ def choose_generator(args, size):
                  "or choose another --generator")
     if args.direction == "in" and args.boxes == 1 and name != "ferrule-gen":
         sys.exit("run.py: only ferrule-gen sends what has to be decrypted")
+    if name == "testpmd" and size == "imix":
+        sys.exit("run.py: testpmd sends packets of one size, no imix: choose another --size")
     return name, found[name]
+
+
+def choose(args):
+    """(size, name of its generator, program) of each row; ends where something cannot be."""
+    if args.box == "testpmd" and (args.boxes == 2 or args.direction == "in"):
+        sys.exit("run.py: a box of testpmd neither encrypts nor decrypts: no --boxes 2, "
+                 "no --direction in")
+    given = args.size if isinstance(args.size, list) else sizes(args.size)
+    return [(size, *choose_generator(args, size)) for size in given]
 
 
 def choose_cpus(given):
@@ -103,10 +117,10 @@ def choose_cpus(given):
 class Bench:
     """A box and a generator, started when they are needed."""
 
-    def __init__(self, args, folder, size):
+    def __init__(self, args, folder, size, kind, program):
         self._args, self._folder, self._size = args, folder, size
         self._box_cpu, self._generator_cpus = choose_cpus(args.cpus)
-        self._kind, self._program = choose_generator(args, size)
+        self._kind, self._program = kind, program
         box_end, generator_end = links.KINDS[args.ports]
         sockets = [folder / "first", folder / "last"]
         self._box_ports = [box_end(n, socket) for n, socket in enumerate(sockets)]
@@ -152,7 +166,12 @@ class Bench:
             self._box.stop()
 
     def _trial(self, share):
-        trial = self._generator.trial(share, self._args.seconds)
+        try:
+            trial = self._generator.trial(share, self._args.seconds)
+        except generators.GeneratorError:
+            self._box.check()  # which is the reason, then
+            raise
+        self._box.check()
         if self._generator.needs_fresh_box:
             self._box.stop()
             self._box = self._start_box()
@@ -185,10 +204,10 @@ def show(row, is_first):
 
 
 def measure_all(args, rows):
-    for size in args.size if isinstance(args.size, list) else sizes(args.size):
+    for size, kind, program in choose(args):
         with tempfile.TemporaryDirectory(prefix="ferrule-bench-") as folder, no_child_left():
             os.environ["RUNTIME_DIRECTORY"] = folder  # where DPDK's files go, and go away
-            with Bench(args, Path(folder), size) as bench:
+            with Bench(args, Path(folder), size, kind, program) as bench:
                 rows.append(bench.row())
         if not args.json:
             show(rows[-1], len(rows) == 1)

@@ -41,7 +41,21 @@ REFUSED = [
     ("--seconds -1", "--seconds"),
     ("--steps many", "--steps"),
     ("--cpus 0,100000", "100000"),
-    ("--testpmd /bin/false --generator testpmd", "does not start"),
+    ("--cpus 0,0", "two CPUs"),
+    ("--nothing", "--nothing"),
+    ("--testpmd /bin/false --generator testpmd --size 64", "does not start"),
+    ("--size 64,imix --generator testpmd", "imix"),
+    ("--box testpmd --direction in --generator ferrule-gen", "--direction"),
+    ("--box testpmd --boxes 2", "--boxes"),
+    ("--algorithm aes-cbc-128+hmac-none --generator ferrule-gen", "integrity"),
+    ("--pktgen /bin/true --generator pktgen", "Pktgen.lua"),
+]
+
+# Ends of a program that was killed: its name, the arguments, and what the line has to say.
+KILLED = [
+    ("ferruled", "--generator testpmd", "ferruled has ended"),
+    ("dpdk-testpmd", "--generator testpmd", "testpmd"),
+    ("dpdk-testpmd", "--box testpmd --generator ferrule-gen", "testpmd has ended"),
 ]
 
 
@@ -75,8 +89,27 @@ def numbers_come(programs, arguments):
             if not (len(rows) == 1 and 0 < row["received"] <= row["sent"] and row["pps"] > 0)]
 
 
+def refused(programs, arguments, word):
+    """One line, which has that word in it."""
+    result = run(f"{arguments} --programs {programs}")
+    right = result.returncode in (1, 2) and word in result.stderr and result.stderr.count("\n") == 1
+    return [] if right and result.stdout == "" else [f"{result.returncode} {result.stderr}"]
+
+
+def says_what_pktgen_said():
+    """A program that ends at once: its last words, and neither its terminal's nor script's."""
+    with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
+        program = Path(folder) / "pktgen"
+        program.write_text("#!/bin/sh\nprintf '\\033[1;31mno ports\\033[0m\\n'\nexit 3\n")
+        program.chmod(0o755)
+        (Path(folder) / "Pktgen.lua").touch()
+        result = run(f"--box testpmd --generator pktgen --pktgen {program} --size 64")
+    right = result.returncode == 1 and result.stderr == "run.py: pktgen has ended: no ports\n"
+    return [] if right else [f"{result.returncode} {result.stderr}"]
+
+
 def processes_of(session):
-    """Those that are there still."""
+    """(name, number) of those that are there still."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -84,8 +117,28 @@ def processes_of(session):
         except OSError:
             continue  # it has ended
         if fields.split()[3] == str(session):
-            found.append(name)
+            found.append((name.partition("(")[2], int(stat.parent.name)))
     return found
+
+
+def tells_who_was_killed(programs, victim, arguments, line):
+    """A program that ends before its time is no row, but the reason why there is none."""
+    with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
+        process = subprocess.Popen(
+            [sys.executable, str(RUN), *f"--size 64 --seconds 2 --steps 0 {arguments} "
+             f"--programs {programs}".split()],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, "TMPDIR": folder})
+        measures = ("dpdk-testpmd" if "--generator testpmd" in arguments else "ferrule-gen")
+        wait_until(lambda: measures in dict(processes_of(process.pid))
+                   or process.poll() is not None, 60)
+        pids = [pid for name, pid in processes_of(process.pid) if name == victim]
+        if pids:
+            os.kill(pids[-1], signal.SIGKILL)
+        told, said = process.communicate(timeout=200)
+        left = [str(path) for path in Path(folder).iterdir()] + processes_of(process.pid)
+    right = process.returncode == 1 and line in said and said.count("\n") == 1 and told == ""
+    return [] if right and not left else [f"{process.returncode} {told} {said} {left}"]
 
 
 def ends_with_all(programs, arguments, child=None):
@@ -145,9 +198,7 @@ def main():
     for most, full in ((10**6, 5 * 10**6), (4 * 10**6, 5 * 10**6), (10**7, 5 * 10**6)):
         report.add(f"search: {most} of {full}", search_finds(most, full))
     for arguments, word in REFUSED:
-        result = run(f"{arguments} --programs {programs}")
-        report.add(f"refused: {arguments}",
-                   [] if result.returncode != 0 and word in result.stderr else [result.stderr])
+        report.add(f"refused: {arguments}", refused(programs, arguments, word))
     report.add("what ports cost", ports_have_costs(programs))
     few = "needs two CPUs" if len(os.sched_getaffinity(0)) < 2 else ""
     for arguments in RUNS:
@@ -160,6 +211,10 @@ def main():
     if few or not generators.find("dpdk-testpmd", None):
         report.skip("interrupted", few or "no dpdk-testpmd")
     else:
+        report.add("what pktgen said", says_what_pktgen_said())
+        for victim, arguments, line in KILLED:
+            report.add(f"killed: {victim}, {arguments}",
+                       tells_who_was_killed(programs, victim, arguments, line))
         for child in (None, *range(1, N_CHILDREN + 1)):
             report.add(f"interrupted at the start of {child or 'nothing'}",
                        ends_with_all(programs, "--generator testpmd --size 64", child))
