@@ -170,32 +170,3 @@ void fer_service_update_sa(void *arg, struct fer_ctl_request *r, const void *dat
 	else
 		fer_ctl_complete_status(r, NDIS_STATUS_SUCCESS);
 }
-
-// A delete cannot fail: handles that are not known, or not any more, are passed over.  A list that
-// makes no sense deletes nothing, for which the contract has no other word than REQUEST_ABORTED.
-void fer_service_delete_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
-{
-	struct fer_pair *p = fer_service_pair(arg, r);
-	struct fer_msg_fault fault;
-	struct fer_msg_walk w;
-	uint32_t n;
-
-	if (fer_msg_check_delete_sa(data, len, &n, &fault) != NDIS_STATUS_SUCCESS) {
-		fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, &fault);
-		return;
-	}
-	struct fer_wait *wait = fer_wait_create(p, r);
-	struct fer_many *leaving = fer_many_create(p, n);
-	if (wait == NULL || leaving == NULL) {
-		fault = (struct fer_msg_fault){"no memory", 0, FER_MSG_NO_ELEMENT};
-		fer_wait_destroy(wait);
-		fer_many_destroy(leaving);
-		fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, &fault);
-		return;
-	}
-	for (fer_msg_walk_init(&w, data, len, 0); fer_msg_walk_more(&w); leaving->n++)
-		if (fer_msg_next_delete_sa(&w, &leaving->handles[leaving->n], &fault) !=
-			NDIS_STATUS_SUCCESS)
-			break; // it was checked
-	fer_service_apply(arg, leaving, fer_service_remove_sa, wait);
-}

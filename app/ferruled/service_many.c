@@ -104,3 +104,54 @@ void fer_service_apply_to_refs(struct fer_service *s, struct fer_ctl_request *r,
 	m->refs = refs;
 	fer_service_apply(s, m, apply, wait);
 }
+
+// --- DELETE_SA ----------------------------------------------------------------------------------
+
+// Of elements, of which none takes more than a look.
+#define READ_AT_ONCE 10000
+
+// For a list that makes no sense the contract has no other word.
+static void abort_delete(struct fer_ctl_request *r, const struct fer_msg_fault *fault)
+{
+	fer_service_refuse(r, NDIS_STATUS_REQUEST_ABORTED, fault);
+}
+
+// Nothing is deleted before all of them have been read.
+static bool read_some(struct fer_service *s, struct fer_slices *slices)
+{
+	struct fer_many *m = (struct fer_many *)slices;
+	struct fer_msg_fault fault;
+
+	for (unsigned i = 0; i < READ_AT_ONCE && fer_msg_walk_more(&m->walk); i++, m->n++)
+		if (fer_msg_next_delete_sa(&m->walk, &m->handles[m->n], &fault) !=
+			NDIS_STATUS_SUCCESS) {
+			abort_delete(slices->wait->request, &fault);
+			fer_wait_destroy(slices->wait);
+			fer_many_destroy(m);
+			return false;
+		}
+	if (fer_msg_walk_more(&m->walk))
+		return true;
+	slices->work = apply_some;
+	return apply_some(s, slices);
+}
+
+// A delete cannot fail: handles that are not known, or not any more, are passed over.
+void fer_service_delete_sa(void *arg, struct fer_ctl_request *r, const void *data, size_t len)
+{
+	static const struct fer_msg_fault no_memory = {"no memory", 0, FER_MSG_NO_ELEMENT};
+	struct fer_pair *p = fer_service_pair(arg, r);
+	const size_t most = len / sizeof(struct ipsec_offload_v2_delete_sa) + 1;
+	struct fer_wait *wait = fer_wait_create(p, r);
+	struct fer_many *m = fer_many_create(p, (uint32_t)most);
+
+	if (wait == NULL || m == NULL) {
+		fer_wait_destroy(wait);
+		fer_many_destroy(m);
+		abort_delete(r, &no_memory);
+		return;
+	}
+	m->slices.work = read_some;
+	fer_msg_walk_init(&m->walk, data, len, 0);
+	fer_service_apply(arg, m, fer_service_remove_sa, wait);
+}

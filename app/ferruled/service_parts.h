@@ -51,6 +51,7 @@ struct fer_many {
 	void (*apply)(struct fer_pair *p, uint64_t handle);
 	const char *(*may)(const struct fer_pair_sa *sa); // of those that are looked for
 	struct fer_msg_array refs;                        // the same, in the request
+	struct fer_msg_walk walk;                         // of DELETE_SA
 	uint32_t n, n_done;
 	uint64_t handles[];
 };

@@ -16,7 +16,8 @@
 #include <cmocka.h>
 
 #define MANY 6000
-#define AT_ONCE 2000 // in one round of the loop: what a handler and what a tick may do
+#define AT_ONCE 2000             // in one round of the loop: what a handler and what a tick may do
+#define LOOKED_AT_AT_ONCE 100000 // of a list
 
 static struct served served;
 static struct fer_client *client;
@@ -529,9 +530,45 @@ static void a_list_that_is_undone_changes_nothing_for_others(void **state)
 	fer_client_close(other);
 }
 
+// The longest list of handles is read some at a time, too.
+static void a_long_list_of_unknown_handles(void **state)
+{
+	const size_t one = sizeof(struct ipsec_offload_v2_delete_sa);
+	const uint32_t n = FER_MSG_MAX_BYTES / one;
+	struct ipsec_offload_v2_delete_sa *list = calloc(n, one);
+	const struct fer_client_request q = {.oid = OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA,
+		.type = FER_MSG_TYPE_SET,
+		.data = list,
+		.len = n * one};
+	static const uint32_t wanted[] = {NDIS_STATUS_SUCCESS, NDIS_STATUS_REQUEST_ABORTED};
+	struct fer_client_reply reply;
+
+	(void)state;
+	assert_non_null(list);
+	for (uint32_t i = 0; i < n; i++)
+		list[i] = (struct ipsec_offload_v2_delete_sa){
+			.header = {NDIS_OBJECT_TYPE_DEFAULT, 1, (uint16_t)one},
+			.next = i + 1 < n ? (i + 1) * one : 0,
+			.offload_handle = UINT64_MAX};
+	assert_int_equal(
+		served_add(client, FER_MSG_SA_ADD, 0, fresh, 1, &list[0].offload_handle), 0);
+	// The last element makes no sense at first: then nothing is deleted.
+	list[n - 1].next = 4;
+	for (unsigned i = 2; i-- > 0; list[n - 1].next = 0) {
+		atomic_store(&n_busy, 0);
+		assert_int_equal(fer_client_call(client, &q, SERVED_TIMEOUT_MS, &reply), 0);
+		assert_int_equal(reply.header.status, wanted[i]);
+		fer_client_reply_fini(&reply);
+		assert_int_equal(n_added(), i);
+		assert_true(atomic_load(&n_busy) >= n / LOOKED_AT_AT_ONCE);
+	}
+	free(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_list_of_unknown_handles),
 		cmocka_unit_test(others_have_their_turn),
 		cmocka_unit_test(a_list_that_is_undone),
 		cmocka_unit_test(the_last_name_is_unknown),
