@@ -3,6 +3,7 @@
 
 Looked for are the keys, as bytes and as text, what AES and GHASH make of them, and the states of
 HMAC: in all memory of the process, when the completion of a delete has come, and at its very end.
+And in memory as it was no more than 10 ms after the delete was sent, when the process was held still.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import struct
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -28,6 +30,8 @@ from samples import ethernet
 FLOW, BACK = (boxes.flow(b"\xa5secret\x5a", 7, 9, inbound) for inbound in (False, True))
 BLOCK = 16
 WORD = 0xFFFFFFFF
+WIPED_S = 0.01
+TRIES = 50  # whoever looks may be late himself
 
 
 def encrypt(key, block):
@@ -131,6 +135,31 @@ class Bench:
             self._wire.send(ethernet(seal_esp(BACK.udp(4, 200), boxes.oracle(inbound), number)))
         return wait_until(lambda: outcomes(self.client)["ok"] == before + 200)
 
+    def _look_after_delete(self, sa):
+        """(seconds from a delete until the process stands still, what is found then)"""
+        self.client.sa_add([sa])
+        threads = tracer.seize_all(self.process)
+        try:
+            begin = time.monotonic()
+            self.client.sa_delete([sa["name"]])
+            tracer.hold_all(threads)
+            took = time.monotonic() - begin
+            found = tracer.find(self.process, traces_of(sa)) if took <= WIPED_S else {}
+        finally:
+            for thread in threads:
+                tracer.let_go(thread)
+        return took, found
+
+    def check_delete_in_time(self, name, kind):
+        """Nothing is left so soon after a delete; where we looked later we look again."""
+        for n in range(TRIES):
+            took, found = self._look_after_delete(kind("soon", "out" if n % 2 else "in", 0x4000))
+            if took <= WIPED_S:
+                print(f"# {name}: looked after {took * 1000:.2f} ms", flush=True)
+                self._report.add(name, [f"{what}: {count} times" for what, count in found.items()])
+                return
+        self._report.add(name, [f"{TRIES} times later than {WIPED_S} s"])
+
     def check(self, name, sas, is_there=False, in_core=False):
         """Nothing is left of any of them; or of each its round keys are there."""
         traces = {what: value for sa in sas for what, value in traces_of(sa).items()}
@@ -158,6 +187,7 @@ def changes(bench, client):
         bench.check(f"{label}: swapped out", [*first, second[0]])
         client.sa_delete(["four"])
         bench.check(f"{label}: deleted", second)
+        bench.check_delete_in_time(f"{label}: deleted in time", kind)
         wrong = [kind("five", "in", 0x2005), kind("five", "in", 0x2006)]
         for oid, data in (("SA_ADD", ctl.sa_add(wrong)), ("SA_SWAP", ctl.sa_swap(wrong, 0))):
             assert client.request(oid, data).status != "SUCCESS"

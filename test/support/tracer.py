@@ -37,6 +37,21 @@ def let_go(thread):
     _call(_DETACH, thread)
 
 
+def seize_all(process):
+    """All threads of a process, which go on, but can be held at once."""
+    threads = [int(name) for name in os.listdir(f"/proc/{process}/task")]
+    for thread in threads:
+        _call(_SEIZE, thread)
+    return threads
+
+
+def hold_all(threads):
+    for thread in threads:
+        _call(_INTERRUPT, thread)
+    for thread in threads:
+        os.waitpid(thread, _WALL)
+
+
 def seize_for_exit(process):
     """The process will stop at its end."""
     _call(_SEIZE, process, _TRACE_EXIT)
