@@ -614,6 +614,7 @@ static const struct neighbour neighbours[] = {
 	{.what = "a tag", .n_tags = 1},
 	{.what = "a flipped bit", .verdict = FER_BAD_ICV, .is_flipped = true},
 	{.what = "two segments", .is_in_two = true},
+	{.what = "an end one word before the stated one", .verdict = FER_BAD_SYNTAX, .cut = 24},
 	{.what = "an end behind the ICV's first bytes", .verdict = FER_BAD_SYNTAX, .cut = 16},
 	{.what = "an end behind the number", .verdict = FER_BAD_SYNTAX, .cut = 12},
 	{.what = "an end behind the SPI", .verdict = FER_BAD_SYNTAX, .cut = 8},
@@ -938,6 +939,35 @@ static void depth_has_an_end(void **state)
 	}
 }
 
+// Behind the last layer that is supported, an SPI of the other protocol is no layer either.
+static void depth_has_an_end_for_the_other_protocol(void **state)
+{
+	const uint8_t depth = FER_MAX_ROUNDS + 1;
+
+	(void)state;
+	test_sa_known(sas, (struct test_sa){.spi = AH_SPI + ESP_ALONE, .version = 4}, FER_IN);
+	for (uint8_t d = 2; d <= depth; d++)
+		add(NULL, 4, FER_TUNNEL, 10 + d, false);
+	test_packet_start(&packet, 40, 1);
+	test_packet_put_ip(
+		&packet, &(struct test_ip){.version = 4, .src = 1, .dst = 3}, FER_PROTO_UDP);
+	for (uint8_t d = 1; d <= depth; d++) {
+		const uint8_t last = d == 1 ? 2 : 10 + d;
+
+		put_ah(FER_PROTO_IPV4, AH_SPI + (d == 1 ? ESP_ALONE : last), 5, 28);
+		test_packet_put_ip(&packet, &(struct test_ip){.version = 4, .src = 1, .dst = last},
+			FER_PROTO_AH);
+		seal_ah(20, 5, false);
+	}
+	receive(test_mbuf(pool, packet.bytes, packet.len));
+	assert_int_equal(batch.pkt[0].n_layers, FER_MAX_ROUNDS);
+	for (unsigned k = 0; k < FER_MAX_ROUNDS; k++)
+		assert_int_equal(layer_verdict(k), FER_OK);
+	assert_int_equal(batch.pkt[0].verdict, FER_OK);
+	assert_words(DONE);
+	done();
+}
+
 static int set_up(void **state)
 {
 	static unsigned n;
@@ -975,6 +1005,7 @@ int main(void)
 		TEST(neighbours_end_alike_whatever_came_before),
 		TEST(sends_end_alike_whatever_came_before),
 		TEST(depth_has_an_end),
+		TEST(depth_has_an_end_for_the_other_protocol),
 	};
 	int error;
 
