@@ -186,14 +186,6 @@ void fer_ctl_indicate(struct fer_ctl_server *s, uint16_t pair, unsigned event, u
 	}
 }
 
-bool fer_ctl_has_subscriber(const struct fer_ctl_server *s, uint64_t events)
-{
-	for (const struct fer_conn *c = LIST_FIRST(&s->conns); c != NULL; c = LIST_NEXT(c, link))
-		if (wants(c, FER_MSG_ALL_PAIRS, events))
-			return true;
-	return false;
-}
-
 struct fer_ctl_counters fer_ctl_server_counters(const struct fer_ctl_server *s)
 {
 	return s->counters;

@@ -122,9 +122,6 @@ void fer_ctl_refuse(struct fer_ctl_request *r, uint32_t status, uint32_t needed,
 void fer_ctl_indicate(struct fer_ctl_server *s, uint16_t pair, unsigned event, uint32_t status,
 	const void *data, size_t len);
 
-// Has anybody subscribed to one of these events?  So that nothing is gathered for nobody.
-bool fer_ctl_has_subscriber(const struct fer_ctl_server *s, uint64_t events);
-
 struct fer_ctl_counters {
 	uint64_t accepted;
 	uint64_t turned_away; // by credentials or for too many clients

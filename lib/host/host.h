@@ -21,7 +21,8 @@ struct fer_sa_table;
 // What a port pair does with packets; immutable, replaced whole.
 struct fer_host_rules {
 	const struct fer_policies *policies; // NULL: no policies at all, see only_sa
-	uint64_t only_sa; // without policies: the outbound SA that protects all it can carry, or 0
+	uint64_t only_sa; // without policies: handle of the outbound SA that protects everything it
+			  // can carry; 0: none
 	struct fer_class_rules classes;
 	uint32_t mtu[2]; // by direction: bytes of an IP packet that the port it leaves by carries,
 			 // at least 1280 for one with IPv6; 0: any
@@ -46,8 +47,8 @@ __attribute__((warn_unused_result)) int fer_host_init(struct fer_host *host,
 
 void fer_host_fini(struct fer_host *host);
 
-// A burst has come that fer_host_outbound() will get: brings what other workers write, and it
-// needs, on its way here.  Nothing else becomes of it.
+// Prefetches what fer_host_outbound() will need for the burst that has just come and what other
+// workers write, which takes longest to arrive.  Changes nothing.
 void fer_host_expect_out(const struct fer_host *host);
 
 // Plain packets in, parsed; framed packets with send words out, for fer_nic_transmit().  Packets
@@ -57,11 +58,11 @@ void fer_host_outbound(struct fer_host *host, struct fer_batch *b);
 // The part of it that frames: packets with their SAs in p->handle in.
 void fer_host_frame(struct fer_host *host, struct fer_batch *b);
 
-// What an IP packet on its way out may have; 0: any.
+// Bytes that an IP packet on its way out may have (mtu of the rules); 0: any.
 uint32_t fer_host_mtu_out(const struct fer_host *host);
 
-// After fer_nic_transmit(): charges the SAs with what ended on them, takes that out of the counts
-// of what they protected, and tells of it.
+// After fer_nic_transmit(): packets that ended on an SA are counted as its drops, no longer as
+// protected, and are told as events.
 void fer_host_sent(struct fer_host *host, struct fer_batch *b);
 
 // Packets with receipts in, from fer_nic_receive(); plain packets out.  Without policies exactly

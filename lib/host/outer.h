@@ -10,11 +10,11 @@
 
 // Could the SA carry this packet?  FER_OK; FER_TRANSPORT_FRAGMENT; FER_NO_POLICY, the addresses are
 // not those of a transport SA; FER_TOO_LONG.
-//   ah  that of the bundle; NULL: the SA is none
+//   ah  the AH outside it, where sa is the head of a bundle; else NULL
 __attribute__((warn_unused_result)) enum fer_verdict fer_outer_fits(const struct rte_mbuf *m,
 	const struct fer_pkt *p, const struct fer_sa *sa, const struct fer_sa *ah);
 
-// What counts from packet to packet.
+// Numbers that go up from packet to packet.
 struct fer_outer_numbers {
 	uint64_t seq;
 	uint16_t id;      // identification of an outer IPv4 header
@@ -46,7 +46,7 @@ struct fer_outer_run {
 	uint16_t *id_counter; // of their identifications
 	uint32_t id_step;     // from that of one to that of the next
 
-	// What is put on them; wide where that spares what makes it so.
+	// What is put on them, as wide as it is used, so that no instruction has to widen it.
 	const uint8_t *ip;                              // the outer header is made from this
 	uint64_t ends __attribute__((vector_size(16))); // addresses of IPv4, SPI, room for a number
 	uint32_t spi;

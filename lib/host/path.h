@@ -21,12 +21,15 @@ struct fer_path {
 
 struct fer_path_params {
 	struct fer_sa_table *sas;
-	struct rte_mempool *pool; // segments for what the path adds
+	struct rte_mempool *pool; // buffers for what the path adds or copies: headers and trailers
+				  // that find no room, fragments, answers, dummies, packets that
+				  // others have references to
 	const struct fer_iv_source *ivs;
 	const struct fer_host_rules *_Atomic *rules; // published by the control thread
 	struct fer_reassembly_params reassembly;
 	struct fer_events *events; // of this worker; NULL: it tells nobody
-	// Which of the workers this is that send for these SAs; 0 and 0: the only one.
+	// Number of this worker, from 0, among those that send for these SAs; 0 and 0: the only
+	// one.
 	unsigned worker, n_workers;
 };
 

@@ -24,7 +24,7 @@ struct fer_port_range {
 	uint16_t from, to; // both included, from <= to; 0 to 65535 is any
 };
 
-// A line of the cache: what a look-up reads of it, and what packets that meet it need.
+// Fills one cache line: a look-up reads it, and so do the packets that match it.
 struct fer_policy_rule {
 	struct fer_prefix src, dst;         // both of one version, or any
 	uint16_t protocol;                  // FER_PROTO_ANY, or 0 to 255

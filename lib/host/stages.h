@@ -8,20 +8,22 @@
 #include "host/outer.h"
 #include "sa/sa.h"
 
-// The flow that was judged last in a direction, and what the answer of policies hangs from besides.
+// The flow that was judged last in a direction.  A packet with the same selector and addresses gets
+// the same answer while the policies are of this generation and it uses the same SA.
 struct fer_host_flow {
-	uint64_t policies; // generation
-	uint64_t handle;   // out: of the SA it is sent with; in: of the one, and no other, that it
-			   // came over; FER_NO_SA_INDEX: there is none
-	struct fer_sa *sa; // out: of that handle; NULL: there is none
+	uint64_t policies; // fer_policies_generation()
+	uint64_t handle;   // out: of the SA it is sent with; in: of the only SA that it came over;
+			   // FER_NO_SA_INDEX: there is none
+	struct fer_sa *sa; // out: the SA of that handle; NULL: there is none
 	uint64_t selector; // fer_frame_selector()
 	uint64_t addr[4];  // source and destination; of IPv4 one word
 };
 
 // Work space of a worker for look-ups over a whole burst.
 struct fer_host_work {
-	uint8_t *flow[FER_BATCH_MAX]; // where that of a packet may be known; NULL: nobody looks
-	unsigned n;                   // packets of which nothing was noted, and
+	uint8_t *flow[FER_BATCH_MAX]; // line of the flow table that may know the packet's flow;
+				      // NULL: the table is not asked
+	unsigned n;                   // packets whose flow is not known, so policies are asked, and
 	uint16_t at[FER_BATCH_MAX];   // their places in the batch
 	struct fer_policy_query query[FER_BATCH_MAX];
 	uint32_t rule[FER_BATCH_MAX];
@@ -29,24 +31,24 @@ struct fer_host_work {
 	uint8_t ip[FER_BATCH_MAX][FER_IPV6_HEADER_BYTES]; // headers that were not in one piece
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
-	struct fer_outer_run run;     // of the packets framed last, if several of an SA came
-	uint64_t begun;               // SA that the last burst began with which was not of that run
+	struct fer_outer_run run;     // the run of several packets of one SA that was framed last
+	uint64_t begun; // handle of the first packet of the last burst that did not begin with it
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
 // and it passes as it is.
 void fer_select_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
-// Judges the size of every living packet before it is framed: FER_TOO_BIG, with an answer in the
-// side list; or it will fit, or may be cut.  Sets b->mtu.
+// Judges the size of every living packet before it is framed.  One that will not fit and may not be
+// cut into fragments ends in FER_TOO_BIG, with an answer in the side list.  Sets b->mtu.
 void fer_mtu_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 
 // The same for plain packets on their way to the host, without answers.  Returns whether it ended
 // none.
 bool fer_mtu_in(const struct fer_host_rules *rules, struct fer_batch *b);
 
-// Lowers what TCP SYNs announce: on the way out to what the SAs of the packet let through, on the
-// way in to what those of its groups let through on the way back.
+// Lowers the MSS that TCP SYNs announce: on the way out to what fits through the SAs of the packet,
+// on the way in to what fits through those that its groups send with on the way back.
 void fer_mss_out(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 void fer_mss_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
 

@@ -158,12 +158,14 @@ struct fer_pkt {
 
 static_assert(sizeof(struct fer_pkt) == 64, "a packet is a line of the cache");
 
-// How a packet is like the one before it.  As it arrived: both are sound, and agree in whatever a
-// selector may ask for; or both are plain IPv4 as well, and agree in the four bytes behind the
-// header: SPI or ports.  That says nothing of layers that were opened since, and then gives way to
-// this: their outermost layers are of one SA, stood at the same places, were opened, and both
-// carried plain IPv4 that agrees in the same way.  It says nothing of what was done since to
-// either.
+// How a packet is like the one before it in the batch.
+//   FLOW    as they arrived: both are sound, and agree in all that a selector may ask for
+//   START   as they arrived, besides: both are plain IPv4, and agree in the four bytes behind the
+//           header, which are SPI or ports
+//   OPENED  in place of the other two, once a layer was opened: the outermost layers of both are of
+//           one SA, stood at the same offsets and were opened, and what both carried is plain IPv4
+//           that agrees as with START
+// None of them is taken back when a later stage changes one of the packets.
 #define FER_LIKE_FLOW 0x1
 #define FER_LIKE_START 0x2
 #define FER_LIKE_OPENED 0x4
@@ -193,10 +195,10 @@ struct fer_stage_clock {
 	uint64_t marks[FER_N_STAGES]; // how often it was marked, which costs time as well
 };
 
-// Numbers of an SA that were given just now.
+// The SA from which the host half took sequence numbers last.
 struct fer_numbered {
-	uint64_t handle; // 0: of none
-	uint64_t last;   // the highest
+	uint64_t handle; // 0: there is none
+	uint64_t last;   // the highest number taken
 };
 
 struct fer_batch {

@@ -60,9 +60,9 @@ struct fer_nic_found {
 struct fer_nic {
 	struct fer_sa_table *sas;
 	const _Atomic uint32_t *may; // FER_NIC_; NULL: FER_NIC_ALL
-	bool has_slots; // slots 0 and 2 are looked at, because a host fills them, and slot 0 is
-			// written
-	bool sends_unprotected; // what it may not protect, as the contract says
+	bool has_slots; // a host fills slots 0 and 2, so they are looked at, and slot 0 is answered
+	bool sends_unprotected; // what the configuration forbids to protect is sent as it is
+				// else it ends in FER_NOT_CONFIGURED
 	uint16_t delete_after;  // so many packets of an SA in a row that do not verify ask for its
 				// deletion; 0: they do not
 	const struct fer_rss *rss; // for hashes of what was opened (nic/rss.h); NULL: none are made

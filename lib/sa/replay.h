@@ -48,8 +48,8 @@ static inline uint16_t fer_replay_count_failed(struct fer_replay *w, bool verifi
 	return 0;
 }
 
-// So many packets in a row that do not verify say that something is wrong; so far ahead is looked,
-// in units of 2^32 numbers.  A forged packet then costs two verifications at the most.
+// resync() begins after so many packets in a row that do not verify, and proposes high halves up to
+// so far ahead, in units of 2^32 numbers.  A forged packet costs two verifications at the most.
 #define FER_REPLAY_RESYNC_AFTER 64
 #define FER_REPLAY_RESYNC_AHEAD 16
 
@@ -59,13 +59,13 @@ static inline uint64_t fer_replay_top(const struct fer_replay *w)
 	return __atomic_load_n(&w->top, __ATOMIC_ACQUIRE);
 }
 
-// What a worker remembers of a window whose numbers it passed on, so that it need not look at it,
-// because others write it all the time.
+// What a worker remembers of the window of the SA whose packets it checked last, so that it need
+// not read the window's line, which other workers write all the time.
 struct fer_replay_memo {
-	uint64_t highest; // number passed on, or the top
+	uint64_t highest; // the highest number that passed the check, or the top
 	uint64_t *seen;   // as in the window, for as long as that is there
-	uint32_t mask;    // of places in it
-	bool holds;       // for all that is right of highest
+	uint32_t mask;    // a number & mask is its place in the ring
+	bool holds;       // numbers above highest need no look at the window
 };
 
 // Bytes of the ring of a window of n_pkts packets, 0 to FER_REPLAY_MAX_PKTS; a multiple of 8.

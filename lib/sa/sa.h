@@ -49,20 +49,20 @@
 
 struct fer_udp_out;
 
-// Is an outbound SA as most are: one of tunnel mode, which is not in UDP, part of no bundle, and
-// has no padding or dummies, with an ICV of so many bytes at least?  Then every IP packet fits that
-// is not too long.
+// Is an outbound SA as most are?  A plain one is of tunnel mode, not in UDP, part of no bundle, has
+// neither padding nor dummies, and an ICV of FER_SA_PLAIN_ICV_BYTES at least.  It can carry every
+// IP packet that is not too long, so no packet has to be looked at for that.
 enum fer_sa_plain {
 	FER_SA_NOT_PLAIN,
 	FER_SA_PLAIN,
-	FER_SA_PLAIN_ESP4, // and one of ESP over IPv4
+	FER_SA_PLAIN_ESP4, // plain, and ESP over IPv4
 };
 
 #define FER_SA_PLAIN_ICV_BYTES 8
 
-// Outbound tunnel: everything of the outer header that no packet changes.  The
-// length in it is that of the header alone, identification, DSCP and ECN are 0, and the checksum is
-// right for that: the setters of proto/ip.h keep it so.
+// Outbound tunnel: everything of the outer header that is the same for all packets.  Its length
+// field is that of the header alone, identification, DSCP and ECN are 0, and its checksum is right
+// for these values, so that the setters of proto/ip.h can update it.
 struct fer_sa_template {
 	uint8_t ip[FER_IPV6_HEADER_BYTES];
 	uint8_t ip_bytes; // 20, 40; 0 in transport mode

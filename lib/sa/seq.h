@@ -4,8 +4,9 @@
 // Outbound sequence numbers: RFC 4303 section 3.3.3.  Any number of workers take numbers from one
 // SA; each number is given once, and none after the last legal one.
 //
-// So who has the last number knows how many packets there were, but for those that had one and did
-// not go.  Numbers and bytes are taken in one operation.
+// Packets are not counted by themselves: there were as many as numbers were given, less those whose
+// packet was not sent after all, or that were left out (spare).  Numbers and bytes are taken in one
+// operation.
 
 #include "base/twin.h"
 
@@ -18,7 +19,7 @@
 
 struct fer_seq {
 	struct fer_twin taken;  // last number given; bytes of the packets
-	_Atomic uint64_t spare; // of the numbers up to the last one, how many no packet went with
+	_Atomic uint64_t spare; // how many of the numbers up to the last one went with no packet
 	uint64_t limit;         // last legal one: 2^32 - 1, or 2^64 - 1 with ESN
 };
 
@@ -30,7 +31,7 @@ static inline uint64_t fer_seq_last(const struct fer_seq *s)
 	return last < s->limit ? last : s->limit;
 }
 
-// When last is the last number given.
+// fer_seq_packets() when the last number given was `last`.
 static inline uint64_t fer_seq_packets_at(const struct fer_seq *s, uint64_t last)
 {
 	uint64_t spare = atomic_load_explicit(&s->spare, memory_order_relaxed);

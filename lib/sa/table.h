@@ -35,8 +35,9 @@ struct fer_sa_table_params {
 	const struct fer_iv_source *ivs; // where counter modes start; outlives the table
 	struct rte_rcu_qsbr *qsbr;     // the workers that look up; NULL: nobody does during removal
 	const struct fer_clock *clock; // by which SAs age; outlives the table; NULL: monotonic
-	struct fer_sa_table *beside;   // of whose outbound SAs, and of those beside it, none may
-				       // have the key of one of this table; NULL: there is none
+	// Another table, such as that of another port pair: no outbound SA of it, or of a table
+	// beside it, may share the key of a counter mode with one of this table.  NULL: none.
+	struct fer_sa_table *beside;
 };
 
 // The control thread alone may call the functions of this block.
@@ -70,10 +71,10 @@ __attribute__((warn_unused_result)) int fer_sa_add(struct fer_sa_table *t,
 // once.  -ENOENT: no such handle.
 __attribute__((warn_unused_result)) int fer_sa_remove(struct fer_sa_table *t, uint64_t handle);
 
-// Wipes and frees removed SAs whose grace period is over, so many at a time that it does not take
-// long, and starts that of those removed since; never waits.  Returns how many are left: call it
-// again until there are none.  Forgets the
-// end points whose minute is over, too.
+// Wipes and frees removed SAs whose grace period is over, a bounded number at a time, and starts
+// the grace period of those removed since; never waits.  Returns how many are left: call it again
+// until there are none.  Also forgets the end points that were removed a minute ago
+// (fer_sa_is_endpoint()).
 unsigned fer_sa_reclaim(struct fer_sa_table *t);
 
 // How many SAs have ever been removed, and reclaimed.  An SA has been reclaimed when the second
@@ -108,15 +109,15 @@ unsigned fer_sa_age(struct fer_sa_table *t, struct fer_sa_notice notices[], unsi
 // UINT64_MAX: none will be.
 uint64_t fer_sa_next_age(const struct fer_sa_table *t);
 
-// Workers tell once that something is over.  What they tell may get lost on its way, and can be
-// found here; so it may come twice, and is news for the first.  Is it?  False as well for an SA
-// that was removed.
+// Is it news that this is over?  To be asked of every event about the life of an SA: a worker tells
+// once, but what fer_sa_untold() found in the meantime comes a second time.  False as well for an
+// SA that was removed.
 __attribute__((warn_unused_result)) bool fer_sa_tell(
 	struct fer_sa_table *t, uint64_t handle, enum fer_life what);
 
-// Looks for what is over and was not told: goes on at *cursor, which is 0 at first, over up to
-// max SAs.  Returns how many notices there are, up to 3 * max.  It is through when *cursor is the
-// capacity.
+// Looks for what is over although no event told it, because a worker's ring was full: goes on at
+// *cursor, which is 0 at first, over up to max SAs.  Returns how many notices there are, up to
+// 3 * max.  It is through when *cursor is the capacity.
 unsigned fer_sa_untold(
 	struct fer_sa_table *t, uint32_t *cursor, struct fer_sa_notice notices[], unsigned max);
 

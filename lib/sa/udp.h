@@ -18,9 +18,9 @@
 //   is_moved      both, under in.lock
 struct fer_udp_in {
 	struct fer_peer peer;
-	struct fer_peer known; // to the control thread
-	uint64_t number;       // highest that any packet had whose peer was looked at
-	bool is_moved;         // and the control thread has not asked yet
+	struct fer_peer known; // what the control thread knows
+	uint64_t number;       // highest sequence number of a packet that told where the peer is
+	bool is_moved;         // peer is another than known, and the control thread has not asked
 };
 
 // Where an outbound SA sends to: immutable, replaced whole.
@@ -93,8 +93,8 @@ __attribute__((warn_unused_result)) bool fer_sa_take_move(
 unsigned fer_sa_find_moves(
 	struct fer_sa_table *t, uint32_t *cursor, struct fer_sa_move moves[], unsigned max);
 
-// Lets an outbound SA that sends to where the peer was send to where it is.  Transport mode follows
-// to another port only: the addresses are those of the packets that it protects.
-// 0; -ENOENT: it does not send there, or cannot follow; -ENOMEM.
+// Makes an outbound SA that sends to move->from send to move->to.  Transport mode can follow to
+// another port only: the addresses are those of the packets that it protects.  Returns 0; -ENOENT
+// when it does not send to move->from, or cannot follow; -ENOMEM.
 __attribute__((warn_unused_result)) int fer_sa_follow(
 	struct fer_sa_table *t, uint64_t handle, const struct fer_sa_move *move);
