@@ -62,8 +62,9 @@ struct control {
 	bool is_realtime; // the system allows it, and it was asked for
 	struct fer_bench_link link;
 	struct fer_bench_control_report *report;
-	uint32_t next; // association that none has been yet
-	uint64_t *handles;
+	uint32_t next;     // association that none has been yet
+	uint64_t *handles; // of what was added; 0: nothing, or it is deleted
+	uint32_t n_handles;
 };
 
 static int fail(struct control *c, const char *what)
@@ -198,7 +199,10 @@ static int run_delete(
 
 	if (fer_bench_requests_delete(&r, c->handles, n, list) != 0)
 		return fail(c, "no memory for the requests");
-	return run_row(c, "delete", a->name, &r, NULL);
+	int rc = run_row(c, "delete", a->name, &r, NULL);
+	if (rc == 0)
+		memset(c->handles, 0, n * sizeof(c->handles[0]));
+	return rc;
 }
 
 static int run_dump(struct control *c, const struct fer_bench_algorithm *a, uint32_t n)
@@ -439,8 +443,8 @@ static int open_link(struct control *c)
 	c->link.pair = (uint16_t)o->pair;
 	if (o->pair >= fer_client_hello(c->link.client)->n_pairs)
 		return fail(c, "--pair: the daemon has not so many pairs");
-	c->handles = calloc(
-		(size_t)(o->sas > o->count ? o->sas : o->count) + CHANGING, sizeof(c->handles[0]));
+	c->n_handles = (o->sas > o->count ? o->sas : o->count) + CHANGING;
+	c->handles = calloc(c->n_handles, sizeof(c->handles[0]));
 	return c->handles == NULL ? fail(c, "no memory") : 0;
 }
 
@@ -470,6 +474,25 @@ static int measure_all(struct control *c)
 	return rc;
 }
 
+// Deletes from somebody else's daemon what a failure has left there.
+static void clean_up(struct control *c)
+{
+	struct fer_bench_link link = {.client = c->link.client, .pair = c->link.pair};
+	struct fer_bench_requests r;
+	struct fer_bench_timing timing;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_handles; i++)
+		if (c->handles[i] != 0)
+			c->handles[n++] = c->handles[i];
+	if (n == 0 || fer_bench_requests_delete(&r, c->handles, n, 1) != 0)
+		return;
+	if (fer_bench_exchange(&link, &r, WINDOW, NULL, &timing) != 0)
+		fprintf(stderr, "ferrule-bench: not all that was added is deleted: %s\n",
+			link.error);
+	fer_bench_requests_fini(&r);
+}
+
 static int run(struct control *c)
 {
 	int rc = open_report(c);
@@ -480,6 +503,8 @@ static int run(struct control *c)
 		rc = open_link(c);
 	if (rc == 0)
 		rc = measure_all(c);
+	if (rc != 0 && c->box == NULL && c->handles != NULL)
+		clean_up(c);
 	if (c->link.client != NULL)
 		fer_client_close(c->link.client);
 	if (c->report != NULL && !fer_bench_control_report_finish(c->report, rc == 0) && rc == 0)

@@ -2,6 +2,7 @@
 #include "exchange.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,16 +75,17 @@ static int send_next(struct flight *f)
 	return 0;
 }
 
+// 0 for those that were not added.
 static int keep_handles(struct flight *f, uint32_t i, const struct fer_client_reply *reply)
 {
 	uint32_t first = i * f->r->list;
+	bool all = true;
 
 	for (uint32_t k = 0; k < f->r->list && first + k < f->r->n_sas; k++) {
 		f->handles[first + k] = fer_msg_handle_at(reply->data, reply->len, k);
-		if (f->handles[first + k] == 0)
-			return fail(f->link, "an association of a list was not added");
+		all = all && f->handles[first + k] != 0;
 	}
-	return 0;
+	return all ? 0 : fail(f->link, "an association of a list was not added");
 }
 
 static int take_reply(struct flight *f)
@@ -105,6 +107,21 @@ static int take_reply(struct flight *f)
 	return rc;
 }
 
+// After a failure: what is under way may still add something, and its answer says what.
+static void await_rest(struct flight *f)
+{
+	char why[sizeof(f->link->error)];
+	uint32_t before;
+
+	memcpy(why, f->link->error, sizeof(why));
+	do {
+		before = f->n_done;
+		if (before < f->n_sent)
+			(void)take_reply(f);
+	} while (f->n_done != before);
+	memcpy(f->link->error, why, sizeof(why));
+}
+
 int fer_bench_exchange(struct fer_bench_link *link, const struct fer_bench_requests *r,
 	uint32_t window, uint64_t handles[], struct fer_bench_timing *timing)
 {
@@ -119,6 +136,8 @@ int fer_bench_exchange(struct fer_bench_link *link, const struct fer_bench_reque
 	while (f.n_done < r->n && rc == 0)
 		rc = f.n_sent < r->n && f.n_sent - f.n_done < window ? send_next(&f)
 								     : take_reply(&f);
+	if (rc != 0)
+		await_rest(&f);
 	timing->seconds = (double)(fer_bench_now_ns() - start) / 1e9;
 	timing->n = r->n_sas;
 	timing->n_requests = r->n;

@@ -23,7 +23,8 @@ struct fer_bench_timing {
 };
 
 // Sends all of them, `window` under way at once.
-//   handles  of the associations that were added, by their order; NULL: none were
+//   handles  of the associations that were added, by their order, also when others were refused;
+//            NULL: none were
 // 0, or -1 with link->error set: one was refused, or the connection is lost.
 __attribute__((warn_unused_result)) int fer_bench_exchange(struct fer_bench_link *link,
 	const struct fer_bench_requests *r, uint32_t window, uint64_t handles[],
