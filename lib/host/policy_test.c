@@ -556,6 +556,25 @@ static void do_ports_end_where_they_say(void **state)
 	fer_policies_destroy(p);
 }
 
+// Ends of a range that differ in all of their last bits, but are no block of ports that bits can
+// say: 3 is 011, 4 is 100.
+static void does_a_range_across_a_power_of_two_stay_one(void **state)
+{
+	static const struct fer_port_range ranges[] = {{3, 4}, {7, 8}, {1, 6}, {0x7fff, 0x8000}};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		const struct fer_port_range *r = &ranges[i];
+		struct fer_policy_rule rule = rule_ports(17, (struct fer_port_range)ANY_PORTS, *r);
+		struct fer_policies *p = build(&rule, 1);
+
+		for (uint16_t port = r->from - 1; port <= r->to + 1; port++)
+			assert_finds(p, packet("1.1.1.1", "2.2.2.2", 17, 9, port),
+				in_range(r, port) ? 0 : FER_NO_RULE, false);
+		fer_policies_destroy(p);
+	}
+}
+
 static void do_icmp_types_match_with_any_code(void **state)
 {
 	struct fer_policy_rule rules[] = {rule_type(1, 8), rule_type(1, 0), rule_type(58, 255),
@@ -906,6 +925,7 @@ int main(void)
 		cmocka_unit_test(do_all_prefix_lengths_work),
 		cmocka_unit_test(do_any_and_versions_keep_apart),
 		cmocka_unit_test(do_ports_end_where_they_say),
+		cmocka_unit_test(does_a_range_across_a_power_of_two_stay_one),
 		cmocka_unit_test(do_icmp_types_match_with_any_code),
 		cmocka_unit_test(do_directions_keep_apart),
 		cmocka_unit_test(do_fragments_need_ports),

@@ -507,6 +507,36 @@ static void two_portions_with_ah(void **state)
 	}
 }
 
+// AH covers the packet as it would be without what stands in front of it in transport mode, with
+// the length that it has then.
+static void ah_behind_esp_of_the_same_packet(void **state)
+{
+	const struct test_sa esp = {.spi = ESP_SPI, .version = 4};
+	const struct test_ip ip = {.version = 4, .src = 1, .dst = 2};
+	struct oracle_sa oracle = test_sa_oracle(&esp);
+
+	(void)state;
+	test_sa_add(sas, &esp, FER_IN);
+	add(NULL, 4, FER_TRANSPORT, 2, false);
+	for (uint8_t bad = 0; bad < 2; bad++) {
+		test_packet_start(&packet, 40, 1);
+		put_ah(FER_PROTO_UDP, AH_SPI + 2, 7, 28);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_AH);
+		seal_ah(FER_IPV4_HEADER_BYTES, 7, false);
+		packet.len -= FER_IPV4_HEADER_BYTES;
+		memmove(packet.bytes, packet.bytes + FER_IPV4_HEADER_BYTES, packet.len);
+		packet.bytes[packet.len - 1] ^= bad;
+		test_packet_put_esp(&packet, &oracle, ESP_SPI, 5, FER_PROTO_AH);
+		test_packet_put_ip(&packet, &ip, FER_PROTO_ESP);
+		test_packet_seal_all(&packet);
+		receive(test_mbuf(pool, packet.bytes, packet.len));
+		assert_int_equal(batch.pkt[0].n_layers, 2);
+		assert_int_equal(layer_verdict(0), FER_OK);
+		assert_int_equal(layer_verdict(1), bad ? FER_BAD_ICV : FER_OK);
+		done();
+	}
+}
+
 // What is read before it was written is no 0 then.
 __attribute__((noinline)) static void dirty_stack(void)
 {
@@ -1000,6 +1030,7 @@ int main(void)
 		TEST(options_between_the_headers_are_passed),
 		TEST(every_row_of_the_truth_table),
 		TEST(two_portions_with_ah),
+		TEST(ah_behind_esp_of_the_same_packet),
 		TEST(the_other_protocol_is_a_wrong_one),
 		TEST(a_removed_sa_is_gone_at_once),
 		TEST(neighbours_end_alike_whatever_came_before),
