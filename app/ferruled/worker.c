@@ -72,9 +72,22 @@ static unsigned receive(struct fer_worker *w, struct fer_lane *lane, enum fer_si
 	return n;
 }
 
+// The length of the longest frame of the batch.
+static uint32_t longest(const struct fer_batch *b)
+{
+	uint32_t len = 0;
+
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->m[i] != NULL)
+			len = RTE_MAX(len, b->m[i]->pkt_len);
+	return len;
+}
+
 // Drivers free what is too long for them, and tell nobody.
 static void check_mtu(struct fer_batch *b, uint32_t mtu)
 {
+	if (likely(longest(b) <= RTE_ETHER_HDR_LEN + mtu))
+		return;
 	for (unsigned i = 0; i < b->n; i++) {
 		uint32_t link = RTE_MAX(b->pkt[i].l2_len, (uint32_t)RTE_ETHER_HDR_LEN);
 
@@ -191,14 +204,21 @@ static void send_back(struct fer_worker *w, const struct fer_lane *lane, enum fe
 		fer_sink_side_unsent(&w->burst, w->out + sent, n - sent);
 }
 
-// Adds the outcomes of the batch to those that others read, which therefore never go back.
+// Adds the outcomes of the batch to those that others read, which therefore never go back.  Nearly
+// always there is one alone: FER_OK.
 static void publish(struct fer_worker *w, struct fer_outcomes *to)
 {
-	static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "nothing but counters");
+	static_assert(sizeof(*to) % sizeof(uint64_t) == 0 && FER_OK == 0, "nothing but counters");
 	const uint64_t *from = (const uint64_t *)&w->burst;
-	uint64_t *counters = (uint64_t *)to;
+	uint64_t *counters = (uint64_t *)to, others = 0;
 
-	for (unsigned i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+	for (unsigned i = 1; i < sizeof(*to) / sizeof(uint64_t); i++)
+		others |= from[i];
+	add(&counters[FER_OK], from[FER_OK]);
+	w->burst.packets[FER_OK] = 0;
+	if (likely(others == 0))
+		return;
+	for (unsigned i = 1; i < sizeof(*to) / sizeof(uint64_t); i++)
 		if (from[i] != 0)
 			add(&counters[i], from[i]);
 	w->burst = (struct fer_outcomes){0};

@@ -185,11 +185,28 @@ static struct rte_mbuf *next_frame(struct fer_intake *in)
 	return in->segment[in->next_segment++];
 }
 
+// All that wait, where nothing has to be cut.  False: b->m is not valid.
+static inline bool take_plain(struct fer_intake *in, struct fer_batch *b)
+{
+	bool is_large = in->next_segment != in->n_segments;
+
+	b->n = in->n - in->next;
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		b->m[i] = in->m[in->next + i];
+		is_large |= fer_is_large_send(b->m[i]);
+	}
+	return !is_large;
+}
+
 bool fer_intake_take(struct fer_intake *in, struct fer_batch *b)
 {
 	struct rte_mbuf *m;
 
 	b->link = in->link;
+	if (likely(take_plain(in, b))) {
+		in->next = in->n;
+		return b->n > 0;
+	}
 	for (b->n = 0; b->n < FER_BATCH_MAX && (m = next_frame(in)) != NULL; b->n++)
 		b->m[b->n] = m;
 	return b->n > 0;
