@@ -143,6 +143,17 @@ def few_are_sound(bench):
     return wrong("verdicts", carried["verdicts"], made["verdicts"])
 
 
+def copies_are_made(bench):
+    """Of what was sent before as many as of anything else, but for what comes before the first."""
+    bench.write("box.yaml", document("tunnel"))
+    made = bench.json(bench.gen, f"make -c box.yaml --packets {N_PACKETS} "
+                                 "--broken replayed=20% -o wire.pcap")["sent"]["kinds"]
+    carried = bench.json(bench.pcap, "unprotect -c box.yaml -o host.pcap wire.pcap")["verdicts"]
+    right = 0.18 < made["replayed"] / N_PACKETS < 0.22
+    return wrong("verdicts", carried, {"ok": made["sound"], "replay": made["replayed"]}) + (
+        [] if right else [f"{made}"])
+
+
 def every_kind_is_made(bench, shape):
     bench.write("box.yaml", document(shape))
     made = bench.json(bench.gen, f"make -c box.yaml --packets {N_PACKETS} --broken all=3% "
@@ -405,8 +416,8 @@ def tasks():
         yield f"sealed by the box: {shape}", sealed_by_box, shape
     for shape in ("tunnel", "tunnel with a small window"):
         yield f"every kind is made: {shape}", every_kind_is_made, shape
-    for test in (few_are_sound, sealed_is_not_plain, leaks_are_seen, the_seed_says_which,
-                 into_nothing, words):
+    for test in (copies_are_made, few_are_sound, sealed_is_not_plain, leaks_are_seen,
+                 the_seed_says_which, into_nothing, words):
         yield test.__name__.replace("_", " "), test
     for number in (signal.SIGINT, signal.SIGHUP):
         yield f"interrupted by {number.name}", interrupted, number

@@ -415,12 +415,10 @@ static struct rte_mbuf *take_copy(struct fer_gen_source *s, struct channel *c, u
 		return has_passed(s, c) ? rte_pktmbuf_copy(c->late, s->pool, 0, UINT32_MAX) : NULL;
 	// What else is in this burst has numbers, too.
 	uint64_t top = last_number(s, c) + s->batch.n;
-	struct rte_mbuf *m = c->again;
 
-	if (m == NULL || top - c->again_number >= c->window)
-		return NULL;
-	c->again = NULL;
-	return m;
+	return c->again == NULL || top - c->again_number >= c->window
+		       ? NULL
+		       : rte_pktmbuf_copy(c->again, s->pool, 0, UINT32_MAX);
 }
 
 static bool is_copied(uint8_t when)
