@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
-#define REACH_SHORT 16 // packets that keys are fetched ahead
+#define REACH_SHORT 16 // packets that keys are fetched ahead, but
+#define REACH_FIRST 8  // from the first: what is fetched at once waits for each other
 #define REACH_LONG 4
 #define FEW_KEYS 8 // of so many packets one has a new key: none is fetched
 
@@ -193,6 +194,14 @@ static inline void fetch_key(const struct fer_engine *e, const struct fer_job *j
 		fer_imb_fetch_line(key + (size_t)__builtin_ctz(lines) * IMB_LINE_BYTES);
 }
 
+// How many packets ahead of job i the key of one of len bytes is fetched.
+static inline unsigned reach_of(unsigned i, uint32_t len)
+{
+	if (len >= LONG_BYTES)
+		return REACH_LONG;
+	return i < REACH_SHORT - REACH_FIRST ? REACH_FIRST + i : REACH_SHORT;
+}
+
 // Fetches the keys of the jobs from next on that are due when job i is computed.  Returns the first
 // that is not due yet.
 static inline unsigned fetch_keys(
@@ -201,7 +210,7 @@ static inline unsigned fetch_keys(
 	for (; next < n; next++) {
 		const struct fer_job *j = fer_imb_job(jobs, next);
 
-		if (next > i + (j->len < LONG_BYTES ? REACH_SHORT : REACH_LONG))
+		if (next > i + reach_of(i, j->len))
 			break;
 		fetch_key(e, j);
 	}
