@@ -66,11 +66,27 @@ void fer_host_sent(struct fer_host *host, struct fer_batch *b)
 	fer_account_out(host, b);
 }
 
+// Are packets of several flows, or of others than the last one, among those of a batch?  A guess,
+// from the first and the last of them.
+static inline bool seem_mixed(const struct fer_host *host, const struct fer_batch *b)
+{
+	const struct fer_host_flow *last = &host->work->last[FER_IN];
+
+	if (b->n == 0)
+		return false;
+	if (fer_layer_handle(&b->round[0][0]) != last->handle)
+		return true;
+	return b->n > 1 && (b->pkt[b->n - 1u].like & FER_LIKE_OPENED) == 0;
+}
+
 void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 {
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
+	host->work->are_expected = false;
+	if (rules->policies != NULL && unlikely(seem_mixed(host, b)))
+		fer_expect_in(host, rules, b); // they arrive while layers are taken off
 	fer_accept_in(host, b);
 	if (fer_class_has_rules(&rules->classes))
 		fer_classes_run(&rules->classes, b, FER_IN);

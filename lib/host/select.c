@@ -439,19 +439,23 @@ static inline bool are_all_like(const struct fer_batch *b, const struct fer_host
 	return true;
 }
 
-// Brings what may be known of the flows of opened packets into the cache.
-static inline void expect_opened(const struct fer_host *host, const struct fer_batch *b)
+// Can a note answer for packet i, which was opened?
+static inline bool may_be_noted(const struct fer_batch *b, unsigned i)
+{
+	return likely(fer_pkt_has_one_layer(&b->pkt[i])) && likely(is_whole(b, i));
+}
+
+void fer_expect_in(
+	struct fer_host *host, const struct fer_host_rules *rules, const struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 
-	for (unsigned i = 0, n = b->n; i < n; i++) {
-		const struct fer_pkt *p = &b->pkt[i];
-		uint8_t *home = NULL;
-
-		if (likely(fer_pkt_has_one_layer(p)) && likely(is_whole(b, i)))
-			home = fer_flow_expect(host->flows, FER_IN, query_of(b, i));
-		w->flow[i] = home;
-	}
+	fer_flows_follow(host->flows, rules->policies);
+	for (unsigned i = 0, n = b->n; i < n; i++)
+		w->flow[i] = may_be_noted(b, i)
+				     ? fer_flow_expect(host->flows, FER_IN, query_of(b, i))
+				     : NULL;
+	w->are_expected = true;
 }
 
 // Did packet i, of one layer, come over an SA of the group that the note of its flow names?
@@ -464,14 +468,16 @@ static inline bool is_as_noted(const struct fer_host *host, const struct fer_bat
 	return note == (NOTE_GROUP | sa->group) && !fer_sa_is_outside(sa);
 }
 
-// Finds the packets that did not come as the notes of their flows say.
+// Finds the packets that did not come as the notes of their flows say.  What was true of one when
+// its flow was expected need not be since layers were taken off.
 static inline void find_rest_in(const struct fer_host *host, const struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 	unsigned rest = 0;
 
 	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (unlikely(w->flow[i] == NULL) || unlikely(!is_as_noted(host, b, i)))
+		if (unlikely(w->flow[i] == NULL || !may_be_noted(b, i)) ||
+			unlikely(!is_as_noted(host, b, i)))
 			w->at[rest++] = (uint16_t)i;
 	w->n = rest;
 }
@@ -534,8 +540,8 @@ static void check_by_policies(
 {
 	struct fer_host_flow *last = last_flow(host, rules, FER_IN);
 
-	fer_flows_follow(host->flows, rules->policies);
-	expect_opened(host, b);
+	if (!host->work->are_expected)
+		fer_expect_in(host, rules, b);
 	find_rest_in(host, b);
 	if (unlikely(host->work->n != 0))
 		check_rest(host, rules, b);

@@ -23,6 +23,7 @@ struct fer_host_flow {
 struct fer_host_work {
 	uint8_t *flow[FER_BATCH_MAX]; // line of the flow table that may know the packet's flow;
 				      // NULL: the table is not asked
+	bool are_expected;            // in: the lines are, since before layers were taken off
 	unsigned n;                   // packets whose flow is not known, so policies are asked, and
 	uint16_t at[FER_BATCH_MAX];   // their places in the batch
 	struct fer_policy_query query[FER_BATCH_MAX];
@@ -59,6 +60,10 @@ void fer_frame_out(struct fer_host *host, struct fer_batch *b);
 // Commits the numbers of what verified, gives each packet that failed its verdict, and takes
 // headers and trailers of opened layers off the others.
 void fer_accept_in(struct fer_host *host, struct fer_batch *b);
+
+// Brings what policies may know of the flows of opened packets into the cache.  There are policies.
+void fer_expect_in(
+	struct fer_host *host, const struct fer_host_rules *rules, const struct fer_batch *b);
 
 // Is each plain packet what a policy expects over the SAs it came over?  Returns whether it is
 // known that all are, so that none of the batch has ended.
