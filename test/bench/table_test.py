@@ -220,6 +220,10 @@ def check_choices(_, __):
             ([1, 2], 2, True, True), ([1, 3], 2, True, False), ([1, 2], (1, 2), False, True),
             ([1, 1.9], (1, 2), False, False)):
         assert targets.Target("", values, limits, at_most).is_reached() == right, values
+    for value, limit, at_most, digits, told in (
+            (0.031, 0, True, 1, "0.03"), (0.9499, 0.95, False, 2, "0.9499"), (0.94, 0.95, False, 2, "0.94"),
+            (0.951, 0.95, False, 2, "0.95"), (0, 0, True, 1, "0.0")):
+        assert targets.Target("", [value], limit, at_most, digits).row()[2] == told, (value, told)
 
 
 def control_of(n_turns=22, p=1, realtime=False):

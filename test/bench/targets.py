@@ -31,12 +31,24 @@ class Target:
         return "reached" if self.is_reached() else "missed"
 
     def is_reached(self):
-        pairs = zip(self._values, self._limits)
+        return self._are_within(self._values)
+
+    def _are_within(self, values):
+        pairs = zip(values, self._limits)
         return all(value <= limit if self._at_most else value >= limit for value, limit in pairs)
 
+    def _telling_digits(self):
+        """So many that a limit that is missed does not look as if it were reached."""
+        digits = self._digits
+        while not self.is_reached() and self._are_within(round(value, digits) for value in self._values):
+            digits += 1
+        return digits
+
     def row(self):
+        digits = self._telling_digits()
+
         def text(numbers):
-            return " / ".join(f"{number:,.{self._digits}f}" for number in numbers)
+            return " / ".join(f"{number:,.{digits}f}" for number in numbers)
         limits = self._limits[:1] if len(set(self._limits)) == 1 else self._limits
         sign = "at most" if self._at_most else "at least"
         return (self.what, f"{sign} {text(limits)}", text(self._values) + self._note,
