@@ -66,17 +66,31 @@ void fer_host_sent(struct fer_host *host, struct fer_batch *b)
 	fer_account_out(host, b);
 }
 
-// Are packets of several flows, or of others than the last one, among those of a batch?  A guess,
-// from the first and the last of them.
+// Are packets of several flows, or of others than the last one, among those that were opened in
+// tunnel mode?  A guess, from the first and the last of a batch.
+__attribute__((noinline)) static bool are_mixed(
+	const struct fer_batch *b, const struct fer_host_flow *flow)
+{
+	const unsigned last = b->n - 1u;
+
+	if (!fer_pkt_has_one_layer(&b->pkt[0]) || b->pkt[0].frame.ip_off != b->round[0][0].pay_off)
+		return false;
+	if (fer_layer_handle(&b->round[0][0]) != flow->handle)
+		return true;
+	return fer_pkt_has_one_layer(&b->pkt[last]) &&
+	       (fer_layer_handle(&b->round[0][last]) != flow->handle ||
+		       fer_frame_selector(&b->pkt[last].frame) != flow->selector);
+}
+
+// The same.  Mostly the last packet is like all in front of it.
 static inline bool seem_mixed(const struct fer_host *host, const struct fer_batch *b)
 {
-	const struct fer_host_flow *last = &host->work->last[FER_IN];
+	const struct fer_host_flow *flow = &host->work->last[FER_IN];
 
-	if (b->n == 0)
+	if (b->n == 0 || (fer_layer_handle(&b->round[0][0]) == flow->handle &&
+				 (b->n == 1 || (b->pkt[b->n - 1u].like & FER_LIKE_OPENED) != 0)))
 		return false;
-	if (fer_layer_handle(&b->round[0][0]) != last->handle)
-		return true;
-	return b->n > 1 && (b->pkt[b->n - 1u].like & FER_LIKE_OPENED) == 0;
+	return are_mixed(b, flow);
 }
 
 void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
@@ -84,13 +98,13 @@ void fer_host_inbound(struct fer_host *host, struct fer_batch *b)
 	const struct fer_host_rules *rules =
 		atomic_load_explicit(host->rules, memory_order_acquire);
 
-	host->work->are_expected = false;
-	if (rules->policies != NULL && unlikely(seem_mixed(host, b)))
+	const bool are_expected = rules->policies != NULL && unlikely(seem_mixed(host, b));
+	if (are_expected)
 		fer_expect_in(host, rules, b); // they arrive while layers are taken off
 	fer_accept_in(host, b);
 	if (fer_class_has_rules(&rules->classes))
 		fer_classes_run(&rules->classes, b, FER_IN);
-	bool all_go = fer_check_in(host, rules, b);
+	bool all_go = fer_check_in(host, rules, b, are_expected);
 	if (rules->clamp_mss)
 		fer_mss_in(host, rules, b);
 	if (rules->mtu[FER_IN] != 0)

@@ -445,39 +445,60 @@ static inline bool may_be_noted(const struct fer_batch *b, unsigned i)
 	return likely(fer_pkt_has_one_layer(&b->pkt[i])) && likely(is_whole(b, i));
 }
 
+// Stands the frame of packet i, of one layer, inside that already?  Of transport mode it does when
+// the layer is off.
+static inline bool shows_inside(const struct fer_batch *b, unsigned i)
+{
+	return b->pkt[i].frame.ip_off == b->round[0][i].pay_off;
+}
+
 void fer_expect_in(
 	struct fer_host *host, const struct fer_host_rules *rules, const struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 
 	fer_flows_follow(host->flows, rules->policies);
+	for (unsigned i = 0, n = b->n; i < n; i++) {
+		uint8_t *home = NULL;
+
+		if (may_be_noted(b, i) && likely(shows_inside(b, i)))
+			home = fer_flow_expect(host->flows, FER_IN, query_of(b, i));
+		w->flow[i] = home;
+	}
+}
+
+// The same when layers are off.
+static inline void expect_accepted(const struct fer_host *host, const struct fer_batch *b)
+{
+	struct fer_host_work *w = host->work;
+
 	for (unsigned i = 0, n = b->n; i < n; i++)
-		w->flow[i] = may_be_noted(b, i)
-				     ? fer_flow_expect(host->flows, FER_IN, query_of(b, i))
-				     : NULL;
-	w->are_expected = true;
+		if (may_be_noted(b, i))
+			w->flow[i] = fer_flow_expect(host->flows, FER_IN, query_of(b, i));
 }
 
 // Did packet i, of one layer, come over an SA of the group that the note of its flow names?
 static inline bool is_as_noted(const struct fer_host *host, const struct fer_batch *b, unsigned i)
 {
 	const struct fer_sa *sa = fer_sa_at(host->sas, b->round[0][i].sa);
-	const uint64_t note =
-		fer_flow_note(host->flows, FER_IN, query_of(b, i), host->work->flow[i]);
+	const struct fer_policy_query query = query_of(b, i);
+	uint8_t *home = host->work->flow[i];
 
-	return note == (NOTE_GROUP | sa->group) && !fer_sa_is_outside(sa);
+	if (unlikely(home == NULL))
+		home = fer_flow_home(host->flows, FER_IN, query);
+	return fer_flow_note(host->flows, FER_IN, query, home) == (NOTE_GROUP | sa->group) &&
+	       !fer_sa_is_outside(sa);
 }
 
-// Finds the packets that did not come as the notes of their flows say.  What was true of one when
-// its flow was expected need not be since layers were taken off.
+// Finds the packets that did not come as the notes of their flows say.  Packets may have ended, or
+// been cut, since their flows were expected.
 static inline void find_rest_in(const struct fer_host *host, const struct fer_batch *b)
 {
 	struct fer_host_work *w = host->work;
 	unsigned rest = 0;
 
 	for (unsigned i = 0, n = b->n; i < n; i++)
-		if (unlikely(w->flow[i] == NULL || !may_be_noted(b, i)) ||
-			unlikely(!is_as_noted(host, b, i)))
+		if (unlikely(!may_be_noted(b, i)) || unlikely(!is_as_noted(host, b, i)))
 			w->at[rest++] = (uint16_t)i;
 	w->n = rest;
 }
@@ -535,37 +556,39 @@ static void check_verified(const struct fer_host *host, struct fer_batch *b)
 	}
 }
 
-static void check_by_policies(
-	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+static void check_by_policies(struct fer_host *host, const struct fer_host_rules *rules,
+	struct fer_batch *b, bool are_expected)
 {
 	struct fer_host_flow *last = last_flow(host, rules, FER_IN);
 
-	if (!host->work->are_expected)
-		fer_expect_in(host, rules, b);
+	fer_flows_follow(host->flows, rules->policies);
+	if (!are_expected)
+		expect_accepted(host, b);
 	find_rest_in(host, b);
 	if (unlikely(host->work->n != 0))
 		check_rest(host, rules, b);
 	remember_in(b, last);
 }
 
-__attribute__((noinline)) static void check_any(
-	struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+__attribute__((noinline)) static void check_any(struct fer_host *host,
+	const struct fer_host_rules *rules, struct fer_batch *b, bool are_expected)
 {
 	if (rules->policies == NULL)
 		check_verified(host, b);
 	else
-		check_by_policies(host, rules, b);
+		check_by_policies(host, rules, b, are_expected);
 	fer_batch_mark(b, FER_STAGE_POLICY);
 }
 
-bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b)
+bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
+	bool are_expected)
 {
 	const struct fer_host_flow *last = &host->work->last[FER_IN];
 
 	if (unlikely(rules->policies == NULL ||
 		     last->policies != fer_policies_generation(rules->policies) ||
 		     !are_all_like(b, last))) {
-		check_any(host, rules, b);
+		check_any(host, rules, b, are_expected);
 		return false;
 	}
 	fer_batch_mark(b, FER_STAGE_POLICY);

@@ -162,8 +162,8 @@ static void is_a_bypassed_packet_without_padding(void **state)
 			fer_select_out(
 				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		else
-			fer_check_in(
-				&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+			fer_check_in(&test_ends.west.path.host, &test_ends.west.rules,
+				&test_ends.batch, false);
 		assert_handles(0, 0);
 		test_assert_bytes(test_ends.batch.m[0], packet.bytes, packet.len);
 		assert_verdict(done(), FER_OK);
@@ -399,7 +399,7 @@ static void does_what_is_no_sound_ip_end(void **state)
 					&test_ends.batch);
 			else
 				fer_check_in(&test_ends.west.path.host, &test_ends.west.rules,
-					&test_ends.batch);
+					&test_ends.batch, false);
 			assert_verdict(done(), bad == 1 ? FER_BAD_IP : FER_NOT_IP);
 		}
 }
@@ -448,7 +448,7 @@ static enum fer_verdict check(const struct arrival *a)
 {
 	put(a->dst, FER_PROTO_UDP, 0);
 	came(0, a);
-	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 	return done();
 }
 
@@ -471,7 +471,7 @@ static void check_between(const struct arrival *a, const struct arrival *b, bool
 	for (unsigned i = 2; are_marked && b->outer != 0 && i < RTE_DIM(all) - 1; i++)
 		test_ends.batch.pkt[i].like = FER_LIKE_OPENED;
 	test_ends.batch.pkt[3].verdict = FER_REPLAY;
-	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 	for (unsigned i = 0; i < RTE_DIM(all); i++)
 		assert_verdict(test_ends.batch.pkt[i].verdict, i == 3 ? FER_REPLAY : all[i]->want);
 	done();
@@ -571,7 +571,8 @@ static void is_what_came_over_an_sa_that_leaves_judged_by_itself(void **state)
 		put(PROTECTED, FER_PROTO_UDP, 0);
 		came(0, &(struct arrival){.outer = handle});
 		test_ends.batch.round[0][0].generation = 0;
-		fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		fer_check_in(
+			&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 		assert_verdict(done(), handle == a ? FER_OK : FER_POLICY_MISMATCH);
 	}
 }
@@ -579,7 +580,7 @@ static void is_what_came_over_an_sa_that_leaves_judged_by_itself(void **state)
 static enum fer_verdict check_clear(uint8_t dst, uint8_t protocol)
 {
 	put(dst, protocol, 0);
-	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 	return done();
 }
 
@@ -624,7 +625,8 @@ static void do_cuts_not_matter(void **state)
 		fer_batch_parse(&test_ends.batch);
 		fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
 		assert_verdict(test_ends.batch.pkt[0].verdict, FER_OK);
-		fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+		fer_check_in(
+			&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 		assert_verdict(done(), FER_NO_SA);
 	}
 }
@@ -636,7 +638,7 @@ static void is_a_packet_that_ended_left_alone(void **state)
 	put(BYPASSED, FER_PROTO_UDP, 0);
 	test_ends.batch.pkt[0].verdict = FER_REPLAY;
 	fer_select_out(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
-	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch);
+	fer_check_in(&test_ends.west.path.host, &test_ends.west.rules, &test_ends.batch, false);
 	assert_verdict(done(), FER_REPLAY);
 }
 

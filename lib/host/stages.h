@@ -23,7 +23,6 @@ struct fer_host_flow {
 struct fer_host_work {
 	uint8_t *flow[FER_BATCH_MAX]; // line of the flow table that may know the packet's flow;
 				      // NULL: the table is not asked
-	bool are_expected;            // in: the lines are, since before layers were taken off
 	unsigned n;                   // packets whose flow is not known, so policies are asked, and
 	uint16_t at[FER_BATCH_MAX];   // their places in the batch
 	struct fer_policy_query query[FER_BATCH_MAX];
@@ -61,13 +60,16 @@ void fer_frame_out(struct fer_host *host, struct fer_batch *b);
 // headers and trailers of opened layers off the others.
 void fer_accept_in(struct fer_host *host, struct fer_batch *b);
 
-// Brings what policies may know of the flows of opened packets into the cache.  There are policies.
+// Brings what policies may know of the flows of opened packets into the cache, as far as these show
+// it.  There are policies.
 void fer_expect_in(
 	struct fer_host *host, const struct fer_host_rules *rules, const struct fer_batch *b);
 
 // Is each plain packet what a policy expects over the SAs it came over?  Returns whether it is
 // known that all are, so that none of the batch has ended.
-bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b);
+//   are_expected  fer_expect_in() was asked for the flows of this batch
+bool fer_check_in(struct fer_host *host, const struct fer_host_rules *rules, struct fer_batch *b,
+	bool are_expected);
 
 // Charges the SAs with the packets that ended on them; on the way out takes those out of the counts
 // of what they protected.
