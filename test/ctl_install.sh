@@ -30,11 +30,13 @@ END
 read -ra flags < <(pkg-config --cflags --libs libferrule-ctl)
 cc -std=c11 -Wall -Wextra -pedantic -Werror "$root/client.c" -o "$root/client" "${flags[@]}"
 
-# As C++, too, where there is a compiler of it.
-! command -v c++ >/dev/null || {
+# As C++, too.
+if command -v c++ >/dev/null; then
 	cp "$root/client.c" "$root/client.cc"
 	c++ -std=c++17 -Wall -Wextra -Werror "$root/client.cc" -o "$root/client_cc" "${flags[@]}"
-}
+else
+	echo "no C++ compiler: not built as C++"
+fi
 
 library=$(find "$root" -name libferrule-ctl.so.0)
 [[ $(LD_LIBRARY_PATH=$(dirname "$library") "$root/client") == "24 -2" ]]

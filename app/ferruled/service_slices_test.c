@@ -369,7 +369,7 @@ static void a_reset_holds_the_end_of_a_drain_up(void **state)
 	(void)state;
 	id = swap_held_by(workers, 2, 500);
 	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
-	assert_int_equal(fer_client_collect(other, reset, 1000, &reply), -ETIMEDOUT);
+	assert_int_equal(fer_client_collect(other, reset, 800, &reply), -ETIMEDOUT);
 	assert_int_equal(n_added(), 4);
 	let_go(workers);
 	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);

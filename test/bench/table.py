@@ -11,7 +11,7 @@ that fails, or that does not end, is tried once more when all others are done.
 
 A host that is busy for minutes makes some parts dear and others not.  So bare crypto is probed around
 each part.  Those in which it was clearly dearer than in the calmest are measured again at the end,
-when a probe says that the host is calm, for five minutes more at most; the calmer time of each is kept.
+when a probe says that the host is calm, for some five minutes more; the calmer time of each is kept.
 With --part their names are told instead.  --quick does everything for a moment only, and nothing
 again: for tests, not for eyes.
 """
@@ -473,8 +473,9 @@ def measure_again(options, reports):
             time.sleep(PAUSE_SECONDS)
             continue
         old = reports[names[0]]
-        new = measure(options.bench, names[0]) or old
-        reports[names[0]] = {**calmer(old, new, reports), "tries": old["tries"] + 1}
+        new = measure(options.bench, names[0])
+        best = calmer(old, new, reports) if new and new["probes"] else old
+        reports[names[0]] = {**best, "tries": old["tries"] + 1}
         save(options.json, reports)
 
 
@@ -502,10 +503,10 @@ def main():
     if failed:
         return (f"ferrule: failed twice: {' '.join(failed)}; {options.json} has what was measured, and "
                 f"./dev bench --part {' '.join(failed)} does the rest")
-    if dear := " ".join(dear_parts(reports)):
+    if not options.quick and (dear := " ".join(dear_parts(reports))):
         print(f"ferrule: bare crypto was more than {DEAR:.0%} dearer than in the calmest part: {dear}; "
               + (f"./dev bench --part {dear} measures them again" if options.part else
-                 f"measured again while the host is calm, for {AGAIN_SECONDS} s at most"),
+                 f"measured again while the host is calm, for about {AGAIN_SECONDS} s"),
               file=sys.stderr, flush=True)
     if not options.part and not options.quick:
         measure_again(options, reports)

@@ -139,15 +139,13 @@ class Bench:
         """(seconds from a delete until the process stands still, what is found then)"""
         self.client.sa_add([sa])
         threads = tracer.seize_all(self.process)
-        try:
-            begin = time.monotonic()
-            self.client.sa_delete([sa["name"]])
-            tracer.hold_all(threads)
-            took = time.monotonic() - begin
-            found = tracer.find(self.process, traces_of(sa)) if took <= WIPED_S else {}
-        finally:
-            for thread in threads:
-                tracer.let_go(thread)
+        begin = time.monotonic()
+        self.client.sa_delete([sa["name"]])
+        tracer.hold_all(threads)
+        took = time.monotonic() - begin
+        found = tracer.find(self.process, traces_of(sa)) if took <= WIPED_S else {}
+        for thread in threads:
+            tracer.let_go(thread)
         return took, found
 
     def check_delete_in_time(self, name, kind):

@@ -24,6 +24,8 @@ from report import Report
 
 RUN = Path(__file__).resolve().parent / "run.py"
 
+CPU = min(os.sched_getaffinity(0))
+
 # What the runner is asked for, and whether it has to find a rate without loss.
 RUNS = [
     "--generator testpmd --box ferruled",
@@ -41,12 +43,15 @@ REFUSED = [
     ("--seconds -1", "--seconds"),
     ("--steps many", "--steps"),
     ("--cpus 0,100000", "100000"),
-    ("--cpus 0,0", "two CPUs"),
+    (f"--cpus {CPU},{CPU}", "two CPUs"),
     ("--nothing", "--nothing"),
-    ("--testpmd /bin/false --generator testpmd --size 64", "does not start"),
-    ("--size 64,imix --generator testpmd", "imix"),
     ("--box testpmd --direction in --generator ferrule-gen", "--direction"),
     ("--box testpmd --boxes 2", "--boxes"),
+]
+# The same where there are two CPUs and a generator.
+REFUSED_LATE = [
+    ("--testpmd /bin/false --generator testpmd --size 64", "does not start"),
+    ("--size 64,imix --generator testpmd", "imix"),
     ("--algorithm aes-cbc-128+hmac-none --generator ferrule-gen", "integrity"),
     ("--pktgen /bin/true --generator pktgen", "Pktgen.lua"),
 ]
@@ -121,6 +126,13 @@ def processes_of(session):
     return found
 
 
+def measures(process, folder, arguments):
+    """Has the generator of a run started?"""
+    if "--generator testpmd" not in arguments:
+        return "ferrule-gen" in dict(processes_of(process.pid))
+    return any("testpmd>" in log.read_text() for log in Path(folder).glob("*/txonly.log"))
+
+
 def tells_who_was_killed(programs, victim, arguments, line):
     """A program that ends before its time is no row, but the reason why there is none."""
     with tempfile.TemporaryDirectory(prefix="ferrule-test-") as folder:
@@ -129,9 +141,7 @@ def tells_who_was_killed(programs, victim, arguments, line):
              f"--programs {programs}".split()],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env={**os.environ, "TMPDIR": folder})
-        measures = ("dpdk-testpmd" if "--generator testpmd" in arguments else "ferrule-gen")
-        wait_until(lambda: measures in dict(processes_of(process.pid))
-                   or process.poll() is not None, 60)
+        wait_until(lambda: measures(process, folder, arguments) or process.poll() is not None, 60)
         pids = [pid for name, pid in processes_of(process.pid) if name == victim]
         if pids:
             os.kill(pids[-1], signal.SIGKILL)
@@ -212,6 +222,8 @@ def main():
         report.skip("interrupted", few or "no dpdk-testpmd")
     else:
         report.add("what pktgen said", says_what_pktgen_said())
+        for arguments, word in REFUSED_LATE:
+            report.add(f"refused: {arguments}", refused(programs, arguments, word))
         for victim, arguments, line in KILLED:
             report.add(f"killed: {victim}, {arguments}",
                        tells_who_was_killed(programs, victim, arguments, line))
