@@ -107,7 +107,7 @@ void fer_service_apply_to_refs(struct fer_service *s, struct fer_ctl_request *r,
 
 // --- DELETE_SA ----------------------------------------------------------------------------------
 
-// Of elements, of which none takes more than a look.
+// Elements of a list that are read in one slice.
 #define READ_AT_ONCE 10000
 
 // For a list that makes no sense the contract has no other word.

@@ -208,7 +208,9 @@ static void send_back(struct fer_worker *w, const struct fer_lane *lane, enum fe
 // always there is one alone: FER_OK.
 static void publish(struct fer_worker *w, struct fer_outcomes *to)
 {
-	static_assert(sizeof(*to) % sizeof(uint64_t) == 0 && FER_OK == 0, "nothing but counters");
+	static_assert(sizeof(*to) % sizeof(uint64_t) == 0, "nothing but counters");
+	static_assert(
+		offsetof(struct fer_outcomes, packets) == 0, "counter i is that of verdict i");
 	const uint64_t *from = (const uint64_t *)&w->burst;
 	uint64_t *counters = (uint64_t *)to, others = 0;
 

@@ -11,10 +11,13 @@
 #include <emmintrin.h>
 #include <string.h>
 
-#define LONG_BYTES 768 // from here on a packet takes longer than its key takes to arrive
-#define REACH_SHORT 16 // packets that keys are fetched ahead, but
-#define REACH_FIRST 8  // from the first: what is fetched at once waits for each other
+// Packets that keys are fetched ahead: of long packets, each of which takes longer than its key
+// takes to arrive, and of short ones.  From the first packet of a burst it is fewer: keys that are
+// fetched at once wait for each other.
+#define LONG_BYTES 768
 #define REACH_LONG 4
+#define REACH_SHORT 16
+#define REACH_FIRST 8
 #define FEW_KEYS 8 // of so many packets one has a new key: none is fetched
 
 #define MAX_KEY_LINES 32

@@ -32,7 +32,8 @@ struct fer_host_work {
 	struct fer_bucket answers;                        // to packets that are too big
 	struct fer_host_flow last[2]; // by direction; in: accepted, or being judged
 	struct fer_outer_run run;     // the run of several packets of one SA that was framed last
-	uint64_t begun; // handle of the first packet of the last burst that did not begin with it
+	uint64_t begun; // handle of the first packet of the last burst that did not begin with that
+			// run
 };
 
 // Decides for every living packet: the SAs to protect with, in p->handle; a verdict; or nothing,
