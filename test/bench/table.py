@@ -18,6 +18,7 @@ again: for tests, not for eyes.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -186,9 +187,13 @@ def dear_parts(reports):
 
 
 def calmer(one, other, reports):
-    """That of two reports of a part whose bare crypto was cheaper, taken as a whole."""
+    """That of two reports of a part whose bare crypto was cheaper, taken as a whole; not one that says nothing."""
     least = least_crypto([one, other, *reports.values()])
-    return min(one, other, key=lambda report: statistics.mean(excesses(crypto_rows(report), least)))
+
+    def dearness(report):
+        rows = crypto_rows(report)
+        return statistics.mean(excesses(rows, least)) if rows else math.inf
+    return min(one, other, key=dearness)
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -474,8 +479,7 @@ def measure_again(options, reports):
             continue
         old = reports[names[0]]
         new = measure(options.bench, names[0])
-        best = calmer(old, new, reports) if new and new["probes"] else old
-        reports[names[0]] = {**best, "tries": old["tries"] + 1}
+        reports[names[0]] = {**(calmer(old, new, reports) if new else old), "tries": old["tries"] + 1}
         save(options.json, reports)
 
 

@@ -159,6 +159,8 @@ def check_dear(_, __):
     # The dearest row says whether, all of them say which.
     once, again = part_of(100, 145, 100), part_of(140, 140, 140)
     assert table.calmer(once, again, reports) is once and table.calmer(again, once, reports) is once
+    silent = part_of()
+    assert table.calmer(again, silent, {}) is again and table.calmer(silent, again, {}) is again
 
 
 class Host:
