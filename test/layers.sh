@@ -30,7 +30,7 @@ for dir in lib/*/; do
 	}
 	for file in $(find "$dir" -name '*.[ch]' | sort); do
 		case $file in
-		*_test.c) also=" support " ;; # test/support
+		*_test.c | *_fixture.h) also=" support " ;; # test/support
 		*) also=" " ;;
 		esac
 		# The names have no blanks.

@@ -4,15 +4,12 @@
 #include "nic/lso.h"
 
 #include "base/bytes.h"
-#include "nic/nic.h"
 #include "nic/oob.h"
 #include "nic/segment.h"
 #include "proto/mutable.h"
-#include "support/ground.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
+// Last: its names are short.
+#include "nic/nic_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,15 +29,10 @@
 #define PSH 0x08
 #define CWR 0x80
 
-static struct rte_mempool *pool;
-static struct fer_sa_table *sas;
-static struct fer_nic nic;
-static struct fer_batch batch;
 static _Atomic uint32_t may;
 static uint8_t ah_key[FER_MAX_KEY_BYTES];
 static uint8_t data[FER_LSO_MAX_BYTES + 300];
 static uint8_t made[TEST_PACKET_BYTES], got[TEST_PACKET_BYTES], copy[TEST_PACKET_BYTES];
-static unsigned n_used;
 
 // A large send.  Zero is a plain value for most.
 struct shape {
@@ -329,18 +321,6 @@ static enum fer_verdict transmit(struct rte_mbuf *m, struct fer_oob o)
 	fer_batch_parse(&batch);
 	fer_nic_transmit(&nic, &batch);
 	return (enum fer_verdict)batch.pkt[0].verdict;
-}
-
-static void done(void)
-{
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	rte_pktmbuf_free_bulk(batch.more, batch.n_more);
-	batch.n = batch.n_more = 0;
-}
-
-static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
-{
-	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
 }
 
 // Verifies the ICV of AH in got, and clears it.
@@ -809,25 +789,13 @@ static void is_there_room_for_so_many_segments(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	sas = test_sas_open("lso", test_engine);
-	if (fer_nic_init(&nic, sas, test_iv_fixed()) != 0)
+	if (open_nic("lso") != 0)
 		return -1;
 	atomic_store(&may, UINT32_MAX);
 	nic.may = &may;
 	nic.has_slots = true;
 	return 0;
 }
-
-static int close_one(void **state)
-{
-	(void)state;
-	fer_nic_fini(&nic);
-	fer_sa_table_destroy(sas);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
 {

@@ -6,11 +6,9 @@
 
 #include "base/bytes.h"
 #include "nic/oob.h"
-#include "support/ground.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
+// Last: its names are short.
+#include "nic/nic_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,13 +26,8 @@
 // Slot 12.
 #define SET 0x10000u
 
-static struct rte_mempool *pool;
-static struct fer_sa_table *sas;
-static struct fer_nic nic;
-static struct fer_batch batch;
 static struct test_packet packet; // sealed
 static uint8_t want[TEST_PACKET_BYTES];
-static unsigned n_used;
 
 static struct test_known add(struct test_sa sa)
 {
@@ -115,12 +108,6 @@ static void receive_one(struct rte_mbuf *m)
 {
 	put(0, m);
 	receive(1);
-}
-
-static void done(void)
-{
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
 }
 
 // Is packet i what came in, with its n outermost layers decrypted where they lie?  Headers, IV,
@@ -1371,20 +1358,8 @@ static void are_long_packets_opened(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	sas = test_sas_open("receive", test_engine);
-	return fer_nic_init(&nic, sas, test_iv_fixed());
+	return open_nic("receive");
 }
-
-static int close_one(void **state)
-{
-	(void)state;
-	fer_nic_fini(&nic);
-	fer_sa_table_destroy(sas);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
 {

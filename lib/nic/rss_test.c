@@ -5,11 +5,9 @@
 
 #include "base/bytes.h"
 #include "nic/nic.h"
-#include "support/ground.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
+// Last: its names are short.
+#include "nic/nic_fixture.h"
 
 #include <rte_byteorder.h>
 #include <arpa/inet.h>
@@ -42,11 +40,7 @@ static const struct flow {
 		0x02d1feef, 0x4b61e985},
 };
 
-static struct rte_mempool *pool;
-static struct fer_sa_table *sas;
-static struct fer_nic nic;
 static struct fer_rss rss;
-static struct fer_batch batch;
 static struct test_packet packet;
 static struct oracle_sa oracle;
 static bool port_hashes;
@@ -230,25 +224,14 @@ static int open_one(void **state)
 {
 	(void)state;
 	port_hashes = false;
-	sas = test_sas_open("rss", test_engine);
+	if (open_nic("rss") != 0)
+		return -1;
 	oracle = test_sa_oracle(&tunnel);
 	test_sa_add(sas, &tunnel, FER_IN);
 	fer_rss_init(&rss, key);
-	if (fer_nic_init(&nic, sas, test_iv_fixed()) != 0)
-		return -1;
 	nic.rss = &rss;
 	return 0;
 }
-
-static int close_one(void **state)
-{
-	(void)state;
-	fer_nic_fini(&nic);
-	fer_sa_table_destroy(sas);
-	return rte_mempool_in_use_count(pool) == 0 ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
 {

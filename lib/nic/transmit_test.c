@@ -5,11 +5,9 @@
 
 #include "base/bytes.h"
 #include "nic/oob.h"
-#include "support/ground.h"
-#include "support/iv_fixed.h"
-#include "support/mbufs.h"
 #include "support/packet.h"
-#include "support/sas.h"
+// Last: its names are short.
+#include "nic/nic_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,13 +17,8 @@
 
 #define SPI 0x1000u
 
-static struct rte_mempool *pool;
-static struct fer_sa_table *sas;
-static struct fer_nic nic;
-static struct fer_batch batch;
 static struct test_packet packet; // framed, not sealed
 static uint8_t got[TEST_PACKET_BYTES];
-static unsigned n_used;
 
 static struct test_known add(struct test_sa sa)
 {
@@ -103,17 +96,6 @@ static enum fer_verdict transmit_one(
 static struct rte_mbuf *whole(void)
 {
 	return test_mbuf(pool, packet.bytes, packet.len);
-}
-
-static void done(void)
-{
-	rte_pktmbuf_free_bulk(batch.m, batch.n);
-	batch.n = 0;
-}
-
-static void assert_verdict(enum fer_verdict is, enum fer_verdict want)
-{
-	assert_string_equal(fer_verdict_name(is), fer_verdict_name(want));
 }
 
 // Copies the rooms that the NIC fills back from what was framed.
@@ -660,20 +642,8 @@ static void are_long_packets_sealed(void **state)
 static int open_one(void **state)
 {
 	(void)state;
-	n_used = rte_mempool_in_use_count(pool);
-	sas = test_sas_open("transmit", test_engine);
-	return fer_nic_init(&nic, sas, test_iv_fixed());
+	return open_nic("transmit");
 }
-
-static int close_one(void **state)
-{
-	(void)state;
-	fer_nic_fini(&nic);
-	fer_sa_table_destroy(sas);
-	return rte_mempool_in_use_count(pool) == n_used ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
 
 int main(void)
 {
