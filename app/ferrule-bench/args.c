@@ -155,12 +155,12 @@ static int refuse_name(
 	return fer_bench_refuse("--%s: \"%s\" is neither %s", o->name, text, list);
 }
 
-int fer_bench_find_name(const struct fer_bench_option *o, const char *text,
-	const char *const names[], unsigned n, unsigned *found)
+int fer_bench_read_name(const struct fer_bench_option *o, const char *text,
+	const char *const names[], unsigned n, void *value)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (strcmp(text, names[i]) == 0) {
-			*found = i;
+			*(unsigned *)value = i;
 			return 0;
 		}
 	return refuse_name(o, text, names, n);
@@ -170,7 +170,7 @@ int fer_bench_read_either(const struct fer_bench_option *o, const char *text,
 	const char *const names[2], bool *is_second)
 {
 	unsigned found = 0;
-	const int rc = fer_bench_find_name(o, text, names, 2, &found);
+	const int rc = fer_bench_read_name(o, text, names, 2, &found);
 
 	*is_second = found == 1;
 	return rc;
@@ -180,12 +180,7 @@ static const char *const directions[] = {[FER_OUT] = "out", [FER_IN] = "in"};
 
 int fer_bench_read_direction(const struct fer_bench_option *o, const char *text, void *to)
 {
-	unsigned found;
-	const int rc = fer_bench_find_name(o, text, directions, 2, &found);
-
-	if (rc == 0)
-		*(enum fer_direction *)to = (enum fer_direction)found;
-	return rc;
+	return fer_bench_read_name(o, text, directions, 2, to);
 }
 
 const char *fer_bench_direction_name(enum fer_direction direction)

@@ -69,9 +69,9 @@ fer_bench_reader fer_bench_read_flag, fer_bench_read_text, fer_bench_read_number
 __attribute__((warn_unused_result)) int fer_bench_read_list(const struct fer_bench_option *o,
 	const char *text, unsigned *n, void *values, size_t value_bytes, fer_bench_reader *read);
 
-// Which of n names text is, or FER_BENCH_EXIT_USAGE after a line that refuses it.
-__attribute__((warn_unused_result)) int fer_bench_find_name(const struct fer_bench_option *o,
-	const char *text, const char *const names[], unsigned n, unsigned *found);
+// Sets an unsigned, or an enum, to the place of text among n names.
+__attribute__((warn_unused_result)) int fer_bench_read_name(const struct fer_bench_option *o,
+	const char *text, const char *const names[], unsigned n, void *value);
 
 // Sets whether text is the second of two names.
 __attribute__((warn_unused_result)) int fer_bench_read_either(const struct fer_bench_option *o,

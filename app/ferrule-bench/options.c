@@ -153,22 +153,12 @@ static int read_selectors(const struct fer_bench_option *o, const char *text, vo
 
 static int read_order(const struct fer_bench_option *o, const char *text, void *to)
 {
-	unsigned found;
-	const int rc = fer_bench_find_name(o, text, order_names, N_ROWS(order_names), &found);
-
-	if (rc == 0)
-		*(enum fer_bench_order *)to = (enum fer_bench_order)found;
-	return rc;
+	return fer_bench_read_name(o, text, order_names, N_ROWS(order_names), to);
 }
 
 static int read_spis(const struct fer_bench_option *o, const char *text, void *to)
 {
-	unsigned found;
-	const int rc = fer_bench_find_name(o, text, spis_names, N_ROWS(spis_names), &found);
-
-	if (rc == 0)
-		*(enum fer_bench_spis *)to = (enum fer_bench_spis)found;
-	return rc;
+	return fer_bench_read_name(o, text, spis_names, N_ROWS(spis_names), to);
 }
 
 #define AT(member) offsetof(struct fer_bench_options, member)
