@@ -310,32 +310,43 @@ static void let_go(struct rte_rcu_qsbr *workers)
 	assert_int_equal(rte_rcu_qsbr_thread_unregister(workers, 0), 0);
 }
 
-// A swap that waits until no worker holds what it replaces is under way: it ends before the pair is
-// reset.
-static void a_reset_waits_for_the_end_of_a_swap(void **state)
+// Resets the pair while a worker holds a swap of n SAs up: for so long nothing ends, and all SAs
+// are there; then the worker lets go, and the reset succeeds.  Returns the swap's id.
+static uint64_t swap_before_reset(unsigned n, uint32_t drain_ms, int held_ms)
 {
 	struct fer_client *other = served_connect(&served);
 	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
 	struct rte_rcu_qsbr *workers = served.world.qsbr;
 	struct fer_client_reply reply;
-	uint64_t id, reset;
+	const uint64_t id = swap_held_by(workers, n, drain_ms);
+	uint64_t reset;
 
-	(void)state;
-	id = swap_held_by(workers, 1, 0);
 	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
-	assert_int_equal(fer_client_collect(other, reset, 100, &reply), -ETIMEDOUT);
-	assert_int_equal(n_added(), 2);
+	assert_int_equal(fer_client_collect(other, reset, held_ms, &reply), -ETIMEDOUT);
+	assert_int_equal(n_added(), 2 * n);
 	let_go(workers);
 	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
 	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
 	fer_client_reply_fini(&reply);
+	fer_client_close(other);
+	return id;
+}
+
+// A swap that waits until no worker holds what it replaces is under way: it ends before the pair is
+// reset.
+static void a_reset_waits_for_the_end_of_a_swap(void **state)
+{
+	struct fer_client_reply reply;
+	uint64_t id;
+
+	(void)state;
+	id = swap_before_reset(1, 0, 100);
 	assert_int_equal(n_added(), 1);
 	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
 	assert_true(reply.header.status == NDIS_STATUS_SUCCESS ||
 		    reply.header.status == NDIS_STATUS_REQUEST_ABORTED);
 	fer_client_reply_fini(&reply);
 	assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[0].sa.name), 0);
-	fer_client_close(other);
 }
 
 // A worker that does not let go ends the reset, not the swap.
@@ -360,28 +371,17 @@ static void a_reset_does_not_wait_for_ever(void **state)
 // A reset keeps the SAs that there are when it comes: a drain that ends meanwhile ends behind it.
 static void a_reset_holds_the_end_of_a_drain_up(void **state)
 {
-	struct fer_client *other = served_connect(&served);
-	const struct fer_client_request q = {.oid = FER_MSG_RESET, .type = FER_MSG_TYPE_SET};
-	struct rte_rcu_qsbr *workers = served.world.qsbr;
 	struct fer_client_reply reply;
-	uint64_t id, reset;
+	uint64_t id;
 
 	(void)state;
-	id = swap_held_by(workers, 2, 500);
-	assert_int_equal(fer_client_submit(other, &q, SERVED_TIMEOUT_MS, &reset), 0);
-	assert_int_equal(fer_client_collect(other, reset, 800, &reply), -ETIMEDOUT);
-	assert_int_equal(n_added(), 4);
-	let_go(workers);
-	assert_int_equal(fer_client_collect(other, reset, SERVED_TIMEOUT_MS, &reply), 0);
-	assert_int_equal(reply.header.status, NDIS_STATUS_SUCCESS);
-	fer_client_reply_fini(&reply);
+	id = swap_before_reset(2, 500, 800);
 	ask();
 	assert_int_equal(n_added(), 2);
 	assert_int_equal(fer_client_collect(client, id, SERVED_TIMEOUT_MS, &reply), 0);
 	fer_client_reply_fini(&reply);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(served_by_ref(client, FER_MSG_SA_DELETE, 0, 0, old[i].sa.name), 0);
-	fer_client_close(other);
 }
 
 // A list that is under way is done before the pair is reset, and others have their turn meanwhile;

@@ -65,17 +65,24 @@ static const struct {
 	uint8_t mode, version;
 } shapes[] = {{FER_TUNNEL, 4}, {FER_TUNNEL, 6}, {FER_TRANSPORT, 4}, {FER_TRANSPORT, 6}};
 
+// Carries a burst from west to east, where all of it is accepted.
+static void carry(const uint8_t dst[N], uint8_t version, uint32_t payload)
+{
+	send(dst, version, payload);
+	test_ends.east.path.host.work->flow[0] = NULL;
+	test_ends_receive();
+	assert_int_equal(test_ends.batch.n, N);
+	test_ends_drop();
+}
+
 static void are_flows_in_turn_asked_for_once(void **state)
 {
 	const unsigned s = *(const unsigned *)*state;
 
 	open_two(shapes[s].mode, shapes[s].version);
 	for (unsigned round = 0; round < 3; round++) {
-		send(in_turn, shapes[s].version, 100);
-		test_ends_receive();
-		assert_int_equal(test_ends.batch.n, N);
+		carry(in_turn, shapes[s].version, 100);
 		assert_int_equal(work()->n, round == 0 ? N : 0); // of which policies were asked
-		test_ends_drop();
 	}
 }
 
@@ -85,12 +92,8 @@ static void are_shortest_packets_accepted(void **state)
 	const unsigned s = *(const unsigned *)*state;
 
 	open_two(shapes[s].mode, shapes[s].version);
-	for (unsigned round = 0; round < 3; round++) {
-		send(in_turn, shapes[s].version, 8);
-		test_ends_receive();
-		assert_int_equal(test_ends.batch.n, N);
-		test_ends_drop();
-	}
+	for (unsigned round = 0; round < 3; round++)
+		carry(in_turn, shapes[s].version, 8);
 }
 
 // One that is fetched for nothing costs a hash.
@@ -100,12 +103,8 @@ static void is_the_flow_of_the_burst_before_not_fetched(void **state)
 
 	open_two(shapes[s].mode, shapes[s].version);
 	for (unsigned round = 0; round < 3; round++) {
-		send(of_one, shapes[s].version, 100);
-		test_ends.east.path.host.work->flow[0] = NULL;
-		test_ends_receive();
-		assert_int_equal(test_ends.batch.n, N);
+		carry(of_one, shapes[s].version, 100);
 		assert_int_equal(work()->flow[0] != NULL, round == 0);
-		test_ends_drop();
 	}
 }
 

@@ -73,7 +73,7 @@ __attribute__((noinline)) static bool are_mixed(
 {
 	const unsigned last = b->n - 1u;
 
-	if (!fer_pkt_has_one_layer(&b->pkt[0]) || b->pkt[0].frame.ip_off != b->round[0][0].pay_off)
+	if (!fer_pkt_has_one_layer(&b->pkt[0]) || !fer_shows_inside(b, 0))
 		return false;
 	if (fer_layer_handle(&b->round[0][0]) != flow->handle)
 		return true;

@@ -445,13 +445,6 @@ static inline bool may_be_noted(const struct fer_batch *b, unsigned i)
 	return likely(fer_pkt_has_one_layer(&b->pkt[i])) && likely(is_whole(b, i));
 }
 
-// Stands the frame of packet i, of one layer, inside that already?  Of transport mode it does when
-// the layer is off.
-static inline bool shows_inside(const struct fer_batch *b, unsigned i)
-{
-	return b->pkt[i].frame.ip_off == b->round[0][i].pay_off;
-}
-
 void fer_expect_in(
 	struct fer_host *host, const struct fer_host_rules *rules, const struct fer_batch *b)
 {
@@ -461,7 +454,7 @@ void fer_expect_in(
 	for (unsigned i = 0, n = b->n; i < n; i++) {
 		uint8_t *home = NULL;
 
-		if (may_be_noted(b, i) && likely(shows_inside(b, i)))
+		if (may_be_noted(b, i) && likely(fer_shows_inside(b, i)))
 			home = fer_flow_expect(host->flows, FER_IN, query_of(b, i));
 		w->flow[i] = home;
 	}

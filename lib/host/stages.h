@@ -22,7 +22,7 @@ struct fer_host_flow {
 // Work space of a worker for look-ups over a whole burst.
 struct fer_host_work {
 	uint8_t *flow[FER_BATCH_MAX]; // line of the flow table that may know the packet's flow;
-				      // NULL: the table is not asked
+				      // NULL: out, it is not asked; in, not known yet
 	unsigned n;                   // packets whose flow is not known, so policies are asked, and
 	uint16_t at[FER_BATCH_MAX];   // their places in the batch
 	struct fer_policy_query query[FER_BATCH_MAX];
@@ -60,6 +60,13 @@ void fer_frame_out(struct fer_host *host, struct fer_batch *b);
 // Commits the numbers of what verified, gives each packet that failed its verdict, and takes
 // headers and trailers of opened layers off the others.
 void fer_accept_in(struct fer_host *host, struct fer_batch *b);
+
+// Is the frame of packet i, of one layer, that of what the layer carried?  In transport mode it is
+// only when the layer is off.
+static inline bool fer_shows_inside(const struct fer_batch *b, unsigned i)
+{
+	return b->pkt[i].frame.ip_off == b->round[0][i].pay_off;
+}
 
 // Brings what policies may know of the flows of opened packets into the cache, as far as these show
 // it.  There are policies.
